@@ -1,0 +1,1 @@
+"""What happens beside the gradient steps: validation, guards, resumable state."""

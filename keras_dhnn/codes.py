@@ -1,0 +1,71 @@
+"""Hash codes: from real network outputs to packed bits and the distances between them. NumPy only."""
+
+import numpy as np
+
+
+def binarize(outputs):
+    """Signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
+
+    Args:
+        outputs: `(n, l)` real.
+
+    Returns:
+        `(n, l)` int8 in {-1, +1}.
+    """
+    return np.where(np.asarray(outputs) >= 0, np.int8(1), np.int8(-1))
+
+
+def pack(outputs):
+    """Packed hash codes of real outputs (or of codes in {-1, +1}); bit = output >= 0, first bit highest.
+
+    Args:
+        outputs: `(n, l)` real, `l` a multiple of 8.
+
+    Returns:
+        `(n, l / 8)` uint8.
+
+    Raises:
+        ValueError: if `outputs` is not a matrix, or `l` is not a positive multiple of 8.
+    """
+    outputs = np.asarray(outputs)
+    if outputs.ndim != 2 or outputs.shape[1] == 0 or outputs.shape[1] % 8:
+        raise ValueError(
+            "Invalid value received for argument `outputs`. Expected shape (n, l) with l a positive multiple of 8. "
+            f"Received: shape={outputs.shape}"
+        )
+    return np.packbits(outputs >= 0, axis=1)
+
+
+def unpack(codes):
+    """The inverse of `pack`, as signs.
+
+    Args:
+        codes: `(n, l / 8)` uint8.
+
+    Returns:
+        `(n, l)` int8 in {-1, +1}.
+    """
+    return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
+
+
+def hamming_distances(queries, database):
+    """Number of differing bits of every pair. Holds the whole matrix: for rankings at scale see `metrics`.
+
+    Args:
+        queries: `(n, l / 8)` uint8.
+        database: `(m, l / 8)` uint8.
+
+    Returns:
+        `(n, m)` int32.
+
+    Raises:
+        ValueError: if the codes are of different length.
+    """
+    queries, database = np.asarray(queries, np.uint8), np.asarray(database, np.uint8)
+    if queries.shape[1] != database.shape[1]:
+        raise ValueError(
+            "Invalid value received for argument `database`. Expected codes as long as the queries', "
+            f"{8 * queries.shape[1]} bits. Received: {8 * database.shape[1]} bits"
+        )
+    bits = 8 * queries.shape[1]
+    return ((bits - unpack(queries).astype(np.float32) @ unpack(database).astype(np.float32).T) / 2).astype(np.int32)

@@ -1,0 +1,1 @@
+"""Pairwise, quantisation and balance losses: a pure function and a thin class each."""

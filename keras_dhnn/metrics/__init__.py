@@ -1,0 +1,1 @@
+"""Retrieval metrics and the health of codes. NumPy only."""

@@ -1,0 +1,1 @@
+"""Archives to TFRecords to tf.data."""

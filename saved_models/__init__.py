@@ -1,0 +1,1 @@
+"""Exported models: in-graph Hamming retrieval and what serves it."""

@@ -1,0 +1,1 @@
+"""Searches over the similarity factor and the penalty weights."""
