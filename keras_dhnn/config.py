@@ -1,0 +1,215 @@
+"""The settings of an experiment: frozen dataclasses, to and from JSON, changed by `section.field=value`."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which items are seen, and who searches among whom.
+
+    Attributes:
+        name: folder of the prepared data set, below the data folder.
+        protocol: "paper" (queries at random among all rotated images) or "grouped" (by original image).
+        queries: how many items are queries; below 1, the share of them ("grouped": of each class).
+        validation: share of the database held out while training to choose the best epoch.
+        turns: quarter turns that each stored image is seen in, 1 or 4.
+        image_size: height and width in pixels that the network takes.
+    """
+
+    name: str = "ucmd"
+    protocol: str = "paper"
+    queries: float = 1000
+    validation: float = 0.1
+    turns: int = 4
+    image_size: int = 224
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to training images; used only where images, not cached features, are trained on.
+
+    Attributes:
+        flips: mirror left-right at random.
+        angles: largest rotation in degrees, either way; 0 is off.
+        colour: strength of brightness, contrast and saturation changes, 0 (off) to 1.
+        crop: largest share of the side that is cut away; 0 is off.
+    """
+
+    flips: bool = False
+    angles: float = 0.0
+    colour: float = 0.0
+    crop: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network.
+
+    Attributes:
+        backbone: `keras-dhnn fit --help` lists the names.
+        weights: "imagenet", "none" (random), or the path of a weights file.
+        bits: length l of the hash code, a multiple of 8.
+        hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
+        dropout: share of the hidden units dropped while training.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    bits: int = 64
+    hidden: int = 512
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
+
+    Attributes:
+        similarity_factor: s of the weighted sigmoid; the pairwise likelihood divides by P = s * bits.
+        penalty: a fixed P instead (1: DHN, 2: DPSH).
+        eta: weight of the quantisation loss. A paper's eta_paper is for sums: see `losses.quantization.eta_in_means`.
+        quantization: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
+        pairs: "batch" (all pairs of the batch) or "memory" (batch against the latest features of all items).
+        pair_weighting: "mean", or "balanced" (half the weight to similar pairs, half to dissimilar ones).
+    """
+
+    similarity_factor: float = 0.5
+    penalty: float | None = None
+    eta: float = 0.1
+    quantization: str = "l2"
+    pairs: str = "batch"
+    pair_weighting: str = "mean"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training, of everything above a cut through the network.
+
+    What lies below the cut is frozen and computed once per image; its outputs are cached.
+
+    Attributes:
+        cut: layer group of the backbone below which nothing is trained: "features" (only the hash head is
+            trained), a stage of the backbone (listed by the error message of a wrong name), or "images" (all of it).
+        epochs: passes over the training items; 0 leaves the phase out.
+        learning_rate: of the hash head, at its peak; cosine decay to zero.
+        backbone_learning_rate: of the backbone's layers above the cut.
+    """
+
+    cut: str = "features"
+    epochs: int = 0
+    learning_rate: float = 1e-3
+    backbone_learning_rate: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the two phases run.
+
+    Attributes:
+        batch_size: items a step.
+        optimizer: "adam" or "sgd" (momentum 0.9).
+        patience: stop a phase after so many epochs without a better validation mAP; 0 never stops early.
+        validate_every: epochs between two validations.
+    """
+
+    batch_size: int = 128
+    optimizer: str = "adam"
+    patience: int = 0
+    validate_every: int = 1
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a run's result, given the prepared data set."""
+
+    data: Data = field(default_factory=Data)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    model: Model = field(default_factory=Model)
+    loss: Loss = field(default_factory=Loss)
+    head: Phase = field(default_factory=lambda: Phase(epochs=60))
+    fine_tune: Phase = field(default_factory=lambda: Phase(cut="images"))
+    training: Training = field(default_factory=Training)
+    seed: int = 0
+
+    def to_json(self):
+        """The experiment as JSON text; `from_json` is its inverse."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """An experiment from JSON text; fields left out keep their defaults.
+
+        Raises:
+            ValueError: if the text is not JSON, or names a field that does not exist.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"An experiment is a JSON object; this is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"An experiment is a JSON object with sections. Received: {type(values).__name__}"
+            )
+        experiment = cls()
+        for section, content in values.items():
+            for name, value in content.items() if isinstance(content, dict) else [(None, content)]:
+                experiment = experiment._with(section if name is None else f"{section}.{name}", value)
+        return experiment
+
+    def override(self, *assignments):
+        """A copy with some fields changed.
+
+        Args:
+            *assignments: texts such as `"loss.eta=0.1"`, `"model.bits=32"` or `"seed=3"`; values as in JSON, or bare words.
+
+        Raises:
+            ValueError: for an unknown field (the valid ones are listed) or a value of the wrong type.
+        """
+        experiment = self
+        for assignment in assignments:
+            path, equals, text = assignment.partition("=")
+            if not equals:
+                raise ValueError(f"A setting is changed by section.field=value. Received: {assignment!r}")
+            try:
+                value = json.loads(text)
+            except json.JSONDecodeError:
+                value = {"none": None, "true": True, "false": False}.get(text.lower(), text)
+            experiment = experiment._with(path.strip(), value)
+        return experiment
+
+    def _with(self, path, value):
+        section_name, dot, name = path.partition(".")
+        fields = {path: kind for path, kind in _field_types()}
+        if path not in fields:
+            raise ValueError(f"Unknown setting {path!r}. The settings are: {', '.join(fields)}")
+        value = _checked(path, value, fields[path])
+        if not dot:
+            return dataclasses.replace(self, **{path: value})
+        section = dataclasses.replace(getattr(self, section_name), **{name: value})
+        return dataclasses.replace(self, **{section_name: section})
+
+
+def _field_types():
+    for name, kind in typing.get_type_hints(Experiment).items():
+        if dataclasses.is_dataclass(kind):
+            yield from ((f"{name}.{inner}", type_) for inner, type_ in typing.get_type_hints(kind).items())
+        else:
+            yield name, kind
+
+
+def _checked(path, value, kind):
+    """`value` as the field's type; a whole number may stand for a float, and "none" only where None may."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for candidate in kinds:
+        if candidate is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if candidate is str and value is None:
+            return "none"
+        if type(value) is candidate:
+            return value
+    expected = " or ".join("none" if candidate is type(None) else candidate.__name__ for candidate in kinds)
+    raise ValueError(f"Invalid value received for setting `{path}`. Expected {expected}. Received: {value!r}")

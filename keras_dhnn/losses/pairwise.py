@@ -1,0 +1,64 @@
+"""The weighted pairwise likelihood: codes of similar items agree, codes of dissimilar items do not."""
+
+import tensorflow as tf
+
+from keras_dhnn.similarity import label_similarity
+
+PAIR_WEIGHTINGS = ("mean", "balanced")
+
+
+def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean"):
+    """Negative log-likelihood of the pairs' similarity (DHNN eqs. 2, 3, 5; SIDHCNN eq. 5; corrected).
+
+    With `upsilon = rows . columns / penalty`, a pair costs `softplus(upsilon) - similarity * upsilon`.
+
+    Args:
+        similarity: `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones.
+        rows: `(n, l)` float32 network outputs.
+        columns: `(m, l)` float32 network outputs.
+        penalty: P; 1 in DHN, 2 in DPSH, `s * l` in DHNN.
+        pair_weighting: "mean" over all pairs, or "balanced": half the mean over similar pairs plus half the mean
+            over dissimilar ones (ours, not the papers').
+
+    Returns:
+        Scalar float32.
+
+    Raises:
+        ValueError: if `pair_weighting` is neither.
+    """
+    if pair_weighting not in PAIR_WEIGHTINGS:
+        raise ValueError(
+            "Invalid value received for argument `pair_weighting`. "
+            f"Expected one of {', '.join(PAIR_WEIGHTINGS)}. Received: pair_weighting={pair_weighting!r}"
+        )
+    upsilon = tf.matmul(rows, columns, transpose_b=True) / penalty
+    costs = tf.nn.softplus(upsilon) - similarity * upsilon
+    if pair_weighting == "mean":
+        return tf.reduce_mean(costs)
+    similar = tf.math.divide_no_nan(tf.reduce_sum(similarity * costs), tf.reduce_sum(similarity))
+    dissimilar = tf.math.divide_no_nan(tf.reduce_sum((1 - similarity) * costs), tf.reduce_sum(1 - similarity))
+    return 0.5 * similar + 0.5 * dissimilar
+
+
+class PairwiseLikelihood(tf.keras.losses.Loss):
+    """`pairwise_likelihood` of a batch with itself, given its labels.
+
+    Args:
+        penalty: P, see the function.
+        pair_weighting: see the function.
+        name: name of the loss.
+    """
+
+    def __init__(self, penalty, pair_weighting="mean", name="pairwise_likelihood"):
+        super().__init__(reduction="none", name=name)
+        self.penalty = penalty
+        self.pair_weighting = pair_weighting
+
+    def call(self, y_true, y_pred):
+        """Loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
+        labels = tf.reshape(y_true, [-1])
+        similarity = label_similarity(labels, labels)
+        return pairwise_likelihood(similarity, y_pred, y_pred, self.penalty, self.pair_weighting)
+
+    def get_config(self):
+        return {"penalty": self.penalty, "pair_weighting": self.pair_weighting, "name": self.name}
