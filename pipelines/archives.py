@@ -1,0 +1,201 @@
+"""Image archives as people have them, a folder tree or a zip, read without trusting any name or size in them."""
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_dhnn.pipelines.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.example import Example
+
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
+
+    file_bytes: int = 64 << 20
+    total_bytes: int = 64 << 30
+    files: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A data set's archive, listed and checked, ready to be read by `prepare`.
+
+    Attributes:
+        classes: class names; an Example's label is a position here.
+        count: items that will be read if none is skipped.
+        source: where it came from: `kind`, `path` and `fingerprint`, which changes when the source does.
+        read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
+            to the list `skipped` a (name, reason) for each file that it leaves out.
+    """
+
+    classes: tuple
+    count: int
+    source: dict
+    read: Callable[[list], Iterator[Example]]
+
+
+def open_tree(path, inside=(), limits=None):
+    """A folder or a zip file as a flat listing of `<folder>/<file>` names.
+
+    Args:
+        path: folder or zip file.
+        inside: sub-folders such as "UCMerced_LandUse/Images", the most specific first; the first that exists
+            is listed instead of the whole.
+        limits: `Limits`.
+
+    Returns:
+        FolderTree or ZipTree.
+
+    Raises:
+        DataError: if there is no such path, or it is neither, or the zip is unsafe to read.
+    """
+    path, limits = Path(path).expanduser(), limits or Limits()
+    try:
+        if path.is_dir():
+            return FolderTree(next((path / part for part in inside if (path / part).is_dir()), path), limits)
+        if path.is_file():
+            return ZipTree(path, inside, limits)
+    except OSError as error:
+        raise DataError(f"Cannot read {error.filename or path}: {error.strerror or error}.") from error
+    raise DataError(f"Expected a folder or a zip file. There is neither at {path}.")
+
+
+class FolderTree:
+    """The files one folder deep below `path`.
+
+    Attributes:
+        folders: names of the folders, sorted.
+        files: {"<folder>/<file>": bytes}, sorted by name; litter of operating systems is left out.
+        misplaced: names of everything else, which is never read, sorted.
+        source: kind, path and fingerprint (of names, sizes and times of change).
+    """
+
+    def __init__(self, path, limits):
+        self._path, self._limits = path, limits
+        self.folders, self.files, self.misplaced, stamps = [], {}, [], []
+        for entry in _entries(path):
+            (self.folders if entry.is_dir() else self.misplaced).append(entry.name)
+        for folder in self.folders:
+            for entry in _entries(path / folder):
+                name = f"{folder}/{entry.name}"
+                if not entry.is_file():
+                    self.misplaced.append(name)
+                    continue
+                self.files[name] = entry.stat().st_size
+                stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
+            if len(stamps) > limits.files:
+                raise DataError(f"{path} holds more than {limits.files:,} files. Is it the right folder?")
+        self.misplaced.sort()
+        self.source = {"kind": "folder", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+
+    def read(self, name):
+        """The bytes of one file.
+
+        Raises:
+            DamagedFile: if it cannot be read or is larger than the limit.
+        """
+        if self.files[name] > self._limits.file_bytes:
+            raise DamagedFile(name, f"is larger than expected: {_excess(self.files[name], self._limits.file_bytes)}")
+        try:
+            with open(self._path / name, "rb") as file:
+                return file.read(self._limits.file_bytes)
+        except OSError as error:
+            raise DamagedFile(name, f"cannot be read ({error.strerror})") from error
+
+
+class ZipTree:
+    """The members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+
+    Raises:
+        DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
+            (absolute, "..", links), a name listed twice, or declared sizes beyond the limits.
+    """
+
+    def __init__(self, path, inside, limits):
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+            raise DataError(f"Expected a folder or a zip file. {path} is no intact zip: {error}.") from error
+        members = self._zip.infolist()
+        _check_members(path, members, limits)
+        base = next((f"{part}/" for part in inside if any(m.filename.startswith(f"{part}/") for m in members)), "")
+        self._members = {m.filename[len(base) :]: m for m in members if m.filename.startswith(base)}
+        names = sorted(name for name in self._members if name and not _is_litter(name))
+        self.folders = sorted({name.split("/")[0] for name in names if "/" in name})
+        self.files = {n: self._members[n].file_size for n in names if n.count("/") == 1 and not n.endswith("/")}
+        self.misplaced = [name for name in names if name not in self.files and name.rstrip("/") not in self.folders]
+        stamps = [path.stat().st_size, *sorted((m.filename, m.file_size, m.CRC) for m in members)]
+        self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+
+    def read(self, name):
+        """The bytes of one member, never more than it declares.
+
+        Raises:
+            DamagedFile: if it is cut short or fails its checksum.
+        """
+        try:
+            with self._zip.open(self._members[name]) as member:
+                return member.read(self.files[name] + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise DamagedFile(name, f"cannot be unpacked ({error})") from error
+
+
+def _entries(folder):
+    with os.scandir(folder) as found:
+        return sorted((entry for entry in found if not _is_litter(entry.name)), key=lambda entry: entry.name)
+
+
+def _is_litter(name):
+    parts = name.rstrip("/").split("/")
+    return parts[-1] in _LITTER or parts[-1].startswith("._") or "__MACOSX" in parts
+
+
+def _excess(size, limit):
+    return f"{size:,} bytes, where at most {limit:,} are allowed"
+
+
+def _check_members(path, members, limits):
+    """Refuses a zip by what its directory says, before a byte of any member is unpacked."""
+    refused = f"{path} is not safe to read, and nothing of it was unpacked:"
+    if len(members) > limits.files:
+        raise DataError(f"{refused} it lists {len(members):,} members, where at most {limits.files:,} are allowed.")
+    seen = set()
+    for member in members:
+        reason = "is listed twice" if member.filename in seen else _danger(member, limits)
+        if reason:
+            raise DataError(f"{refused} its member {member.filename!r} {reason}.")
+        seen.add(member.filename)
+    total = sum(member.file_size for member in members)
+    if total > limits.total_bytes:
+        raise DataError(f"{refused} its members declare {_excess(total, limits.total_bytes)}.")
+
+
+def _danger(member, limits):
+    name = member.filename
+    if name.startswith("/") or "\\" in name or name[1:2] == ":":
+        return "is an absolute path, or one with a drive letter or backslashes"
+    if ".." in name.split("/"):
+        return "points outside of the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a symbolic link"
+    if member.flag_bits & _ENCRYPTED:
+        return "is encrypted; unpack it yourself and give the folder"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Other methods cannot be unpacked within a bound on memory.
+        return "is compressed otherwise than by deflate; unpack it yourself and give the folder"
+    if member.file_size > limits.file_bytes:
+        return f"declares {_excess(member.file_size, limits.file_bytes)}"
+    return None
+
+
+def _fingerprint(stamps):
+    return hashlib.sha256("\n".join(map(repr, stamps)).encode("utf-8", "backslashreplace")).hexdigest()

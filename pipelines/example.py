@@ -1,0 +1,67 @@
+"""One item of an image archive, and the form that all items of a source share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_dhnn.pipelines.errors import DataError
+
+DTYPES = ("uint8", "uint16", "float32")
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One item: an image for each source, all of the same ground, and its class.
+
+    Attributes:
+        id: unique name in its archive, such as "beach/beach07.tif".
+        label: class number, from 0.
+        images: `{source: (H, W, C) array}` of uint8, uint16 or float32, in the archive's units. UCMD has
+            `image`, SAT-4 `image`, DSRSID `pan` and `mul`.
+    """
+
+    id: str
+    label: int
+    images: dict
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Size and type of every image of one source."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+
+    @classmethod
+    def of(cls, image):
+        """The spec of one (H, W, C) image.
+
+        Raises:
+            DataError: if it has no three dimensions, an empty one, or a type that is not stored.
+        """
+        if image.ndim != 3 or 0 in image.shape or image.dtype.name not in DTYPES:
+            raise DataError(
+                f"Expected an image (height, width, channels) of {', '.join(DTYPES)}. "
+                f"Found: shape {image.shape}, {image.dtype.name}."
+            )
+        return cls(*image.shape, image.dtype.name)
+
+    @property
+    def shape(self):
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @property
+    def stored_dtype(self):
+        """NumPy type of the stored bytes: little-endian on every machine."""
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    @property
+    def nbytes(self):
+        """Bytes of one image."""
+        return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
+
+    def __str__(self):
+        return f"{self.height} x {self.width} x {self.channels} {self.dtype}"

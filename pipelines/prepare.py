@@ -1,0 +1,190 @@
+"""An archive to a prepared data set: all of it or nothing, and only once."""
+
+import contextlib
+import fcntl
+import fnmatch
+import itertools
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import keras_dhnn
+from keras_dhnn.pipelines.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
+from keras_dhnn.pipelines.errors import DataError
+
+# All that a prepared data set consists of. A folder that holds anything else is never replaced.
+OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+_SHARD_BYTES = 128 << 20
+
+
+class Prepared(NamedTuple):
+    """The data set, and whether it was written just now (False: it was there already, from the same source)."""
+
+    info: DatasetInfo
+    fresh: bool
+
+
+def prepare(archive, directory, *, synthetic=False, force=False, shards=None, seed=0, progress=None):
+    """Writes an archive as a prepared data set into `directory`, whose last part is the data set's name.
+
+    It is written beside its place in a hidden folder, which is moved there when everything is on disk. A killed run
+    leaves only that hidden folder; the next one removes it and starts afresh.
+
+    Args:
+        archive: Archive, from a reader such as `ucmd.open_archive`.
+        directory: the data set's folder, such as data/ucmd.
+        synthetic: whether the archive is a twin with made-up images.
+        force: write it even if it is there, from this or another source.
+        shards: number of TFRecord files; by default 8, or as many as keep them near 128 MiB.
+        seed: of the order of records in the shards.
+        progress: called as `progress(done, total)` after each item.
+
+    Returns:
+        Prepared
+
+    Raises:
+        DataError: if the source is damaged, the folder holds something else, another process is preparing it, or
+            it cannot be written (disk full, read-only).
+    """
+    name, place = Path(directory).name, Path(directory).resolve()
+    info = find_prepared(directory, archive.source, force=force)
+    if info:
+        return Prepared(info, fresh=False)
+    try:
+        with _workspace(place) as workspace:
+            _write(archive, workspace, name, synthetic, shards, seed, progress)
+            _move(workspace, place)
+    except OSError as error:
+        raise DataError(
+            f"Cannot write {directory}: {error.strerror or error}. What was written of it is removed. Free space or "
+            "choose another folder by --data, then run the same command again."
+        ) from error
+    return Prepared(DatasetInfo.load(directory), fresh=True)
+
+
+def find_prepared(directory, source, *, force=False):
+    """The finished data set in `directory`, if it was made from `source`; None if it has to be written.
+
+    One that is unfinished, damaged or of another format version has to be written anew.
+
+    Args:
+        directory: the data set's folder.
+        source: an Archive's `source`.
+        force: as if it had to be written in any case.
+
+    Raises:
+        DataError: if the folder must not be replaced: it holds other files, or (without `force`) a finished data
+            set from another source.
+    """
+    directory = Path(directory)
+    if not directory.exists():
+        return None
+    found = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else [directory.name]
+    foreign = [name for name in found if not any(fnmatch.fnmatch(name, ours) for ours in OUR_FILES)]
+    if foreign:
+        raise DataError(
+            f"{directory} will not be replaced: it holds what is no part of a prepared data set: "
+            f"{', '.join(foreign[:5])}. Move that elsewhere, or choose another folder by --data."
+        )
+    if force:
+        return None
+    try:
+        info = DatasetInfo.load(directory)
+    except DataError:
+        return None
+    if info.source["fingerprint"] == source["fingerprint"]:
+        return info
+    raise DataError(
+        f"{directory} holds a data set from another source, or the source has changed since: {info.source['kind']} "
+        f"{info.source['path']}. Received: {source['kind']} {source['path']}. Replace it by --force, or choose another "
+        "folder by --data."
+    )
+
+
+def _write(archive, workspace, name, synthetic, shards, seed, progress):
+    from keras_dhnn.pipelines.records import write_shards  # TensorFlow is needed only to write
+
+    skipped = []
+    examples = archive.read(skipped)
+    first = next(examples, None)
+    fields = write_shards(
+        examples if first is None else itertools.chain([first], examples),
+        workspace,
+        classes=archive.classes,
+        shards=shards or _shard_count(archive.count, first),
+        seed=seed,
+        progress=progress and (lambda done: progress(done, archive.count)),
+    )
+    info = DatasetInfo(
+        directory=workspace,
+        name=name,
+        classes=archive.classes,
+        source=archive.source,
+        synthetic=synthetic,
+        skipped=tuple(skipped),
+        package_version=keras_dhnn.__version__,
+        **fields,
+    )
+    info.save()
+
+
+def _shard_count(count, first):
+    """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
+    nbytes = sum(image.nbytes for image in first.images.values()) if first else 0
+    return min(max(8, math.ceil(count * nbytes / _SHARD_BYTES)), 512)
+
+
+@contextlib.contextmanager
+def _workspace(place):
+    """An empty hidden folder beside `place`, which no other process has; removed if the block fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    workspace, replaced = (place.with_name(f".{place.name}.{state}") for state in ("preparing", "replaced"))
+    workspace.mkdir(exist_ok=True)
+    lock = os.open(workspace, os.O_RDONLY)
+    try:
+        _lock(lock, workspace, place)
+        for left in workspace.iterdir():
+            left.unlink()
+        if replaced.exists() and not place.exists():
+            replaced.rename(place)  # a run was killed while it replaced the data set
+        try:
+            yield workspace
+        except BaseException:
+            shutil.rmtree(workspace, ignore_errors=True)
+            raise
+    finally:
+        os.close(lock)
+
+
+def _lock(lock, workspace, place):
+    """Takes the folder for this process; the lock ends with the process, however that ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = workspace.exists() and os.path.samestat(os.fstat(lock), workspace.stat())
+    except BlockingIOError:
+        ours = False
+    if not ours:
+        raise DataError(f"Another process is preparing {place}. Wait until it has finished.")
+
+
+def _move(workspace, place):
+    """Puts the finished folder in its place, once all of it is on disk."""
+    for path in (*workspace.iterdir(), workspace):
+        _sync(path)
+    replaced = place.with_name(f".{place.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if place.exists():
+        place.rename(replaced)
+    workspace.rename(place)
+    _sync(place.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,65 @@
+"""One TIFF file's first image, decoded within a bound on memory."""
+
+import io
+import zlib
+
+import tifffile
+
+_COMPRESSION = tifffile.COMPRESSION
+_DEFLATE = (_COMPRESSION.DEFLATE, _COMPRESSION.ADOBE_DEFLATE)
+_READABLE = (_COMPRESSION.NONE, _COMPRESSION.PACKBITS, *_DEFLATE)
+
+
+class UnreadableTiff(ValueError):
+    """What is wrong with the file, as the end of a sentence that begins with its name."""
+
+
+def decode_tiff(content, most_bytes):
+    """The first image of a TIFF file.
+
+    Args:
+        content: the file's bytes.
+        most_bytes: the file is refused, before it is decoded, if its image takes more bytes of memory.
+
+    Returns:
+        The array as stored: (H, W) or (H, W, C) or, with planes one after the other, (C, H, W).
+
+    Raises:
+        UnreadableTiff: if it is not a TIFF, is truncated, claims too much memory, or is compressed in another way
+            than by deflate or PackBits.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages.first
+            _check(page, content, most_bytes)
+            return page.asarray()
+    except UnreadableTiff:
+        raise
+    except Exception as error:  # Damaged tags surface as KeyError, struct.error, ZeroDivisionError and more.
+        raise UnreadableTiff(f"is no readable TIFF ({type(error).__name__}: {error})") from error
+
+
+def _check(page, content, most_bytes):
+    """Compares what the tags claim with what is there; tifffile itself believes them."""
+    if page.nbytes > most_bytes:
+        raise UnreadableTiff(f"claims an image of {page.shape}, {page.nbytes:,} bytes; at most {most_bytes:,} are read")
+    if page.compression not in _READABLE:
+        name = getattr(page.compression, "name", page.compression)
+        raise UnreadableTiff(f"is compressed as {name}; expected no compression, deflate or PackBits")
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    end = max(map(sum, segments), default=0)
+    if end > len(content):
+        raise UnreadableTiff(f"is truncated: its pixels end at byte {end:,}, the file at byte {len(content):,}")
+    if page.compression in _DEFLATE:
+        _check_deflate(page, [content[offset : offset + size] for offset, size in segments])
+    elif page.compression == _COMPRESSION.NONE and sum(page.databytecounts) * 8 < page.size * page.bitspersample:
+        raise UnreadableTiff(f"is truncated: its image takes {page.nbytes:,} bytes, of which it holds fewer")
+
+
+def _check_deflate(page, segments):
+    """A few bytes of deflate can unpack to gigabytes, and tifffile unpacks without a bound."""
+    left = 2 * page.nbytes + (1 << 16)
+    for segment in segments:
+        left -= len(zlib.decompressobj().decompress(segment, left))
+        if left <= 0:
+            raise UnreadableTiff(f"unpacks to more than the {page.nbytes:,} bytes that it claims")
