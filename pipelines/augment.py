@@ -94,7 +94,7 @@ def _colour(images, seed, strength):
 
 
 def recolour(image, brightness, contrast, saturation):
-    """`image` times brightness, then spread about its mean by contrast, then (three bands) about its grey by saturation.
+    """Brightness as a factor, contrast about the mean, then (three bands only) saturation about the grey.
 
     All three are linear in the bands, hence one product with a mixing matrix instead of three passes.
 
