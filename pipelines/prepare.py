@@ -14,8 +14,8 @@ import keras_dhnn
 from keras_dhnn.pipelines.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
 from keras_dhnn.pipelines.errors import DataError
 
-# All that a prepared data set consists of. A folder that holds anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+# A prepared data set, and what runs compute from it and keep beside it. A folder with anything else is never replaced.
+OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord", "activations")
 _SHARD_BYTES = 128 << 20
 
 

@@ -1,0 +1,181 @@
+"""Batches of a prepared data set for training and encoding, as tf.data: deterministic, parallel, prefetched."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.pipelines.record_store import MEMORY_BUDGET, shared_records
+
+
+def batches(
+    info,
+    items,
+    *,
+    batch_size,
+    seed=None,
+    epochs=range(1),
+    image_size=None,
+    turns=4,
+    augment=None,
+    drop_remainder=False,
+    labels=None,
+    records=None,
+    memory_budget=MEMORY_BUDGET,
+):
+    """Batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
+
+    Items are virtual: number `turns * index + quarter_turns` is the stored item `index`, turned counter-clockwise so
+    many times by 90 degrees as by `np.rot90`. Turning comes first, then resizing, then augmentation.
+
+    Order and augmentation of epoch e depend on (`seed`, e) and the item alone, so that a run that is resumed at
+    epoch e sees what an uninterrupted one would have seen.
+
+    Args:
+        info: DatasetInfo.
+        items: (n,) virtual item numbers; one that comes twice is seen twice an epoch.
+        batch_size: items a batch; the last batch of an epoch is smaller, unless `drop_remainder`.
+        seed: of order and augmentation; None keeps the given order.
+        epochs: range of epoch numbers.
+        image_size: side or (height, width) in pixels to resize to (bilinear, antialiased), or one of these for each
+            source as {source: size}; None keeps the stored size.
+        turns: quarter turns that each stored item is seen in: 4, or 1 for none.
+        augment: function `augment(images, seed)` of one item: `{source: (H, W, C) float32}` and a (2,) int32 seed that
+            differs by (`seed`, epoch, item), to images of the same shapes. `augment.augmentation` makes one.
+        drop_remainder: leave out the last batch of an epoch if it is not full.
+        labels: (count,) class of each stored item instead of the data set's.
+        records: where images come from; by default memory, shared by all calls for this data set, if they fit into
+            `memory_budget` bytes, else the files.
+        memory_budget: see `records`.
+
+    Returns:
+        tf.data.Dataset of `({source: (B, H, W, C) float32}, {"label": (B,) int32, "index": (B,) int64})`. Images are
+        in the stored units (0 to 255 for uint8); `index` is the virtual item number.
+
+    Raises:
+        ValueError: for an argument outside of its range.
+        DataError: if images are to be turned and are not square.
+    """
+    items = _checked_items(items, info.count, turns)
+    _check(batch_size, epochs, seed, augment)
+    _check_square(info, turns)
+    steps = len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
+    sizes = _sizes(info, image_size)
+    labels = tf.constant(_checked_labels(labels, info), tf.int32)
+    records = records or shared_records(info, memory_budget)
+
+    def read(epoch, items):
+        index = items // turns
+        images = records.gather(index)
+        if turns > 1:
+            images = {source: _turn(image, tf.cast(items % turns, tf.int32)) for source, image in images.items()}
+        images = {source: _resize(image, sizes[source]) for source, image in images.items()}
+        if augment:
+            images = _augment(augment, images, items, tf.stack([tf.constant(seed, tf.int64), epoch]))
+        return images, {"label": tf.gather(labels, index), "index": items}
+
+    numbers = _numbers(items, batch_size, steps, seed, epochs, drop_remainder)
+    dataset = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs)))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _numbers(items, batch_size, steps, seed, epochs, drop_remainder):
+    """Dataset of (epoch, items of a batch)."""
+    items = tf.constant(items, tf.int64)
+
+    def epoch_of(epoch):
+        order = items
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(items, tf.stack([tf.constant(seed, tf.int64), epoch]))
+
+        def batch(step):
+            chosen = order[step * batch_size : (step + 1) * batch_size]
+            return epoch, tf.ensure_shape(chosen, [batch_size if drop_remainder else None])
+
+        return tf.data.Dataset.range(steps).map(batch)
+
+    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_of)
+
+
+def _turn(images, quarters):
+    """Turns (B, H, H, C) images, each by its number (B,) of quarters; all of one number at once."""
+    groups = tf.dynamic_partition(tf.range(tf.size(quarters)), quarters, 4)
+    turned = [tf.image.rot90(tf.gather(images, group), k) for k, group in enumerate(groups)]
+    return tf.ensure_shape(tf.dynamic_stitch(groups, turned), images.shape)
+
+
+def _resize(images, size):
+    """(B, *size, C) float32."""
+    if tuple(images.shape[1:3]) == size:
+        return tf.cast(images, tf.float32)
+    return tf.image.resize(images, size, antialias=True)
+
+
+def _augment(augment, images, items, seed):
+    """Runs `augment` on each item, with a seed (2,) made from `seed` (2,) and the item's number."""
+    epoch_seed = tf.random.stateless_uniform((), seed, minval=None, maxval=None, dtype=tf.int32)
+    seeds = tf.stack([tf.fill(tf.shape(items), epoch_seed), tf.cast(items, tf.int32)], axis=1)
+    signature = {source: tf.TensorSpec(image.shape[1:], tf.float32) for source, image in images.items()}
+    return tf.map_fn(lambda one: augment(*one), (images, seeds), fn_output_signature=signature)
+
+
+def _sizes(info, image_size):
+    """{source: (height, width)} that the images get."""
+    sizes = image_size if isinstance(image_size, Mapping) else dict.fromkeys(info.sources, image_size)
+    if set(sizes) != set(info.sources):
+        raise _invalid("image_size", f"a size for each of {', '.join(info.sources)}", image_size)
+    return {source: _size(info.images[source], size) for source, size in sizes.items()}
+
+
+def _size(spec, size):
+    if size is None:
+        return spec.height, spec.width
+    pair = (size, size) if isinstance(size, int) else tuple(size)
+    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+        raise _invalid("image_size", "a side or (height, width) in pixels, from 1", size)
+    return pair
+
+
+def _checked_items(items, count, turns):
+    if turns not in (1, 4):
+        raise _invalid("turns", "1 or 4", turns)
+    items = np.asarray(items)
+    if items.ndim != 1 or not len(items) or items.dtype.kind not in "iu":
+        raise _invalid("items", "a list of item numbers, not empty", items)
+    if items.min() < 0 or items.max() >= turns * count:
+        found = items.min() if items.min() < 0 else items.max()
+        raise _invalid("items", f"numbers from 0 to {turns * count - 1} ({count} stored items, turns={turns})", found)
+    return items
+
+
+def _checked_labels(labels, info):
+    if labels is not None and np.shape(labels) != (info.count,):
+        raise _invalid("labels", f"a label for each of the {info.count} stored items", np.shape(labels))
+    return info.labels if labels is None else labels
+
+
+def _check(batch_size, epochs, seed, augment):
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise _invalid("batch_size", "a whole number from 1", batch_size)
+    if not isinstance(epochs, range) or epochs.step != 1 or epochs.start < 0:
+        raise _invalid("epochs", "a range of epoch numbers with step 1", epochs)
+    if augment is not None and seed is None:
+        raise _invalid("seed", "a number, since `augment` is random", seed)
+
+
+def _check_square(info, turns):
+    for source, spec in info.images.items():
+        if turns > 1 and spec.height != spec.width:
+            raise DataError(
+                f"Quarter turns need square images. {source!r} of {info.name} is {spec.height} x {spec.width}. "
+                "Use data.turns=1."
+            )
+
+
+def _invalid(name, expected, received):
+    return ValueError(
+        f"Invalid value received for argument `{name}`. Expected {expected}. Received: {name}={received!r}"
+    )
