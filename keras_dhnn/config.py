@@ -14,7 +14,8 @@ class Data:
     Attributes:
         name: folder of the prepared data set, below the data folder.
         protocol: "paper" (queries at random among all rotated images) or "grouped" (by original image).
-        queries: how many items are queries; below 1, the share of them ("grouped": of each class).
+        queries: how many items are queries; below 1, the share of them ("grouped": of each class). None is the
+            protocol's own: 1,000 in 8,400 for "paper", 0.2 for "grouped".
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes.
@@ -22,7 +23,7 @@ class Data:
 
     name: str = "ucmd"
     protocol: str = "paper"
-    queries: float = 1000
+    queries: float | None = None
     validation: float = 0.1
     turns: int = 4
     image_size: int = 224
@@ -51,14 +52,14 @@ class Model:
 
     Attributes:
         backbone: `keras-dhnn fit --help` lists the names.
-        weights: "imagenet", "none" (random), or the path of a weights file.
+        weights: "auto" (ImageNet's where pip has brought them, else random), "imagenet", "none", or a file's path.
         bits: length l of the hash code, a multiple of 8.
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
     """
 
     backbone: str = "efficientnet_lite0"
-    weights: str = "imagenet"
+    weights: str = "auto"
     bits: int = 64
     hidden: int = 512
     dropout: float = 0.0
@@ -151,9 +152,7 @@ class Experiment:
         except json.JSONDecodeError as error:
             raise ValueError(f"An experiment is a JSON object; this is not JSON: {error}") from error
         if not isinstance(values, dict):
-            raise ValueError(
-                f"An experiment is a JSON object with sections. Received: {type(values).__name__}"
-            )
+            raise ValueError(f"An experiment is a JSON object with sections. Received: {type(values).__name__}")
         experiment = cls()
         for section, content in values.items():
             for name, value in content.items() if isinstance(content, dict) else [(None, content)]:
@@ -164,7 +163,8 @@ class Experiment:
         """A copy with some fields changed.
 
         Args:
-            *assignments: texts such as `"loss.eta=0.1"`, `"model.bits=32"` or `"seed=3"`; values as in JSON, or bare words.
+            *assignments: texts such as `"loss.eta=0.1"`, `"model.backbone=cnn_f"` or `"seed=3"`; values as in JSON, or
+                bare words.
 
         Raises:
             ValueError: for an unknown field (the valid ones are listed) or a value of the wrong type.
@@ -174,16 +174,12 @@ class Experiment:
             path, equals, text = assignment.partition("=")
             if not equals:
                 raise ValueError(f"A setting is changed by section.field=value. Received: {assignment!r}")
-            try:
-                value = json.loads(text)
-            except json.JSONDecodeError:
-                value = {"none": None, "true": True, "false": False}.get(text.lower(), text)
-            experiment = experiment._with(path.strip(), value)
+            experiment = experiment._with(path.strip(), _parsed(text, dict(_field_types()).get(path.strip())))
         return experiment
 
     def _with(self, path, value):
         section_name, dot, name = path.partition(".")
-        fields = {path: kind for path, kind in _field_types()}
+        fields = dict(_field_types())
         if path not in fields:
             raise ValueError(f"Unknown setting {path!r}. The settings are: {', '.join(fields)}")
         value = _checked(path, value, fields[path])
@@ -201,14 +197,22 @@ def _field_types():
             yield name, kind
 
 
+def _parsed(text, kind):
+    """The value that a text stands for; where a setting is a text, itself."""
+    if kind is str:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {"none": None, "true": True, "false": False}.get(text.lower(), text)
+
+
 def _checked(path, value, kind):
     """`value` as the field's type; a whole number may stand for a float, and "none" only where None may."""
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     for candidate in kinds:
         if candidate is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
-        if candidate is str and value is None:
-            return "none"
         if type(value) is candidate:
             return value
     expected = " or ".join("none" if candidate is type(None) else candidate.__name__ for candidate in kinds)

@@ -61,7 +61,7 @@ def batches(
     items = _checked_items(items, info.count, turns)
     _check(batch_size, epochs, seed, augment)
     _check_square(info, turns)
-    steps = len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
+    steps = steps_per_epoch(items, batch_size, drop_remainder)
     sizes = _sizes(info, image_size)
     labels = tf.constant(_checked_labels(labels, info), tf.int32)
     records = records or shared_records(info, memory_budget)
@@ -71,19 +71,25 @@ def batches(
         images = records.gather(index)
         if turns > 1:
             images = {source: _turn(image, tf.cast(items % turns, tf.int32)) for source, image in images.items()}
-        images = {source: _resize(image, sizes[source]) for source, image in images.items()}
+        images = {source: resize(image, sizes[source]) for source, image in images.items()}
         if augment:
             images = _augment(augment, images, items, tf.stack([tf.constant(seed, tf.int64), epoch]))
         return images, {"label": tf.gather(labels, index), "index": items}
 
-    numbers = _numbers(items, batch_size, steps, seed, epochs, drop_remainder)
+    numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
     dataset = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs)))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _numbers(items, batch_size, steps, seed, epochs, drop_remainder):
-    """Dataset of (epoch, items of a batch)."""
+def steps_per_epoch(items, batch_size, drop_remainder=False):
+    """Number of batches that the items make."""
+    return len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
+
+
+def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):  # noqa: B008
+    """The order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`."""
+    steps = steps_per_epoch(items, batch_size, drop_remainder)
     items = tf.constant(items, tf.int64)
 
     def epoch_of(epoch):
@@ -107,8 +113,16 @@ def _turn(images, quarters):
     return tf.ensure_shape(tf.dynamic_stitch(groups, turned), images.shape)
 
 
-def _resize(images, size):
-    """(B, *size, C) float32."""
+def resize(images, size):
+    """Brings stored images to the size that a network takes: bilinear, antialiased.
+
+    Args:
+        images: (B, H, W, C) of the stored type.
+        size: (height, width).
+
+    Returns:
+        (B, height, width, C) float32, in the stored units.
+    """
     if tuple(images.shape[1:3]) == size:
         return tf.cast(images, tf.float32)
     return tf.image.resize(images, size, antialias=True)

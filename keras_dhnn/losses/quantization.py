@@ -22,8 +22,7 @@ def quantization(outputs, norm="l2"):
     """
     if norm not in NORMS:
         raise ValueError(
-            "Invalid value received for argument `norm`. "
-            f"Expected one of {', '.join(NORMS)}. Received: norm={norm!r}"
+            f"Invalid value received for argument `norm`. Expected one of {', '.join(NORMS)}. Received: norm={norm!r}"
         )
     codes = tf.stop_gradient(tf.where(outputs >= 0, 1.0, -1.0))
     gaps = outputs - tf.cast(codes, outputs.dtype)

@@ -1,0 +1,95 @@
+"""What the frozen part of a network makes of every image: computed once, kept on disk, trained on from memory."""
+
+import hashlib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.encode import make_encoder
+from keras_dhnn.pipelines.batches import batches, item_batches
+
+# More than this is not kept; the frozen part then runs again for every batch.
+BUDGET = 2 * 2**30
+
+
+class Activations:
+    """Outputs of a frozen model for all items of a data set.
+
+    Args:
+        array: `(n, ...)` float16 or float32, the outputs of items 0 to n - 1.
+        labels: `(n,)` labels of the items.
+        source: name of the image source.
+    """
+
+    def __init__(self, array, labels, source):
+        self.array = array
+        self.source = source
+        self._tensor = tf.convert_to_tensor(array)
+        self._labels = tf.convert_to_tensor(labels, tf.int32)
+
+    def batches(self, items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
+        """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
+
+        Args:
+            items: `(k,)` item numbers.
+            batch_size: items a batch.
+            seed: of the order, which is a function of seed and epoch; None keeps the order of `items`.
+            epochs: range of epochs.
+            drop_remainder: whether the last batch of an epoch is left out if it is smaller.
+
+        Returns:
+            `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
+        """
+
+        def gather(_, index):
+            values = tf.cast(tf.gather(self._tensor, index), tf.float32)
+            return {self.source: values}, {"label": tf.gather(self._labels, index), "index": index}
+
+        numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
+        return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def compute_activations(model, info, data, source, *, batch_size=64, progress=None):
+    """Outputs of a frozen model for every item, from the data set's cache if they are there.
+
+    The cache, `.<name>.activations/<key>.npy` beside the data set, is keyed by images, items and the model's weights.
+
+    Args:
+        model: from `(B, H, W, C)` images to outputs.
+        info: `DatasetInfo` of the data set.
+        data: the experiment's `Data`.
+        source: name of the image source.
+        batch_size: images a step.
+        progress: called with the number of items done.
+
+    Returns:
+        `Activations`, or None if they would take more than `BUDGET` bytes.
+    """
+    count = data.turns * info.count
+    dtype = np.float32 if len(model.output_shape) == 2 else np.float16
+    if count * int(np.prod(model.output_shape[1:])) * np.dtype(dtype).itemsize > BUDGET:
+        return None
+    labels = np.repeat(info.labels, data.turns)
+    path = info.directory.with_name(f".{info.name}.activations") / f"{_key(model, info, data)}.npy"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        items = np.arange(count)
+        images = batches(info, items, batch_size=batch_size, turns=data.turns, image_size=2 * (data.image_size,))
+        array = make_encoder(model)(((inputs[source], targets) for inputs, targets in images), progress)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            np.save(file, array.astype(dtype))
+        os.replace(partial, path)
+    elif progress is not None:
+        progress(count)
+    return Activations(np.load(path, allow_pickle=False), labels, source)
+
+
+def _key(model, info, data):
+    digest = hashlib.sha256(f"{info.checksum} {data.turns} {data.image_size} {model.name}".encode())
+    for layer in model.layers:
+        digest.update(f"{type(layer).__name__} {layer.output_shape}".encode())
+    for weights in model.get_weights():
+        digest.update(weights.tobytes())
+    return digest.hexdigest()[:16]

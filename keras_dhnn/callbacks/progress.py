@@ -1,0 +1,34 @@
+"""Progress of a phase, step by step."""
+
+import tensorflow as tf
+
+
+class ProgressBar(tf.keras.callbacks.Callback):
+    """Reports steps done, and the latest loss and validation mAP, to a progress bar.
+
+    Args:
+        update: function `update(done, note)`.
+        steps: steps of an epoch.
+    """
+
+    # Logs may stay tensors: reading them at every step would wait for every step.
+    _supports_tf_logs = True
+
+    def __init__(self, update, steps):
+        super().__init__()
+        self.update = update
+        self.steps = steps
+        self._done, self._note = 0, ""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._done = epoch * self.steps
+        self.update(self._done, self._note)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.update(self._done + batch + 1, self._note)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._note = f"loss {float(logs['loss']):.3f}"
+        if "val_map" in logs:
+            self._note += f", validation mAP {logs['val_map']:.4f}"
+        self.update(self._done + self.steps, self._note)

@@ -1,0 +1,82 @@
+"""Training state on disk, so that a run killed at any moment continues to the same final weights."""
+
+import json
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.runs import write_json
+
+
+class ResumableState(tf.keras.callbacks.Callback):
+    """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
+
+    A state is whole or not there: `state.json`, replaced last, names the checkpoint that belongs to it. Restoring
+    goes back to the end of that epoch; what came after it is done again, with the same result.
+
+    Args:
+        folder: where the phase's state is kept.
+        validation: the phase's `ValidationMAP`, whose best weights are part of the state.
+        seconds: least time between two states; the last epoch always writes one.
+
+    Attributes:
+        history: `{name: [value of each epoch]}`; None where an epoch had none.
+    """
+
+    def __init__(self, folder, validation, seconds=20.0):
+        super().__init__()
+        self.folder = folder
+        self.validation = validation
+        self.seconds = seconds
+        self.history = {}
+        self._written = time.monotonic()
+
+    def restore(self, model):
+        """Brings a compiled model back to the state on disk.
+
+        Returns:
+            Number of the next epoch: 0 if there is no state, None if training had ended.
+        """
+        if not (self.folder / "state.json").is_file():
+            return 0
+        state = json.loads((self.folder / "state.json").read_text())
+        self._checkpoint(model).read(str(self.folder / state["checkpoint"])).assert_existing_objects_matched()
+        self.history = state["history"]
+        self.validation.best, self.validation.best_epoch = state["best"], state["best_epoch"]
+        if state["best_epoch"] >= 0:
+            with np.load(self.folder / "best.npz", allow_pickle=False) as file:
+                self.validation.best_weights = [file[name] for name in file.files]
+        return None if state["ended"] else state["epoch"] + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.history.setdefault(name, [None] * epoch).append(float(value))
+        for values in self.history.values():
+            values.extend([None] * (epoch + 1 - len(values)))
+        ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        if ended or time.monotonic() - self._written >= self.seconds:
+            self.write(epoch, ended)
+
+    def write(self, epoch, ended=False):
+        """Writes the state at the end of `epoch`, which may have ended the training."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        validation, name = self.validation, f"epoch-{epoch}"
+        self._checkpoint(self.model).write(str(self.folder / name))
+        if validation.best_weights is not None:
+            partial = self.folder / ".best.npz"
+            np.savez(partial, *validation.best_weights)
+            partial.replace(self.folder / "best.npz")
+        best = {"best": validation.best, "best_epoch": validation.best_epoch}
+        state = {"epoch": epoch, "ended": ended, "checkpoint": name, **best, "history": self.history}
+        write_json(self.folder / "state.json", state)
+        for old in self.folder.glob("epoch-*"):
+            if old.stem != name:
+                old.unlink()
+        self._written = time.monotonic()
+
+    @staticmethod
+    def _checkpoint(model):
+        specs = getattr(model.optimizer, "optimizer_specs", [])
+        parts = {f"optimizer_{number}": spec["optimizer"] for number, spec in enumerate(specs)}
+        return tf.train.Checkpoint(model=model, optimizer=model.optimizer, **parts)

@@ -1,0 +1,49 @@
+"""Validation mAP while training, and the weights of its best epoch."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.codes import pack
+from keras_dhnn.metrics.ranking import mean_average_precision
+
+
+class ValidationMAP(tf.keras.callbacks.Callback):
+    """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
+
+    Args:
+        encode: function of no arguments that returns the hash outputs `(n, l)` of all items.
+        labels: `(n,)` labels of all items.
+        queries: positions of the held-out items.
+        database: positions of the items that are searched.
+        every: epochs between two validations; the last epoch always has one.
+        patience: epochs without a better `val_map` after which training stops; 0 never stops it.
+
+    Attributes:
+        best: the best `val_map` so far.
+        best_epoch: its epoch, from 0; -1 before the first validation.
+        best_weights: the trainable part's weights at that epoch.
+        outputs: hash outputs `(n, l)` at the latest validation.
+    """
+
+    def __init__(self, encode, labels, queries, database, every=1, patience=0):
+        super().__init__()
+        self.encode = encode
+        self.labels, self.queries, self.database = labels, queries, database
+        self.every, self.patience = every, patience
+        self.best, self.best_epoch, self.best_weights = -1.0, -1, None
+        self.outputs = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
+            return
+        self.outputs = self.encode()
+        codes = pack(self.outputs)
+        logs["val_map"] = mean_average_precision(
+            codes[self.queries], codes[self.database], self.labels[self.queries], self.labels[self.database]
+        ).expected
+        logs["distinct_codes"] = len(np.unique(codes, axis=0))
+        if logs["val_map"] > self.best:
+            self.best, self.best_epoch = logs["val_map"], epoch
+            self.best_weights = self.model.get_weights()
+        elif self.patience and epoch - self.best_epoch >= self.patience:
+            self.model.stop_training = True

@@ -1,0 +1,46 @@
+"""The command line. Verbs import what they need when they run, so that `--help` answers at once."""
+
+import os
+import sys
+
+import typer
+
+from keras_dhnn.cli.evaluate import evaluate
+from keras_dhnn.cli.fit import fit
+from keras_dhnn.cli.prepare import prepare
+from keras_dhnn.cli.query import query
+
+app = typer.Typer(
+    help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
+    "Start with: keras-dhnn fit ucmd --synthetic",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in (prepare, fit, evaluate, query):
+    app.command()(verb)
+
+
+def main():
+    """Runs the command line; a user's mistake is one message and exit status 2, an interruption 130."""
+    # TensorFlow's own notes on start-up say nothing to somebody who searches images.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
+    except Exception as error:
+        if os.environ.get("KERAS_DHNN_TRACEBACK") or not _is_users(error):
+            raise
+        print(f"keras-dhnn: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _is_users(error):
+    """Whether an error tells the user what to change, rather than us."""
+    from keras_dhnn.callbacks.collapse import CollapseError
+    from keras_dhnn.pipelines.errors import DataError
+    from keras_dhnn.runs import RunError
+
+    return isinstance(error, (CollapseError, DataError, RunError, ValueError))

@@ -1,0 +1,39 @@
+"""`keras-dhnn query`: the images of a run's database that are nearest to any image file."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.options import DataFolder, Json, RunPath
+
+
+def query(
+    run: RunPath,
+    image: Annotated[Path, typer.Argument(help="An image file: TIFF, PNG, JPEG, WebP, ...", metavar="IMAGE")],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
+    data: DataFolder = Path("data"),
+    as_json: Json = False,
+):
+    """Find the images in a run's database that are nearest to an image, and draw them.
+
+    Example: keras-dhnn query runs/ucmd-paper-64 harbour.png
+    """
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.query import draw, search
+    from keras_dhnn.runs import Run
+
+    run = Run.open(run)
+    info = DatasetInfo.load(data / run.experiment.data.name)
+    run.check_data(info)
+    pixels, found = search(run, info, image, k)
+    figure = draw(run, info, image, pixels, found)
+    if as_json:
+        print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
+        return
+    print("rank  distance  class                 image")
+    for found_one in found:
+        line = "{rank:4}  {distance:8}  {class:20}  {id} {turned}".format(**found_one)
+        print(line.rstrip())
+    print(figure)

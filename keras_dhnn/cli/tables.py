@@ -1,0 +1,43 @@
+"""Results as short tables on stdout."""
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_scores(run, metrics):
+    """Prints the scores of a run with their protocol, and where its parts are.
+
+    Args:
+        run: the `Run`.
+        metrics: the dictionary of its `metrics.json`.
+    """
+    kind = "synthetic images: not comparable with published scores" if metrics["synthetic"] else "real images"
+    table = Table(title=f"{run.path}: {metrics['data']}, {kind}", title_justify="left", show_header=False)
+    scores = metrics["map"]
+    table.add_row("mean average precision", f"{scores['expected']:.4f}")
+    if "map_untrained" in metrics:
+        table.add_row("  of the untrained network", f"{metrics['map_untrained']:.4f}")
+    for name in ("stable", "pessimistic", "optimistic"):
+        table.add_row(f"  {name} order of ties", f"{scores[name]:.4f}")
+    for k, value in metrics["precision_at"].items():
+        table.add_row(f"precision at {k}", f"{value:.4f}")
+    table.add_row("precision within radius 2", f"{metrics['precision_within_radius_2']:.4f}")
+    table.add_row("distinct codes", f"{metrics['distinct_codes']} among {metrics['database']}")
+    table.add_row(
+        "protocol", f"{metrics['protocol']}, {metrics['queries']} queries, {metrics['database']} in the database"
+    )
+    table.add_row("bits, seed, split", f"{metrics['bits']}, {metrics['seed']}, {metrics['split']}")
+    if "seconds" in metrics:
+        table.add_row("seconds", f"{metrics['seconds']['total']:.0f}")
+    worst = sorted(metrics["map_per_class"].items(), key=lambda item: item[1])[:3]
+    table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for path, what in (
+        (run.model_path, "the model"),
+        (run.codes_path, "hash codes of all items"),
+        (run.metrics_path, "all scores"),
+        (run.figures, "precision-recall curve, retrieval gallery"),
+    ):
+        console.print(f"{path}  {what}", highlight=False)
+    console.print(f"Look inside: tensorboard --logdir {run.path.parent}", highlight=False)

@@ -1,0 +1,172 @@
+"""The uni-source deep hashing network (DHNN): one image source, one code space."""
+
+import tensorflow as tf
+
+from keras_dhnn.losses.pairwise import pairwise_likelihood
+from keras_dhnn.losses.quantization import quantization
+from keras_dhnn.similarity import label_similarity
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class DHNN(tf.keras.Model):
+    """Images to hash outputs, trained by the pairwise likelihood and the quantisation loss (DHNN eqs. 3, 5).
+
+    A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
+
+    Args:
+        backbone: model from images to `(B, d)` features (or from a cut through a backbone: see `above`).
+        head: model from features to `(B, l)` outputs, see `hash_head`.
+        source: name of the image source.
+    """
+
+    def __init__(self, backbone, head, source="image", **kwargs):
+        # === Functional Model ===
+        images = tf.keras.Input(backbone.input_shape[1:], name=source)
+        outputs = head(backbone(images))
+        super().__init__({source: images}, {source: outputs}, **kwargs)
+
+        # === Config ===
+        self.backbone = backbone
+        self.head = head
+        self.source = source
+        self.bits = head.output_shape[-1]
+
+    def compile(
+        self,
+        optimizer,
+        *,
+        similarity_factor=0.5,
+        penalty=None,
+        eta=0.1,
+        norm="l2",
+        pair_weighting="mean",
+        bank=None,
+        **kwargs,
+    ):
+        """Sets the objective: `mean pairwise likelihood + eta * mean quantisation loss`.
+
+        Args:
+            optimizer: a Keras optimiser.
+            similarity_factor: s, of the penalty `P = s * l`.
+            penalty: P itself, instead of `similarity_factor`.
+            eta: weight of the quantisation loss.
+            norm: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
+            pair_weighting: "mean" or "balanced", see `pairwise_likelihood`.
+            bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
+            **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
+        """
+        super().compile(optimizer=optimizer, **kwargs)
+        self.penalty = similarity_factor * self.bits if penalty is None else penalty
+        self.eta = eta
+        self.norm = norm
+        self.pair_weighting = pair_weighting
+        self.bank = bank
+        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values()) if hasattr(self, "trackers") else []
+
+    def objective(self, outputs, labels):
+        """The parts of the loss of a batch.
+
+        Args:
+            outputs: `(n, l)` float32.
+            labels: `(n,)` integers.
+
+        Returns:
+            Dictionary of the scalars `pairwise` and `quantization`; the loss is their sum, the second times eta.
+        """
+        others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
+        similarity = label_similarity(labels, tf.cast(their_labels, labels.dtype))
+        return {
+            "pairwise": pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting),
+            "quantization": quantization(outputs, self.norm),
+        }
+
+    def train_step(self, data):
+        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means."""
+        images, targets = data
+        with tf.GradientTape() as tape:
+            outputs = self(images, training=True)[self.source]
+            if self.bank is not None:
+                self.bank.refresh(targets["index"], outputs)
+            parts = self.objective(outputs, targets["label"])
+            loss = parts["pairwise"] + self.eta * parts["quantization"]
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self._track(loss, parts)
+
+    def test_step(self, data):
+        """The losses of a batch, without a step."""
+        images, targets = data
+        parts = self.objective(self(images, training=False)[self.source], targets["label"])
+        return self._track(parts["pairwise"] + self.eta * parts["quantization"], parts)
+
+    def _track(self, loss, parts):
+        for name, value in {"loss": loss, **parts}.items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def above(self, cut):
+        """This network from a cut upwards, sharing its layers.
+
+        Args:
+            cut: a layer of the backbone whose output is the cut, "features" (all of it lies below), or "images".
+
+        Returns:
+            `(below, above)`: a model from images to the cut, and a DHNN from the cut to hash outputs. Training the
+            second trains this network.
+        """
+        below, upper = cut_backbone(self.backbone, cut)
+        return below, DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
+
+    def get_config(self):
+        return {
+            "backbone": tf.keras.utils.serialize_keras_object(self.backbone),
+            "head": tf.keras.utils.serialize_keras_object(self.head),
+            "source": self.source,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        for part in ("backbone", "head"):
+            config[part] = tf.keras.utils.deserialize_keras_object(config[part], custom_objects)
+        return cls(**config)
+
+
+def cut_backbone(backbone, cut):
+    """Two models that share a functional backbone's layers: below a cut through it, and above.
+
+    Args:
+        backbone: functional model with one input and one output.
+        cut: name of the layer whose output is the cut; "images" is the input, "features" the output.
+
+    Returns:
+        `(below, above)`.
+
+    Raises:
+        ValueError: if there is no such layer, or other paths lead past it.
+    """
+    names = {"images": backbone.input, "features": backbone.output}
+    names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
+    if cut not in names:
+        stages = [name for name in names if name.startswith("stage")] or list(names)[2:]
+        raise ValueError(
+            f"Invalid value received for argument `cut`. Expected images, features or a layer of the backbone "
+            f"{backbone.name!r}: {', '.join(stages)}. Received: cut={cut!r}"
+        )
+    tensor = names[cut]
+    below = tf.keras.Model(backbone.input, tensor, name=f"below_{cut}")
+    if cut == "features":
+        inputs = tf.keras.Input(tensor.shape[1:], name="features")
+        return below, tf.keras.Model(inputs, tf.keras.layers.Activation("linear")(inputs), name="above_features")
+    try:
+        above = tf.keras.Model(tensor, backbone.output, name=f"above_{cut}")
+    except ValueError as error:
+        raise ValueError(
+            f"Invalid value received for argument `cut`. Expected a layer that every path through the backbone "
+            f"{backbone.name!r} goes through. Received: cut={cut!r}"
+        ) from error
+    return below, above

@@ -1,0 +1,37 @@
+"""The latest hash outputs of every training item, for pairs that reach beyond the batch."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class FeatureBank(tf.keras.layers.Layer):
+    """Rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
+
+    The rows are constants for the gradient. Those not seen yet are zero, and so push nowhere.
+
+    Args:
+        items: `(V,)` item numbers, in rising order.
+        labels: `(V,)` their labels.
+        bits: l.
+    """
+
+    def __init__(self, items, labels, bits, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        items = np.asarray(items, np.int64)
+        if np.any(np.diff(items) <= 0):
+            raise ValueError("Invalid value received for argument `items`. Expected item numbers in rising order.")
+        self.items = tf.constant(items)
+        self.labels = tf.constant(np.asarray(labels, np.int32))
+        self.outputs = self.add_weight(
+            name="outputs", shape=(len(items), bits), initializer="zeros", trainable=False, dtype="float32"
+        )
+
+    def refresh(self, items, outputs):
+        """Replaces rows.
+
+        Args:
+            items: `(n,)` int64 item numbers, each of which is in the bank.
+            outputs: `(n, l)` float32 hash outputs.
+        """
+        rows = tf.searchsorted(self.items, tf.cast(items, tf.int64))
+        self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), rows))

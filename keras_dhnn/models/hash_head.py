@@ -1,0 +1,37 @@
+"""The hash layer and what stands between it and the features."""
+
+import tensorflow as tf
+
+
+def hash_head(features, bits, hidden=0, dropout=0.0, mean=None, variance=None):
+    """Features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a bit.
+
+    Args:
+        features: length d of the feature vectors.
+        bits: l, a positive multiple of 8.
+        hidden: units of the ReLU layer; 0 leaves it out, as in the papers.
+        dropout: share of what enters the hash layer that is dropped while training.
+        mean: `(d,)` mean of the features over the training set; with `variance`, they are standardised.
+        variance: `(d,)`.
+
+    Returns:
+        A functional model, `(B, d)` to `(B, l)` float32, without activation.
+
+    Raises:
+        ValueError: if `bits` is not a positive multiple of 8.
+    """
+    if bits <= 0 or bits % 8:
+        raise ValueError(
+            "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
+            f"stored in bytes. Received: bits={bits}"
+        )
+    inputs = x = tf.keras.Input((features,), name="features")
+    if mean is not None:
+        x = tf.keras.layers.Normalization(mean=mean, variance=variance, name="standardize")(x)
+    if hidden:
+        x = tf.keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+    if dropout:
+        x = tf.keras.layers.Dropout(dropout, name="dropout")(x)
+    # float32 whatever the compute policy: sign and likelihood want the precision.
+    outputs = tf.keras.layers.Dense(bits, name="hash", dtype="float32")(x)
+    return tf.keras.Model(inputs, outputs, name="hash_head")

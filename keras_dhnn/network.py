@@ -1,0 +1,107 @@
+"""A DHNN made by an experiment, and a data set as seen from any cut through it."""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.activations import compute_activations
+from keras_dhnn.encode import make_encoder
+from keras_dhnn.models.backbones import build_backbone, is_pretrained
+from keras_dhnn.models.dhnn import DHNN, cut_backbone
+from keras_dhnn.models.hash_head import hash_head
+from keras_dhnn.pipelines.augment import augmentation
+from keras_dhnn.pipelines.batches import batches
+
+SOURCE = "image"
+ENCODE_BATCH = 64
+
+
+@contextlib.contextmanager
+def no_bar(description, total, unit):
+    """The progress bar of those who want none: a context that gives `update(done, note)`."""
+    yield lambda done, note="": None
+
+
+class Network:
+    """Model and data together.
+
+    What lies below a cut is frozen while what lies above is trained; its outputs for all items are computed once,
+    by `compute_activations`, where memory allows.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the prepared data set.
+        database: `(m,)` item numbers over which features are standardised.
+        bar: context manager factory `bar(description, total, unit)`.
+
+    Attributes:
+        model: the `DHNN`.
+        labels: `(n,)` labels of all items.
+    """
+
+    def __init__(self, experiment, info, database, bar=no_bar):
+        self.experiment, self.info, self.bar = experiment, info, bar
+        self.labels = np.repeat(info.labels, experiment.data.turns)
+        self._activations = {"images": None}
+        size, settings = experiment.data.image_size, experiment.model
+        backbone = build_backbone(settings.backbone, (size, size, info.images[SOURCE].channels), settings.weights)
+        if is_pretrained(settings.backbone, settings.weights):
+            _freeze_normalization(backbone)
+        self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
+
+    def _head(self, backbone, database):
+        settings, statistics = self.experiment.model, ()
+        if self.experiment.head.epochs:
+            activations = self._outputs_below("features", backbone)
+            if activations is not None:
+                features = activations.array[database].astype(np.float64)
+                statistics = features.mean(axis=0), features.var(axis=0) + 1e-6
+        return hash_head(backbone.output_shape[-1], settings.bits, settings.hidden, settings.dropout, *statistics)
+
+    def _outputs_below(self, cut, backbone):
+        if cut not in self._activations:
+            total = self.experiment.data.turns * self.info.count
+            with self.bar(f"Frozen layers, up to {cut}", total, "image") as update:
+                below, _ = cut_backbone(backbone, cut)
+                self._activations[cut] = compute_activations(
+                    below, self.info, self.experiment.data, SOURCE, batch_size=ENCODE_BATCH, progress=update
+                )
+        return self._activations[cut]
+
+    def above(self, cut):
+        """The network from a cut upwards, and its input.
+
+        Args:
+            cut: see `DHNN.above`.
+
+        Returns:
+            `(model, make_batches)`: a DHNN, and a function `make_batches(items, *, batch_size, seed, epochs,
+            drop_remainder)` of the batches that enter it.
+        """
+        activations = self._outputs_below(cut, self.model.backbone)
+        below, above = self.model.above(cut)
+        if activations is not None:
+            return above, activations.batches
+        for layer in below.layers if cut != "images" else []:
+            layer.trainable = False
+        return self.model.above("images")[1], self._image_batches
+
+    def _image_batches(self, items, *, seed=None, **how):
+        data = self.experiment.data
+        augment = augmentation(self.experiment.augmentation) if seed is not None else None
+        size = (data.image_size, data.image_size)
+        return batches(self.info, items, seed=seed, image_size=size, turns=data.turns, augment=augment, **how)
+
+    def encode(self, cut, items, description):
+        """Hash outputs `(k, l)` float32 of items, computed from a cut upwards."""
+        above, make_batches = self.above(cut)
+        with self.bar(description, len(items), "image") as update:
+            return make_encoder(above)(make_batches(items, batch_size=ENCODE_BATCH), update)
+
+
+def _freeze_normalization(backbone):
+    """Few images change a network's running statistics for the worse: they stay ImageNet's."""
+    for layer in backbone.layers:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.trainable = False

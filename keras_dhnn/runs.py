@@ -1,0 +1,168 @@
+"""A run's folder: what is in it, and how each part is written whole or not at all."""
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn._version import __version__
+from keras_dhnn.config import Experiment
+
+PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
+
+
+class RunError(Exception):
+    """A run that is not there, not finished, or cannot be written; the message says what to do."""
+
+
+class Run:
+    """The folder of one run, `runs/<name>/`.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        experiment_path: the experiment, JSON; what `fit --config` takes.
+        split_path: queries, database and validation items.
+        history_path: losses and validation scores of each epoch, JSON.
+        checkpoints: resumable training state.
+        model_path: the trained model, `.keras`.
+        codes_path: hash codes of all items, see `load_codes`.
+        metrics_path: the scores, JSON.
+        tensorboard: event files.
+        figures: PNG files.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.experiment_path = self.path / "experiment.json"
+        self.environment_path = self.path / "environment.json"
+        self.split_path = self.path / "split.npz"
+        self.history_path = self.path / "history.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.model_path = self.path / "model.keras"
+        self.codes_path = self.path / "codes.npz"
+        self.metrics_path = self.path / "metrics.json"
+        self.tensorboard = self.path / "tensorboard"
+        self.figures = self.path / "figures"
+
+    @classmethod
+    def create(cls, path, experiment, info):
+        """Makes the folder and writes the experiment and the environment into it.
+
+        Args:
+            path: the folder; it must not hold a run.
+            experiment: the `Experiment`.
+            info: `DatasetInfo` of the prepared data, whose folder and checksum are recorded.
+
+        Raises:
+            RunError: if the folder holds a run already, or cannot be written.
+        """
+        run = cls(path)
+        if run.experiment_path.exists():
+            state = "finished" if run.finished else "unfinished"
+            raise RunError(
+                f"{run.path} holds a run already ({state}). Give another --name, or continue it: "
+                f"keras-dhnn fit --resume {run.path}"
+            )
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            write_json(run.environment_path, environment(experiment.seed, info))
+            write_text(run.experiment_path, experiment.to_json())
+        except OSError as error:
+            raise RunError(f"{run.path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
+        return run
+
+    @classmethod
+    def open(cls, path, *, finished=True):
+        """A run that exists.
+
+        Args:
+            path: its folder.
+            finished: whether it must have been trained to the end.
+
+        Raises:
+            RunError: if there is none, or it is not finished.
+        """
+        run = cls(path)
+        if not run.experiment_path.is_file():
+            raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
+        if finished and not run.finished:
+            raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+        return run
+
+    @property
+    def finished(self):
+        """Whether training ended and model and codes are written (the codes are written last)."""
+        return self.model_path.is_file() and self.codes_path.is_file()
+
+    def check_data(self, info):
+        """Raises `RunError` if a data set is not the one that the run was made with."""
+        if self.environment["checksum"] != info.checksum:
+            raise RunError(
+                f"{self.path} was made with other images than those in {info.directory} now (checksum "
+                f"{self.environment['checksum'][:12]} then, {info.checksum[:12]} now). Name their folder by --data."
+            )
+
+    @property
+    def experiment(self):
+        """The `Experiment` of the run."""
+        return Experiment.from_json(self.experiment_path.read_text())
+
+    @property
+    def environment(self):
+        """Seed, versions, data set and checksum that the run was made with."""
+        return json.loads(self.environment_path.read_text())
+
+    @property
+    def metrics(self):
+        """The scores."""
+        return json.loads(self.metrics_path.read_text())
+
+    def save_codes(self, codes, outputs, items, labels):
+        """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`."""
+        partial = self.codes_path.with_name(".codes.npz")
+        np.savez(partial, codes=codes, outputs=outputs.astype(np.float16), items=items, labels=labels)
+        os.replace(partial, self.codes_path)
+
+    def load_codes(self):
+        """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,)."""
+        with np.load(self.codes_path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+
+def environment(seed, info):
+    """What a result depends on beside the experiment: seed, versions, and the data set with its checksum."""
+    return {
+        "keras_dhnn": __version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
+        "seed": seed,
+        "data": str(info.directory),
+        "checksum": info.checksum,
+        "synthetic": info.synthetic,
+    }
+
+
+def write_text(path, text):
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def write_json(path, value):
+    """Writes JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _installed(name):
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,135 @@
+"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.callbacks.collapse import CollapseGuard
+from keras_dhnn.callbacks.progress import ProgressBar
+from keras_dhnn.callbacks.resumable import ResumableState
+from keras_dhnn.callbacks.tensorboard import TensorBoardLog
+from keras_dhnn.callbacks.validation import ValidationMAP
+from keras_dhnn.encode import make_encoder
+from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.feature_bank import FeatureBank
+from keras_dhnn.network import Network, no_bar
+from keras_dhnn.optimizers import make_optimizer
+
+PHASES = ("head", "fine_tune")
+VALIDATION_BATCH = 512
+
+
+@dataclass
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        model: the `DHNN`, with the weights of the best validated epoch of the last phase.
+        outputs: `(n, l)` float32, hash outputs of all items.
+        untrained: `(n, l)` float32, the same before the first step.
+        history: `{phase: {name: [value of each epoch]}}`.
+    """
+
+    model: DHNN
+    outputs: np.ndarray
+    untrained: np.ndarray
+    history: dict
+
+
+def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
+    """Trains a DHNN on the database of a split; continues where an earlier call in the same folder was killed.
+
+    First the head alone, on features that the frozen backbone computes once, then everything above a cut through
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the prepared data set.
+        split: the `Split`; its queries are not used.
+        folder: where the resumable state is kept.
+        tensorboard: folder for event files; None writes none.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+
+    Returns:
+        `Trained`.
+
+    Raises:
+        CollapseError: if the loss is not finite or all codes become one.
+        ValueError: for settings that the network or the data do not allow.
+    """
+    tf.keras.utils.set_random_seed(experiment.seed)
+    network = Network(experiment, info, split.database, bar)
+    everything = np.arange(len(network.labels))
+    phases = [name for name in PHASES if getattr(experiment, name).epochs]
+    cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
+    untrained = network.encode(cuts[0], everything, "Codes before training")
+    history = {}
+    for name in phases:
+        logs = tensorboard / name if tensorboard else None
+        history[name] = _train_phase(network, split, name, folder / name, logs, bar)
+    return Trained(network.model, network.encode(cuts[-1], everything, "Codes after training"), untrained, history)
+
+
+def _train_phase(network, split, name, folder, logs, bar):
+    experiment, phase = network.experiment, getattr(network.experiment, name)
+    model, make_batches = network.above(phase.cut)
+    batch_size = min(experiment.training.batch_size, len(split.fitting))
+    steps = len(split.fitting) // batch_size
+    _compile(model, network, split, phase, steps)
+    validation = _validation(network, split, model, make_batches)
+    state = ResumableState(folder, validation)
+    first = state.restore(model)
+    with bar(f"Training ({name.replace('_', ' ')})", steps * phase.epochs, "step") as update:
+        callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
+        if logs:
+            callbacks.insert(2, TensorBoardLog(logs, validation))
+        if first is not None:
+            data = make_batches(
+                split.fitting,
+                batch_size=batch_size,
+                # Phases see different orders.
+                seed=2 * experiment.seed + PHASES.index(name),
+                epochs=range(first, phase.epochs),
+                drop_remainder=True,
+            )
+            model.fit(
+                data, epochs=phase.epochs, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0
+            )
+    if validation.best_weights is not None:
+        model.set_weights(validation.best_weights)
+    return state.history
+
+
+def _compile(model, network, split, phase, steps):
+    loss, training = network.experiment.loss, network.experiment.training
+    if loss.pairs not in ("batch", "memory"):
+        raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
+    bank = None
+    if loss.pairs == "memory":
+        bank = FeatureBank(split.fitting, network.labels[split.fitting], model.bits)
+    model.compile(
+        make_optimizer(training.optimizer, phase, model, steps * phase.epochs),
+        similarity_factor=loss.similarity_factor,
+        penalty=loss.penalty,
+        eta=loss.eta,
+        norm=loss.quantization,
+        pair_weighting=loss.pair_weighting,
+        bank=bank,
+        # A step of the head alone takes less time than starting it.
+        steps_per_execution=min(16, steps) if phase.cut == "features" else 1,
+    )
+
+
+def _validation(network, split, model, make_batches):
+    training, database = network.experiment.training, split.database
+    encode = make_encoder(model)
+    held_out = np.isin(database, split.validation)
+    return ValidationMAP(
+        lambda: encode(make_batches(database, batch_size=VALIDATION_BATCH)),
+        network.labels[database],
+        np.flatnonzero(held_out),
+        np.flatnonzero(~held_out),
+        every=training.validate_every,
+        patience=training.patience,
+    )

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dhnn.models.dhnn import DHNN, cut_backbone
+from keras_dhnn.models.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.feature_bank import FeatureBank
+from keras_dhnn.models.hash_head import hash_head
+from keras_dhnn.models.loading import load_model
+
+BITS = 8
+
+
+def tiny_backbone():
+    return EfficientNetLite0(
+        (32, 32, 3), stem=8, stages=((1, 3, 2, 1, 8), (2, 3, 2, 6, 16)), head=32, pooled=("stage2", "head")
+    )
+
+
+def tiny_model(hidden=0):
+    tf.keras.utils.set_random_seed(0)
+    return DHNN(tiny_backbone(), hash_head(48, BITS, hidden))
+
+
+def linear_model(size=5):
+    """f = x W, so that gradients by the weights follow from gradients by the outputs."""
+    tf.keras.utils.set_random_seed(1)
+    inputs = tf.keras.Input((size,))
+    identity = tf.keras.Model(inputs, tf.keras.layers.Activation("linear")(inputs))
+    return DHNN(identity, hash_head(size, BITS))
+
+
+def images(n=6, seed=0):
+    return np.random.default_rng(seed).uniform(0, 255, (n, 32, 32, 3)).astype(np.float32)
+
+
+def batch(inputs, labels):
+    labels = tf.constant(labels)
+    return {"image": tf.constant(inputs, tf.float32)}, {"label": labels, "index": tf.range(len(labels), dtype=tf.int64)}
+
+
+def closed_form(outputs, labels, penalty, eta):
+    """dE/df of MATH.md: in-batch pairs, means, L2."""
+    n, bits = outputs.shape
+    excess = 1 / (1 + np.exp(-outputs @ outputs.T / penalty)) - (labels[:, None] == labels)
+    return 2 / (n**2 * penalty) * excess @ outputs + 2 * eta / (n * bits) * (outputs - np.where(outputs >= 0, 1, -1))
+
+
+def test_train_step_descends_the_closed_form_gradient():
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.compile(tf.keras.optimizers.legacy.SGD(0.1), similarity_factor=0.5, eta=0.3)
+    kernel, bias = model.head.get_layer("hash").get_weights()
+    by_output = closed_form(inputs @ kernel + bias, labels, 0.5 * BITS, 0.3)
+    model.train_step(batch(inputs, labels))
+    new_kernel, new_bias = model.head.get_layer("hash").get_weights()
+    np.testing.assert_allclose(new_kernel, kernel - 0.1 * inputs.T @ by_output, atol=1e-6)
+    np.testing.assert_allclose(new_bias, bias - 0.1 * by_output.sum(axis=0), atol=1e-6)
+
+
+def test_train_step_with_a_bank_has_one_end_constant():
+    """DPSH-style pairs: (1 / (n V P)) sum_j (sigmoid - theta) u_j, the batch's own rows refreshed first."""
+    inputs, labels = np.random.default_rng(0).normal(size=(4, 5)), np.arange(4) % 2
+    bank_labels = np.array([0, 1, 0, 1, 1, 0])
+    model = linear_model()
+    bank = FeatureBank(np.arange(6), bank_labels, BITS)
+    bank.outputs.assign(np.random.default_rng(3).normal(size=(6, BITS)))
+    model.compile(tf.keras.optimizers.legacy.SGD(0.1), penalty=2, eta=0.0, bank=bank)
+    kernel, bias = model.head.get_layer("hash").get_weights()
+    outputs, rows = inputs @ kernel + bias, bank.outputs.numpy()
+    rows[:4] = outputs
+    excess = 1 / (1 + np.exp(-outputs @ rows.T / 2)) - (labels[:, None] == bank_labels)
+    by_output = excess @ rows / (4 * 6 * 2)
+    model.train_step(batch(inputs, labels))
+    np.testing.assert_allclose(bank.outputs, rows, atol=1e-6)
+    np.testing.assert_allclose(
+        model.head.get_layer("hash").get_weights()[0], kernel - 0.1 * inputs.T @ by_output, atol=1e-6
+    )
+
+
+def test_logged_loss_is_pairwise_plus_eta_times_quantization():
+    model = linear_model()
+    model.compile(tf.keras.optimizers.legacy.SGD(0.0), eta=0.7, norm="l1", pair_weighting="balanced")
+    inputs, targets = batch(np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3)
+    logs = {name: float(value) for name, value in model.train_step((inputs, targets)).items()}
+    outputs = model(inputs)["image"].numpy()
+    assert logs["quantization"] == pytest.approx(np.abs(outputs - np.where(outputs >= 0, 1, -1)).mean(), rel=1e-5)
+    assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"], rel=1e-5)
+
+
+def test_fit_tells_two_kinds_of_images_apart():
+    labels = np.arange(16) % 2
+    bright = images(16) * np.where(labels, 1.0, 0.3)[:, None, None, None].astype(np.float32)
+    model = tiny_model()
+    model.compile(tf.keras.optimizers.legacy.Adam(3e-3), eta=0.1)
+    data = tf.data.Dataset.from_tensors(batch(bright, labels)).repeat(40)
+    model.fit(data, verbose=0)
+    signs = np.sign(model(batch(bright, labels)[0], training=True)["image"])
+    agreement = signs @ signs.T / BITS
+    assert agreement[labels[:, None] == labels].min() > 0.5 > 0 > agreement[labels[:, None] != labels].max()
+
+
+@pytest.mark.parametrize("cut", ["images", "stage1", "stage2", "features"])
+def test_cut_network_equals_the_whole(cut):
+    model = tiny_model(hidden=16)
+    below, above = model.above(cut)
+    whole = model({"image": images()})["image"]
+    np.testing.assert_allclose(above({"image": below(images())})["image"], whole, atol=1e-5)
+
+
+def test_training_above_a_cut_trains_the_whole_and_leaves_what_is_below():
+    model = tiny_model()
+    below, above = model.above("stage1")
+    before = [weights.copy() for weights in below.get_weights()]
+    outputs = model({"image": images()})["image"].numpy()
+    above.compile(tf.keras.optimizers.legacy.SGD(1.0))
+    above.train_step(({"image": below(images())}, batch(images(), [0, 0, 1, 1, 2, 2])[1]))
+    for old, new in zip(before, below.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert np.abs(model({"image": images()})["image"] - outputs).max() > 1e-3
+
+
+def test_wrong_cut_names_the_stages():
+    with pytest.raises(ValueError, match=r"stage1, stage2. Received: cut='stage9'"):
+        tiny_model().above("stage9")
+
+
+def test_cut_that_paths_lead_past_is_refused():
+    with pytest.raises(ValueError, match=r"every path through"):
+        cut_backbone(tiny_backbone(), "head_conv")
+
+
+def test_saved_model_loads_and_gives_the_same_outputs(tmp_path):
+    model = tiny_model(hidden=16)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert (type(loaded), loaded.bits, loaded.source) == (DHNN, BITS, "image")
+    np.testing.assert_array_equal(loaded({"image": images()})["image"], model({"image": images()})["image"])
+
+
+@pytest.mark.parametrize("bits", [0, -8, 12])
+def test_hash_head_rejects_bits_not_multiple_of_8(bits):
+    with pytest.raises(ValueError, match=rf"multiple of 8.*Received: bits={bits}"):
+        hash_head(4, bits)
+
+
+def test_hash_head_standardises_features():
+    features = np.random.default_rng(0).normal(3, 5, (100, 4)).astype(np.float32)
+    head = hash_head(4, 8, mean=features.mean(axis=0), variance=features.var(axis=0))
+    kernel, bias = head.get_layer("hash").get_weights()
+    expected = (features - features.mean(axis=0)) / features.std(axis=0) @ kernel + bias
+    np.testing.assert_allclose(head(features), expected, atol=1e-4)
+
+
+def test_feature_bank_refreshes_the_rows_of_its_items():
+    bank = FeatureBank([3, 5, 9], [0, 1, 0], 8)
+    bank.refresh(tf.constant([9, 3], tf.int64), tf.constant([[1.0] * 8, [2.0] * 8]))
+    np.testing.assert_array_equal(bank.outputs.numpy()[:, 0], [2, 0, 1])
+
+
+def test_feature_bank_rejects_items_out_of_order():
+    with pytest.raises(ValueError, match="rising order"):
+        FeatureBank([5, 3], [0, 1], 8)

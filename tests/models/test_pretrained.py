@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.models.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.pretrained import _weights_file, adapt_bands, load_imagenet_weights
+from keras_dhnn.models.torch_weights import read_torch_weights
+
+skimage = pytest.importorskip("skimage", reason="its wheel holds the photographs")
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    model = EfficientNetLite0()
+    load_imagenet_weights(model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("photograph", "imagenet_class"),
+    [("chelsea.png", 285), ("coffee.png", 967), ("motorcycle_left.png", 665), ("rocket.jpg", 657)],
+    ids=["Egyptian cat", "espresso", "moped", "missile"],
+)
+def test_port_recognises_photographs(backbone, photograph, imagenet_class):
+    tensors = read_torch_weights(_weights_file())
+    image = Image.open(Path(skimage.__file__).parent / "data" / photograph).convert("RGB")
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side)).resize((224, 224), Image.Resampling.BICUBIC)
+    features = backbone(np.asarray(square, np.float32)[None]).numpy()
+    scores = features[:, -1280:] @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    assert scores.argmax() == imagenet_class
+
+
+def test_every_weight_of_the_file_is_used(backbone):
+    tensors = read_torch_weights(_weights_file())
+    used = sum(t.size for name, t in tensors.items() if not name.startswith("_fc") and "num_batches" not in name)
+    assert backbone.count_params() == used
+
+
+def test_grey_images_look_the_same_in_any_number_of_bands():
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3))
+    for bands in (1, 2, 3):
+        np.testing.assert_allclose(adapt_bands(kernel, bands).sum(axis=1), kernel.sum(axis=1))
+    five = adapt_bands(kernel, 5)
+    np.testing.assert_allclose(five[:, 3], five[:, 0])
+    np.testing.assert_allclose(five[:, 0], kernel[:, 0] * 3 / 5)
+
+
+def test_five_bands_take_weights():
+    model = EfficientNetLite0((32, 32, 5))
+    load_imagenet_weights(model)
+    assert np.isfinite(model(np.full((1, 32, 32, 5), 100, np.float32)).numpy()).all()

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from keras_dhnn.codes import binarize, hamming_distances, pack, unpack
+
+
+def test_sign_of_zero_is_plus_one():
+    np.testing.assert_array_equal(binarize([[-0.5, 0.0, 2.0]]), [[-1, 1, 1]])
+
+
+def test_pack_puts_the_first_bit_highest():
+    outputs = np.array([[1, -1, -1, -1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, 0, -1]], float)
+    np.testing.assert_array_equal(pack(outputs), [[0b10000001, 0b00000010]])
+
+
+def test_unpack_inverts_pack():
+    outputs = np.random.default_rng(0).normal(size=(50, 24))
+    np.testing.assert_array_equal(unpack(pack(outputs)), binarize(outputs))
+
+
+@pytest.mark.parametrize("shape", [(3, 12), (3, 0), (8,)])
+def test_pack_rejects_bits_not_multiple_of_8(shape):
+    with pytest.raises(ValueError, match=r"multiple of 8\. Received: shape="):
+        pack(np.zeros(shape))
+
+
+def test_hamming_distances_against_counting_bits():
+    random = np.random.default_rng(1)
+    a, b = random.integers(0, 256, (7, 12), np.uint8), random.integers(0, 256, (9, 12), np.uint8)
+    expected = [[sum(bin(x ^ y).count("1") for x, y in zip(p, q, strict=True)) for q in b.tolist()] for p in a.tolist()]
+    np.testing.assert_array_equal(hamming_distances(a, b), expected)
+
+
+def test_hamming_distances_rejects_other_lengths():
+    with pytest.raises(ValueError, match=r"16 bits. Received: 8 bits"):
+        hamming_distances(np.zeros((1, 2), np.uint8), np.zeros((1, 1), np.uint8))
