@@ -56,6 +56,7 @@ class Model:
         bits: length l of the hash code, a multiple of 8.
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
+        weight_decay: weight of half the sum of the head's squared kernels in the loss.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -63,6 +64,7 @@ class Model:
     bits: int = 64
     hidden: int = 512
     dropout: float = 0.0
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,14 @@ class Network:
             if activations is not None:
                 features = activations.array[database].astype(np.float64)
                 statistics = features.mean(axis=0), features.var(axis=0) + 1e-6
-        return hash_head(backbone.output_shape[-1], settings.bits, settings.hidden, settings.dropout, *statistics)
+        return hash_head(
+            backbone.output_shape[-1],
+            settings.bits,
+            settings.hidden,
+            settings.dropout,
+            settings.weight_decay,
+            *statistics,
+        )
 
     def _outputs_below(self, cut, backbone):
         if cut not in self._activations:

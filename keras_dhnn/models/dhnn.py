@@ -92,7 +92,8 @@ class DHNN(tf.keras.Model):
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
             parts = self.objective(outputs, targets["label"])
-            loss = parts["pairwise"] + self.eta * parts["quantization"]
+            # What layers add, such as weight decay, is trained on and logged as part of the loss.
+            loss = tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses])
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self._track(loss, parts)
 
@@ -100,7 +101,7 @@ class DHNN(tf.keras.Model):
         """The losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets["label"])
-        return self._track(parts["pairwise"] + self.eta * parts["quantization"], parts)
+        return self._track(tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses]), parts)
 
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def hash_head(features, bits, hidden=0, dropout=0.0, mean=None, variance=None):
+def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None, variance=None):
     """Features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a bit.
 
     Args:
@@ -11,6 +11,7 @@ def hash_head(features, bits, hidden=0, dropout=0.0, mean=None, variance=None):
         bits: l, a positive multiple of 8.
         hidden: units of the ReLU layer; 0 leaves it out, as in the papers.
         dropout: share of what enters the hash layer that is dropped while training.
+        weight_decay: weight of half the sum of squared kernels in the loss.
         mean: `(d,)` mean of the features over the training set; with `variance`, they are standardised.
         variance: `(d,)`.
 
@@ -25,13 +26,14 @@ def hash_head(features, bits, hidden=0, dropout=0.0, mean=None, variance=None):
             "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
             f"stored in bytes. Received: bits={bits}"
         )
+    decay = tf.keras.regularizers.L2(weight_decay / 2) if weight_decay else None
     inputs = x = tf.keras.Input((features,), name="features")
     if mean is not None:
         x = tf.keras.layers.Normalization(mean=mean, variance=variance, name="standardize")(x)
     if hidden:
-        x = tf.keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+        x = tf.keras.layers.Dense(hidden, activation="relu", kernel_regularizer=decay, name="hidden")(x)
     if dropout:
         x = tf.keras.layers.Dropout(dropout, name="dropout")(x)
     # float32 whatever the compute policy: sign and likelihood want the precision.
-    outputs = tf.keras.layers.Dense(bits, name="hash", dtype="float32")(x)
+    outputs = tf.keras.layers.Dense(bits, kernel_regularizer=decay, name="hash", dtype="float32")(x)
     return tf.keras.Model(inputs, outputs, name="hash_head")

@@ -88,6 +88,15 @@ def test_logged_loss_is_pairwise_plus_eta_times_quantization():
     assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"], rel=1e-5)
 
 
+def test_weight_decay_adds_half_the_sum_of_squared_kernels():
+    model = DHNN(tiny_backbone(), hash_head(48, BITS, hidden=16, weight_decay=0.01))
+    kernels = [model.head.get_layer(name).get_weights()[0] for name in ("hidden", "hash")]
+    model.compile(tf.keras.optimizers.legacy.SGD(0.0), eta=0.7)
+    logs = {name: float(value) for name, value in model.train_step(batch(images(), [0, 0, 1, 1, 2, 2])).items()}
+    decay = 0.01 / 2 * sum((kernel**2).sum() for kernel in kernels)
+    assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"] + decay, rel=1e-5)
+
+
 def test_fit_tells_two_kinds_of_images_apart():
     labels = np.arange(16) % 2
     bright = images(16) * np.where(labels, 1.0, 0.3)[:, None, None, None].astype(np.float32)

@@ -1,0 +1,26 @@
+# Each target makes the virtual environment that it needs.
+PYTHON ?= python3.11
+
+.venv: setup.cfg
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable '.[test]'
+	touch .venv
+
+test: .venv
+	.venv/bin/python -m pytest
+
+quick: .venv
+	.venv/bin/python -m pytest -m "not slow"
+
+lint: .venv
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format: .venv
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+ci:
+	.ci/run
+
+.PHONY: test quick lint format ci

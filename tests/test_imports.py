@@ -1,0 +1,84 @@
+"""Imports point one way (docs/design.md, "Rules that keep it simple"): read from the code, not run."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {"pipelines", "saved_models", "tuning"}
+
+# What each part may import of ours, beside itself. The longest name that fits a module rules.
+BASE = {"config", "codes", "similarity", "_version"}
+MAY_IMPORT = {
+    "config": set(),
+    "codes": set(),
+    "similarity": set(),
+    "_version": set(),
+    "": {"_version"},
+    "addons": set(),
+    "metrics": BASE,
+    "losses": BASE,
+    "models": BASE | {"losses", "metrics"},
+    "pipelines": {"", "config", "_version", "addons"},
+    "presets": {"config"},
+    "figures": BASE | {"metrics"},
+    "saved_models": {"codes", "models"},
+    "archive": {"codes", "saved_models"},
+    "browse": {"archive"},
+}
+
+
+def part_of(module):
+    """`keras_dhnn.models.dhnn` belongs to `models`, `keras_dhnn` itself to the empty name."""
+    return (module.split(".") + [""])[1]
+
+
+def modules():
+    for path in sorted(ROOT.glob("*/**/*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] in FOLDERS:
+            parts = ("keras_dhnn", *parts)
+        if parts[0] == "keras_dhnn":
+            yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "keras_dhnn")
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_imports_point_one_way(module, path):
+    part = part_of(module)
+    if part not in MAY_IMPORT:
+        return
+    ours = {part_of(name) for name in imported(path) if name.split(".")[0] == "keras_dhnn"}
+    breaches = ours - MAY_IMPORT[part] - {part}
+    assert not breaches, f"{path.relative_to(ROOT)} may not import {breaches}"
+
+
+def test_only_the_command_line_imports_the_command_line():
+    for module, path in modules():
+        if part_of(module) != "cli":
+            assert "cli" not in {part_of(name) for name in imported(path) if name.startswith("keras_dhnn")}, path
+
+
+def test_tensorflow_addons_is_imported_in_one_file():
+    users = [path.name for _, path in modules() if any(n.split(".")[0] == "tensorflow_addons" for n in imported(path))]
+    assert users == ["addons.py"]
+
+
+def test_metrics_need_no_tensorflow():
+    for module, path in modules():
+        if part_of(module) == "metrics":
+            assert not any(name.split(".")[0] in ("tensorflow", "keras") for name in imported(path)), path
+
+
+def test_the_guard_sees_a_breach(tmp_path):
+    (tmp_path / "x.py").write_text("from keras_dhnn import train\nimport keras_dhnn.cli.fit\n")
+    assert {part_of(name) for name in imported(tmp_path / "x.py")} >= {"train", "cli"}
