@@ -1,0 +1,57 @@
+"""Checks of the arguments that the metrics share."""
+
+import operator
+
+import numpy as np
+
+
+def invalid(name, expected, received):
+    """The ValueError that says what is wrong with an argument, in Keras's wording."""
+    message = f"Invalid value received for argument `{name}`. Expected {expected}. Received: {received}"
+    return ValueError(message)
+
+
+def check_codes(query_codes, database_codes):
+    """Both as arrays, if they are packed codes of equal length and neither is empty; otherwise ValueError."""
+    query_codes = check_packed("query_codes", query_codes)
+    database_codes = check_packed("database_codes", database_codes)
+    bits, database_bits = 8 * query_codes.shape[1], 8 * database_codes.shape[1]
+    if bits != database_bits:
+        expected = f"codes as long as the queries', {bits} bits"
+        raise invalid("database_codes", expected, f"{database_bits} bits")
+    return query_codes, database_codes
+
+
+def check_packed(name, codes):
+    """The codes as an array, if they are packed and not empty; otherwise ValueError."""
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
+        expected = "at least one packed code (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
+        raise invalid(name, expected, f"shape={codes.shape}, dtype={codes.dtype}")
+    return codes
+
+
+def check_length(name, labels, items):
+    """The labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
+    labels = np.asarray(labels)
+    if labels.ndim == 0 or len(labels) != items:
+        raise invalid(name, f"the labels of {items} items, as many as codes", f"shape={labels.shape}")
+    return labels
+
+
+def check_cutoff(name, k):
+    """A cut-off as int, or None for the whole ranking; ValueError if it is neither."""
+    if k is None:
+        return None
+    return check_integer(name, k, smallest=1)
+
+
+def check_integer(name, value, smallest):
+    """The value as int, if it is an integer of at least `smallest`; otherwise ValueError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = smallest - 1
+    if number < smallest:
+        raise invalid(name, f"an integer of at least {smallest}", f"{name}={value!r}")
+    return number
