@@ -2,18 +2,15 @@
 
 import hashlib
 import os
-import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.pipelines.errors import DamagedFile, DataError
-from keras_dhnn.pipelines.example import Example
+from keras_dhnn.pipelines.zip_safety import check_members
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
-_ENCRYPTED = 0x1
 
 
 @dataclass(frozen=True)
@@ -23,24 +20,6 @@ class Limits:
     file_bytes: int = 64 << 20
     total_bytes: int = 64 << 30
     files: int = 1_000_000
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A data set's archive, listed and checked, ready to be read by `prepare`.
-
-    Attributes:
-        classes: class names; an Example's label is a position here.
-        count: items that will be read if none is skipped.
-        source: where it came from: `kind`, `path` and `fingerprint`, which changes when the source does.
-        read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
-            to the list `skipped` a (name, reason) for each file that it leaves out.
-    """
-
-    classes: tuple
-    count: int
-    source: dict
-    read: Callable[[list], Iterator[Example]]
 
 
 def open_tree(path, inside=(), limits=None):
@@ -104,7 +83,7 @@ class FolderTree:
             DamagedFile: if it cannot be read or is larger than the limit.
         """
         if self.files[name] > self._limits.file_bytes:
-            raise DamagedFile(name, f"is larger than expected: {_excess(self.files[name], self._limits.file_bytes)}")
+            raise DamagedFile(name, f"has {self.files[name]:,} bytes; at most {self._limits.file_bytes:,} are allowed")
         try:
             with open(self._path / name, "rb") as file:
                 return file.read(self._limits.file_bytes)
@@ -126,7 +105,7 @@ class ZipTree:
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
             raise DataError(f"Expected a folder or a zip file. {path} is no intact zip: {error}.") from error
         members = self._zip.infolist()
-        _check_members(path, members, limits)
+        check_members(path, members, limits)
         base = next((f"{part}/" for part in inside if any(m.filename.startswith(f"{part}/") for m in members)), "")
         self._members = {m.filename[len(base) :]: m for m in members if m.filename.startswith(base)}
         names = sorted(name for name in self._members if name and not _is_litter(name))
@@ -157,44 +136,6 @@ def _entries(folder):
 def _is_litter(name):
     parts = name.rstrip("/").split("/")
     return parts[-1] in _LITTER or parts[-1].startswith("._") or "__MACOSX" in parts
-
-
-def _excess(size, limit):
-    return f"{size:,} bytes, where at most {limit:,} are allowed"
-
-
-def _check_members(path, members, limits):
-    """Refuses a zip by what its directory says, before a byte of any member is unpacked."""
-    refused = f"{path} is not safe to read, and nothing of it was unpacked:"
-    if len(members) > limits.files:
-        raise DataError(f"{refused} it lists {len(members):,} members, where at most {limits.files:,} are allowed.")
-    seen = set()
-    for member in members:
-        reason = "is listed twice" if member.filename in seen else _danger(member, limits)
-        if reason:
-            raise DataError(f"{refused} its member {member.filename!r} {reason}.")
-        seen.add(member.filename)
-    total = sum(member.file_size for member in members)
-    if total > limits.total_bytes:
-        raise DataError(f"{refused} its members declare {_excess(total, limits.total_bytes)}.")
-
-
-def _danger(member, limits):
-    name = member.filename
-    if name.startswith("/") or "\\" in name or name[1:2] == ":":
-        return "is an absolute path, or one with a drive letter or backslashes"
-    if ".." in name.split("/"):
-        return "points outside of the archive"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a symbolic link"
-    if member.flag_bits & _ENCRYPTED:
-        return "is encrypted; unpack it yourself and give the folder"
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Other methods cannot be unpacked within a bound on memory.
-        return "is compressed otherwise than by deflate; unpack it yourself and give the folder"
-    if member.file_size > limits.file_bytes:
-        return f"declares {_excess(member.file_size, limits.file_bytes)}"
-    return None
 
 
 def _fingerprint(stamps):

@@ -87,7 +87,7 @@ def steps_per_epoch(items, batch_size, drop_remainder=False):
     return len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
 
 
-def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):  # noqa: B008
+def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
     """The order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`."""
     steps = steps_per_epoch(items, batch_size, drop_remainder)
     items = tf.constant(items, tf.int64)

@@ -1,5 +1,6 @@
-"""One item of an image archive, and the form that all items of a source share."""
+"""What a reader of an archive hands over: items, the form that all images of a source share, and the archive itself."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,3 +66,22 @@ class ImageSpec:
 
     def __str__(self):
         return f"{self.height} x {self.width} x {self.channels} {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A data set's archive, listed and checked, ready to be read by `prepare`.
+
+    Attributes:
+        classes: class names; an Example's label is a position here.
+        count: items that will be read if none is skipped.
+        source: where it came from: `kind`, `path` and `fingerprint`, which changes when the source does.
+        read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
+            to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the source
+            is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
+    """
+
+    classes: tuple
+    count: int
+    source: dict
+    read: Callable[[list], Iterator[Example]]

@@ -1,16 +1,13 @@
 """An archive to a prepared data set: all of it or nothing, and only once."""
 
-import contextlib
-import fcntl
 import fnmatch
 import itertools
 import math
-import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import keras_dhnn
+from keras_dhnn.pipelines.atomic_folder import atomic_folder
 from keras_dhnn.pipelines.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
 from keras_dhnn.pipelines.errors import DataError
 
@@ -53,9 +50,8 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     if info:
         return Prepared(info, fresh=False)
     try:
-        with _workspace(place) as workspace:
+        with atomic_folder(place) as workspace:
             _write(archive, workspace, name, synthetic, shards, seed, progress)
-            _move(workspace, place)
     except OSError as error:
         raise DataError(
             f"Cannot write {directory}: {error.strerror or error}. What was written of it is removed. Free space or "
@@ -134,57 +130,3 @@ def _shard_count(count, first):
     """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
     nbytes = sum(image.nbytes for image in first.images.values()) if first else 0
     return min(max(8, math.ceil(count * nbytes / _SHARD_BYTES)), 512)
-
-
-@contextlib.contextmanager
-def _workspace(place):
-    """An empty hidden folder beside `place`, which no other process has; removed if the block fails."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    workspace, replaced = (place.with_name(f".{place.name}.{state}") for state in ("preparing", "replaced"))
-    workspace.mkdir(exist_ok=True)
-    lock = os.open(workspace, os.O_RDONLY)
-    try:
-        _lock(lock, workspace, place)
-        for left in workspace.iterdir():
-            left.unlink()
-        if replaced.exists() and not place.exists():
-            replaced.rename(place)  # a run was killed while it replaced the data set
-        try:
-            yield workspace
-        except BaseException:
-            shutil.rmtree(workspace, ignore_errors=True)
-            raise
-    finally:
-        os.close(lock)
-
-
-def _lock(lock, workspace, place):
-    """Takes the folder for this process; the lock ends with the process, however that ends."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = workspace.exists() and os.path.samestat(os.fstat(lock), workspace.stat())
-    except BlockingIOError:
-        ours = False
-    if not ours:
-        raise DataError(f"Another process is preparing {place}. Wait until it has finished.")
-
-
-def _move(workspace, place):
-    """Puts the finished folder in its place, once all of it is on disk."""
-    for path in (*workspace.iterdir(), workspace):
-        _sync(path)
-    replaced = place.with_name(f".{place.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if place.exists():
-        place.rename(replaced)
-    workspace.rename(place)
-    _sync(place.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,8 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.pipelines.records import DatasetInfo, decode_images
+from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.tf_example import decode_images
 
 MEMORY_BUDGET = 2 << 30
 _CHUNK_BYTES = 64 << 20

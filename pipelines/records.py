@@ -1,5 +1,6 @@
-"""Examples to TFRecord shards in random order, and records back to images."""
+"""Examples to TFRecord shards, in random order."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import tensorflow as tf
 from keras_dhnn.pipelines.dataset_info import ITEMS_FILE, DatasetInfo, StoredFile
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.pipelines.example import ImageSpec
+from keras_dhnn.pipelines.tf_example import encode_example
 
-__all__ = ["DatasetInfo", "decode_images", "write_shards"]
+__all__ = ["DatasetInfo", "write_shards"]
 
 # TFRecord frames a record by its length and a checksum of that (12 bytes), and a checksum of its content (4 bytes).
 _HEADER, _FRAME = 12, 16
@@ -39,44 +41,22 @@ def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=Non
     """
     directory, random, content = Path(directory), np.random.default_rng(seed), _Content(classes)
     spools, homes, lengths = [directory / f"spool-{k}" for k in range(shards)], [], []
-    files = [open(spool, "wb") for spool in spools]  # noqa: SIM115
-    try:
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(spool, "wb")) for spool in spools]
         for index, example in enumerate(examples):
             if index % shards == 0:
                 order = random.permutation(shards)  # so that each shard gets one of every `shards` items
-            record = _serialize(index, example, content.add(example))
+            record = encode_example(index, example, content.add(example))
             homes.append(order[index % shards])
             lengths.append(len(record))
             files[homes[-1]].write(record)
             if progress:
                 progress(index + 1)
-    finally:
-        for file in files:
-            file.close()
     places = np.stack([homes, np.zeros(len(homes)), lengths], axis=1).astype(np.int64)
     stored = tuple(_write_shard(spool, k, shards, places, random) for k, spool in enumerate(spools))
     fields = content.fields()
     np.savez_compressed(directory / ITEMS_FILE, labels=content.labels, ids=content.ids, places=places)
     return fields | {"shards": stored, "items_file": StoredFile.of(directory / ITEMS_FILE, len(lengths))}
-
-
-def decode_images(serialized, images):
-    """Parses a batch of records, inside or outside of a tf.data graph.
-
-    Args:
-        serialized: (B,) string tensor of records.
-        images: {source: ImageSpec}.
-
-    Returns:
-        index (B,) int64, and {source: (B, H, W, C) tensor of the stored type}.
-    """
-    features = {f"image/{source}": tf.io.FixedLenFeature([], tf.string) for source in images}
-    parsed = tf.io.parse_example(serialized, features | {"index": tf.io.FixedLenFeature([], tf.int64)})
-    decoded = {}
-    for source, spec in images.items():
-        pixels = tf.io.decode_raw(parsed[f"image/{source}"], spec.dtype, little_endian=True)
-        decoded[source] = tf.reshape(pixels, (-1, *spec.shape))
-    return parsed["index"], decoded
 
 
 class _Content:
@@ -132,38 +112,6 @@ class _Content:
             "class_counts": tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist()),
             "checksum": self._digest.hexdigest(),
         }
-
-
-def _serialize(index, example, pixels):
-    """A tf.train.Example, written in protobuf's wire format: three times as fast as through protobuf's objects."""
-    features = {"id": _bytes_list(example.id.encode())}
-    features |= {f"image/{source}": _bytes_list(value) for source, value in pixels.items()}
-    features |= {"index": _int64_list(index), "label": _int64_list(example.label)}
-    entries = [_field(1, _field(1, key.encode()) + _field(2, value)) for key, value in features.items()]
-    return _field(1, b"".join(entries))
-
-
-def _bytes_list(value):
-    return _field(1, _field(1, value))
-
-
-def _int64_list(value):
-    return _field(3, _field(1, _varint(value)))
-
-
-def _field(number, content):
-    """A length-delimited field."""
-    return b"%c%b%b" % (number << 3 | 2, _varint(len(content)), content)
-
-
-def _varint(value):
-    """Seven bits a byte, the lowest first; the eighth says that more follow."""
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
 
 
 def _write_shard(spool, number, shards, places, random):

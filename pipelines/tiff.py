@@ -1,6 +1,7 @@
 """One TIFF file's first image, decoded within a bound on memory."""
 
 import io
+import math
 import zlib
 
 import tifffile
@@ -41,8 +42,12 @@ def decode_tiff(content, most_bytes):
 
 def _check(page, content, most_bytes):
     """Compares what the tags claim with what is there; tifffile itself believes them."""
-    if page.nbytes > most_bytes:
-        raise UnreadableTiff(f"claims an image of {page.shape}, {page.nbytes:,} bytes; at most {most_bytes:,} are read")
+    if page.bitspersample not in (8, 16, 32, 64) or page.dtype is None:
+        raise UnreadableTiff(f"has samples of {page.bitspersample} bits; expected 8, 16, 32 or 64")
+    # An image is unpacked by strips or tiles, which may be larger than the image.
+    claimed = max(page.nbytes, math.prod(page.chunks) * page.dtype.itemsize)
+    if claimed > most_bytes:
+        raise UnreadableTiff(f"claims an image of {page.shape}, {claimed:,} bytes; at most {most_bytes:,} are read")
     if page.compression not in _READABLE:
         name = getattr(page.compression, "name", page.compression)
         raise UnreadableTiff(f"is compressed as {name}; expected no compression, deflate or PackBits")
@@ -52,8 +57,8 @@ def _check(page, content, most_bytes):
         raise UnreadableTiff(f"is truncated: its pixels end at byte {end:,}, the file at byte {len(content):,}")
     if page.compression in _DEFLATE:
         _check_deflate(page, [content[offset : offset + size] for offset, size in segments])
-    elif page.compression == _COMPRESSION.NONE and sum(page.databytecounts) * 8 < page.size * page.bitspersample:
-        raise UnreadableTiff(f"is truncated: its image takes {page.nbytes:,} bytes, of which it holds fewer")
+    elif page.compression == _COMPRESSION.NONE and sum(page.databytecounts) < page.nbytes:
+        raise UnreadableTiff(f"is truncated: it has {sum(page.databytecounts):,} of {page.nbytes:,} bytes of pixels")
 
 
 def _check_deflate(page, segments):

@@ -16,15 +16,15 @@ import collections
 import numpy as np
 from PIL import Image
 
-from keras_dhnn.pipelines.archives import Archive, Limits, open_tree
+from keras_dhnn.pipelines.archives import Limits, open_tree
 from keras_dhnn.pipelines.errors import DamagedFile, DataError
-from keras_dhnn.pipelines.example import Example
+from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.tiff import UnreadableTiff, decode_tiff
 
 URL = "http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip"
 # Both as in TensorFlow Datasets, tensorflow_datasets/url_checksums/uc_merced.txt.
 BYTES = 332_468_434
-SHA256 = "06c539ef28703a58fb07bd2837991ac7c48b813b00bb12ac197efd813a18daeb"
+CHECKSUM = "sha256:06c539ef28703a58fb07bd2837991ac7c48b813b00bb12ac197efd813a18daeb"
 
 SIDE = 256
 LAYOUT = "UCMerced_LandUse/Images/<class>/<class>NN.tif"
