@@ -3,10 +3,12 @@
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.image_file import read_image
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.report import item_images
 
 
 def search(run, info, image, k):
@@ -44,3 +46,27 @@ def search(run, info, image, k):
         }
         for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
     ]
+
+
+def draw(run, info, image, pixels, found):
+    """Draws the query and the nearest images into the run's figures.
+
+    Args:
+        run: the `Run`.
+        info: `DatasetInfo` of its data set.
+        image: path of the query's file.
+        pixels: the query as `search` returned it.
+        found: what it found.
+
+    Returns:
+        Path of the PNG file.
+    """
+    images = item_images(info, [result["item"] for result in found], run.experiment.data.turns)
+    results = {
+        result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
+    }
+    figure = gallery_figure([GalleryRow(pixels, image.name, results)], ranks=tuple(results))
+    run.figures.mkdir(exist_ok=True)
+    path = run.figures / f"query-{image.stem}.png"
+    figure.savefig(path, dpi=120)
+    return path

@@ -76,7 +76,7 @@ def _train_phase(network, split, name, folder, logs, bar):
     model, make_batches = network.above(phase.cut)
     batch_size = min(experiment.training.batch_size, len(split.fitting))
     steps = len(split.fitting) // batch_size
-    _compile(model, network, split, phase, steps)
+    compile_phase(model, network, split.fitting, name, steps * phase.epochs)
     validation = _validation(network, split, model, make_batches)
     state = ResumableState(folder, validation)
     first = state.restore(model)
@@ -101,23 +101,30 @@ def _train_phase(network, split, name, folder, logs, bar):
     return state.history
 
 
-def _compile(model, network, split, phase, steps):
+def compile_phase(model, network, items, name, steps):
+    """Compiles a DHNN above a cut with the experiment's objective and a phase's optimiser.
+
+    Args:
+        model: the `DHNN` above the phase's cut.
+        network: the `Network`.
+        items: `(k,)` item numbers that it will be trained on.
+        name: of the phase, "head" or "fine_tune".
+        steps: gradient steps of the phase.
+    """
     loss, training = network.experiment.loss, network.experiment.training
     if loss.pairs not in ("batch", "memory"):
         raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
-    bank = None
-    if loss.pairs == "memory":
-        bank = FeatureBank(split.fitting, network.labels[split.fitting], model.bits)
+    phase = getattr(network.experiment, name)
     model.compile(
-        make_optimizer(training.optimizer, phase, model, steps * phase.epochs),
+        make_optimizer(training.optimizer, phase, model, steps),
         similarity_factor=loss.similarity_factor,
         penalty=loss.penalty,
         eta=loss.eta,
         norm=loss.quantization,
         pair_weighting=loss.pair_weighting,
-        bank=bank,
+        bank=FeatureBank(items, network.labels[items], model.bits) if loss.pairs == "memory" else None,
         # A step of the head alone takes less time than starting it.
-        steps_per_execution=min(16, steps) if phase.cut == "features" else 1,
+        steps_per_execution=min(16, steps) if not model.backbone.trainable_weights else 1,
     )
 
 

@@ -25,7 +25,7 @@ for verb in (prepare, fit, evaluate, query):
 def main():
     """Runs the command line; a user's mistake is one message and exit status 2, an interruption 130."""
     # TensorFlow's own notes on start-up say nothing to somebody who searches images.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except KeyboardInterrupt:

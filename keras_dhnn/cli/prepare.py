@@ -89,7 +89,7 @@ def prepare_twin(name, data, per_class, seed, bar, *, force=False):
         return Prepared(info, fresh=False)
     with tempfile.TemporaryDirectory() as folder:
         with bar("Drawing the synthetic twin", 21 * per_class, "image") as update:
-            write_ucmd(Path(folder), per_class=per_class, seed=seed, progress=update)
+            write_ucmd(Path(folder), per_class=per_class, seed=seed, progress=lambda done, total: update(done))
         archive = dataclasses.replace(open_archive(Path(folder)), source=source)
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
@@ -102,11 +102,16 @@ def _write(archive, directory, seed, bar, **how):
 
 
 def _download(data, bar):
-    from keras_dhnn.pipelines.download import UCMD, download
+    from keras_dhnn.pipelines import ucmd
+    from keras_dhnn.pipelines.download import download
 
-    data.mkdir(parents=True, exist_ok=True)
-    with bar(f"Downloading {UCMD.url}", UCMD.size, "byte") as update:
-        return download(UCMD, data, progress=lambda done, total: update(done))
+    with bar(f"Downloading {ucmd.URL}", ucmd.SIZE, "byte") as update:
+        return download(
+            *(ucmd.URL, data / "UCMerced_LandUse.zip"),
+            size=ucmd.SIZE,
+            checksum=ucmd.CHECKSUM,
+            progress=lambda done, total: update(done),
+        )
 
 
 def _report(prepared, seconds, as_json):
