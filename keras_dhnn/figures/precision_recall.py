@@ -1,0 +1,42 @@
+"""Precision over recall, one line a method."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def precision_recall_figure(curves, title=""):
+    """Precision-recall curves in one pair of axes.
+
+    Args:
+        curves: `{name: (recall, precision)}`, two `(n,)` arrays of shares from 0 to 1 each, in the order to draw.
+        title: what the curves share: data set, protocol, bits.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        ValueError: if there is no curve, or a curve is not two arrays of one length with values from 0 to 1.
+    """
+    if not curves:
+        raise ValueError("Invalid value received for argument `curves`. Expected at least one curve. Received: none")
+    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, curve in curves.items():
+        recall, precision = _checked(name, curve)
+        axes.plot(recall, precision, label=name, linewidth=1.5, marker="." if len(recall) < 80 else None)
+    axes.set(xlabel="Recall", ylabel="Precision", title=title, xlim=(0, 1), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _checked(name, curve):
+    recall, precision = (np.asarray(values, float) for values in curve)
+    within = all(np.all((values >= 0) & (values <= 1)) for values in (recall, precision))
+    if recall.ndim != 1 or recall.shape != precision.shape or not recall.size or not within:
+        raise ValueError(
+            "Invalid value received for argument `curves`. Expected (recall, precision), two arrays of one length with "
+            f"values from 0 to 1. Received: {name!r} with shapes {recall.shape} and {precision.shape}"
+            + ("" if within else ", values outside 0 to 1")
+        )
+    return recall, precision
