@@ -11,8 +11,8 @@ def figure_to_array(figure):
         figure: matplotlib Figure.
 
     Returns:
-        `(height, width, 3)` uint8, RGB; a copy of its own.
+        `(height, width, 3)` uint8, RGB, contiguous.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3]
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
