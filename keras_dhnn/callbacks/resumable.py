@@ -41,7 +41,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         if not (self.folder / "state.json").is_file():
             return 0
         state = json.loads((self.folder / "state.json").read_text())
-        self._checkpoint(model).read(str(self.folder / state["checkpoint"])).assert_existing_objects_matched()
+        _checkpoint(model).read(str(self.folder / state["checkpoint"])).assert_existing_objects_matched()
         self.history = state["history"]
         self.validation.best, self.validation.best_epoch = state["best"], state["best_epoch"]
         if state["best_epoch"] >= 0:
@@ -62,7 +62,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         """Writes the state at the end of `epoch`, which may have ended the training."""
         self.folder.mkdir(parents=True, exist_ok=True)
         validation, name = self.validation, f"epoch-{epoch}"
-        self._checkpoint(self.model).write(str(self.folder / name))
+        _checkpoint(self.model).write(str(self.folder / name))
         if validation.best_weights is not None:
             partial = self.folder / ".best.npz"
             np.savez(partial, *validation.best_weights)
@@ -75,8 +75,6 @@ class ResumableState(tf.keras.callbacks.Callback):
                 old.unlink()
         self._written = time.monotonic()
 
-    @staticmethod
-    def _checkpoint(model):
-        specs = getattr(model.optimizer, "optimizer_specs", [])
-        parts = {f"optimizer_{number}": spec["optimizer"] for number, spec in enumerate(specs)}
-        return tf.train.Checkpoint(model=model, optimizer=model.optimizer, **parts)
+
+def _checkpoint(model):
+    return tf.train.Checkpoint(model=model, optimizer=model.optimizer)

@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dhnn.callbacks.collapse import CollapseError
+from keras_dhnn.callbacks.resumable import ResumableState
+from keras_dhnn.codes import pack
+from keras_dhnn.config import Experiment
+from keras_dhnn.evaluate import expected_map
+from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.network import Network
+from keras_dhnn.pipelines.splits import make_split
+from keras_dhnn.train import train
+from tests.fakes import make_coloured_dataset
+
+BASE = Experiment().override(
+    "data.image_size=16",
+    "data.validation=0.2",
+    "model.backbone=tests.fakes:tiny_backbone",
+    "model.bits=16",
+    "model.hidden=0",
+    "training.batch_size=24",
+    "loss.pair_weighting=balanced",
+    "head.epochs=0",
+    "fine_tune.epochs=0",
+)
+HEAD = BASE.override("head.epochs=6", "head.learning_rate=0.01")
+BOTH = HEAD.override("fine_tune.epochs=4", "fine_tune.cut=stage1", "fine_tune.backbone_learning_rate=0.01")
+SCRATCH = BASE.override(
+    "fine_tune.epochs=6",
+    "fine_tune.learning_rate=0.01",
+    "fine_tune.backbone_learning_rate=0.01",
+    "augmentation.flips=true",
+)
+MEMORY = SCRATCH.override("loss.pairs=memory", "augmentation.flips=false")
+
+
+@pytest.fixture(scope="module")
+def info(tmp_path_factory):
+    return make_coloured_dataset(tmp_path_factory.mktemp("data") / "coloured")
+
+
+@pytest.fixture(scope="module")
+def split(info):
+    return make_split(info.labels, protocol="grouped", seed=0, queries=0.25, validation=0.2)
+
+
+@pytest.fixture(autouse=True)
+def _a_state_every_epoch(monkeypatch):
+    original = ResumableState.__init__
+    monkeypatch.setattr(ResumableState, "__init__", lambda self, *args: original(self, *args, seconds=0.0))
+
+
+def labels_of(info):
+    return np.repeat(info.labels, 4)
+
+
+LONGER = [
+    HEAD,
+    BOTH,
+    SCRATCH.override("fine_tune.epochs=25"),
+    MEMORY.override("fine_tune.epochs=40"),
+]
+
+
+@pytest.mark.parametrize("experiment", LONGER, ids=["head", "both", "scratch", "memory"])
+def test_training_learns(experiment, info, split, tmp_path):
+    trained = train(experiment, info, split, tmp_path)
+    before, after = (expected_map(outputs, labels_of(info), split) for outputs in (trained.untrained, trained.outputs))
+    assert after > before + 0.05
+    assert after > 0.9
+
+
+def test_outputs_are_the_models_for_every_item(info, split, tmp_path):
+    trained = train(BOTH, info, split, tmp_path)
+    network = Network(BOTH, info, split.database)
+    batches = network._image_batches(np.arange(4 * info.count), batch_size=50)
+    outputs = np.concatenate([trained.model(images)["image"] for images, _ in batches])
+    np.testing.assert_allclose(trained.outputs, outputs, atol=2e-2)  # activations at a cut are float16
+
+
+def test_history_has_a_value_for_each_epoch(info, split, tmp_path):
+    experiment = HEAD.override("training.validate_every=4")
+    history = train(experiment, info, split, tmp_path).history["head"]
+    assert {len(values) for values in history.values()} == {6}
+    assert [value is not None for value in history["val_map"]] == [False, False, False, True, False, True]
+    for name in ("loss", "pairwise", "quantization"):
+        assert np.isfinite(history[name]).all()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "killed_after"),
+    [(BOTH, 1), (SCRATCH, 3), pytest.param(MEMORY, 1, marks=pytest.mark.slow)],
+    ids=["both", "scratch", "memory"],
+)
+def test_killed_and_resumed_equals_uninterrupted(experiment, killed_after, info, split, tmp_path, monkeypatch):
+    tf.config.experimental.enable_op_determinism()
+    whole = train(experiment, info, split, tmp_path / "whole")
+
+    original = ResumableState.on_epoch_end
+
+    def kill(self, epoch, logs=None):
+        if epoch == killed_after and self.folder.name == "fine_tune":
+            raise KeyboardInterrupt
+        original(self, epoch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResumableState, "on_epoch_end", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train(experiment, info, split, tmp_path / "killed")
+    resumed = train(experiment, info, split, tmp_path / "killed")
+    np.testing.assert_array_equal(resumed.outputs, whole.outputs)
+    assert resumed.history == whole.history
+    for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, monkeypatch):
+    whole = train(HEAD, info, split, tmp_path)
+    monkeypatch.setattr(tf.keras.Model, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    np.testing.assert_array_equal(train(HEAD, info, split, tmp_path).outputs, whole.outputs)
+
+
+def test_patience_stops_early_and_stays_stopped(info, split, tmp_path):
+    experiment = HEAD.override("head.epochs=50", "head.learning_rate=0", "training.patience=2")
+    first = train(experiment, info, split, tmp_path)
+    assert len(first.history["head"]["loss"]) == 3
+    assert len(train(experiment, info, split, tmp_path).history["head"]["loss"]) == 3
+
+
+def test_best_validated_epoch_is_kept(info, split, tmp_path):
+    experiment = SCRATCH.override("fine_tune.epochs=10")
+    trained = train(experiment, info, split, tmp_path)
+    labels, held_out = labels_of(info), split.validation
+    fitting = split.fitting
+    codes = pack(trained.outputs)
+    score = mean_average_precision(codes[held_out], codes[fitting], labels[held_out], labels[fitting]).expected
+    assert score == pytest.approx(max(trained.history["fine_tune"]["val_map"]), abs=0.02)
+
+
+def test_collapse_is_noticed(info, split, tmp_path):
+    experiment = SCRATCH.override("training.optimizer=sgd", "fine_tune.learning_rate=1e8")
+    with pytest.raises(CollapseError, match="smaller learning rate"):
+        train(experiment, info, split, tmp_path)
+
+
+def test_a_backbone_that_is_frozen_below_the_cut_keeps_its_weights(info, split, tmp_path):
+    tf.keras.utils.set_random_seed(BOTH.seed)
+    start = Network(BOTH, info, split.database).model.backbone.get_layer("stage1").get_weights()
+    trained = train(BOTH, info, split, tmp_path).model.backbone
+    for one, other in zip(start, trained.get_layer("stage1").get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_unknown_pairs_are_refused(info, split, tmp_path):
+    with pytest.raises(ValueError, match="batch or memory"):
+        train(HEAD.override("loss.pairs=triplets"), info, split, tmp_path)
+
+
+def test_unknown_optimizer_is_refused(info, split, tmp_path):
+    with pytest.raises(ValueError, match="adam, sgd"):
+        train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
