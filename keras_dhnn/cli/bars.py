@@ -18,10 +18,13 @@ def _bar(quiet, description, total, unit):
     with tqdm(
         total=total, desc=description, unit=f" {unit}s", disable=quiet, mininterval=interval, dynamic_ncols=True
     ) as progress:
+        latest = ""
 
         def update(done, note=""):
-            if note != progress.postfix:
+            nonlocal latest
+            if note != latest:
                 progress.set_postfix_str(note, refresh=False)
+                latest = note
             progress.update(done - progress.n)
 
         yield update
