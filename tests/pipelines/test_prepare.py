@@ -166,11 +166,14 @@ def test_a_killed_preparation_leaves_nothing_that_looks_finished_and_runs_again(
     process.wait()
     process.stdout.close()
     assert beside(place) == [".small.preparing"]
+    (place.parent / ".small.preparing" / "records-00007-of-00099.tfrecord").write_bytes(b"left")
     with pytest.raises(DataError, match="No prepared data set"):
         DatasetInfo.load(place)
     assert prepare(make_archive(), place).fresh
     assert beside(place) == ["small"]
-    DatasetInfo.load(place).verify()
+    undisturbed = prepare(make_archive(), place.with_name("undisturbed")).info
+    assert content(place).keys() == content(undisturbed.directory).keys()
+    assert DatasetInfo.load(place).shards == undisturbed.shards
 
 
 def test_a_run_killed_while_replacing_gives_the_old_data_set_back(place):

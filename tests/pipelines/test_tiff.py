@@ -82,15 +82,15 @@ def test_decode_rejects_a_deflate_bomb():
 
 
 def test_decode_rejects_compression_that_it_cannot_bound():
-    with pytest.raises(UnreadableTiff, match="is compressed as LZW; expected no compression"):
-        decode_tiff(set_tag(encode(), 259, 5), ENOUGH)
+    with pytest.raises(UnreadableTiff, match="is compressed as JPEG2000; expected no compression"):
+        decode_tiff(set_tag(encode(), 259, 34712), ENOUGH)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("tag", [322, 323], ids=["width", "height"])
 def test_decode_rejects_huge_tiles(tag, compression):
     content = set_tag(encode(tile=(16, 16), compression=compression), tag, 60_000)
-    with pytest.raises(UnreadableTiff, match="claims an image of|no readable TIFF"):
+    with pytest.raises(UnreadableTiff, match="claims an image of"):
         decode_tiff(content, ENOUGH)
 
 
