@@ -20,7 +20,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
 
     Attributes:
         best: the best `val_map` so far.
-        best_epoch: its epoch, from 0; -1 before the first validation.
+        best_epoch: its epoch, from 0, the last of equals; -1 before the first validation.
         best_weights: the trainable part's weights at that epoch.
         outputs: hash outputs `(n, l)` at the latest validation.
     """
@@ -42,8 +42,9 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             codes[self.queries], codes[self.database], self.labels[self.queries], self.labels[self.database]
         ).expected
         logs["distinct_codes"] = len(np.unique(codes, axis=0))
-        if logs["val_map"] > self.best:
+        # Of equals the later one: where validation is perfect early, quantisation still improves.
+        if logs["val_map"] >= self.best:
             self.best, self.best_epoch = logs["val_map"], epoch
             self.best_weights = self.model.get_weights()
-        elif self.patience and epoch - self.best_epoch >= self.patience:
+        if self.patience and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True

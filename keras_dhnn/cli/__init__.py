@@ -23,13 +23,11 @@ for verb in (prepare, fit, evaluate, query):
 
 
 def main():
-    """Runs the command line; a user's mistake is one message and exit status 2, an interruption 130."""
+    """Runs the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer)."""
     # TensorFlow's own notes on start-up say nothing to somebody who searches images.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit("Interrupted.")
     except Exception as error:
         if os.environ.get("KERAS_DHNN_TRACEBACK") or not _is_users(error):
             raise

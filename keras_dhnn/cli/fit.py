@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -136,7 +137,8 @@ def _fit(run, info, bar, as_json):
     try:
         metrics = fit_run(run, info, bar)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Continue with: keras-dhnn fit --resume {run.path}") from None
+        print(f"\nInterrupted. Continue with: keras-dhnn fit --resume {run.path}", file=sys.stderr)
+        raise typer.Exit(130) from None
     if as_json:
         print(json.dumps(metrics))
         return

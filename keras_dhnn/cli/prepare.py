@@ -105,10 +105,10 @@ def _download(data, bar):
     from keras_dhnn.pipelines import ucmd
     from keras_dhnn.pipelines.download import download
 
-    with bar(f"Downloading {ucmd.URL}", ucmd.SIZE, "byte") as update:
+    with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
         return download(
             *(ucmd.URL, data / "UCMerced_LandUse.zip"),
-            size=ucmd.SIZE,
+            size=ucmd.BYTES,
             checksum=ucmd.CHECKSUM,
             progress=lambda done, total: update(done),
         )

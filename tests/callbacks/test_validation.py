@@ -45,6 +45,10 @@ def test_keeps_the_weights_of_the_best_epoch():
     assert (callback.best, callback.best_epoch, int(callback.best_weights[0])) == (1.0, 1, 1)
 
 
+def test_of_equally_good_epochs_the_last_is_kept():
+    assert run([GOOD, GOOD, EQUAL])[0].best_epoch == 1
+
+
 def test_validates_every_so_many_epochs_and_at_the_last():
     callback, _, logs = run([EQUAL, GOOD], every=3)
     assert ["val_map" in log for log in logs] == [False, False, True, False, False, True]

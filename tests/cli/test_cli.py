@@ -1,0 +1,309 @@
+"""The command line as a user meets it: exit codes, what goes where, and what each message says to do."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from keras_dhnn import cli
+from tests.fakes import write_ucmd
+
+SMALL = (
+    *("--set", "model.backbone=tests.fakes:tiny_backbone", "--set", "data.image_size=32", "--set", "model.hidden=0"),
+    *("--set", "data.queries=0.3", "--set", "data.validation=0.2", "--bits", "16", "--protocol", "grouped"),
+    *("--set", "head.epochs=3", "--quiet"),
+)
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs the command line in this process; gives its exit status, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code
+        out, err = capfd.readouterr()
+        return (status or 0), out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A data folder with a small `ucmd`, and a finished run on it."""
+    root = tmp_path_factory.mktemp("project")
+    write_ucmd(root / "archive", per_class=8)
+    runner = CliRunner()
+    places = ("--data", str(root / "data"))
+    runner.invoke(cli.app, ["prepare", "ucmd", "--source", str(root / "archive"), *places], catch_exceptions=False)
+    runner.invoke(cli.app, ["fit", "ucmd", *SMALL, *places, "--runs", str(root / "runs")], catch_exceptions=False)
+    return root
+
+
+def test_help_is_fast_and_names_the_verbs():
+    started = time.monotonic()
+    out = subprocess.run(
+        [sys.executable, "-m", "keras_dhnn", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert time.monotonic() - started < 5  # 1.5 s on a machine of one's own; tests share theirs
+    assert all(verb in out for verb in ("prepare", "fit", "evaluate", "query", "fit ucmd --synthetic"))
+
+
+def test_help_imports_no_tensorflow():
+    code = "import sys, keras_dhnn.cli; sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_prepare_then_again_is_a_no_op_that_says_so(run, tmp_path):
+    write_ucmd(tmp_path / "archive")
+    arguments = ("prepare", "ucmd", "--source", tmp_path / "archive", "--data", tmp_path / "data")
+    status, out, err = run(*arguments)
+    assert status == 0
+    assert "9 images of 3 classes" in out
+    assert "images a second" in out
+    assert "9/9" in err
+    status, out, _ = run(*arguments)
+    assert (status, "nothing to do" in out) == (0, True)
+
+
+def test_prepare_json(run, tmp_path):
+    write_ucmd(tmp_path / "archive")
+    _, out, _ = run(
+        "prepare", "ucmd", "--source", tmp_path / "archive", "--data", tmp_path / "data", "--json", "--quiet"
+    )
+    assert {name: json.loads(out)[name] for name in ("images", "classes", "synthetic", "written")} == {
+        "images": 9,
+        "classes": 3,
+        "synthetic": False,
+        "written": True,
+    }
+
+
+def test_prepare_names_a_damaged_file_and_can_leave_it_out(run, tmp_path):
+    write_ucmd(tmp_path / "archive", per_class=4)
+    bad = tmp_path / "archive" / "UCMerced_LandUse" / "Images" / "beach" / "beach01.tif"
+    bad.write_text("not an image")
+    arguments = ("prepare", "ucmd", "--source", tmp_path / "archive", "--data", tmp_path / "data", "--quiet")
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert "beach01.tif" in err
+    assert "--skip-damaged" in err
+    assert not (tmp_path / "data" / "ucmd").exists()
+    status, out, _ = run(*arguments, "--skip-damaged")
+    assert status == 0
+    assert "Left out: beach/beach01.tif" in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("--synthetic", "--download"), ("--source", "x", "--synthetic")])
+def test_prepare_wants_one_source(run, arguments):
+    status, _, err = run("prepare", "ucmd", *arguments)
+    assert status == 2
+    assert "--source PATH" in err
+
+
+def test_prepare_rejects_unknown_names(run):
+    status, _, err = run("prepare", "ucmdd", "--synthetic")
+    assert status == 2
+    assert "'ucmdd'" in err
+
+
+def test_fit_leaves_a_whole_run(prepared):
+    folder = prepared / "runs" / "ucmd-grouped-16"
+    for name in ("experiment.json", "environment.json", "split.npz", "history.json", "model.keras", "codes.npz"):
+        assert (folder / name).is_file(), name
+    for name in ("precision-recall", "gallery", "code-health"):
+        assert Image.open(folder / "figures" / f"{name}.png").width > 200
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["map"].keys() == {"expected", "stable", "pessimistic", "optimistic"}
+    assert metrics["map"]["pessimistic"] <= metrics["map"]["expected"] <= metrics["map"]["optimistic"]
+    assert (metrics["protocol"], metrics["bits"], metrics["seed"]) == ("grouped", 16, 0)
+    assert metrics["precision_at"].keys() == {"10", "50", "100"}
+    assert metrics["seconds"]["total"] > 0
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["packages"]["tensorflow"].startswith("2.15")
+    assert environment["checksum"] == metrics["checksum"]
+
+
+def test_tensorboard_holds_losses_apart_validation_and_pictures(prepared):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = prepared / "runs" / "ucmd-grouped-16" / "tensorboard"
+    head, evaluation = (EventAccumulator(str(folder / name)).Reload() for name in ("head", "evaluation"))
+    assert {"loss", "pairwise", "quantization", "val_map", "hash_outputs"} <= set(head.Tags()["tensors"])
+    assert len(head.Tensors("loss")) == 3
+    assert {"gallery", "precision-recall", "code-health"} <= set(evaluation.Tags()["tensors"])
+
+
+def test_model_loads_in_a_fresh_process_and_gives_the_stored_codes(prepared):
+    code = """
+import sys, numpy as np
+from pathlib import Path
+from keras_dhnn.codes import pack
+from keras_dhnn.models.loading import load_model
+from keras_dhnn.pipelines.batches import batches
+from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.runs import Run
+root = Path(sys.argv[1])
+run = Run.open(root / "runs" / "ucmd-grouped-16")
+stored = run.load_codes()
+model = load_model(run.model_path)
+data = batches(DatasetInfo.load(root / "data" / "ucmd"), stored["items"], batch_size=32, image_size=(32, 32))
+outputs = np.concatenate([model(images)["image"].numpy() for images, _ in data])
+assert np.abs(outputs - stored["outputs"]).max() < 1e-2
+assert (pack(outputs) == stored["codes"]).mean() > 0.99
+"""
+    subprocess.run([sys.executable, "-c", code, prepared], check=True)
+
+
+def test_evaluate_agrees_with_fit(prepared, run):
+    folder = prepared / "runs" / "ucmd-grouped-16"
+    before = json.loads((folder / "metrics.json").read_text())
+    status, out, _ = run("evaluate", folder, "--data", prepared / "data", "--json")
+    assert status == 0
+    assert json.loads(out)["map"] == pytest.approx(before["map"])
+    assert json.loads(out)["map_untrained"] == before["map_untrained"]
+
+
+def test_evaluate_prints_the_protocol(prepared, run):
+    _, out, _ = run("evaluate", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
+    assert "grouped, 24 queries, 72 in the database" in out
+    assert "mean average precision" in out
+
+
+def test_query_finds_an_image_of_the_database_itself(prepared, run):
+    folder = prepared / "runs" / "ucmd-grouped-16"
+    with np.load(folder / "split.npz") as split:
+        index = int(split["database"][0]) // 4
+    name = sorted((prepared / "archive").rglob("*.tif"))[index]
+    status, out, _ = run("query", folder, name, "-k", "5", "--data", prepared / "data", "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert [found["rank"] for found in result["results"]] == [1, 2, 3, 4, 5]
+    assert result["results"][0]["distance"] == 0
+    assert Image.open(result["figure"]).width > 200
+
+
+def test_query_takes_png(prepared, run, tmp_path):
+    Image.fromarray(np.full((50, 80, 3), 90, np.uint8)).save(tmp_path / "grey.png")
+    status, out, _ = run(
+        "query", prepared / "runs" / "ucmd-grouped-16", tmp_path / "grey.png", "--data", prepared / "data"
+    )
+    assert status == 0
+    assert out.splitlines()[0].split() == ["rank", "distance", "class", "image"]
+    assert len(out.splitlines()) == 12
+
+
+def test_query_names_what_is_no_image(prepared, run, tmp_path):
+    (tmp_path / "text.png").write_text("hello")
+    status, _, err = run(
+        "query", prepared / "runs" / "ucmd-grouped-16", tmp_path / "text.png", "--data", prepared / "data"
+    )
+    assert status == 2
+    assert "text.png" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--bits", "12"), "multiple of 8"),
+        (("--bits", "0"), "multiple of 8"),
+        (("--set", "loss.etta=1"), "loss.eta, "),
+        (("--set", "loss.eta=much"), "Expected float"),
+        (("--protocol", "random"), "paper, grouped"),
+        (("--set", "model.backbone=ResNet5"), "ResNet50"),
+        (("--set", "head.cut=stage9"), "stage1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_fit_mistakes_exit_2_with_one_message(prepared, run, tmp_path, arguments, message):
+    places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
+    status, out, err = run("fit", "ucmd", *SMALL, *arguments, *places)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_fit_without_data_says_what_to_do(run, tmp_path):
+    status, _, err = run("fit", "ucmd", "--data", tmp_path)
+    assert status == 2
+    assert "keras-dhnn prepare ucmd --source PATH" in err
+    assert "keras-dhnn fit ucmd --synthetic" in err
+
+
+def test_fit_into_a_folder_that_cannot_be_written(prepared, run, tmp_path):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    status, _, err = run("fit", "ucmd", *SMALL, "--data", prepared / "data", "--runs", tmp_path / "runs")
+    assert status == 2
+    assert "--runs" in err
+
+
+def test_fit_does_not_overwrite_a_run(prepared, run):
+    places = ("--data", prepared / "data", "--runs", prepared / "runs")
+    status, _, err = run("fit", "ucmd", *SMALL, *places, "--name", "ucmd-grouped-16")
+    assert status == 2
+    assert "--name" in err
+
+
+def test_resume_of_a_finished_run_is_a_no_op(prepared, run):
+    status, out, _ = run("fit", "--resume", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
+    assert (status, "nothing to do" in out) == (0, True)
+
+
+def test_unfinished_run_is_not_evaluated(prepared, run, tmp_path):
+    (tmp_path / "experiment.json").write_text((prepared / "runs" / "ucmd-grouped-16" / "experiment.json").read_text())
+    status, _, err = run("evaluate", tmp_path)
+    assert status == 2
+    assert "fit --resume" in err
+
+
+def test_run_of_other_images_is_refused(prepared, run, tmp_path):
+    write_ucmd(tmp_path / "other", per_class=8, seed=1)
+    run("prepare", "ucmd", "--source", tmp_path / "other", "--data", tmp_path / "data")
+    status, _, err = run("evaluate", prepared / "runs" / "ucmd-grouped-16", "--data", tmp_path / "data")
+    assert status == 2
+    assert "checksum" in err
+
+
+def test_interrupted_fit_says_how_to_resume_and_resumes(prepared, run, tmp_path):
+    places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
+    command = [
+        sys.executable,
+        "-m",
+        "keras_dhnn",
+        "fit",
+        "ucmd",
+        *SMALL,
+        "--set",
+        "head.epochs=100000",
+        *map(str, places),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    events = tmp_path / "runs" / "ucmd-grouped-16" / "tensorboard" / "head"
+    deadline = time.monotonic() + 120
+    while not events.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"keras-dhnn fit --resume {tmp_path / 'runs' / 'ucmd-grouped-16'}" in err
+    assert "Traceback" not in err
+
+
+def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path):
+    command = [sys.executable, "-m", "keras_dhnn", "prepare", "ucmd", "--synthetic", "--per-class", "50"]
+    process = subprocess.Popen([*command, "--data", tmp_path / "data"], stderr=subprocess.PIPE, text=True)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not (tmp_path / "data" / "ucmd-synthetic").exists()
