@@ -6,6 +6,10 @@ import tensorflow as tf
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.ranking import mean_average_precision
 
+# A few held-out items tell epochs apart no better. Of such equals the later one has smaller steps behind it, and
+# outputs closer to their codes.
+TOLERANCE = 0.002
+
 
 class ValidationMAP(tf.keras.callbacks.Callback):
     """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
@@ -20,8 +24,9 @@ class ValidationMAP(tf.keras.callbacks.Callback):
 
     Attributes:
         best: the best `val_map` so far.
-        best_epoch: its epoch, from 0, the last of equals; -1 before the first validation.
-        best_weights: the trainable part's weights at that epoch.
+        best_epoch: the last epoch, from 0, whose `val_map` is within `TOLERANCE` of the best then; -1 before the
+            first validation.
+        best_weights: the model's weights at that epoch.
         outputs: hash outputs `(n, l)` at the latest validation.
     """
 
@@ -42,9 +47,9 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             codes[self.queries], codes[self.database], self.labels[self.queries], self.labels[self.database]
         ).expected
         logs["distinct_codes"] = len(np.unique(codes, axis=0))
-        # Of equals the later one: where validation is perfect early, quantisation still improves.
-        if logs["val_map"] >= self.best:
-            self.best, self.best_epoch = logs["val_map"], epoch
+        self.best = max(self.best, logs["val_map"])
+        if logs["val_map"] >= self.best - TOLERANCE:
+            self.best_epoch = epoch
             self.best_weights = self.model.get_weights()
         if self.patience and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_dhnn.callbacks import validation
 from keras_dhnn.callbacks.validation import ValidationMAP
 
 # Items 0 and 1 search in 2 to 5.
@@ -47,6 +48,12 @@ def test_keeps_the_weights_of_the_best_epoch():
 
 def test_of_equally_good_epochs_the_last_is_kept():
     assert run([GOOD, GOOD, EQUAL])[0].best_epoch == 1
+
+
+def test_a_later_epoch_within_the_tolerance_is_kept(monkeypatch):
+    monkeypatch.setattr(validation, "TOLERANCE", 1 - 0.6806 + 1e-3)
+    callback = run([GOOD, EQUAL])[0]
+    assert (callback.best, callback.best_epoch) == (1.0, 1)
 
 
 def test_validates_every_so_many_epochs_and_at_the_last():
