@@ -65,6 +65,7 @@ class DatasetInfo:
         synthetic: whether the images are made up.
         skipped: (name, reason) of each file of the source that was left out.
         package_version: the version of keras-dhnn that wrote it.
+        items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
     """
 
     directory: Path
@@ -80,6 +81,7 @@ class DatasetInfo:
     synthetic: bool
     skipped: tuple
     package_version: str
+    items_per_record: int = 1
 
     @classmethod
     def load(cls, directory):
@@ -161,11 +163,23 @@ class DatasetInfo:
         """(count, 3) int64: shard number, first byte and length in bytes of each item's record."""
         return self._items["places"]
 
+    @property
+    def pixels(self):
+        """(count, sources) int64: the first byte of each item's images in its shard, where records are blocks."""
+        return self._items["pixels"]
+
+    @property
+    def true_labels(self):
+        """(count,) int32: class of each item to score by. It is `labels`, but where those are known to be noisy."""
+        return self._items["true_labels"]
+
     @functools.cached_property
     def _items(self):
+        names = ("labels", "ids", "places", "pixels")[: 3 if self.items_per_record == 1 else 4]
         try:
             with np.load(self.directory / ITEMS_FILE, allow_pickle=False) as file:
-                items = {name: file[name] for name in ("labels", "ids", "places")}
+                items = {name: file[name] for name in names}
+                items["true_labels"] = file["true_labels"] if "true_labels" in file else items["labels"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{self.directory / ITEMS_FILE} is damaged ({error}). Prepare the data set again."

@@ -1,6 +1,6 @@
 """What a reader of an archive hands over: items, the form that all images of a source share, and the archive itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,23 @@ class Example:
     id: str
     label: int
     images: dict
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Many items at once, for archives of small images, where an Example each would take longer than its image.
+
+    Attributes:
+        ids: (n,) unique names.
+        labels: (n,) class numbers, from 0.
+        images: `{source: (n, H, W, C) array}`, see Example.
+        true_labels: (n,) class numbers to score by, where some of `labels` are known to be wrong; else None.
+    """
+
+    ids: Sequence[str]
+    labels: np.ndarray
+    images: dict
+    true_labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +96,12 @@ class Archive:
         read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
             to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the source
             is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
+        blocks: `blocks()` iterates over the same items as Blocks of any size; None where `read` is fast enough. It
+            decides how the data set is stored: see `DatasetInfo.items_per_record`.
     """
 
     classes: tuple
     count: int
     source: dict
     read: Callable[[list], Iterator[Example]]
+    blocks: Callable[[], Iterator[Block]] | None = None

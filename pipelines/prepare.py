@@ -100,18 +100,15 @@ def find_prepared(directory, source, *, force=False):
 
 
 def _write(archive, workspace, name, synthetic, shards, seed, progress):
-    from keras_dhnn.pipelines.records import write_shards  # TensorFlow is needed only to write
-
     skipped = []
-    examples = archive.read(skipped)
-    first = next(examples, None)
-    fields = write_shards(
-        examples if first is None else itertools.chain([first], examples),
+    fields = _write_records(
+        archive,
+        skipped,
         workspace,
         classes=archive.classes,
-        shards=shards or _shard_count(archive.count, first),
         seed=seed,
         progress=progress and (lambda done: progress(done, archive.count)),
+        **({"shards": shards} if shards else {}),
     )
     info = DatasetInfo(
         directory=workspace,
@@ -126,7 +123,28 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
     info.save()
 
 
-def _shard_count(count, first):
-    """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
+def _write_records(archive, skipped, workspace, **how):
+    """Writes the archive's items, in blocks if it gives blocks; returns fields of the DatasetInfo."""
+    # TensorFlow is needed only to write.
+    if archive.blocks:
+        from keras_dhnn.pipelines.block_records import write_blocks
+
+        first, blocks = _peek(archive.blocks())
+        nbytes = sum(images[0].nbytes for images in first.images.values()) if first else 0
+        return write_blocks(blocks, workspace, **{"shards": _shard_count(archive.count, nbytes)} | how)
+    from keras_dhnn.pipelines.records import write_shards
+
+    first, examples = _peek(archive.read(skipped))
     nbytes = sum(image.nbytes for image in first.images.values()) if first else 0
+    return write_shards(examples, workspace, **{"shards": _shard_count(archive.count, nbytes)} | how)
+
+
+def _peek(items):
+    """The first of the items, or None, and an iterator over all of them."""
+    first = next(items, None)
+    return first, items if first is None else itertools.chain([first], items)
+
+
+def _shard_count(count, nbytes):
+    """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
     return min(max(8, math.ceil(count * nbytes / _SHARD_BYTES)), 512)

@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.pipelines.block_store import StreamedBlocks
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.tf_example import decode_images
 
@@ -23,9 +24,13 @@ def open_records(info, memory_budget=MEMORY_BUDGET):
         memory_budget: bytes that all images, in their stored type, may take. While they are loaded it is twice that.
 
     Returns:
-        ResidentRecords or StreamedRecords; batches made from them are equal.
+        ResidentRecords, StreamedRecords or StreamedBlocks; batches made from them are equal.
     """
-    return ResidentRecords(info) if info.nbytes <= memory_budget else StreamedRecords(info)
+    return ResidentRecords(info) if info.nbytes <= memory_budget else _streamed(info)
+
+
+def _streamed(info):
+    return StreamedRecords(info) if info.items_per_record == 1 else StreamedBlocks(info)
 
 
 def shared_records(info, memory_budget=MEMORY_BUDGET):
@@ -64,7 +69,7 @@ class ResidentRecords:
     """All images in memory, in their stored type."""
 
     def __init__(self, info):
-        stored = StreamedRecords(info)
+        stored = _streamed(info)
         images = {source: np.empty((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
         in_file_order = np.lexsort((info.places[:, 1], info.places[:, 0]))
         for index in np.array_split(in_file_order, math.ceil(info.nbytes / _CHUNK_BYTES)):

@@ -1,13 +1,10 @@
-"""One record of a shard: an item as a tf.train.Example, there and back."""
+"""One record of a shard: an item, or a block of items, as a tf.train.Example, there and back."""
 
 import tensorflow as tf
 
 
 def encode_example(index, example, pixels):
     """One item as a serialised tf.train.Example with the features `id`, `index`, `label` and `image/<source>`.
-
-    Written in protobuf's wire format by hand, since protobuf's objects take twice as long, and small images come by
-    the hundred thousand. The bytes are those of protobuf's deterministic serialisation.
 
     Args:
         index: the item's number.
@@ -17,19 +14,43 @@ def encode_example(index, example, pixels):
     Returns:
         bytes
     """
-    features = {"id": _bytes_list(example.id.encode())}
-    features |= {f"image/{source}": _bytes_list(value) for source, value in pixels.items()}
-    features |= {"index": _int64_list(index), "label": _int64_list(example.label)}
-    entries = [_field(1, _field(1, key.encode()) + _field(2, value)) for key, value in features.items()]
-    return _field(1, b"".join(entries))
+    return encode_block([index], [example.id], [example.label], pixels)[0]
 
 
-def _bytes_list(value):
-    return _field(1, _field(1, value))
+def encode_block(index, ids, labels, pixels):
+    """n items as one serialised tf.train.Example; `id`, `index` and `label` have n values.
+
+    Written in protobuf's wire format by hand, since protobuf's objects take twice as long, and small images come by
+    the hundred thousand. The bytes are those of protobuf's deterministic serialisation.
+
+    Args:
+        index: the items' numbers.
+        ids: the items' names.
+        labels: the items' class numbers.
+        pixels: {source: the images' little-endian bytes, one after the other}.
+
+    Returns:
+        `(record, {source: place of the first pixel in it})`.
+    """
+    features = {"id": _bytes_list([name.encode() for name in ids])}
+    features |= {f"image/{source}": _bytes_list([value]) for source, value in pixels.items()}
+    features |= {"index": _int64_list(index), "label": _int64_list(labels)}
+    body, ends = b"", {}
+    for key, value in features.items():
+        body += _field(1, _field(1, key.encode()) + _field(2, value))
+        ends[key] = len(body)
+    record = _field(1, body)
+    before = len(record) - len(body)
+    # A feature ends with its last value.
+    return record, {source: before + ends[f"image/{source}"] - len(value) for source, value in pixels.items()}
 
 
-def _int64_list(value):
-    return _field(3, _field(1, _varint(value)))
+def _bytes_list(values):
+    return _field(1, b"".join(_field(1, value) for value in values))
+
+
+def _int64_list(values):
+    return _field(3, _field(1, b"".join(map(_varint, values))))
 
 
 def _field(number, content):
