@@ -12,8 +12,8 @@ class RankingCounts:
     Attributes:
         by_gain: `(n, gains + 1, l + 1)` int64; `[q, g, d]` database items at distance d from query q that
             share g labels with it. With one label an item, g is 0 (irrelevant) or 1 (relevant).
-        stable: for each cut-off k (None is the whole ranking), `(n,)` float64: the sum over relevant ranks i
-            <= k of precision at i, equal distances ordered by item number.
+        stable: cut-off k (None is the whole ranking) -> `(n,)` float64, the sum of precision at the relevant
+            ranks up to k, equal distances being ordered by item number.
     """
 
     by_gain: np.ndarray

@@ -13,9 +13,8 @@ def precision_recall_by_radius(counts):
         counts: `RankingCounts`.
 
     Returns:
-        (precision, recall): `(l + 1,)` float64 each, means over queries; a query with nothing within the
-            radius has
-        precision 0, one with nothing relevant recall 0.
+        (precision, recall): `(l + 1,)` float64 each, means over queries. A query with nothing within the
+        radius has precision 0, one with nothing relevant recall 0.
     """
     items, relevant = counts.items.cumsum(axis=1), counts.relevant.cumsum(axis=1)
     precision = relevant / np.maximum(items, 1)
@@ -43,8 +42,7 @@ def precision_recall_curve(counts, levels=101):
     levels = check_integer("levels", levels, smallest=2)
     tied, relevant = counts.items, counts.relevant
     at_ends = relevant.cumsum(axis=1) / np.maximum(tied.cumsum(axis=1), 1)
-    # Inside a bin precision moves one way only, so the best from some rank on is there or at the end of a
-    # bin.
+    # Inside a bin precision moves one way only: the best from some rank on is there or at the end of a bin.
     best_from = np.maximum.accumulate(at_ends[:, ::-1], axis=1)[:, ::-1]
     steps = levels - 1
     precision = [_interpolated(tied, relevant, best_from, step, steps).mean() for step in range(levels)]
@@ -55,8 +53,7 @@ def _interpolated(tied, relevant, best_from, step, steps):
     """Interpolated precision of each query at recall `step / steps`: `(n,)`."""
     found = relevant.cumsum(axis=1)
     total = found[:, -1]
-    # The first bin that reaches the level and holds a relevant item. Integers, so that no level is missed by
-    # rounding.
+    # The first bin that reaches the level and holds a relevant item; in integers, lest rounding miss it.
     bins = ((found * steps >= total[:, None] * step) & (relevant > 0)).argmax(axis=1)[:, None]
     t, r, before, found_before, best = (
         np.take_along_axis(values, bins, axis=1)[:, 0]

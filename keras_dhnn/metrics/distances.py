@@ -2,44 +2,74 @@
 
 import numpy as np
 
-# Bytes that a block of distances may take, and database codes whose bits are unpacked at a time.
+# A block takes at most so many bytes and queries, but not fewer queries than pay for unpacking the database.
 BLOCK_BYTES = 2**27
+MOST_ROWS, LEAST_ROWS = 2**10, 2**5
+# Database codes whose bits are unpacked at a time.
 CHUNK = 2**13
 
-# The bits of a byte, first bit highest, as -0.5 and +0.5: a dot product of such with signs is half that of
-# signs.
+# The bits of a byte, first bit highest, as -0.5 and +0.5.
 _HALF_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) - 0.5
 
 
 def distance_blocks(queries, database):
     """Hamming distances of all queries to all database codes, a block of queries at a time.
 
+    They come from matrix products. float32 holds integers up to 2^24, so that one product of float32 carries
+    the distances from several queries, as digits of one number.
+
     Args:
         queries: `(n, l / 8)` uint8.
         database: `(m, l / 8)` uint8.
 
     Yields:
-        (start, distances): the block's first query, and `(b, m)` uint8 (uint16 from 256 bits on). The array
-            is
-        reused by the next block.
+        (start, distances): the block's first query, and `(b, m)` uint8 (uint16 from 256 bits on), which the
+        next block overwrites.
     """
     bits = 8 * queries.shape[1]
     kind = np.dtype(np.uint8 if bits < 256 else np.uint16)
-    rows = int(np.clip(BLOCK_BYTES // (kind.itemsize * len(database)), 1, len(queries)))
+    rows = np.clip(BLOCK_BYTES // (kind.itemsize * len(database)), LEAST_ROWS, MOST_ROWS)
+    rows = min(int(rows), len(queries))
     distances = np.empty((rows, len(database)), kind)
-    # Fresh memory for every product would cost as much as the product.
-    product, half_signs = np.empty(rows * CHUNK, np.float32), np.empty((CHUNK, bits + 1), np.float32)
-    half_signs[:, bits] = 1
+    # Fresh memory for every product would cost as much as the product: what can be reused is.
+    half_signs = np.ones((CHUNK, bits + 1), np.float32)
+    products, integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows]
-        # distance = l / 2 - (half signs of the item) . (signs of the query); the constant rides along as one
-        # more bit.
-        signs = np.full((len(block), bits + 1), bits / 2, np.float32)
-        signs[:, :bits] = -2 * _HALF_SIGNS[block].reshape(len(block), bits)
+        numbers, digit = _numbers(block)
         for first in range(0, len(database), CHUNK):
             chunk = database[first : first + CHUNK]
             half_signs[: len(chunk), :bits] = _HALF_SIGNS.take(chunk, axis=0).reshape(len(chunk), bits)
-            out = product[: len(block) * len(chunk)].reshape(len(block), len(chunk))
-            np.matmul(signs, half_signs[: len(chunk)].T, out=out)
-            distances[: len(block), first : first + CHUNK] = out
+            shape = len(numbers), len(chunk)
+            product = products[: shape[0] * shape[1]].reshape(shape)
+            number = integers[: shape[0] * shape[1]].reshape(shape)
+            number[:] = np.matmul(numbers, half_signs[: len(chunk)].T, out=product)
+            for row in range(0, len(block), len(numbers)):
+                into = distances[row : min(row + len(numbers), len(block)), first : first + CHUNK]
+                into[:] = number[: len(into)] & (2**digit - 1)
+                number >>= digit
         yield start, distances[: len(block)]
+
+
+def _numbers(block):
+    """Rows whose products with an item's half signs, and 1 at the end, are its distances from some queries.
+
+    The distance from one query is `l / 2 - signs of the query . half signs of the item`. The block's first
+    queries, as many as there are numbers, make up the lowest digits, the next as many the digits above.
+
+    Args:
+        block: `(b, l / 8)` uint8.
+
+    Returns:
+        (numbers, digit): `(ceil(b / digits), l + 1)` float32, and the width of a digit in bits.
+    """
+    bits = 8 * block.shape[1]
+    digit = bits.bit_length()
+    # Partial sums are multiples of a half, so that one of float32's 24 bits stands behind the point.
+    digits = max(23 // digit, 1)
+    numbers = np.zeros((-(-len(block) // digits), bits + 1), np.float32)
+    for place in range(digits):
+        part = block[place * len(numbers) : (place + 1) * len(numbers)]
+        numbers[: len(part), :bits] -= 2.0 ** (1 + place * digit) * _HALF_SIGNS[part].reshape(len(part), bits)
+        numbers[: len(part), bits] += 2.0 ** (place * digit) * bits / 2
+    return numbers, digit

@@ -169,9 +169,8 @@ def mean_per_class(per_query, query_labels):
         query_labels: `(n,)` labels, or `(n, classes)` in {0, 1}: a query then counts in each of its classes.
 
     Returns:
-        (classes, means): `(c,)` labels in ascending order (column numbers for a matrix; columns without a
-            query are
-        left out), and `(c,)` float64.
+        (classes, means): `(c,)` labels in ascending order, and `(c,)` float64. For a matrix the classes are
+        its columns' numbers, without the columns that no query has.
     """
     per_query, query_labels = np.asarray(per_query, np.float64), np.asarray(query_labels)
     if query_labels.ndim == 1:

@@ -69,7 +69,7 @@ def relevance(query_labels, database_labels):
 def _check(query_labels, database_labels):
     """Raise unless both are vectors, or both matrices of 0 and 1 with the same classes."""
     for name, labels in (("query_labels", query_labels), ("database_labels", database_labels)):
-        if labels.ndim not in (1, 2):
+        if labels.ndim not in (1, 2) or labels.size == 0:
             expected = "shape (n,) or, where items have several labels, (n, classes)"
             raise invalid(name, expected, f"shape={labels.shape}")
         if labels.ndim == 2 and not ((labels == 0) | (labels == 1)).all():

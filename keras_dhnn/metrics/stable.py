@@ -1,8 +1,7 @@
 """Sums of precision in the stable order: by distance, and among equal distances by the items' numbers.
 
 Bins in which all items are relevant, or none, need no order: their sum is closed-form. Only the items of
-mixed bins have to be ordered, a chunk at a time: each chunk continues where the ones before it have left each
-bin.
+mixed bins are ordered, a chunk at a time, each chunk continuing where those before it have left every bin.
 """
 
 import numpy as np
@@ -37,14 +36,12 @@ def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoff
     if few and not mixed.any():
         return sums
     items = np.sort(groups.members(np.flatnonzero(mixed[distances]))) if few else None
-    before, found = earlier(tied), earlier(relevant)
+    orders = []
     for chunk in _chunks(len(is_relevant), items, excluded):
         of_chunk = distances[chunk] if groups.all_distinct else distances[groups.of_item[chunk]]
-        order = _ChunkOrder(of_chunk, is_relevant[chunk], len(tied))
-        ranks, precision = order.precision(before, found)
-        sums += [precision.sum() if k is None else precision[ranks <= k].sum() for k in cutoffs]
-        before, found = before + order.tied, found + order.relevant
-    return sums
+        orders.append(_chunk_order(of_chunk, is_relevant[chunk], len(tied)))
+    ranks, precision = _precision(orders, earlier(tied), earlier(relevant))
+    return sums + [precision.sum() if k is None else precision[ranks <= k].sum() for k in cutoffs]
 
 
 def _chunks(total, items, excluded):
@@ -59,37 +56,46 @@ def _chunks(total, items, excluded):
             yield slice(start, min(start + _CHUNK, end))
 
 
-class _ChunkOrder:
-    """A run of items, in item order, brought into the stable order.
+def _chunk_order(distances, is_relevant, bins):
+    """A run of items in the stable order.
 
     Args:
         distances: `(c,)` unsigned.
         is_relevant: `(c,)` bool.
         bins: l + 1.
 
-    Attributes:
-        tied: `(l + 1,)` int64, items at each distance.
-        relevant: `(l + 1,)` int64, relevant ones.
+    Returns:
+        (positions, items, relevant): `(r,)` positions of the relevant items, from 0, ascending; and how many
+        items, and relevant items, are nearer than each distance, `(l + 2,)` each.
     """
+    # Stable sorting of 8- and 16-bit integers is a radix sort: a pass or two over the items.
+    order = np.argsort(distances, kind="stable")
+    # Distance and relevance travel as one small number, since following the order is what costs.
+    kind = np.uint8 if bins < 128 else np.uint16
+    ordered = ((distances.astype(kind) << 1) | is_relevant)[order]
+    positions = np.flatnonzero((ordered & 1).astype(bool))
+    edges = np.arange(bins + 1, dtype=kind) << 1
+    return positions, np.searchsorted(ordered, edges), np.searchsorted(ordered[positions], edges)
 
-    def __init__(self, distances, is_relevant, bins):
-        # Stable sorting of 8- and 16-bit integers is a radix sort: a pass or two over the items.
-        order = np.argsort(distances, kind="stable")
-        # Distance and relevance travel as one number, since following the order is what costs.
-        ordered = (2 * distances.astype(np.uint16) + is_relevant)[order]
-        self._positions = np.flatnonzero((ordered & 1).astype(bool))
-        edges = 2 * np.arange(bins + 1, dtype=np.uint16)
-        self.tied = np.diff(np.searchsorted(ordered, edges))
-        self.relevant = np.diff(np.searchsorted(ordered[self._positions], edges))
 
-    def precision(self, before, found):
-        """Ranks of the relevant items and precision there, `(r,)` each.
+def _precision(orders, before, found):
+    """Ranks of the relevant items, and precision there, from the order inside each chunk.
 
-        Args:
-            before: `(l + 1,)`, for each distance the number of items that rank before this run's first one
-                there.
-            found: `(l + 1,)`, the number of relevant ones among them.
-        """
-        ranks = self._positions + 1 + np.repeat(before - earlier(self.tied), self.relevant)
-        found = np.arange(1, len(ranks) + 1) + np.repeat(found - earlier(self.relevant), self.relevant)
-        return ranks, found / ranks
+    Args:
+        orders: what `_chunk_order` returned for each chunk, in item order.
+        before: `(l + 1,)`, the number of items at smaller distances.
+        found: `(l + 1,)`, the number of relevant ones among them.
+
+    Returns:
+        (ranks, precision): `(r,)` each, ranks from 1.
+    """
+    positions = np.concatenate([order[0] for order in orders])
+    tied, relevant = (np.diff(np.array([order[i] for order in orders])) for i in (1, 2))
+    # What ranks before each chunk's first item at each distance: nearer items, and those of earlier chunks.
+    before = before + np.cumsum(tied, axis=0) - tied
+    found = found + np.cumsum(relevant, axis=0) - relevant
+    # From places inside a chunk, and among all relevant items of all chunks, to places inside a distance.
+    before, found = before - earlier(tied), found.ravel() - earlier(relevant.ravel())
+    repeats = relevant.ravel()
+    ranks = positions + 1 + np.repeat(before.ravel(), repeats)
+    return ranks, (np.arange(1, len(positions) + 1) + np.repeat(found, repeats)) / ranks

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_dhnn.metrics.stable import stable_sums
 
+# Groups counted at a time.
 _CHUNK = 2**16
 
 

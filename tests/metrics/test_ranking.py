@@ -121,7 +121,8 @@ def test_stable_is_the_same_across_chunks_and_threads(monkeypatch):
     monkeypatch.setattr("keras_dhnn.metrics.stable._CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.targets._CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.distances.CHUNK", 128)
-    monkeypatch.setattr("keras_dhnn.metrics.distances.BLOCK_BYTES", 7 * 3000)
+    monkeypatch.setattr("keras_dhnn.metrics.distances.MOST_ROWS", 7)
+    monkeypatch.setattr("keras_dhnn.metrics.distances.LEAST_ROWS", 1)
     monkeypatch.setattr(counting, "_THREADS_FROM", 1)
     scores = mean_average_precision(*collection)
     np.testing.assert_allclose(scores.per_query_stable, plain_stable(*collection), atol=1e-12)
@@ -269,6 +270,7 @@ CODES = np.zeros((3, 2), np.uint8)
         ("query_labels", {"query_labels": [0, 1]}),
         ("query_labels", {"query_labels": 0}),
         ("query_labels", {"query_labels": np.zeros((3, 1, 1))}),
+        ("query_labels", {"query_labels": np.zeros((3, 0))}),
         ("query_labels", {"query_labels": [[2], [0], [1]], "database_labels": [[2], [0], [1]]}),
         ("database_labels", {"database_labels": np.eye(3, dtype=int)}),
         ("database_labels", {"query_labels": np.eye(3, dtype=int), "database_labels": np.ones((3, 2), int)}),

@@ -1,0 +1,63 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from keras_dhnn.metrics import counting
+from keras_dhnn.metrics.counting import rank
+from tests.metrics.brute_force import queries
+from tests.metrics.test_ranking import random_collection
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("spread", [None, 0.02])
+def test_counts_are_those_of_every_pair(multi_label, spread):
+    *codes, query_labels, database_labels = random_collection(0, 15, 400, 16, spread=spread)
+    if multi_label:
+        sets = np.random.default_rng(0).integers(0, 2, (4, 6))
+        query_labels, database_labels = sets[query_labels], sets[database_labels]
+    arguments = (*codes, query_labels, database_labels)
+    own = np.arange(15) - 1
+    counts = rank(*arguments, exclude_self=own)
+    levels = counts.by_gain.shape[1]
+    for i, (distances, gains) in enumerate(queries(*arguments, own)):
+        expected = np.zeros((levels, 17), int)
+        np.add.at(expected, (gains, distances), 1)
+        np.testing.assert_array_equal(counts.by_gain[i], expected)
+
+
+def test_equal_codes_are_measured_once(monkeypatch):
+    measured = []
+
+    def spy(queries, database):
+        measured.append((len(queries), len(database)))
+        return counting_blocks(queries, database)
+
+    counting_blocks = counting.distance_blocks
+    monkeypatch.setattr(counting, "distance_blocks", spy)
+    codes = np.repeat(np.array([[0], [255], [7]], np.uint8), 10, axis=0)
+    rank(codes, codes, np.repeat([0, 1, 1], 10), np.repeat([0, 1, 1], 10))
+    # The third code under two labels makes two groups, since they count as different gains.
+    rank(codes, codes, np.arange(30) % 2, np.repeat([0, 1, 2], 10))
+    assert measured == [(3, 3), (6, 3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "items"), [(1_000, 499_000), (5_000, 75_000)])
+def test_memory_stays_under_500_mib(number, items):
+    collection = random_collection(0, number, items, 64, classes=10)
+    tracemalloc.start()
+    rank(*collection)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 500 * 2**20
+
+
+@pytest.mark.slow
+def test_ten_thousand_queries_of_ten_million_items_run():
+    rng = np.random.default_rng(0)
+    distinct = rng.integers(0, 256, (100_000, 8), dtype=np.uint8)
+    numbers = rng.integers(0, 100_000, 10_000_000)
+    codes, labels = distinct[numbers], numbers % 10
+    counts = rank(codes[:10_000], codes, labels[:10_000], labels, stable_at=())
+    assert (counts.by_gain.sum(axis=(1, 2)) == 10_000_000).all()
