@@ -64,7 +64,7 @@ class ApplicationPreprocessing(tf.keras.layers.Layer):
     """
 
     def __init__(self, module, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.module = module
         self._preprocess = importlib.import_module(f"tensorflow.keras.applications.{module}").preprocess_input
 
