@@ -53,8 +53,8 @@ def _interpolated(tied, relevant, best_from, step, steps):
     """Interpolated precision of each query at recall `step / steps`: `(n,)`."""
     found = relevant.cumsum(axis=1)
     total = found[:, -1]
-    # The first bin that reaches the level and holds a relevant item; in integers, lest rounding miss it.
-    bins = ((found * steps >= total[:, None] * step) & (relevant > 0)).argmax(axis=1)[:, None]
+    # The first bin that reaches the level; in integers, lest rounding miss it.
+    bins = (found * steps >= total[:, None] * step).argmax(axis=1)[:, None]
     t, r, before, found_before, best = (
         np.take_along_axis(values, bins, axis=1)[:, 0]
         for values in (tied, relevant, earlier(tied), earlier(relevant), best_from)

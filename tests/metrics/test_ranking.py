@@ -142,6 +142,23 @@ def test_excluding_a_copy_is_deleting_it_from_the_database(spread, k):
         np.testing.assert_allclose([getattr(scores, name)[i] for name in ORDERS], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("own", [-1, 40, 41, 90])
+def test_stable_orders_the_few_items_of_mixed_bins(own, monkeypatch):
+    # Most bins are pure: relevant items at distance 0, irrelevant ones at 8. Thirty items lie at distance 4,
+    # with two codes and two labels that alternate out of step.
+    monkeypatch.setattr("keras_dhnn.metrics.stable._CHUNK", 7)
+    items = np.repeat(np.array([[0], [255]], np.uint8), 1000, axis=0)
+    labels = np.repeat([1, 0], 1000)
+    mixed = np.arange(40, 100, 2)
+    items[mixed, 0] = np.where(np.arange(30) % 3 == 0, 0b1111, 0b11110000)
+    labels[mixed] = np.arange(30) % 2
+    kept = np.arange(2000) != own
+    scores = mean_average_precision(items[:1], items, [1], labels, exclude_self=[own])
+    expected = plain_stable(items[:1], items[kept], np.array([1]), labels[kept])
+    np.testing.assert_allclose(scores.per_query_stable, expected, atol=1e-12)
+    assert scores.per_query_pessimistic < scores.per_query_stable < scores.per_query_optimistic
+
+
 def test_exclude_self_true_takes_item_i_from_query_i():
     codes, _, labels, _ = random_collection(1, 60, 1, 16, spread=0.1)
     by_flag = mean_average_precision(codes, codes, labels, labels, exclude_self=True)
@@ -223,6 +240,7 @@ def test_stable_can_be_left_out():
 
 def test_one_count_serves_all_cutoffs():
     collection = random_collection(2, 9, 300, 16)
+    assert list(rank(*collection).stable) == [None]
     counts = rank(*collection, stable_at=(None, 10))
     for k in (None, 10):
         alone = mean_average_precision(*collection, k=k)
