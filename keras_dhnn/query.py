@@ -40,7 +40,7 @@ def search(run, info, image, k):
             "rank": rank,
             "item": int(item),
             "distance": int(distance),
-            "class": info.classes[info.labels[item // data.turns]],
+            "class": info.classes[info.true_labels[item // data.turns]],
             "id": str(info.ids[item // data.turns]),
             "turned": f"turned {90 * (item % data.turns)} degrees" if item % data.turns else "",
         }

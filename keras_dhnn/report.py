@@ -67,7 +67,7 @@ def item_images(info, items, turns):
 
 def _gallery(info, split, outputs, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
-    random, codes, labels = np.random.default_rng(0), pack(outputs), np.repeat(info.labels, split.turns)
+    random, codes, labels = np.random.default_rng(0), pack(outputs), np.repeat(info.true_labels, split.turns)
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())

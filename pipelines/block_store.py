@@ -1,10 +1,13 @@
 """Images read from shards whose records hold many items."""
 
 import os
+import sys
 import weakref
 
 import numpy as np
 import tensorflow as tf
+
+_ITEMS = 1 << 16
 
 
 class StreamedBlocks:
@@ -17,26 +20,36 @@ class StreamedBlocks:
 
     def gather(self, index):
         """{source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
-        images = {}
-        for column, source in enumerate(sorted(self._images)):
-            spec = self._images[source]
-            read = tf.numpy_function(
-                lambda items, column=column, spec=spec: self.read(items, column, spec),
-                [index],
-                spec.dtype,
-                stateful=False,
-            )
-            images[source] = tf.ensure_shape(read, [*index.shape, *spec.shape])
-        return images
+        return {source: self._gather(index, source) for source in sorted(self._images)}
 
-    def read(self, index, column, spec):
-        """(B, H, W, C) array: the images of the items `index` (B,) in column `column` of the sources."""
-        images = np.empty((len(index), *spec.shape), spec.stored_dtype)
-        rows, shards, places = images.reshape(len(index), -1).view(np.uint8), self._shards[index], self._pixels[index]
-        for row, shard, place in zip(rows, shards.tolist(), places[:, column].tolist(), strict=True):
-            if os.preadv(self._files[shard], [row], place) != spec.nbytes:
-                raise OSError(f"shard {shard} ends before byte {place + spec.nbytes:,}; prepare the data set again")
-        return images.astype(spec.dtype, copy=False)
+    def _gather(self, index, source):
+        spec = self._images[source]
+
+        def read(index):
+            images = np.empty((len(index), *spec.shape), spec.dtype)
+            self._read(source, index, images)
+            return images
+
+        images = tf.numpy_function(read, [index], spec.dtype, stateful=False)
+        return tf.ensure_shape(images, [*index.shape, *spec.shape])
+
+    def load(self, images):
+        """Fills {source: (count, H, W, C) array} with all images, in the order of items."""
+        for column, source in enumerate(sorted(images)):
+            in_file_order = np.lexsort((self._pixels[:, column], self._shards))
+            for index in np.array_split(in_file_order, -(-len(in_file_order) // _ITEMS)):
+                self._read(source, index, images[source], index)
+
+    def _read(self, source, index, images, rows=None):
+        """Reads the images of the items `index` into `rows` of `images`, or into its rows one by one."""
+        column, nbytes = sorted(self._images).index(source), self._images[source].nbytes
+        rows = range(len(index)) if rows is None else rows.tolist()
+        memory, places = images.reshape(len(images), -1).view(np.uint8), self._pixels[index, column].tolist()
+        for row, shard, place in zip(rows, self._shards[index].tolist(), places, strict=True):
+            if os.preadv(self._files[shard], [memory[row]], place) != nbytes:
+                raise OSError(f"shard {shard} ends before byte {place + nbytes:,}; prepare the data set again")
+        if sys.byteorder == "big" and images.itemsize > 1:
+            images[rows] = images[rows].byteswap()
 
 
 def _close(files):

@@ -21,7 +21,7 @@ def open_records(info, memory_budget=MEMORY_BUDGET):
 
     Args:
         info: DatasetInfo.
-        memory_budget: bytes that all images, in their stored type, may take. While they are loaded it is twice that.
+        memory_budget: bytes that all images, in their stored type, may take.
 
     Returns:
         ResidentRecords, StreamedRecords or StreamedBlocks; batches made from them are equal.
@@ -59,6 +59,14 @@ class StreamedRecords:
         records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
         return decode_images(tf.ensure_shape(records, index.shape), self._images)[1]
 
+    def load(self, images):
+        """Fills {source: (count, H, W, C) array} with all images, in the order of items."""
+        in_file_order = np.lexsort((self._places[:, 1], self._places[:, 0]))
+        nbytes = sum(array.nbytes for array in images.values())
+        for index in np.array_split(in_file_order, math.ceil(nbytes / _CHUNK_BYTES)):
+            for source, image in self.gather(tf.constant(index)).items():
+                images[source][index] = image.numpy()
+
     def _read(self, index):
         places = self._places[index].tolist()
         # An array of objects: NumPy's own bytes type would drop trailing zeros.
@@ -66,21 +74,25 @@ class StreamedRecords:
 
 
 class ResidentRecords:
-    """All images in memory, in their stored type."""
+    """All images in memory, once, in their stored type."""
 
     def __init__(self, info):
-        stored = _streamed(info)
-        images = {source: np.empty((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
-        in_file_order = np.lexsort((info.places[:, 1], info.places[:, 0]))
-        for index in np.array_split(in_file_order, math.ceil(info.nbytes / _CHUNK_BYTES)):
-            for source, image in stored.gather(tf.constant(index)).items():
-                images[source][index] = image.numpy()
-        # One source at a time moves from NumPy to TensorFlow.
-        self._images = {source: tf.convert_to_tensor(images.pop(source)) for source in info.sources}
+        images = {source: _aligned((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
+        _streamed(info).load(images)
+        # A conversion would hold two copies more for a moment: this shares NumPy's memory, which nobody changes.
+        self._images = {s: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for s, array in images.items()}
 
     def gather(self, index):
         """{source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         return {source: tf.gather(images, index) for source, images in self._images.items()}
+
+
+def _aligned(shape, dtype):
+    """An empty array that begins where a tensor may: TensorFlow ends the process over any other."""
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(nbytes + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + nbytes].view(dtype).reshape(shape)
 
 
 def _close(files):
