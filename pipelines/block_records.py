@@ -74,10 +74,10 @@ def _spool(blocks, spools, content, random, progress):
 
 def _write_shard(spool, path, order, items, images, items_per_record):
     """Moves the items of one spool file into its shard, in a given order, and enters their places into `items`."""
-    rows = np.fromfile(spool, np.uint8).reshape(len(order), -1)
+    cuts = np.cumsum([0, *(spec.nbytes for spec in images.values())])
+    rows = np.fromfile(spool, np.uint8).reshape(len(order), cuts[-1])
     spool.unlink()
     rank = np.searchsorted(np.sort(order), order)  # of each item in the spool file, where they come in rising order
-    cuts = np.cumsum([0, *(spec.nbytes for spec in images.values())])
     with shard_writer(path) as write:
         for start in range(0, len(order), items_per_record):
             index, chosen = order[start : start + items_per_record], rows[rank[start : start + items_per_record]]

@@ -7,6 +7,8 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.pipelines.errors import DataError
+
 _ITEMS = 1 << 16
 
 
@@ -15,7 +17,8 @@ class StreamedBlocks:
 
     def __init__(self, info):
         self._images, self._shards, self._pixels = info.images, info.places[:, 0], info.pixels
-        self._files = [os.open(info.directory / shard.file, os.O_RDONLY) for shard in info.shards]
+        self._names = [info.directory / shard.file for shard in info.shards]
+        self._files = [os.open(name, os.O_RDONLY) for name in self._names]
         weakref.finalize(self, _close, self._files)
 
     def gather(self, index):
@@ -47,7 +50,10 @@ class StreamedBlocks:
         memory, places = images.reshape(len(images), -1).view(np.uint8), self._pixels[index, column].tolist()
         for row, shard, place in zip(rows, self._shards[index].tolist(), places, strict=True):
             if os.preadv(self._files[shard], [memory[row]], place) != nbytes:
-                raise OSError(f"shard {shard} ends before byte {place + nbytes:,}; prepare the data set again")
+                raise DataError(
+                    f"{self._names[shard]} is damaged: it ends before byte {place + nbytes:,}. Prepare the data set "
+                    "again, with --force."
+                )
         if sys.byteorder == "big" and images.itemsize > 1:
             images[rows] = images[rows].byteswap()
 

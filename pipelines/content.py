@@ -66,6 +66,8 @@ class Content:
                     f"{block.ids[wrong[0]]}: expected a label from 0 to {len(self.classes) - 1}. "
                     f"Found: {labels[wrong[0]]}."
                 )
+        if self.ids and bool(self.true_labels) != (block.true_labels is not None):
+            raise DataError(f"{first}: expected true labels for all items or for none.")
         for name in block.ids:
             if name in self._seen:
                 raise DataError(f"{name}: this id comes twice; ids must be unique.")

@@ -1,12 +1,15 @@
 """Tiny archives in the real on-disk formats, and tiny prepared data sets, for tests."""
 
+import dataclasses
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
+import scipy.io
 import tifffile
 
-from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.example import Archive, Block, Example
 from keras_dhnn.pipelines.prepare import prepare
 
 UCMD_CLASSES = ("agricultural", "beach", "forest")
@@ -105,3 +108,65 @@ def tiny_backbone(image_shape):
     x = tf.keras.layers.Conv2D(8, 3, 2, "same", activation="relu", name="stage1")(x)
     x = tf.keras.layers.Conv2D(16, 3, 2, "same", activation="relu", name="stage2")(x)
     return tf.keras.Model(images, tf.keras.layers.GlobalAveragePooling2D()(x))
+
+
+def sat4_arrays(train=7, test=3, seed=0):
+    """The variables of a SAT-4 archive as `scipy.io.loadmat` gives them: random images, random one-hot labels."""
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for part, count in (("train", train), ("test", test)):
+        arrays[f"{part}_x"] = random.integers(0, 256, (28, 28, 4, count), np.uint8)
+        arrays[f"{part}_y"] = np.eye(4)[:, random.integers(0, 4, count)]
+    return arrays
+
+
+def write_sat4_mat5(path, arrays, compressed=False):
+    """Writes `sat-4-full.mat` as MATLAB 5, with the cell of texts that the real archive has."""
+    annotations = np.array([["1,0,0,0", "barren land"], ["0,1,0,0", "trees"]], object)
+    scipy.io.savemat(path, arrays | {"annotations": annotations}, do_compression=compressed)
+    return path
+
+
+def write_sat4_mat73(path, arrays, **options):
+    """Writes it as HDF5, as MATLAB's `save -v7.3` does: axes in reverse, behind a block of its own.
+
+    Options are those of h5py's `create_dataset`.
+    """
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, array in arrays.items():
+            dataset = file.create_dataset(name, data=array.T, **options)
+            dataset.attrs["MATLAB_class"] = np.bytes_({"uint8": "uint8", "float64": "double"}[array.dtype.name])
+        file["annotations"] = np.array([[97, 98]], np.uint16)
+        file["annotations"].attrs["MATLAB_class"] = np.bytes_("char")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, made up".ljust(124) + b"\x00\x02IM")
+    return path
+
+
+def write_sat4_csv(folder, arrays):
+    """Writes the four CSV files: a row of 3136 numbers an image (row, column, band), a row of 4 a label."""
+    for part in ("train", "test"):
+        images, labels = arrays[f"{part}_x"].transpose(3, 0, 1, 2), arrays[f"{part}_y"].T
+        for kind, rows in (("X", images.reshape(len(images), -1)), ("y", labels)):
+            np.savetxt(folder / f"{kind}_{part}_sat4.csv", rows, "%d", ",")
+    return folder
+
+
+def make_blocks(count=20, classes=2, images=None, seed=0, size=7, wrong=()):
+    """The items of `make_examples` in Blocks of `size`; items `wrong` have another true label than label."""
+    examples = list(make_examples(count, classes, images, seed))
+    for start in range(0, count, size):
+        chosen = examples[start : start + size]
+        truth = [(e.label + (i in wrong)) % classes for i, e in enumerate(chosen, start)]
+        yield Block(
+            [e.id for e in chosen],
+            np.array([e.label for e in chosen]),
+            {source: np.stack([e.images[source] for e in chosen]) for source in chosen[0].images},
+            np.array(truth) if wrong else None,
+        )
+
+
+def make_block_archive(**options):
+    """An Archive that gives Blocks; options as of `make_blocks`."""
+    kept = {name: options[name] for name in ("count", "classes", "images", "seed") if name in options}
+    return dataclasses.replace(make_archive(**kept), blocks=lambda: make_blocks(**options))
