@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_dhnn.codes import pack
 from keras_dhnn.evaluate import evaluate, expected_map
+from keras_dhnn.feature_baseline import cosine_map
 from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.report import write_report
@@ -31,7 +32,7 @@ def fit(run, info, bar=no_bar):
     split = load_split(run, info)
     trained = train(experiment, info, split, run.checkpoints, tensorboard=run.tensorboard, bar=bar)
     seconds = {"training": time.monotonic() - started}
-    labels = np.repeat(info.labels, experiment.data.turns)
+    labels = np.repeat(info.true_labels, experiment.data.turns)
     write_json(run.history_path, trained.history)
     trained.model.save(run.model_path)
     evaluation = evaluate(trained.outputs, labels, split, info, experiment.seed)
@@ -40,11 +41,20 @@ def fit(run, info, bar=no_bar):
     metrics = {
         **evaluation.metrics,
         "map_untrained": expected_map(trained.untrained, labels, split),
+        "map_float_features": _float_features_map(trained, labels, split),
+        "wrong_labels": float(np.mean(info.labels != info.true_labels)),
         "seconds": seconds,
     }
     write_json(run.metrics_path, metrics)
     run.save_codes(pack(trained.outputs), trained.outputs, np.arange(len(labels)), labels)
     return metrics
+
+
+def _float_features_map(trained, labels, split):
+    """What the frozen features retrieve without hashing, by cosine; None where there are none."""
+    if trained.features is None:
+        return None
+    return cosine_map(trained.features, labels, split.queries, split.database)
 
 
 def evaluate_run(run, info):

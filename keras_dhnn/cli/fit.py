@@ -13,7 +13,9 @@ from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunsFolder
 
 
 def fit(
-    name: Annotated[str | None, typer.Argument(help="The prepared data set: ucmd.", metavar="[NAME]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
+    ] = None,
     bits: Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")] = None,
     protocol: Annotated[
         str | None,
@@ -106,7 +108,10 @@ def _experiment(name, config, bits, protocol, backbone, seed, settings):
 def _twin(name, data, bar):
     from keras_dhnn.cli.prepare import prepare_twin
 
-    return prepare_twin(name, data, per_class=20, seed=0, bar=bar).info.name
+    how = {"ucmd": {"per_class": 20}, "sat4": {"size": 20_000, "label_noise": 0.0}}
+    if name not in how:
+        raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(how)}")
+    return prepare_twin(name, data, bar, **how[name]).info.name
 
 
 def _prepared(data, name):

@@ -12,24 +12,49 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
+LAYOUTS = ("ucmd", "sat4", "folder")
+
 
 def prepare(
-    name: Annotated[str, typer.Argument(help="The data set: ucmd.", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="The data set: ucmd, sat4, or a name of yours with --layout folder.", metavar="NAME")
+    ],
     source: Annotated[
-        Path | None, typer.Option(help="The archive: its folder, or the original zip.", metavar="PATH")
+        Path | None, typer.Option(help="The archive: its folder or file, as its authors publish it.", metavar="PATH")
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="How the archive is laid out: ucmd, sat4, or folder (a folder a class, any images); by "
+            "default as the name says."
+        ),
     ] = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Write a synthetic twin, NAME-synthetic, instead of a real archive.")
     ] = False,
-    per_class: Annotated[
-        int, typer.Option(min=2, help="Images of each class of the synthetic twin.", metavar="N")
-    ] = 20,
+    per_class: Annotated[int, typer.Option(min=2, help="Images of each class of ucmd's twin.", metavar="N")] = 20,
+    size: Annotated[int, typer.Option(min=10, help="Patches of sat4's twin, up to 500000.", metavar="N")] = 20_000,
+    label_noise: Annotated[float, typer.Option(min=0, max=0.99, help="Share of wrong labels in sat4's twin.")] = 0.0,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch the archive from where its authors publish it, then prepare it.")
+        bool, typer.Option("--download", help="ucmd: fetch the archive from where its authors publish it.")
     ] = False,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out files that cannot be used, and record them.")
     ] = False,
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=8, help="folder: side in pixels of the stored images; by default the median, at most 256."),
+    ] = None,
+    percentiles: Annotated[
+        tuple[float, float],
+        typer.Option(help="folder: percentiles of each band that become 0 and 255, where images are not uint8."),
+    ] = (1.0, 99.0),
+    scale: Annotated[
+        tuple[float, float] | None, typer.Option(help="folder: the values that become 0 and 255, instead.")
+    ] = None,
+    rgb_bands: Annotated[
+        str | None, typer.Option(help="folder: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic images and of the order in the shards.")] = 0,
@@ -43,55 +68,109 @@ def prepare(
       keras-dhnn prepare ucmd --source UCMerced_LandUse.zip
 
       keras-dhnn prepare ucmd --synthetic
+
+      keras-dhnn prepare harbours --layout folder --source my-images
     """
-    if name != "ucmd":
-        raise ValueError(f"Unknown data set {name!r}. Expected: ucmd")
+    layout = _layout(name, layout)
     if (source is not None) + synthetic + download != 1:
         raise ValueError(
-            "Give the archive by --source PATH (its folder, or the original zip), or write a synthetic twin by "
+            "Give the archive by --source PATH (its folder, or the file as published), or write a synthetic twin by "
             "--synthetic, or fetch the archive by --download."
         )
-    bar = bars(quiet)
-    started = time.monotonic()
+    bar, started = bars(quiet), time.monotonic()
     if synthetic:
-        prepared = prepare_twin(name, data, per_class, seed, bar, force=force)
+        how = {"per_class": per_class} if layout == "ucmd" else {"size": size, "label_noise": label_noise}
+        prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
     else:
-        from keras_dhnn.pipelines.ucmd import open_archive
-
-        source = _download(data, bar) if download else source
-        prepared = _write(open_archive(source, skip_damaged=skip_damaged), data / name, seed, bar, force=force)
+        source = _download(layout, data, bar) if download else source
+        options = {
+            "ucmd": {"skip_damaged": skip_damaged},
+            "sat4": {},
+            "folder": {
+                "skip_damaged": skip_damaged,
+                "image_size": image_size,
+                "percentiles": percentiles,
+                "scale": scale,
+                "rgb_bands": _numbers(rgb_bands),
+            },
+        }[layout]
+        prepared = _write(_reader(layout)(source, **options), data / name, seed, bar, force=force)
     _report(prepared, time.monotonic() - started, as_json)
 
 
-def prepare_twin(name, data, per_class, seed, bar, *, force=False):
-    """Prepares the synthetic twin of a data set as DATA/NAME-synthetic, unless it is there already.
+def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
+    """Prepares the synthetic twin of a data set as DATA/LAYOUT-synthetic, unless it is there already.
 
     Args:
-        name: the data set.
+        layout: "ucmd" or "sat4".
         data: folder of the prepared data sets.
-        per_class: images of each class.
-        seed: of the images.
         bar: progress bar factory.
+        seed: of the images.
         force: make it anew.
+        **how: what the twin's writer takes, e.g. `per_class`.
 
     Returns:
         `Prepared`.
+
+    Raises:
+        ValueError: if there is no twin.
     """
     from keras_dhnn.pipelines.prepare import Prepared, find_prepared
-    from keras_dhnn.pipelines.synthetic import write_ucmd
-    from keras_dhnn.pipelines.ucmd import open_archive
 
-    directory = data / f"{name}-synthetic"
-    settings = f"per_class={per_class} seed={seed}"
-    source = {"kind": "synthetic twin", "path": settings, "fingerprint": f"synthetic {name} {settings}"}
+    write = _twin_writer(layout)
+    directory = data / f"{layout}-synthetic"
+    settings = " ".join(f"{name}={value}" for name, value in {**how, "seed": seed}.items())
+    source = {"kind": "synthetic twin", "path": settings, "fingerprint": f"synthetic {layout} {settings}"}
     info = find_prepared(directory, source, force=force)
     if info:
         return Prepared(info, fresh=False)
     with tempfile.TemporaryDirectory() as folder:
-        with bar("Drawing the synthetic twin", 21 * per_class, "image") as update:
-            write_ucmd(Path(folder), per_class=per_class, seed=seed, progress=lambda done, total: update(done))
-        archive = dataclasses.replace(open_archive(Path(folder)), source=source)
+        with bar("Drawing the synthetic twin", None, "image") as update:
+            write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
+        archive = dataclasses.replace(_reader(layout)(Path(folder)), source=source)
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
+
+
+def _layout(name, layout):
+    if layout is None and name in LAYOUTS[:-1]:
+        return name
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
+            f"or one of the names {', '.join(LAYOUTS[:-1])}." + (f" Received: --layout {layout}" if layout else "")
+        )
+    return layout
+
+
+def _reader(layout):
+    if layout == "ucmd":
+        from keras_dhnn.pipelines.ucmd import open_archive
+    elif layout == "sat4":
+        from keras_dhnn.pipelines.sat4 import open_archive
+    else:
+        from keras_dhnn.pipelines.folder import open_archive
+    return open_archive
+
+
+def _twin_writer(layout):
+    if layout == "ucmd":
+        from keras_dhnn.pipelines.synthetic import write_ucmd
+
+        return write_ucmd
+    if layout == "sat4":
+        from keras_dhnn.pipelines.sat4_twin import write_sat4
+
+        return write_sat4
+    raise ValueError("There are synthetic twins of ucmd and sat4 only. Give your images by --source PATH.")
+
+
+def _numbers(text):
+    if text is None:
+        return None
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
 
 
 def _write(archive, directory, seed, bar, **how):
@@ -101,10 +180,12 @@ def _write(archive, directory, seed, bar, **how):
         return write(archive, directory, seed=seed, progress=lambda done, total: update(done), **how)
 
 
-def _download(data, bar):
+def _download(layout, data, bar):
     from keras_dhnn.pipelines import ucmd
     from keras_dhnn.pipelines.download import download
 
+    if layout != "ucmd":
+        raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")
     with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
         return download(
             *(ucmd.URL, data / "UCMerced_LandUse.zip"),
@@ -125,6 +206,7 @@ def _report(prepared, seconds, as_json):
         "synthetic": info.synthetic,
         "written": fresh,
         "images_per_second": info.count / seconds if fresh else None,
+        "notes": info.source.get("notes", []),
     }
     if as_json:
         print(json.dumps(result))
@@ -134,6 +216,8 @@ def _report(prepared, seconds, as_json):
         return
     rate = result["images_per_second"]
     print(f"{info.count} images of {len(info.classes)} classes in {info.directory} ({rate:.0f} images a second).")
+    for note in result["notes"]:
+        print(note)
     for name, reason in info.skipped:
         print(f"Left out: {name} {reason}")
     print(f"Next: keras-dhnn fit {info.name}")

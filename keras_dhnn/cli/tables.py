@@ -17,6 +17,8 @@ def print_scores(run, metrics):
     table.add_row("mean average precision", f"{scores['expected']:.4f}")
     if "map_untrained" in metrics:
         table.add_row("  of the untrained network", f"{metrics['map_untrained']:.4f}")
+    if metrics.get("map_float_features") is not None:
+        table.add_row("  of its float features, by cosine", f"{metrics['map_float_features']:.4f}")
     for name in ("stable", "pessimistic", "optimistic"):
         table.add_row(f"  {name} order of ties", f"{scores[name]:.4f}")
     for k, value in metrics["precision_at"].items():

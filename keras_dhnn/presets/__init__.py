@@ -5,16 +5,12 @@ import pkgutil
 
 
 def names():
-    """Names of the data sets that have a preset."""
+    """Names of the presets: of data sets, and "folder" for all others."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load_preset(name):
-    """The preset `Experiment` of a data set.
-
-    Raises:
-        ValueError: if it has none.
-    """
-    if name not in names():
-        raise ValueError(f"There is no preset for {name!r}. There are presets for: {', '.join(names())}")
-    return importlib.import_module(f"keras_dhnn.presets.{name}").EXPERIMENT
+    """The preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders."""
+    original = name.removesuffix("-synthetic")
+    preset = original if original in names() else "folder"
+    return importlib.import_module(f"keras_dhnn.presets.{preset}").EXPERIMENT.override(f"data.name={name}")
