@@ -144,6 +144,21 @@ class DatasetInfo:
         return tuple(sorted(self.images))
 
     @property
+    def layout(self):
+        """What kind of archive it was read from, such as "folder"; None of those that are known by name."""
+        return self.source.get("layout")
+
+    @property
+    def scaling(self):
+        """{source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as uint8."""
+        return self.source.get("scaling")
+
+    @property
+    def rgb_bands(self):
+        """Numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
+        return tuple(self.source.get("rgb_bands") or (1, 2, 3))
+
+    @property
     def nbytes(self):
         """Bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_dhnn.pipelines.errors import DataError
 
-DTYPES = ("uint8", "uint16", "float32")
+DTYPES = ("uint8", "uint16", "int16", "float32")
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Example:
     Attributes:
         id: unique name in its archive, such as "beach/beach07.tif".
         label: class number, from 0.
-        images: `{source: (H, W, C) array}` of uint8, uint16 or float32, in the archive's units. UCMD has
+        images: `{source: (H, W, C) array}` of uint8, uint16, int16 or float32, in the archive's units. UCMD has
             `image`, SAT-4 `image`, DSRSID `pan` and `mul`.
     """
 

@@ -6,9 +6,11 @@ import zlib
 
 import tifffile
 
+from keras_dhnn.pipelines.tiff_segments import UNPACKED, needs_unpacking, unpack_page
+
 _COMPRESSION = tifffile.COMPRESSION
 _DEFLATE = (_COMPRESSION.DEFLATE, _COMPRESSION.ADOBE_DEFLATE)
-_READABLE = (_COMPRESSION.NONE, _COMPRESSION.PACKBITS, *_DEFLATE)
+_READABLE = (_COMPRESSION.NONE, _COMPRESSION.PACKBITS, *_DEFLATE, *UNPACKED)
 
 
 class UnreadableTiff(ValueError):
@@ -27,30 +29,48 @@ def decode_tiff(content, most_bytes):
 
     Raises:
         UnreadableTiff: if it is not a TIFF, is truncated, claims too much memory, or is compressed in another way
-            than by deflate or PackBits.
+            than by LZW, deflate, PackBits or Zstandard.
     """
+    return read_tiff(content, lambda file: decode_page(file.pages.first, content, most_bytes))
+
+
+def read_tiff(content, read):
+    """`read(file)` of a `tifffile.TiffFile`; whatever is wrong with the file is raised as UnreadableTiff."""
     try:
-        with tifffile.TiffFile(io.BytesIO(content)) as file:
-            page = file.pages.first
-            _check(page, content, most_bytes)
-            return page.asarray()
+        # Closed, for a TiffFile is part of cycles: what it holds stays until Python looks for those.
+        with io.BytesIO(content) as stream, tifffile.TiffFile(stream) as file:
+            return read(file)
     except UnreadableTiff:
         raise
     except Exception as error:  # Damaged tags surface as KeyError, struct.error, ZeroDivisionError and more.
         raise UnreadableTiff(f"is no readable TIFF ({type(error).__name__}: {error})") from error
 
 
-def _check(page, content, most_bytes):
-    """Compares what the tags claim with what is there; tifffile itself believes them."""
+def decode_page(page, content, most_bytes):
+    """One image of an open file; arguments, result and errors as of `decode_tiff`."""
     if page.bitspersample not in (8, 16, 32, 64) or page.dtype is None:
         raise UnreadableTiff(f"has samples of {page.bitspersample} bits; expected 8, 16, 32 or 64")
+    check_claim(page, most_bytes)
+    _check(page, content)
+    return unpack_page(page, content, most_bytes) if needs_unpacking(page) else page.asarray()
+
+
+def check_claim(page, most_bytes):
+    """Raises UnreadableTiff if decoding a page would take more memory than `most_bytes`, by what its tags claim."""
     # An image is unpacked by strips or tiles, which may be larger than the image.
     claimed = max(page.nbytes, math.prod(page.chunks) * page.dtype.itemsize)
     if claimed > most_bytes:
         raise UnreadableTiff(f"claims an image of {page.shape}, {claimed:,} bytes; at most {most_bytes:,} are read")
+
+
+def _check(page, content):
+    """Compares what the tags claim with what is there; tifffile itself believes them."""
     if page.compression not in _READABLE:
         name = getattr(page.compression, "name", page.compression)
-        raise UnreadableTiff(f"is compressed as {name}; expected no compression, deflate or PackBits")
+        raise UnreadableTiff(
+            f"is compressed as {name}; expected no compression, LZW, deflate, PackBits or Zstandard. Convert it, "
+            "for example: gdal_translate -co COMPRESS=LZW"
+        )
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     end = max(map(sum, segments), default=0)
     if end > len(content):

@@ -11,12 +11,11 @@ Reference: Y. Yang and S. Newsam, "Bag-of-visual-words and spatial extensions fo
 SIGSPATIAL International Conference on Advances in Geographic Information Systems (GIS), 2010.
 """
 
-import collections
-
 import numpy as np
 from PIL import Image
 
 from keras_dhnn.pipelines.archives import Limits, open_tree
+from keras_dhnn.pipelines.class_folders import check_classes
 from keras_dhnn.pipelines.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.tiff import UnreadableTiff, decode_tiff
@@ -58,7 +57,7 @@ def open_archive(source, *, skip_damaged=False):
     """
     tree = open_tree(source, _INSIDE, _LIMITS)
     images = [name for name in tree.files if name.lower().endswith((".tif", ".tiff"))]
-    _check_classes(source, tree.folders, images)
+    check_classes(source, tree.folders, images, LAYOUT)
     foreign = sorted({*tree.files, *tree.misplaced} - set(images))
     if foreign and not skip_damaged:
         raise DataError(_describe(source, foreign))
@@ -84,7 +83,7 @@ def _examples(source, tree, images, skipped):
             continue
         read.append(name)
         yield Example(name, tree.folders.index(folder), {"image": image})
-    _check_classes(source, tree.folders, read)
+    check_classes(source, tree.folders, read, LAYOUT)
 
 
 def _image(name, content):
@@ -104,21 +103,6 @@ def _image(name, content):
         return image
     # Pillow's resize widens the filter when it shrinks, so that nothing aliases.
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-
-
-def _check_classes(source, classes, images):
-    """Retrieval needs two classes to tell apart, and in each a second image to find."""
-    if not images:
-        raise DataError(f"No image in {source}. Expected {LAYOUT}, as a folder or a zip.")
-    if len(classes) < 2:
-        raise DataError(f"Expected {LAYOUT} in {source}, two classes at least. Found: {', '.join(classes) or 'none'}.")
-    counts = collections.Counter(name.split("/")[0] for name in images)
-    for name in classes:
-        if counts[name] < 2:
-            raise DataError(
-                f"Class {name!r} in {source}: expected at least 2 readable images, since a query needs another one of "
-                f"its class to find. Found {counts[name]}. Add images, or remove the folder."
-            )
 
 
 def _describe(source, foreign, shown=10):

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
+from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.similarity import label_similarity
 
 
@@ -150,6 +151,10 @@ def cut_backbone(backbone, cut):
     Raises:
         ValueError: if there is no such layer, or other paths lead past it.
     """
+    if isinstance(backbone.layers[1], BandScaling) and cut != "images":
+        _, scaling, scaled = backbone.layers
+        below, above = cut_backbone(scaled, cut)
+        return tf.keras.Model(backbone.input, below(scaling(backbone.input)), name=below.name), above
     names = {"images": backbone.input, "features": backbone.output}
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:

