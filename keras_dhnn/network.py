@@ -8,13 +8,19 @@ import tensorflow as tf
 from keras_dhnn.activations import compute_activations
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.backbones import build_backbone, is_pretrained
+from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
+from keras_dhnn.pipelines.scaling import augment_scaled
 
 SOURCE = "image"
-ENCODE_BATCH = 64
+# Pixels a batch that is encoded: 64 images of 256 x 256. Of smaller images there are more in it.
+ENCODE_PIXELS = 64 * 256**2
+MOST_ENCODED = 1024
+# Images over which those are normalised that a network is trained on from scratch.
+STATISTICS_ITEMS = 20_000
 
 
 @contextlib.contextmanager
@@ -44,11 +50,29 @@ class Network:
         self.experiment, self.info, self.bar = experiment, info, bar
         self.labels = np.repeat(info.labels, experiment.data.turns)
         self._activations = {"images": None}
-        size, settings = experiment.data.image_size, experiment.model
-        backbone = build_backbone(settings.backbone, (size, size, info.images[SOURCE].channels), settings.weights)
+        backbone = self._backbone(database)
+        self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
+
+    def _backbone(self, database):
+        size, settings, info = self.experiment.data.image_size, self.experiment.model, self.info
+        shape = (size, size, info.images[SOURCE].channels)
+        statistics = None if info.scaling else lambda: self._band_statistics(database)
+        backbone = build_backbone(settings.backbone, shape, settings.weights, info.rgb_bands, statistics)
         if is_pretrained(settings.backbone, settings.weights):
             _freeze_normalization(backbone)
-        self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
+        return scale_bands(backbone, **info.scaling[SOURCE]) if info.scaling else backbone
+
+    def _band_statistics(self, database):
+        """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""
+        items = database[np.linspace(0, len(database) - 1, min(len(database), STATISTICS_ITEMS)).astype(int)]
+        count, total, squares = 0, 0.0, 0.0
+        for images, _ in self._image_batches(items, batch_size=self._encode_batch):
+            pixels = tf.reshape(tf.cast(images[SOURCE], tf.float64), (-1, images[SOURCE].shape[-1]))
+            count += len(pixels)
+            total += tf.reduce_sum(pixels, axis=0).numpy()
+            squares += tf.reduce_sum(pixels**2, axis=0).numpy()
+        mean = total / count
+        return mean, squares / count - mean**2
 
     def _head(self, backbone, database):
         settings, statistics = self.experiment.model, ()
@@ -72,9 +96,19 @@ class Network:
             with self.bar(f"Frozen layers, up to {cut}", total, "image") as update:
                 below, _ = cut_backbone(backbone, cut)
                 self._activations[cut] = compute_activations(
-                    below, self.info, self.experiment.data, SOURCE, batch_size=ENCODE_BATCH, progress=update
+                    below, self.info, self.experiment.data, SOURCE, batch_size=self._encode_batch, progress=update
                 )
         return self._activations[cut]
+
+    @property
+    def features(self):
+        """`(n, d)` the frozen backbone's features of all items, if they were computed; else None."""
+        activations = self._activations.get("features")
+        return None if activations is None else activations.array
+
+    @property
+    def _encode_batch(self):
+        return min(max(1, ENCODE_PIXELS // self.experiment.data.image_size**2), MOST_ENCODED)
 
     def above(self, cut):
         """The network from a cut upwards, and its input.
@@ -97,6 +131,7 @@ class Network:
     def _image_batches(self, items, *, seed=None, **how):
         data = self.experiment.data
         augment = augmentation(self.experiment.augmentation) if seed is not None else None
+        augment = augment and augment_scaled(augment, self.info.scaling)
         size = (data.image_size, data.image_size)
         return batches(self.info, items, seed=seed, image_size=size, turns=data.turns, augment=augment, **how)
 
@@ -104,7 +139,7 @@ class Network:
         """Hash outputs `(k, l)` float32 of items, computed from a cut upwards."""
         above, make_batches = self.above(cut)
         with self.bar(description, len(items), "image") as update:
-            return make_encoder(above)(make_batches(items, batch_size=ENCODE_BATCH), update)
+            return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
 
 
 def _freeze_normalization(backbone):

@@ -18,6 +18,9 @@ from keras_dhnn.optimizers import make_optimizer
 
 PHASES = ("head", "fine_tune")
 VALIDATION_BATCH = 512
+# Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
+# them, and the expected mAP of a sample is nearly the same.
+VALIDATION_SEARCHES = 20_000
 
 
 @dataclass
@@ -28,12 +31,14 @@ class Trained:
         model: the `DHNN`, with the weights of the best validated epoch of the last phase.
         outputs: `(n, l)` float32, hash outputs of all items.
         untrained: `(n, l)` float32, the same before the first step.
+        features: `(n, d)` float32, the frozen backbone's features that the head was trained on; None without such.
         history: `{phase: {name: [value of each epoch]}}`.
     """
 
     model: DHNN
     outputs: np.ndarray
     untrained: np.ndarray
+    features: np.ndarray | None
     history: dict
 
 
@@ -68,7 +73,8 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
     for name in phases:
         logs = tensorboard / name if tensorboard else None
         history[name] = _train_phase(network, split, name, folder / name, logs, bar)
-    return Trained(network.model, network.encode(cuts[-1], everything, "Codes after training"), untrained, history)
+    outputs = network.encode(cuts[-1], everything, "Codes after training")
+    return Trained(network.model, outputs, untrained, network.features, history)
 
 
 def _train_phase(network, split, name, folder, logs, bar):
@@ -129,14 +135,22 @@ def compile_phase(model, network, items, name, steps):
 
 
 def _validation(network, split, model, make_batches):
-    training, database = network.experiment.training, split.database
-    encode = make_encoder(model)
-    held_out = np.isin(database, split.validation)
+    training = network.experiment.training
+    encode, items = make_encoder(model), validation_items(split)
+    held_out = np.isin(items, split.validation)
     return ValidationMAP(
-        lambda: encode(make_batches(database, batch_size=VALIDATION_BATCH)),
-        network.labels[database],
+        lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)),
+        network.labels[items],
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
         every=training.validate_every,
         patience=training.patience,
     )
+
+
+def validation_items(split):
+    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    searched = split.fitting
+    if len(searched) > VALIDATION_SEARCHES:
+        searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
+    return np.union1d(split.validation, searched)

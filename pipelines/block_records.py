@@ -1,6 +1,7 @@
 """Blocks of items to TFRecord shards with many items a record, in random order."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def _spool(blocks, spools, content, random, progress):
     homes = []
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(spool, "wb")) for spool in spools]
-        for block in blocks:
+        for block in _one_ahead(blocks):
             rows = np.concatenate(list(content.add_block(block).values()), axis=1)
             homes.append(random.integers(len(spools), size=len(rows)))
             for number, file in enumerate(files):
@@ -70,6 +71,16 @@ def _spool(blocks, spools, content, random, progress):
             if progress:
                 progress(len(content.ids))
     return np.concatenate(homes) if homes else np.zeros(0, np.int64)
+
+
+def _one_ahead(blocks):
+    """The blocks, each of which is read while the one before it is written."""
+    blocks = iter(blocks)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = pool.submit(next, blocks, None)
+            yield block
 
 
 def _write_shard(spool, path, order, items, images, items_per_record):

@@ -6,7 +6,7 @@ from keras_dhnn.pipelines.errors import DataError
 
 FILES = ("X_train_sat4.csv", "y_train_sat4.csv", "X_test_sat4.csv", "y_test_sat4.csv")
 _COMMA, _NEWLINE, _ZERO, _NINE = b",\n09"
-_CHUNK = 8 << 20
+_CHUNK = 1 << 19
 
 
 def read_rows(path, columns):
@@ -42,25 +42,26 @@ def read_rows(path, columns):
 
 def parse_rows(text, columns, path, first):
     """(k, columns) uint8 of whole rows; `first` is the number of the first, for the message if one is wrong."""
-    text = np.frombuffer(text.replace(b"\r\n", b"\n"), np.uint8)
-    # All characters below the digits; the comma and the new line are right, and others are found below.
-    ends = np.flatnonzero(text < _ZERO)
-    marks = text[ends]
-    lengths = np.diff(ends, prepend=-1) - 1
-    right = len(ends) % columns == 0 and text.max() <= _NINE and lengths.min() >= 1 and lengths.max() <= 3
-    if not right or not _in_rows(marks, columns):
-        raise DataError(_first_wrong(text.tobytes(), columns, path, first))
-    digits = text - np.uint8(_ZERO)
-    values = digits[ends - 1].astype(np.uint16)
-    for place, digit in ((2, 10), (3, 100)):
-        # A number with fewer digits reads its neighbour's here, times 0.
-        values += digits[ends - place] * np.where(lengths >= place, np.uint16(digit), np.uint16(0))
-    if values.max() > 255:
+    text = np.frombuffer(text.replace(b"\r\n", b"\n") if b"\r" in text else text, np.uint8)
+    # Sums over every byte, whether a number ends there or not: they take a tenth of the time of finding the ends.
+    inside = (text >= _ZERO).view(np.uint8)
+    digits = (text - np.uint8(_ZERO)) * inside
+    values = digits.astype(np.uint16)
+    values[1:] += digits[:-1] * np.uint16(10)
+    values[2:] += (digits[:-2] * inside[1:-1]) * np.uint16(100)
+    ends = np.flatnonzero(inside == 0)
+    values = values.take(ends - 1)
+    long = (inside[3:] & inside[2:-1] & inside[1:-2] & inside[:-3]).any()
+    empty = not inside[0] or not (inside[1:] | inside[:-1]).all()
+    if long or empty or text.max() > _NINE or values.max() > 255 or not _in_rows(text.take(ends), columns):
         raise DataError(_first_wrong(text.tobytes(), columns, path, first))
     return values.astype(np.uint8).reshape(-1, columns)
 
 
 def _in_rows(marks, columns):
+    """Whether commas and new lines come as they do in rows of so many columns."""
+    if len(marks) % columns:
+        return False
     marks = marks.reshape(-1, columns)
     return (marks[:, :-1] == _COMMA).all() and (marks[:, -1] == _NEWLINE).all()
 

@@ -14,7 +14,7 @@ from keras_dhnn.models.vgg_f import load_vgg_f
 OWN = ("efficientnet_lite0", "cnn_f", "sat4_cnn")
 
 
-def build_backbone(name, image_shape, weights="auto"):
+def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None):
     """A model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
 
     Args:
@@ -23,6 +23,10 @@ def build_backbone(name, image_shape, weights="auto"):
         image_shape: height, width and bands.
         weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
             Keras one), or "auto": ImageNet's where pip has brought them ("efficientnet_lite0"), else random.
+        rgb_bands: numbers, from 1, of the bands that are red, green and blue, of images with more bands than those;
+            "efficientnet_lite0" gives them ImageNet's kernels.
+        statistics: function of no arguments that gives mean and variance of each band of the training images, by
+            which "sat4_cnn" normalises them; only that calls it. None: as if they were spread over 0 to 255.
 
     Returns:
         A functional `tf.keras.Model`.
@@ -33,12 +37,13 @@ def build_backbone(name, image_shape, weights="auto"):
     if name == "efficientnet_lite0":
         backbone = EfficientNetLite0(image_shape)
         if weights in ("auto", "imagenet"):
-            load_imagenet_weights(backbone)
+            load_imagenet_weights(backbone, rgb_bands)
             return backbone
     elif name == "cnn_f":
         return _cnn_f(image_shape, weights)
     elif name == "sat4_cnn":
-        backbone = SAT4CNN(image_shape)
+        mean, variance = statistics() if statistics else (127.5, 127.5**2)
+        backbone = SAT4CNN(image_shape, mean=mean, variance=variance)
     elif ":" in name:
         backbone = _custom(name, image_shape)
     else:
