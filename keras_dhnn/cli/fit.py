@@ -100,9 +100,28 @@ def _experiment(name, config, bits, protocol, backbone, seed, settings):
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
-    changes = {"model.bits": bits, "data.protocol": protocol, "model.backbone": backbone, "seed": seed}
+    changes = {"model.bits": bits, "data.protocol": protocol, "seed": seed}
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
+    if backbone is not None and backbone != experiment.model.backbone:
+        changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
+
+
+def _backbone_changes(backbone):
+    """A preset's phases fit its own backbone: where another one is to be cut, only its user can say."""
+    from keras_dhnn.config import Model
+
+    if backbone == Model().backbone:
+        changes = [f"model.backbone={backbone}", "fine_tune.epochs=0"]
+        how = "with its ImageNet weights, the hash head only"
+    else:
+        changes = [f"model.backbone={backbone}", "head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
+        how = (
+            "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
+            "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
+        )
+    print(f"Training {backbone} {how}.", file=sys.stderr)
+    return changes
 
 
 def _twin(name, data, bar):

@@ -17,7 +17,7 @@ from tests.fakes import write_ucmd
 SMALL = (
     *("--set", "model.backbone=tests.fakes:tiny_backbone", "--set", "data.image_size=32", "--set", "model.hidden=0"),
     *("--set", "data.queries=0.3", "--set", "data.validation=0.2", "--bits", "16", "--protocol", "grouped"),
-    *("--set", "head.epochs=3", "--quiet"),
+    *("--set", "head.epochs=3", "--set", "fine_tune.epochs=0", "--quiet"),
 )
 
 
@@ -230,6 +230,16 @@ def test_fit_mistakes_exit_2_with_one_message(prepared, run, tmp_path, arguments
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
+    places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
+    small = ("--set", "data.image_size=32", "--set", "fine_tune.epochs=1", "--protocol", "grouped", "--quiet")
+    status, _, err = run("fit", "ucmd", "--backbone", "tests.fakes:tiny_backbone", *small, *places)
+    assert status == 0
+    assert "from random weights" in err
+    experiment = json.loads((tmp_path / "runs" / "ucmd-grouped-64" / "experiment.json").read_text())
+    assert (experiment["head"]["epochs"], experiment["fine_tune"]["cut"]) == (0, "images")
 
 
 def test_fit_without_data_says_what_to_do(run, tmp_path):
