@@ -7,7 +7,7 @@ keras-dhnn fit sat4
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase, Training
 
 EXPERIMENT = Experiment(
-    data=Data(name="sat4", protocol="paper", queries=1000.0, validation=0.004, turns=1, image_size=28),
+    data=Data(name="sat4", protocol="paper", queries=1000.0, validation=0.01, turns=1, image_size=28),
     model=Model(backbone="sat4_cnn", weights="none", bits=64, hidden=0),
     loss=Loss(similarity_factor=0.75, eta=0.1),
     head=Phase(cut="features", epochs=0),
