@@ -1,0 +1,43 @@
+"""Images that must stay on one side of a split, told by their names: tiles of one scene, frames of one flight."""
+
+import re
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from keras_dhnn.pipelines.errors import DataError
+
+
+def groups_by_name(ids, pattern):
+    """Group numbers for `splits.make_split`, from a pattern in the names.
+
+    Args:
+        ids: `(n,)` names, such as "forest/scene12_tile3.tif".
+        pattern: regular expression that is looked for in the name without folder and suffix, such as "scene[0-9]+".
+            Images belong together whose class is the same and whose first match is: what is in parentheses, if the
+            pattern has any, else all of it.
+
+    Returns:
+        `(n,)` int64.
+
+    Raises:
+        ValueError: if it is no regular expression.
+        DataError: if a name does not match, or all images of the set are one group.
+    """
+    try:
+        found = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"Expected a regular expression such as scene[0-9]+. Received: {pattern!r} ({error})"
+        ) from error
+    keys = []
+    for name in ids:
+        path = PurePosixPath(str(name))
+        match = found.search(path.stem)
+        if match is None:
+            raise DataError(f"The name {str(name)!r} does not match the pattern {pattern!r}. Every name has to.")
+        keys.append((str(path.parent), *(match.groups() or (match.group(),))))
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    if len(numbers) < 2:
+        raise DataError(f"All images match the pattern {pattern!r} with the same text {keys[0][1:]}: one group.")
+    return np.array([numbers[key] for key in keys], np.int64)
