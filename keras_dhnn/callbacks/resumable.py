@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from keras_dhnn.runs import write_json
 
+# What `ValidationMAP` knows beside the best weights.
+_BEST = ("best", "best_epoch", "improved_epoch")
+
 
 class ResumableState(tf.keras.callbacks.Callback):
     """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
@@ -43,7 +46,8 @@ class ResumableState(tf.keras.callbacks.Callback):
         state = json.loads((self.folder / "state.json").read_text())
         _checkpoint(model).read(str(self.folder / state["checkpoint"])).assert_existing_objects_matched()
         self.history = state["history"]
-        self.validation.best, self.validation.best_epoch = state["best"], state["best_epoch"]
+        for name in _BEST:
+            setattr(self.validation, name, state[name])
         if state["best_epoch"] >= 0:
             with np.load(self.folder / "best.npz", allow_pickle=False) as file:
                 self.validation.best_weights = [file[name] for name in file.files]
@@ -67,7 +71,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             partial = self.folder / ".best.npz"
             np.savez(partial, *validation.best_weights)
             partial.replace(self.folder / "best.npz")
-        best = {"best": validation.best, "best_epoch": validation.best_epoch}
+        best = {name: getattr(validation, name) for name in _BEST}
         state = {"epoch": epoch, "ended": ended, "checkpoint": name, **best, "history": self.history}
         write_json(self.folder / "state.json", state)
         for old in self.folder.glob("epoch-*"):

@@ -27,6 +27,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         best_epoch: the last epoch, from 0, whose `val_map` is within `TOLERANCE` of the best then; -1 before the
             first validation.
         best_weights: the model's weights at that epoch.
+        improved_epoch: the epoch that brought the best; patience counts from it.
         outputs: hash outputs `(n, l)` at the latest validation.
     """
 
@@ -35,7 +36,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         self.encode = encode
         self.labels, self.queries, self.database = labels, queries, database
         self.every, self.patience = every, patience
-        self.best, self.best_epoch, self.best_weights = -1.0, -1, None
+        self.best, self.best_epoch, self.best_weights, self.improved_epoch = -1.0, -1, None, -1
         self.outputs = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -47,9 +48,10 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             codes[self.queries], codes[self.database], self.labels[self.queries], self.labels[self.database]
         ).expected
         logs["distinct_codes"] = len(np.unique(codes, axis=0))
-        self.best = max(self.best, logs["val_map"])
+        if logs["val_map"] > self.best:
+            self.best, self.improved_epoch = logs["val_map"], epoch
         if logs["val_map"] >= self.best - TOLERANCE:
             self.best_epoch = epoch
             self.best_weights = self.model.get_weights()
-        if self.patience and epoch - self.best_epoch >= self.patience:
+        if self.patience and epoch - self.improved_epoch >= self.patience:
             self.model.stop_training = True
