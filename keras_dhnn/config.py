@@ -19,6 +19,8 @@ class Data:
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes.
+        groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
+            `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
     """
 
     name: str = "ucmd"
@@ -27,6 +29,7 @@ class Data:
     validation: float = 0.1
     turns: int = 4
     image_size: int = 224
+    groups: str | None = None
 
 
 @dataclass(frozen=True)

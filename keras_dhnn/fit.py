@@ -7,6 +7,7 @@ import numpy as np
 from keras_dhnn.codes import pack
 from keras_dhnn.evaluate import evaluate, expected_map
 from keras_dhnn.feature_baseline import cosine_map
+from keras_dhnn.leakage.groups import load_groups
 from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.report import write_report
@@ -57,19 +58,20 @@ def _float_features_map(trained, labels, split):
     return cosine_map(trained.features, labels, split.queries, split.database)
 
 
-def evaluate_run(run, info):
+def evaluate_run(run, info, *, tsne=False):
     """Scores a finished run from its codes, and draws its figures anew.
 
     Args:
         run: the `Run`.
         info: `DatasetInfo` of its data set.
+        tsne: whether to draw the codes in the plane too.
 
     Returns:
         The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
     """
     split, stored = Split.load(run.split_path), run.load_codes()
     evaluation = evaluate(stored["outputs"], stored["labels"], split, info, run.experiment.seed)
-    write_report(run, info, split, stored["outputs"], evaluation)
+    write_report(run, info, split, stored["outputs"], evaluation, tsne=tsne)
     metrics = {**run.metrics, **evaluation.metrics}
     write_json(run.metrics_path, metrics)
     return metrics
@@ -78,15 +80,32 @@ def evaluate_run(run, info):
 def load_split(run, info):
     """The split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
-        experiment, data = run.experiment, run.experiment.data
-        queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
-        split = make_split(
-            info.labels,
-            protocol=data.protocol,
-            seed=experiment.seed,
-            queries=int(queries) if queries and queries >= 1 else queries,
-            validation=data.validation,
-            turns=data.turns,
-        )
-        split.save(run.split_path)
+        draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
     return Split.load(run.split_path)
+
+
+def draw_split(data, seed, info):
+    """The split that settings ask for.
+
+    Args:
+        data: the `Data` settings.
+        seed: the experiment's seed.
+        info: `DatasetInfo` of the prepared data set.
+
+    Returns:
+        `Split`.
+
+    Raises:
+        ValueError: if a setting is out of bounds.
+        DataError: if `data.groups` is no file of groups, or of other images.
+    """
+    queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
+    return make_split(
+        info.labels,
+        protocol=data.protocol,
+        seed=seed,
+        queries=int(queries) if queries and queries >= 1 else queries,
+        validation=data.validation,
+        turns=data.turns,
+        groups=None if data.groups is None else load_groups(data.groups, info),
+    )

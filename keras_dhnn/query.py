@@ -9,6 +9,7 @@ from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.image_file import read_image
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report import item_images
+from keras_dhnn.stored_images import colours
 
 
 def search(run, info, image, k):
@@ -65,7 +66,7 @@ def draw(run, info, image, pixels, found):
     results = {
         result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
     }
-    figure = gallery_figure([GalleryRow(pixels, image.name, results)], ranks=tuple(results))
+    figure = gallery_figure([GalleryRow(colours(pixels, info), image.name, results)], ranks=tuple(results))
     run.figures.mkdir(exist_ok=True)
     path = run.figures / f"query-{image.stem}.png"
     figure.savefig(path, dpi=120)

@@ -2,9 +2,13 @@
 
 import tensorflow as tf
 
+from keras_dhnn.codes import pack
+from keras_dhnn.metrics.code_health import code_health
+
 
 class TensorBoardLog(tf.keras.callbacks.Callback):
-    """Scalars of every epoch (losses apart, validation mAP, learning rate) and histograms of the hash outputs.
+    """Scalars of every epoch (losses apart, validation mAP, learning rate, health of the codes), and histograms of the
+    hash outputs.
 
     Args:
         folder: the run's folder of event files.
@@ -25,6 +29,19 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
             if "val_map" in logs:
                 tf.summary.histogram("hash_outputs", self.validation.outputs)
+                self._write_health()
+
+    def _write_health(self):
+        database = self.validation.database
+        outputs, labels = self.validation.outputs[database], self.validation.labels[database]
+        write_health(code_health(pack(outputs), labels, outputs))
 
     def on_train_end(self, logs=None):
         self._writer.close()
+
+
+def write_health(health):
+    """Writes a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer."""
+    for name, value in health.scalars().items():
+        if value is not None:
+            tf.summary.scalar(f"code-health/{name}", value)

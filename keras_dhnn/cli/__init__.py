@@ -5,6 +5,8 @@ import sys
 
 import typer
 
+from keras_dhnn.cli.audit import audit
+from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.prepare import prepare
@@ -18,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, query):
+for verb in (prepare, fit, evaluate, compare, query, audit):
     app.command()(verb)
 
 

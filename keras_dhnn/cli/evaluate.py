@@ -2,11 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, RunPath
 
 
-def evaluate(run: RunPath, data: DataFolder = Path("data"), as_json: Json = False):
+def evaluate(
+    run: RunPath,
+    tsne: Annotated[
+        bool, typer.Option("--tsne", help="Draw the queries' codes in the plane too, coloured by class, by t-SNE.")
+    ] = False,
+    data: DataFolder = Path("data"),
+    as_json: Json = False,
+):
     """Score a finished run anew, and draw its precision-recall curve and retrieval gallery.
 
     Mean average precision is over the whole database, and is the expectation over random orders among equal
@@ -20,7 +30,7 @@ def evaluate(run: RunPath, data: DataFolder = Path("data"), as_json: Json = Fals
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)
     run.check_data(info)
-    metrics = evaluate_run(run, info)
+    metrics = evaluate_run(run, info, tsne=tsne)
     if as_json:
         print(json.dumps(metrics))
     else:

@@ -1,0 +1,135 @@
+"""`keras-dhnn audit`: what a split of a data set puts on both sides."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.options import Json, Quiet
+
+_LEAKS = {
+    "itself": "another turn of itself",
+    "copy": "an exact copy of it",
+    "lookalike": "a lookalike",
+    "overlap": "a crop that shares ground",
+    "any": "any of these",
+}
+_PRINTED = 20
+
+
+def audit(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a prepared data set, such as data/ucmd.", metavar="DATA")],
+    protocol: Annotated[
+        str | None, typer.Option(help="The split to look at: paper or grouped; by default as `fit` would draw it.")
+    ] = None,
+    queries: Annotated[
+        float | None, typer.Option(help="Number of queries, or below 1 their share; by default the protocol's own.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the split, by default 0.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Look at the split of this run instead, finished or not.", metavar="RUN")
+    ] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Keep these groups together (--protocol grouped).", metavar="FILE")
+    ] = None,
+    write_groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write which images show the same, for `fit --protocol grouped --set data.groups=FILE`.",
+            metavar="FILE",
+        ),
+    ] = None,
+    threshold: Annotated[
+        int, typer.Option(min=0, max=255, help="Largest distance of two perceptual hashes of 256 bits for lookalikes.")
+    ] = 40,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to draw the worst pairs; by default beside the data set.", metavar="PNG")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+):
+    """Find images on both sides of a split that show the same: copies, near-duplicates, crops that share ground.
+
+    Images are compared in all 8 symmetries of the square. It counts the queries that have such an image in the
+    database, names the pairs and draws the worst.
+
+    Examples:
+
+      keras-dhnn audit data/ucmd
+
+      keras-dhnn audit data/ucmd --protocol grouped --write-groups data/ucmd-groups.npz
+
+      keras-dhnn audit data/ucmd --run runs/ucmd-grouped-64
+    """
+    from keras_dhnn.audit import audit as audit_split
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+
+    info = DatasetInfo.load(dataset)
+    split = _split(info, run, {"protocol": protocol, "queries": queries, "groups": groups}, seed)
+    result = audit_split(
+        info,
+        split,
+        threshold=threshold,
+        figure=out or dataset.parent / f"{dataset.name}-{split.protocol}-leaks.png",
+        groups_file=write_groups,
+        bar=bars(quiet),
+    )
+    if as_json:
+        print(json.dumps(result))
+    else:
+        _print(result)
+
+
+def _split(info, run, settings, seed):
+    """The split of a run, or else one by settings."""
+    from keras_dhnn.fit import draw_split
+    from keras_dhnn.pipelines.splits import Split
+    from keras_dhnn.presets import load_preset
+    from keras_dhnn.runs import Run
+
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if run is None:
+        return draw_split(dataclasses.replace(load_preset(info.name).data, **settings), seed or 0, info)
+    if settings or seed is not None:
+        raise ValueError("--run names a split that exists. Leave out --protocol, --queries, --groups and --seed.")
+    run = Run.open(run, finished=False)
+    run.check_data(info)
+    return Split.load(run.split_path)
+
+
+def _print(result):
+    from rich.console import Console
+    from rich.table import Table
+
+    kind = "synthetic images" if result["synthetic"] else "real images"
+    split = f"{result['protocol']}, seed {result['seed']}, {result['queries']} queries, {result['database']} searched"
+    table = Table(title=f"{result['data']}, {kind}: {split}", title_justify="left")
+    for heading in ("of a query, the database holds", "queries", "share", "pairs", "on both sides"):
+        table.add_column(heading, justify="left" if heading.startswith("of") else "right")
+    for name, text in _LEAKS.items():
+        queries, found = result["affected"][name], result["found"].get(name)
+        pairs = (str(found["pairs"]), str(found["across"])) if found else ("", "")
+        table.add_row(text, str(queries), f"{queries / result['queries']:.1%}", *pairs)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for pair in result["pairs"][:_PRINTED]:
+        console.print(_pair_line(pair), highlight=False, markup=False)
+    if len(result["pairs"]) > _PRINTED:
+        console.print(f"... and {len(result['pairs']) - _PRINTED} more pairs; --json names all", highlight=False)
+    groups = result["groups"]
+    console.print(f"{groups['images']} images in {groups['count']} groups that show the same.", highlight=False)
+    if result["figure"]:
+        console.print(f"{result['figure']}  the worst pairs", highlight=False)
+    if result["groups_file"]:
+        use = f"fit NAME --protocol grouped --set data.groups={result['groups_file']}"
+        console.print(f"{result['groups_file']}  to keep them together: keras-dhnn {use}", highlight=False)
+
+
+def _pair_line(pair):
+    notes = [] if pair["same_class"] else ["other class"]
+    notes += [] if pair["across"] else ["on one side"]
+    note = f" ({', '.join(notes)})" if notes else ""
+    return f"{pair['what']}: {pair['first']}  {pair['second']}{note}"

@@ -1,0 +1,30 @@
+"""Images of a prepared data set, one after the other: for looking at them, not for training."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.pipelines.record_store import open_records
+
+_CHUNK = 64  # images read at a time
+
+
+def read_images(info, numbers):
+    """Reads stored images, a few at a time.
+
+    Args:
+        info: `DatasetInfo`.
+        numbers: `(n,)` integers, numbers of stored images.
+
+    Yields:
+        (number, image): in the order given; the image is `(H, W, C)` in the stored type, of the first source in
+        alphabetical order.
+    """
+    records, source = open_records(info, memory_budget=0), info.sources[0]
+    for first in range(0, len(numbers), _CHUNK):
+        chunk = numbers[first : first + _CHUNK]
+        yield from zip(chunk, records.gather(tf.constant(chunk))[source].numpy(), strict=True)
+
+
+def colours(image, info):
+    """The red, green and blue bands of an image with three bands or more; others as they are."""
+    return image[..., np.subtract(info.rgb_bands, 1)] if image.shape[-1] >= 3 else image
