@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_dhnn.audit import audit
@@ -41,6 +42,21 @@ def test_counts_queries_and_names_pairs(info, tmp_path):
     assert overlap["what"] == "75% of the ground shared"
     assert result["groups"] == {"count": 2, "images": 4, "largest": 2}
     assert Image.open(tmp_path / "leaks.png").width > 300
+
+
+def test_frames_are_around_the_same_pixels(info, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("keras_dhnn.audit.pairs_figure", lambda pairs, title: drawn.extend(pairs) or Figure())
+    audit(info, grouped([0, 3]), threshold=40, figure=tmp_path / "leaks.png")
+    copy, overlap = drawn
+    np.testing.assert_array_equal(copy[0].image, copy[1].image)
+    assert copy[0].shared is None
+    shown = []
+    for side in overlap[:2]:
+        top, left, height, width = side.shared
+        assert (height, width) == (SIDE - 24, SIDE)
+        shown.append(side.image[top : top + height, left : left + width])
+    np.testing.assert_array_equal(*shown)
 
 
 def test_pairs_on_one_side_come_last_and_are_not_drawn(info, tmp_path):

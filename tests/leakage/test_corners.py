@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.fft import dctn
 
 from keras_dhnn.leakage.corners import MOST, RADIUS, corner_keys, find_corners
 from keras_dhnn.leakage.symmetries import BETWEEN, COUNT, MATRICES, turned
@@ -28,12 +29,28 @@ def test_constant_image_and_straight_edge_have_no_corner():
 
 
 def test_corners_keep_their_distance():
-    corners = find_corners(grey(terrain(0, 200)))
+    corners = find_corners(grey(terrain(0, 300)))
     assert len(corners) == MOST
     assert corners.min() >= RADIUS
-    assert corners.max() < 200 - RADIUS
+    assert corners.max() < 300 - RADIUS
     apart = np.abs(corners[:, None] - corners[None]).max(axis=2) + 100 * np.eye(MOST)
     assert apart.min() >= 5
+
+
+def test_keys_are_signs_of_the_cosine_transform():
+    image = grey(terrain(0))
+    corners = find_corners(image)
+    keys, symmetries = corner_keys(image, corners)
+    for key, symmetry, (row, column) in zip(keys, symmetries, corners, strict=True):
+        patch = image[row - RADIUS : row + RADIUS + 1, column - RADIUS : column + RADIUS + 1]
+        cosines = dctn(turned(patch, int(symmetry)))
+        signs = np.unpackbits(np.frombuffer(key.tobytes(), np.uint8))
+        # From low to high frequencies, without the mean.
+        assert signs[:5].tolist() == [cosines[place] > 0 for place in ((0, 1), (1, 0), (0, 2), (1, 1), (2, 0))]
+        # The symmetry is one that makes these so; the patch varies most from left to right.
+        assert cosines[0, 1] > 0
+        assert cosines[1, 0] > 0
+        assert cosines[0, 1] >= cosines[1, 0]
 
 
 def test_no_corner_gives_no_key():

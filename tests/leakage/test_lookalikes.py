@@ -37,6 +37,13 @@ def test_pairs_are_those_of_brute_force(monkeypatch, rows):
         assert symmetry in expected[tuple(pair)][1]
 
 
+def test_nearest_symmetry_is_kept():
+    hashes = np.full((2, 8, 4), 255, np.uint8)
+    hashes[0, 0], hashes[1, 2], hashes[1, 5], hashes[1, 6] = 0, 7, 1, 3
+    pairs, distances, symmetries = find_lookalikes(hashes, 12)
+    assert (pairs.tolist(), distances.tolist(), symmetries.tolist()) == ([[0, 1]], [4], [5])
+
+
 def test_threshold_is_still_near():
     hashes = np.zeros((2, 8, 4), np.uint8)
     hashes[1] = 0b111

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.leakage.fingerprints import take_fingerprints
-from keras_dhnn.leakage.overlaps import find_overlaps
+from keras_dhnn.leakage.overlaps import _agreed, _candidates, find_overlaps
 from keras_dhnn.leakage.symmetries import turned
 from tests.leakage.pictures import SIDE, edited, prepare_pictures, terrain
 
@@ -49,14 +49,22 @@ def test_crops_that_were_edited(tmp_path):
     assert found.shift == (24, 0)
 
 
-def test_a_repeating_texture_shares_no_ground(tmp_path):
-    """The same tile in other surroundings: its corners agree, but at no shift do the pixels."""
-    tile, images = terrain(0, 33), []
+def test_a_thing_in_other_surroundings_is_no_shared_ground(tmp_path):
+    """Its corners agree at one shift, but the pixels around it do not."""
+    thing, images = terrain(0, 60), []
     for seed in (1, 2):
-        image = terrain(seed)
-        image[30:63, 30:63] = tile
+        image = terrain(seed, 150)
+        image[40:100, 50:110] = thing
         images.append(image)
-    assert overlaps(tmp_path / "made", images) == []
+    info = prepare_pictures(tmp_path / "made", images)
+    prints = take_fingerprints(info)
+    assert len(_candidates(prints, np.arange(2), (150, 150))) == 1
+    assert find_overlaps(info, prints, np.arange(2)) == []
+
+
+def test_shift_is_what_most_corners_agree_on():
+    shifts = np.array([(5.0, 7.0), (90.0, -3.0), (6.0, 7.0), (5.0, 8.0), (-40.0, 60.0), (-41.0, 60.0)])
+    assert _agreed(shifts) == (3, (5, 7))
 
 
 def test_only_the_images_asked_for(tmp_path):
