@@ -12,12 +12,14 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
-LAYOUTS = ("ucmd", "sat4", "folder")
+ARCHIVES = ("ucmd", "ucmd-dual", "sat4")
+LAYOUTS = (*ARCHIVES, "folder")
 
 
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="The data set: ucmd, sat4, or a name of yours with --layout folder.", metavar="NAME")
+        str,
+        typer.Argument(help="The data set: ucmd, ucmd-dual, sat4, or a name of yours with --layout.", metavar="NAME"),
     ],
     source: Annotated[
         Path | None, typer.Option(help="The archive: its folder or file, as its authors publish it.", metavar="PATH")
@@ -25,18 +27,18 @@ def prepare(
     layout: Annotated[
         str | None,
         typer.Option(
-            help="How the archive is laid out: ucmd, sat4, or folder (a folder a class, any images); by "
+            help="How the archive is laid out: ucmd, ucmd-dual, sat4, or folder (a folder a class, any images); by "
             "default as the name says."
         ),
     ] = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Write a synthetic twin, NAME-synthetic, instead of a real archive.")
     ] = False,
-    per_class: Annotated[int, typer.Option(min=2, help="Images of each class of ucmd's twin.", metavar="N")] = 20,
+    per_class: Annotated[int, typer.Option(min=2, help="Images of each class of ucmd's twins.", metavar="N")] = 20,
     size: Annotated[int, typer.Option(min=10, help="Patches of sat4's twin, up to 500000.", metavar="N")] = 20_000,
     label_noise: Annotated[float, typer.Option(min=0, max=0.99, help="Share of wrong labels in sat4's twin.")] = 0.0,
     download: Annotated[
-        bool, typer.Option("--download", help="ucmd: fetch the archive from where its authors publish it.")
+        bool, typer.Option("--download", help="ucmd, ucmd-dual: fetch the archive from where its authors publish it.")
     ] = False,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out files that cannot be used, and record them.")
@@ -79,12 +81,13 @@ def prepare(
         )
     bar, started = bars(quiet), time.monotonic()
     if synthetic:
-        how = {"per_class": per_class} if layout == "ucmd" else {"size": size, "label_noise": label_noise}
+        how = {"size": size, "label_noise": label_noise} if layout == "sat4" else {"per_class": per_class}
         prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
     else:
         source = _download(layout, data, bar) if download else source
         options = {
             "ucmd": {"skip_damaged": skip_damaged},
+            "ucmd-dual": {"skip_damaged": skip_damaged},
             "sat4": {},
             "folder": {
                 "skip_damaged": skip_damaged,
@@ -102,7 +105,7 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
     """Prepares the synthetic twin of a data set as DATA/LAYOUT-synthetic, unless it is there already.
 
     Args:
-        layout: "ucmd" or "sat4".
+        layout: one of ARCHIVES.
         data: folder of the prepared data sets.
         bar: progress bar factory.
         seed: of the images.
@@ -132,12 +135,12 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
 
 
 def _layout(name, layout):
-    if layout is None and name in LAYOUTS[:-1]:
+    if layout is None and name in ARCHIVES:
         return name
     if layout not in LAYOUTS:
         raise ValueError(
             f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
-            f"or one of the names {', '.join(LAYOUTS[:-1])}." + (f" Received: --layout {layout}" if layout else "")
+            f"or one of the names {', '.join(ARCHIVES)}." + (f" Received: --layout {layout}" if layout else "")
         )
     return layout
 
@@ -145,6 +148,8 @@ def _layout(name, layout):
 def _reader(layout):
     if layout == "ucmd":
         from keras_dhnn.pipelines.ucmd import open_archive
+    elif layout == "ucmd-dual":
+        from keras_dhnn.pipelines.ucmd_dual import open_archive
     elif layout == "sat4":
         from keras_dhnn.pipelines.sat4 import open_archive
     else:
@@ -153,7 +158,7 @@ def _reader(layout):
 
 
 def _twin_writer(layout):
-    if layout == "ucmd":
+    if layout in ("ucmd", "ucmd-dual"):
         from keras_dhnn.pipelines.synthetic import write_ucmd
 
         return write_ucmd
@@ -161,7 +166,7 @@ def _twin_writer(layout):
         from keras_dhnn.pipelines.sat4_twin import write_sat4
 
         return write_sat4
-    raise ValueError("There are synthetic twins of ucmd and sat4 only. Give your images by --source PATH.")
+    raise ValueError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
 
 
 def _numbers(text):
@@ -184,7 +189,7 @@ def _download(layout, data, bar):
     from keras_dhnn.pipelines import ucmd
     from keras_dhnn.pipelines.download import download
 
-    if layout != "ucmd":
+    if layout not in ("ucmd", "ucmd-dual"):
         raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")
     with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
         return download(
