@@ -73,7 +73,7 @@ class Network:
         weights = of_source("model.weights", settings.weights, source)
         shape = (*self.sizes[source], info.images[source].channels)
         statistics = None if info.scaling else lambda: self._band_statistics(source, database)
-        backbone = build_backbone(name, shape, weights, info.rgb_bands, statistics)
+        backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), statistics)
         if is_pretrained(name, weights):
             _freeze_normalization(backbone)
         return scale_bands(backbone, **info.scaling[source]) if info.scaling else backbone
