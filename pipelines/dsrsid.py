@@ -56,14 +56,15 @@ def open_archive(source):
         )
     labels = _labels(file, count)
     stamp = (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+    origin = {
+        "kind": "mat",
+        "path": str(path.resolve()),
+        "fingerprint": hashlib.sha256(repr(stamp).encode()).hexdigest(),
+    }
     return Archive(
         classes=CLASSES,
         count=count,
-        source={
-            "kind": "mat",
-            "path": str(path.resolve()),
-            "fingerprint": hashlib.sha256(repr(stamp).encode()).hexdigest(),
-        },
+        source={**origin, "rgb_bands": {"mul": [3, 2, 1]}},
         read=lambda skipped: _examples(pan, mul, labels),
     )
 

@@ -49,22 +49,18 @@ def open_archive(
     first = next(iter(files.values()))
     origin = " and ".join(f"{source}={path}" for source, path in sources.items())
     check_classes(origin, sorted({key.split("/")[0] for key in keys}), [first[key] for key in keys], LAYOUT)
+    own = _own(sources, image_size=image_size, scale=scale, rgb_bands=rgb_bands)
     found = {}
     for source, listing in listings.items():
-        own = {"image_size": image_size, "scale": scale, "rgb_bands": rgb_bands}
-        own = {name: value.get(source) if isinstance(value, dict) else value for name, value in own.items()}
         kept = listing._replace(images=[files[source][key] for key in keys])
-        found[source] = survey_collection(kept, skip_damaged=skip_damaged, percentiles=percentiles, seed=seed, **own)
+        options = {"skip_damaged": skip_damaged, "percentiles": percentiles, "seed": seed} | own[source]
+        found[source] = survey_collection(kept, **options)
+    rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
 
     def read(skipped):
         skipped += [(f"{s}: {name}", reason) for s, listing in listings.items() for name, reason in listing.left_out]
         skipped += [(f"{s}: {name}", "has no partner of its name in the other source") for s, name in alone]
-        return _examples(
-            origin,
-            found,
-            list(zip(keys, *([files[s][k] for k in keys] for s in found), strict=True)),
-            skipped if skip_damaged else None,
-        )
+        return _examples(origin, found, rows, skipped if skip_damaged else None)
 
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
@@ -80,6 +76,18 @@ def _check_names(sources):
             "Expected two sources by name, such as --source pan=DIR --source mul=DIR, names of letters, digits and _. "
             f"Received: {', '.join(f'{name}={path}' for name, path in sources.items()) or 'none'}."
         )
+
+
+def _own(sources, **settings):
+    """{source: {setting: value}} of settings that are for both, or {source: value} for some."""
+    for name, value in settings.items():
+        foreign = value.keys() - sources.keys() if isinstance(value, dict) else ()
+        if foreign:
+            raise DataError(f"Expected {name} of the sources {', '.join(sources)}. Received: {', '.join(foreign)}.")
+    return {
+        source: {name: value.get(source) if isinstance(value, dict) else value for name, value in settings.items()}
+        for source in sources
+    }
 
 
 def _by_key(source, images):

@@ -152,7 +152,8 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
     with tempfile.TemporaryDirectory() as folder:
         with bar("Drawing the synthetic twin", None, "image") as update:
             write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
-        archive = dataclasses.replace(_reader(layout)(Path(folder)), source=source)
+        archive = _reader(layout)(Path(folder))
+        archive = dataclasses.replace(archive, source={**archive.source, **source})
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
 
