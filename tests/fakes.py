@@ -180,7 +180,9 @@ def write_pairs(root, sources, classes=("coast", "town"), per_class=3, seed=0):
             for number in range(per_class):
                 pixels = random.integers(0, 250 if dtype == "uint8" else 3000, shape).astype(dtype)
                 path = Path(root) / source / name / f"{name}{number}.tif"
-                tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig="contig")
+                tifffile.imwrite(
+                    path, pixels, photometric="minisblack", planarconfig="contig" if shape[2] > 1 else None
+                )
     return Path(root)
 
 
