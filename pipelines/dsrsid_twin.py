@@ -3,7 +3,6 @@
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
 
-import os
 from pathlib import Path
 
 import h5py
@@ -11,7 +10,7 @@ import numpy as np
 
 from keras_dhnn.pipelines.dsrsid import BANDS, CLASSES, LABELS, MAT, MUL, MUL_SIDE, PAN, PAN_SIDE
 from keras_dhnn.pipelines.dsrsid_scenes import draw
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.pipelines.new_archive import new_archive
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 LEAST, MOST = 2 * len(CLASSES), 80_000
@@ -46,19 +45,8 @@ def write_dsrsid(destination, *, size=2400, seed=0, progress=None):
             f"Received: size={size}"
         )
     path = Path(destination) / MAT
-    if path.exists():
-        raise DataError(f"{path} exists. Expected a place to write a synthetic archive to. Remove it or name another.")
-    partial = path.with_name(f".{MAT}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(partial, size, seed, progress)
-        except BaseException:  # Ctrl-C as well
-            partial.unlink(missing_ok=True)
-            raise
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(f"Cannot write {path}: {error.strerror or error}. Free space or name another place.") from error
+    with new_archive(path) as partial:
+        _write(partial, size, seed, progress)
     return path
 
 

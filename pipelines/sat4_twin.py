@@ -4,7 +4,6 @@ No score on a twin may be set beside a published one; every report says "synthet
 """
 
 import collections
-import contextlib
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.pipelines.mat5_writer import write_array, write_header, write_small
+from keras_dhnn.pipelines.new_archive import new_archive
 from keras_dhnn.pipelines.sat4 import BANDS, CLASSES, MAT, PARTS, SIDE
 from keras_dhnn.pipelines.sat4_scenes import patches
 
@@ -51,26 +50,9 @@ def write_sat4(destination, *, size=20_000, seed=0, label_noise=0.0, progress=No
     """
     _check(size, label_noise)
     path = Path(destination) / MAT
-    if path.exists():
-        raise DataError(f"{path} exists. Expected a place to write a synthetic archive to. Remove it or name another.")
-    partial = path.with_name(f".{MAT}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file, _removed_unless_whole(partial):
-            _write(file, size, seed, label_noise, progress)
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(f"Cannot write {path}: {error.strerror or error}. Free space or name another place.") from error
+    with new_archive(path) as partial, open(partial, "wb") as file:
+        _write(file, size, seed, label_noise, progress)
     return path
-
-
-@contextlib.contextmanager
-def _removed_unless_whole(path):
-    try:
-        yield
-    except BaseException:  # Ctrl-C as well
-        path.unlink()
-        raise
 
 
 def _write(file, size, seed, label_noise, progress):
