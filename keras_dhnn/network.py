@@ -18,6 +18,7 @@ from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.sources import image_sizes, sources_of
 
+PHASES = ("head", "fine_tune")
 # Pixels a batch that is encoded: 64 images of 256 x 256. Of smaller images there are more in it.
 ENCODE_PIXELS = 64 * 256**2
 MOST_ENCODED = 1024
@@ -92,7 +93,8 @@ class Network:
 
     def _head(self, source, backbone, database):
         settings, statistics = self.experiment.model, ()
-        if self.experiment.head.epochs and self._cut("head", source) == "features":
+        first = next((phase for phase in PHASES if getattr(self.experiment, phase).epochs), None)
+        if first and self._cut(first, source) == "features":
             activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
                 features = activations[database].astype(np.float64)

@@ -5,14 +5,16 @@ import numpy as np
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.models.loading import load_model
+from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.image_file import read_image
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report import item_images
+from keras_dhnn.sources import image_sizes, sources_of
 from keras_dhnn.stored_images import colours
 
 
-def search(run, info, image, k):
+def search(run, info, image, k, task=None):
     """The items of a run's database that are nearest to an image file.
 
     Args:
@@ -20,6 +22,7 @@ def search(run, info, image, k):
         info: `DatasetInfo` of its data set.
         image: path of an image file with as many bands as the data set's images.
         k: how many to find.
+        task: (source of the image, source to search in); of data sets with one source it need not be said.
 
     Returns:
         `(pixels, found)`: the image as prepared, and a list of dictionaries `rank`, `item`, `distance`, `class`, `id`
@@ -27,13 +30,14 @@ def search(run, info, image, k):
 
     Raises:
         DataError: if the file is not such an image.
+        ValueError: if the task is of sources that there are not, or is needed.
     """
-    data, (source, spec) = run.experiment.data, next(iter(info.images.items()))
-    pixels = read_image(image, spec)
-    size = (data.image_size, data.image_size)
-    outputs = load_model(run.model_path)({source: resize(pixels[None], size)})[source].numpy()
-    stored, split = run.load_codes(), Split.load(run.split_path)
-    distances = hamming_distances(pack(outputs), stored["codes"][split.database])[0]
+    source, searched = check_task(info, task)
+    data, sources = run.experiment.data, sources_of(info)
+    pixels = read_image(image, info.images[source])
+    outputs = _branch(load_model(run.model_path), source)(resize(pixels[None], image_sizes(data, info)[source]))
+    stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
+    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][split.database])[0]
     order = np.argsort(distances, kind="stable")[:k]
     items = split.database[order]
     return pixels, [
@@ -49,7 +53,32 @@ def search(run, info, image, k):
     ]
 
 
-def draw(run, info, image, pixels, found):
+def check_task(info, task=None):
+    """The (source of the image, source to search in) that a user named, each of which may be None.
+
+    Raises:
+        ValueError: if the data set has two sources and one is not named, or has none of that name.
+    """
+    sources = sources_of(info)
+    if len(sources) == 1:
+        task = tuple(name or sources[0] for name in task or (None, None))
+    if task is None or set(task) - set(sources):
+        how = f" Say what the image is and what to search in: --from {sources[0]} --to {sources[-1]}"
+        raise ValueError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
+    return task
+
+
+def _sources_in_words(sources):
+    return f"source {sources[0]}" if len(sources) == 1 else f"sources {' and '.join(sources)}"
+
+
+def _branch(model, source):
+    """Function from images of one source to hash outputs."""
+    branch = model.branches[source] if isinstance(model, SIDHCNN) else model
+    return lambda images: branch({source: images})[source]
+
+
+def draw(run, info, image, pixels, found, task=None):
     """Draws the query and the nearest images into the run's figures.
 
     Args:
@@ -58,11 +87,13 @@ def draw(run, info, image, pixels, found):
         image: path of the query's file.
         pixels: the query as `search` returned it.
         found: what it found.
+        task: as of `search`.
 
     Returns:
         Path of the PNG file.
     """
-    images = item_images(info, [result["item"] for result in found], run.experiment.data.turns)
+    _, searched = check_task(info, task)
+    images = item_images(info, [result["item"] for result in found], run.experiment.data.turns, searched)
     results = {
         result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
     }

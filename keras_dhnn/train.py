@@ -15,10 +15,9 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
-from keras_dhnn.network import Network, no_bar
+from keras_dhnn.network import PHASES, Network, no_bar
 from keras_dhnn.optimizers import make_optimizer
 
-PHASES = ("head", "fine_tune")
 VALIDATION_BATCH = 512
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.

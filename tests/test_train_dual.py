@@ -52,7 +52,7 @@ def test_training_learns_across_sources(experiment, info, split, tmp_path):
     trained = train(experiment, info, split, tmp_path)
     labels = np.repeat(info.true_labels, 4)
     before, after = (expected_map(outputs, labels, split) for outputs in (trained.untrained, trained.outputs))
-    assert after > max(before + 0.05, 0.85)
+    assert after > before + 0.3
     assert {source: outputs.shape for source, outputs in trained.outputs.items()} == {
         "pan": (144, 16),
         "mul": (144, 16),

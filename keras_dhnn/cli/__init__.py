@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit):
+for verb in (prepare, fit, evaluate, compare, query, audit, ablate):
     app.command()(verb)
 
 

@@ -11,10 +11,20 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunsFolder
 
+# How networks of two sources learn from random weights: docs/cross-source.md.
+SCRATCH = (
+    "fine_tune.epochs=60",
+    "fine_tune.learning_rate=5e-4",
+    "fine_tune.backbone_learning_rate=5e-4",
+    "loss.beta=0.02",
+    "training.validate_every=5",
+    "augmentation.flips=true",
+)
+
 
 def fit(
     name: Annotated[
-        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
+        str | None, typer.Argument(help="The prepared data set: ucmd, ucmd-dual, sat4, or your own.", metavar="[NAME]")
     ] = None,
     bits: Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")] = None,
     protocol: Annotated[
@@ -25,10 +35,10 @@ def fit(
         ),
     ] = None,
     backbone: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), any Keras application such as "
-            "MobileNetV2, or package.module:function."
+            "MobileNetV2, or package.module:function. Of two sources: --backbone pan=pan_cnn --backbone mul=mul_cnn."
         ),
     ] = None,
     settings: Annotated[
@@ -81,7 +91,7 @@ def fit(
         experiment = _experiment(name, config, bits, protocol, backbone, seed, settings)
         if synthetic:
             experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
-        info = _prepared(data, experiment.data.name)
+        info = prepared(data, experiment.data.name)
         run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
     _fit(run, info, bar, as_json)
 
@@ -102,7 +112,10 @@ def _experiment(name, config, bits, protocol, backbone, seed, settings):
         )
     changes = {"model.bits": bits, "data.protocol": protocol, "seed": seed}
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
-    if backbone is not None and backbone != experiment.model.backbone:
+    backbone = ",".join(backbone or [])
+    if "=" in backbone:
+        changes += _branch_changes(backbone, experiment.data.image_size)
+    elif backbone and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
 
@@ -124,6 +137,27 @@ def _backbone_changes(backbone):
     return changes
 
 
+def _branch_changes(backbones, image_size):
+    """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
+
+    The papers' networks see images at their stored size.
+    """
+    from keras_dhnn.config import Model
+
+    branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
+    pretrained = {source: name == Model().backbone for source, name in branches.items()}
+    changes = [f"model.backbone={backbones}"]
+    if all(pretrained.values()):
+        return [*changes, "fine_tune.epochs=0"]
+    sizes = {s: image_size if name not in ("pan_cnn", "mul_cnn") else 0 for s, name in branches.items()}
+    cuts = {source: "features" if pretrained[source] else "images" for source in branches}
+    for field, values in (("data.image_size", sizes), ("fine_tune.cut", cuts)):
+        changes.append(f"{field}={','.join(f'{source}={value}' for source, value in values.items())}")
+    trained = ", ".join(source for source in branches if not pretrained[source])
+    print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
+    return [*changes, "head.epochs=0", *SCRATCH]
+
+
 def _twin(name, data, bar):
     from keras_dhnn.cli.prepare import prepare_twin
 
@@ -138,7 +172,8 @@ def _twin(name, data, bar):
     return prepare_twin(name, data, bar, **how[name]).info.name
 
 
-def _prepared(data, name):
+def prepared(data, name):
+    """The `DatasetInfo` of a prepared data set; one that is not there is a `DataError` that says how to prepare it."""
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.pipelines.errors import DataError
 

@@ -13,22 +13,33 @@ def query(
     run: RunPath,
     image: Annotated[Path, typer.Argument(help="An image file: TIFF, PNG, JPEG, WebP, ...", metavar="IMAGE")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Of a cross-source run: what the image is, such as pan.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", help="Of a cross-source run: what to search in, such as mul.")
+    ] = None,
     data: DataFolder = Path("data"),
     as_json: Json = False,
 ):
     """Find the images in a run's database that are nearest to an image, and draw them.
 
-    Example: keras-dhnn query runs/ucmd-paper-64 harbour.png
+    Examples:
+
+      keras-dhnn query runs/ucmd-paper-64 harbour.png
+
+      keras-dhnn query runs/ucmd-dual-paper-32 harbour-grey.png --from pan --to mul
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.query import draw, search
+    from keras_dhnn.query import check_task, draw, search
     from keras_dhnn.runs import Run
 
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)
     run.check_data(info)
-    pixels, found = search(run, info, image, k)
-    figure = draw(run, info, image, pixels, found)
+    task = check_task(info, (source, target))
+    pixels, found = search(run, info, image, k, task)
+    figure = draw(run, info, image, pixels, found, task)
     if as_json:
         print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
         return

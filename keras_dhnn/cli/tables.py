@@ -15,6 +15,8 @@ def print_scores(run, metrics):
     table = Table(title=f"{run.path}: {metrics['data']}, {kind}", title_justify="left", show_header=False)
     scores = metrics["map"]
     table.add_row("mean average precision", f"{scores['expected']:.4f}")
+    for name, task in metrics.get("tasks", {}).items():
+        table.add_row(f"  {name.replace('->', ' -> ')}", f"{task['map']['expected']:.4f}")
     if "map_untrained" in metrics:
         table.add_row("  of the untrained network", f"{metrics['map_untrained']:.4f}")
     if metrics.get("map_float_features") is not None:
@@ -37,7 +39,7 @@ def print_scores(run, metrics):
     console.print(table)
     for path, what in (
         (run.model_path, "the model"),
-        (run.codes_path, "hash codes of all items"),
+        (run.path / ("codes-*.npz" if "tasks" in metrics else "codes.npz"), "hash codes of all items"),
         (run.metrics_path, "all scores"),
         (run.figures, "precision-recall curve, retrieval gallery"),
     ):

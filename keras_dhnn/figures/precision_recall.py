@@ -26,7 +26,8 @@ def precision_recall_figure(curves, title=""):
         axes.plot(recall, precision, label=name, linewidth=1.5, marker="." if len(recall) < 80 else None)
     axes.set(xlabel="Recall", ylabel="Precision", title=title, xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
-    axes.legend()
+    # Curves fall to the right; matplotlib's search for the best place takes seconds where there are many points.
+    axes.legend(loc="lower left")
     return figure
 
 

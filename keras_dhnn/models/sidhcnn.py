@@ -67,6 +67,9 @@ class SIDHCNN(tf.keras.Model):
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         super().compile(optimizer=dict(optimizers), **kwargs)
+        for optimizer in self.optimizer.values():
+            # Legacy optimisers make this variable when first asked, and inside of `switch_case` would make it empty.
+            optimizer.iterations  # noqa: B018
         self.penalty = similarity_factor * self.bits if penalty is None else penalty
         self.weights_of_terms = dict(zip(TERMS, (1.0, alpha, beta, gamma), strict=True))
         self.norm = norm

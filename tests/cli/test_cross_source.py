@@ -1,0 +1,183 @@
+"""Cross-source retrieval by the command line: two sources, four tasks."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn import cli
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.runs import Run
+from tests.dual import make_dual_dataset
+
+SETTINGS = (
+    "model.backbone=tests.fakes:tiny_backbone",
+    "data.image_size=0",
+    "model.hidden=0",
+    "data.queries=0.25",
+    "data.validation=0.2",
+    "head.epochs=4",
+    "head.learning_rate=0.02",
+    "training.batch_size=24",
+    "loss.gamma=0.1",
+)
+SMALL = tuple(text for setting in SETTINGS for text in ("--set", setting))
+TASKS = ["pan->mul", "mul->pan", "pan->pan", "mul->mul"]
+
+
+def invoke(*arguments):
+    """Exit status of the command line in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            return stop.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Folder of a data set `twins` and a finished run `run`, evaluated with --tsne."""
+    root = tmp_path_factory.mktemp("project")
+    make_dual_dataset(root / "data" / "twins")
+    places = ("--data", root / "data")
+    fit = ("fit", "twins", "--bits", 16, *SMALL, *places, "--runs", root / "runs", "--name", "run", "--quiet")
+    assert invoke(*fit) == 0
+    assert invoke("evaluate", root / "runs" / "run", *places, "--tsne") == 0
+    return root
+
+
+def test_scores_are_of_four_tasks_and_of_both_directions(root):
+    metrics = Run.open(root / "runs" / "run").metrics
+    scores = {name: task["map"]["expected"] for name, task in metrics["tasks"].items()}
+    assert list(scores) == TASKS
+    assert metrics["map"]["expected"] == pytest.approx((scores["pan->mul"] + scores["mul->pan"]) / 2)
+    assert metrics["map"]["expected"] > metrics["map_untrained"] + 0.1
+    assert 0 < metrics["map_float_features"] < 1
+
+
+def test_codes_of_each_source_are_their_outputs_signs(root):
+    run = Run.open(root / "runs" / "run")
+    for source in ("pan", "mul"):
+        stored = run.load_codes(source)
+        assert stored["outputs"].shape == (36, 16)
+        np.testing.assert_array_equal(stored["codes"], np.packbits(stored["outputs"] >= 0, axis=1))
+
+
+def test_figures_are_drawn_for_each_direction_and_source(root):
+    folder = root / "runs" / "run" / "figures"
+    for name in ("precision-recall", "gallery-pan-to-mul", "gallery-mul-to-pan", "code-health-pan", "tsne"):
+        assert Image.open(folder / f"{name}.png").width > 200
+
+
+def test_tensorboard_has_each_term_and_each_source(root):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = root / "runs" / "run" / "tensorboard"
+    terms = {"inter_source", "intra_source", "quantization", "balance", "val_map_pan_to_mul", "val_map_mul_to_pan"}
+    assert terms <= set(EventAccumulator(str(folder / "head")).Reload().Tags()["tensors"])
+    evaluation = set(EventAccumulator(str(folder / "evaluation")).Reload().Tags()["tensors"])
+    assert {"map/pan-to-mul", "map/mul-to-mul", "gallery-mul-to-pan"} <= evaluation
+    for source in ("pan", "mul"):
+        assert (folder / "evaluation" / source / "projector_config.pbtxt").is_file()
+        tags = EventAccumulator(str(folder / "evaluation" / source)).Reload().Tags()["tensors"]
+        assert "code-health/distinct_codes" in tags
+
+
+def test_scores_are_printed_by_task(root, capfd):
+    assert invoke("evaluate", root / "runs" / "run", "--data", root / "data") == 0
+    out = capfd.readouterr().out
+    assert all(task.replace("->", " -> ") in out for task in TASKS)
+
+
+def test_query_searches_the_other_source(root, tmp_path, capfd):
+    run = Run.open(root / "runs" / "run")
+    Image.fromarray(np.full((20, 20), 60, np.uint8)).save(tmp_path / "dark.png")
+    how = ("--data", root / "data", "--json", "-k", 5)
+    assert invoke("query", run.path, tmp_path / "dark.png", "--from", "pan", "--to", "mul", *how) == 0
+    result = json.loads(capfd.readouterr().out)
+    database = Split.load(run.split_path).database
+    assert [one["rank"] for one in result["results"]] == [1, 2, 3, 4, 5]
+    assert all(one["item"] in database for one in result["results"])
+    assert result["results"][0]["class"] == "class0"
+    assert Image.open(result["figure"]).width > 200
+
+
+@pytest.mark.parametrize("task", [(), ("--from", "pan"), ("--from", "pan", "--to", "sar")])
+def test_query_wants_both_sources_named(root, tmp_path, capfd, task):
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "a.png")
+    assert invoke("query", root / "runs" / "run", tmp_path / "a.png", *task, "--data", root / "data") == 2
+    assert "--from pan --to mul" in capfd.readouterr().err
+
+
+def test_runs_of_two_sources_compare(root, tmp_path, capfd):
+    path = root / "runs" / "run"
+    (tmp_path / "again").symlink_to(path)
+    assert invoke("compare", path, tmp_path / "again", "--out", tmp_path / "curves.png") == 0
+    assert Image.open(tmp_path / "curves.png").width > 300
+
+
+def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit():
+    from keras_dhnn.cli.fit import _experiment
+
+    backbones = ["pan=pan_cnn", "mul=efficientnet_lite0"]
+    experiment = _experiment("ucmd-dual", None, None, None, backbones, None, None)
+    assert experiment.model.backbone == "pan=pan_cnn,mul=efficientnet_lite0"
+    assert experiment.data.image_size == "pan=0,mul=256"
+    assert experiment.fine_tune.cut == "pan=images,mul=features"
+    assert experiment.head.epochs == 0 < experiment.fine_tune.epochs
+    both = _experiment("ucmd-dual", None, None, None, ["pan=efficientnet_lite0", "mul=efficientnet_lite0"], None, None)
+    assert both.head.epochs > 0 == both.fine_tune.epochs
+
+
+def ablate(root, *more):
+    where = ("--data", root / "data", "--runs", root / "runs", "--quiet", "--protocol", "grouped")
+    return invoke("ablate", "twins", *SMALL, *where, *more)
+
+
+def test_ablation_prints_table_iv_and_keeps_finished_rows(root, capfd, monkeypatch):
+    assert ablate(root, "--set", "head.epochs=1", "--bits", "8", "16", "--json") == 0
+    table = json.loads(capfd.readouterr().out)
+    rows = ["IRSC", "IRSC+IASC", "IRSC+IASC+BQC", "IRSC+IASC+BQC+FDC", "DCMH"]
+    assert [(row["row"], row["bits"]) for row in table["rows"]] == [(name, bits) for bits in (8, 16) for name in rows]
+    assert all(list(row["tasks"]) == TASKS for row in table["rows"])
+    monkeypatch.setattr("keras_dhnn.ablation.train", lambda *args, **kwargs: pytest.fail("trained again"))
+    assert ablate(root, "--set", "head.epochs=1", "--bits", "8", "16") == 0
+    out = capfd.readouterr().out
+    assert "IRSC+IASC+BQC+FDC" in out
+    assert f"{table['rows'][0]['tasks']['pan->mul']:.4f}" in out
+
+
+def test_sweep_takes_the_values_of_the_paper():
+    from keras_dhnn.ablation import rows_of
+    from keras_dhnn.config import Experiment
+
+    rows = rows_of(Experiment(), "beta")
+    assert list(rows) == ["beta=0", "beta=0.1", "beta=1", "beta=10"]
+    assert [Experiment().override(*changes).loss.beta for changes in rows.values()] == [0, 0.1, 1, 10]
+
+
+def test_ablation_rows_set_weights_to_nothing():
+    from keras_dhnn.ablation import rows_of
+    from keras_dhnn.config import Experiment
+
+    full = Experiment().override("loss.alpha=1", "loss.beta=0.1", "loss.gamma=0.5")
+    losses = {name: full.override(*changes).loss for name, changes in rows_of(full).items()}
+    weights = {name: (loss.alpha, loss.beta, loss.gamma) for name, loss in losses.items()}
+    assert weights == {
+        "IRSC": (0, 0, 0),
+        "IRSC+IASC": (1, 0, 0),
+        "IRSC+IASC+BQC": (1, 0.1, 0),
+        "IRSC+IASC+BQC+FDC": (1, 0.1, 0.5),
+        "DCMH": (0, 0.1, 0.5),
+    }
+    with pytest.raises(ValueError, match="loss.gamma=0.1"):
+        rows_of(full.override("loss.gamma=0"))
+
+
+def test_ablation_of_other_settings_in_the_same_folder_is_refused(root, capfd):
+    assert ablate(root, "--bits", "8", "--set", "head.epochs=1", "--seed", "5", "--name", "twins-grouped-ablation") == 2
+    assert "--name" in capfd.readouterr().err
