@@ -93,8 +93,9 @@ class Network:
 
     def _head(self, source, backbone, database):
         settings, statistics = self.experiment.model, ()
-        first = next((phase for phase in PHASES if getattr(self.experiment, phase).epochs), None)
-        if first and self._cut(first, source) == "features":
+        phases = [getattr(self.experiment, name) for name in PHASES]
+        cuts = [of_source("cut", phase.cut, source) for phase in phases if phase.epochs]
+        if cuts[:1] == ["features"]:
             activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
                 features = activations[database].astype(np.float64)
@@ -107,9 +108,6 @@ class Network:
             settings.weight_decay,
             *statistics,
         )
-
-    def _cut(self, phase, source):
-        return of_source(f"{phase}.cut", getattr(self.experiment, phase).cut, source)
 
     def _outputs_below(self, source, cut, backbone):
         """`(n, ...)` outputs of what lies below a cut for all items; None if they are too many, or are the images."""
@@ -142,11 +140,11 @@ class Network:
         pixels = max(height * width for height, width in self.sizes.values())
         return min(max(1, ENCODE_PIXELS // pixels), MOST_ENCODED)
 
-    def above(self, phase):
-        """The network from a phase's cut upwards, and its input.
+    def above(self, cut):
+        """The network from a cut upwards, and its input.
 
         Args:
-            phase: "head" or "fine_tune".
+            cut: see `DHNN.above`; of two sources each may have its own, "pan=features,mul=images".
 
         Returns:
             `(model, make_batches)`: a DHNN or SIDHCNN, and a function `make_batches(items, *, batch_size, seed, epochs,
@@ -154,12 +152,12 @@ class Network:
         """
         arrays, cuts = {}, {}
         for source, branch in self.branches.items():
-            cut = cuts[source] = self._cut(phase, source)
-            array = self._outputs_below(source, cut, branch.backbone)
+            own = cuts[source] = of_source("cut", cut, source)
+            array = self._outputs_below(source, own, branch.backbone)
             if array is not None:
                 arrays[source] = array
-            elif cut != "images":
-                for layer in branch.above(cut)[0].layers:
+            elif own != "images":
+                for layer in branch.above(own)[0].layers:
                     layer.trainable = False
                 cuts[source] = "images"
         single = len(cuts) == 1
@@ -183,9 +181,9 @@ class Network:
         augment = augment and augment_scaled(augment, self.info.scaling)
         return batches(self.info, items, seed=seed, image_size=self.sizes, turns=data.turns, augment=augment, **how)
 
-    def encode(self, phase, items, description):
-        """Hash outputs `{source: (k, l)}` float32 of items, computed from a phase's cut upwards."""
-        above, make_batches = self.above(phase)
+    def encode(self, cut, items, description):
+        """Hash outputs `{source: (k, l)}` float32 of items, computed from a cut upwards."""
+        above, make_batches = self.above(cut)
         with self.bar(description, len(items), "image") as update:
             return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
 

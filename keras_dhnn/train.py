@@ -71,18 +71,19 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
     network = Network(experiment, info, split.database, bar)
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
-    untrained = network.encode((phases or ["head"])[0], everything, "Codes before training")
+    cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
+    untrained = network.encode(cuts[0], everything, "Codes before training")
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
         history[name] = _train_phase(network, split, name, folder / name, logs, bar)
-    outputs = network.encode((phases or ["head"])[-1], everything, "Codes after training")
+    outputs = network.encode(cuts[-1], everything, "Codes after training")
     return Trained(network.model, outputs, untrained, network.features, history)
 
 
 def _train_phase(network, split, name, folder, logs, bar):
     experiment, phase = network.experiment, getattr(network.experiment, name)
-    model, make_batches = network.above(name)
+    model, make_batches = network.above(phase.cut)
     batch_size = min(experiment.training.batch_size, len(split.fitting))
     # Of alternating updates an epoch is an outer iteration: a pass for each network.
     passes = len(network.branches) if _alternating(network) else 1
@@ -92,7 +93,7 @@ def _train_phase(network, split, name, folder, logs, bar):
     state = ResumableState(folder, validation)
     first = state.restore(model)
     if first == 0 and passes > 1:
-        model.bank.fill(network.encode(name, split.fitting, "Features before training"))
+        model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
     with bar(f"Training ({name.replace('_', ' ')})", steps * phase.epochs, "step") as update:
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:

@@ -107,7 +107,7 @@ def test_a_branch_on_cached_features_keeps_its_backbone_while_the_other_is_train
 
 def test_mixed_batches_are_the_images_and_features_of_the_same_items(info, split):
     network = Network(MIXED, info, split.database)
-    _, make_batches = network.above("fine_tune")
+    _, make_batches = network.above(MIXED.fine_tune.cut)
     images, targets = next(iter(make_batches(split.fitting, batch_size=8, seed=3, drop_remainder=True)))
     np.testing.assert_array_equal(images["pan"], network.features["pan"][targets["index"]])
     assert images["mul"].shape == (8, 8, 8, 3)
