@@ -92,12 +92,12 @@ def draw(run, info, image, pixels, found, task=None):
     Returns:
         Path of the PNG file.
     """
-    _, searched = check_task(info, task)
+    asked, searched = check_task(info, task)
     images = item_images(info, [result["item"] for result in found], run.experiment.data.turns, searched)
     results = {
         result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
     }
-    figure = gallery_figure([GalleryRow(colours(pixels, info), image.name, results)], ranks=tuple(results))
+    figure = gallery_figure([GalleryRow(colours(pixels, info, asked), image.name, results)], ranks=tuple(results))
     run.figures.mkdir(exist_ok=True)
     path = run.figures / f"query-{image.stem}.png"
     figure.savefig(path, dpi=120)

@@ -123,7 +123,7 @@ def item_images(info, items, turns, source=None):
     """
     items = np.unique(items)
     numbers, places = np.unique(items // turns, return_inverse=True)
-    images = [colours(image, info) for _, image in read_images(info, numbers, source)]
+    images = [colours(image, info, source) for _, image in read_images(info, numbers, source)]
     return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
 
 

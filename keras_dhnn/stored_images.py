@@ -26,6 +26,7 @@ def read_images(info, numbers, source=None):
         yield from zip(chunk, records.gather(tf.constant(chunk))[source].numpy(), strict=True)
 
 
-def colours(image, info):
-    """The red, green and blue bands of an image with three bands or more; others as they are."""
-    return image[..., np.subtract(info.rgb_bands, 1)] if image.shape[-1] >= 3 else image
+def colours(image, info, source=None):
+    """The red, green and blue bands of an image with three bands or more; others as they are; `source` as above."""
+    bands = info.rgb_bands_of(source or sources_of(info)[0])
+    return image[..., np.subtract(bands, 1)] if image.shape[-1] >= 3 else image
