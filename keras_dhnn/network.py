@@ -73,11 +73,12 @@ class Network:
         name = of_source("model.backbone", settings.backbone, source)
         weights = of_source("model.weights", settings.weights, source)
         shape = (*self.sizes[source], info.images[source].channels)
-        statistics = None if info.scaling else lambda: self._band_statistics(source, database)
+        scaling = (info.scaling or {}).get(source)
+        statistics = None if scaling else lambda: self._band_statistics(source, database)
         backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), statistics)
         if is_pretrained(name, weights):
             _freeze_normalization(backbone)
-        return scale_bands(backbone, **info.scaling[source]) if info.scaling else backbone
+        return scale_bands(backbone, **scaling) if scaling else backbone
 
     def _band_statistics(self, source, database):
         """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""

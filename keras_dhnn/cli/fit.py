@@ -114,7 +114,7 @@ def _experiment(name, config, bits, protocol, backbone, seed, settings):
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     backbone = ",".join(backbone or [])
     if "=" in backbone:
-        changes += _branch_changes(backbone, experiment.data.image_size)
+        changes += _branch_changes(backbone, experiment)
     elif backbone and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
@@ -137,25 +137,35 @@ def _backbone_changes(backbone):
     return changes
 
 
-def _branch_changes(backbones, image_size):
+def _branch_changes(backbones, experiment):
     """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
 
-    The papers' networks see images at their stored size.
+    The papers' networks see images at their stored size and have no layer between features and codes; ImageNet's sees
+    them at 256 pixels.
     """
     from keras_dhnn.config import Model
 
     branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
-    changes = [f"model.backbone={backbones}"]
+    large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
+    sizes = {s: 0 if name in ("pan_cnn", "mul_cnn") else large or 256 for s, name in branches.items()}
+    hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
+    changes = [
+        f"model.backbone={backbones}",
+        "model.weights=auto",
+        f"model.hidden={hidden}",
+        f"data.image_size={_by_source(sizes)}",
+    ]
     if all(pretrained.values()):
-        return [*changes, "fine_tune.epochs=0"]
-    sizes = {s: image_size if name not in ("pan_cnn", "mul_cnn") else 0 for s, name in branches.items()}
+        return [*changes, f"head.epochs={experiment.head.epochs or 120}", "fine_tune.epochs=0"]
     cuts = {source: "features" if pretrained[source] else "images" for source in branches}
-    for field, values in (("data.image_size", sizes), ("fine_tune.cut", cuts)):
-        changes.append(f"{field}={','.join(f'{source}={value}' for source, value in values.items())}")
     trained = ", ".join(source for source in branches if not pretrained[source])
     print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
-    return [*changes, "head.epochs=0", *SCRATCH]
+    return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *SCRATCH]
+
+
+def _by_source(values):
+    return ",".join(f"{source}={value}" for source, value in values.items())
 
 
 def _twin(name, data, bar):

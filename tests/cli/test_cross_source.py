@@ -131,6 +131,12 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit():
     assert experiment.head.epochs == 0 < experiment.fine_tune.epochs
     both = _experiment("ucmd-dual", None, None, None, ["pan=efficientnet_lite0", "mul=efficientnet_lite0"], None, None)
     assert both.head.epochs > 0 == both.fine_tune.epochs
+    scratch = _experiment("ucmd-dual", None, None, None, ["pan=pan_cnn", "mul=mul_cnn"], None, None)
+    assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ("pan=0,mul=0", 0, 0)
+    twin = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
+    pretrained = _experiment("dsrsid-synthetic", None, None, None, twin, None, None)
+    assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
+    assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
 
 
 def ablate(root, *more):
