@@ -31,7 +31,8 @@ def fit(run, info, bar=no_bar):
     """
     started, experiment = time.monotonic(), run.experiment
     split = load_split(run, info)
-    trained = train(experiment, info, split, run.checkpoints, tensorboard=run.tensorboard, bar=bar)
+    snapshots = run.snapshots if len(info.images) > 1 else None
+    trained = train(experiment, info, split, run.checkpoints, tensorboard=run.tensorboard, snapshots=snapshots, bar=bar)
     seconds = {"training": time.monotonic() - started}
     labels = np.repeat(info.true_labels, experiment.data.turns)
     write_json(run.history_path, trained.history)

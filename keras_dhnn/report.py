@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.callbacks.snapshots import load_snapshots
 from keras_dhnn.callbacks.tensorboard import write_health
 from keras_dhnn.codes import hamming_distances, pack
-from keras_dhnn.figures.embedding import embedding_figure
+from keras_dhnn.figures.embedding import embedding_figure, embedding_panels
 from keras_dhnn.figures.gallery import RANKS, GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.figures.health import health_figure
 from keras_dhnn.figures.precision_recall import precision_recall_figure
@@ -39,6 +40,9 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     figures = _figures(info, split, outputs, evaluations)
     if tsne:
         figures["tsne"] = _tsne_figure(info, split, outputs, metrics)
+        snapshots = load_snapshots(run.snapshots)
+        if snapshots:
+            figures["tsne-training"] = _training_figure(info, split, snapshots, metrics)
     run.figures.mkdir(exist_ok=True)
     folder = run.tensorboard / "evaluation"
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,12 +105,27 @@ def _figures(info, split, outputs, evaluations):
 
 
 def _tsne_figure(info, split, outputs, metrics):
-    items, sources = sample(split.queries, metrics["seed"], MOST_ITEMS // len(outputs)), tuple(outputs)
-    points = project(np.concatenate([of_source[items] for of_source in outputs.values()]), metrics["seed"])
-    labels = np.tile(info.true_labels[items // split.turns], len(sources))
+    items = sample(split.queries, metrics["seed"], MOST_ITEMS // len(outputs))
+    chosen = {source: of_source[items] for source, of_source in outputs.items()}
     title = f"{_title(metrics)}: codes of {len(items):,} queries by t-SNE; equal ones form a disc"
-    groups = np.repeat(sources, len(items)) if len(sources) > 1 else None
+    points, labels, groups = _embed(info, split, items, chosen, metrics["seed"])
     return embedding_figure(points, labels, info.classes, title, groups)
+
+
+def _training_figure(info, split, snapshots, metrics):
+    """SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
+    panels = {
+        f"T = {epochs}": _embed(info, split, items, outputs, metrics["seed"])
+        for epochs, (items, outputs) in snapshots.items()
+    }
+    return embedding_panels(panels, info.classes, f"{_title(metrics)}: codes of training items after T epochs")
+
+
+def _embed(info, split, items, outputs, seed):
+    """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
+    points = project(np.concatenate(list(outputs.values())), seed)
+    labels = np.tile(info.true_labels[items // split.turns], len(outputs))
+    return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
 def item_images(info, items, turns, source=None):

@@ -35,6 +35,7 @@ class Run:
         metrics_path: the scores, JSON.
         tensorboard: event files.
         figures: PNG files.
+        snapshots: outputs of some items early in training, of runs with two sources.
     """
 
     def __init__(self, path):
@@ -49,6 +50,7 @@ class Run:
         self.metrics_path = self.path / "metrics.json"
         self.tensorboard = self.path / "tensorboard"
         self.figures = self.path / "figures"
+        self.snapshots = self.path / "snapshots"
 
     @classmethod
     def create(cls, path, experiment, info):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_dhnn.callbacks.collapse import CollapseGuard
 from keras_dhnn.callbacks.progress import ProgressBar
 from keras_dhnn.callbacks.resumable import ResumableState
+from keras_dhnn.callbacks.snapshots import Snapshots
 from keras_dhnn.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.callbacks.validation import ValidationMAP
 from keras_dhnn.encode import make_encoder
@@ -19,6 +20,7 @@ from keras_dhnn.network import PHASES, Network, no_bar
 from keras_dhnn.optimizers import make_optimizer
 
 VALIDATION_BATCH = 512
+SNAPSHOT_ITEMS = 1000
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.
 VALIDATION_SEARCHES = 20_000
@@ -44,7 +46,7 @@ class Trained:
     history: dict
 
 
-def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
+def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, bar=no_bar):
     """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
@@ -58,6 +60,7 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
         split: the `Split`; its queries are not used.
         folder: where the resumable state is kept.
         tensorboard: folder for event files; None writes none.
+        snapshots: folder for the outputs of some items at a few epochs of the first phase; None writes none.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Returns:
@@ -76,12 +79,13 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
-        history[name] = _train_phase(network, split, name, folder / name, logs, bar)
+        seen = snapshots if name == phases[0] else None
+        history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar)
     outputs = network.encode(cuts[-1], everything, "Codes after training")
     return Trained(network.model, outputs, untrained, network.features, history)
 
 
-def _train_phase(network, split, name, folder, logs, bar):
+def _train_phase(network, split, name, folder, logs, snapshots, bar):
     experiment, phase = network.experiment, getattr(network.experiment, name)
     model, make_batches = network.above(phase.cut)
     batch_size = min(experiment.training.batch_size, len(split.fitting))
@@ -98,6 +102,8 @@ def _train_phase(network, split, name, folder, logs, bar):
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
+        if snapshots:
+            callbacks.insert(2, _snapshots(snapshots, network, split, model, make_batches))
         if first is not None:
             data = make_batches(
                 split.fitting,
@@ -113,6 +119,16 @@ def _train_phase(network, split, name, folder, logs, bar):
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return state.history
+
+
+def _snapshots(folder, network, split, model, make_batches):
+    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
+    of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
+    chosen = [random.choice(places, min(each, len(places)), replace=False) for places in of_classes]
+    items, encode = split.fitting[np.sort(np.concatenate(chosen))], make_encoder(model)
+    return Snapshots(folder, lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)), items)
 
 
 def _alternating(network):

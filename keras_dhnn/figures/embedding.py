@@ -35,6 +35,35 @@ def embedding_figure(points, labels, classes, title="", groups=None):
         )
     figure = Figure(figsize=(8.5, 6), layout="constrained")
     axes = figure.add_subplot()
+    _draw(axes, points, labels, classes, groups)
+    axes.set_title(title)
+    _legend(figure, axes, groups)
+    return figure
+
+
+def embedding_panels(panels, classes, title=""):
+    """Several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
+
+    Args:
+        panels: `{name: (points, labels, groups)}`, each as of `embedding_figure`; of the same classes and groups.
+        classes: as of `embedding_figure`.
+        title: of the whole.
+
+    Returns:
+        matplotlib Figure, an axes a panel.
+    """
+    rows = (len(panels) + 1) // 2
+    figure = Figure(figsize=(12, 4.5 * rows), layout="constrained")
+    figure.suptitle(title)
+    for number, (name, (points, labels, groups)) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(rows, 2, number)
+        _draw(axes, np.asarray(points, float), np.asarray(labels), classes, groups)
+        axes.set_title(name)
+    _legend(figure, axes, groups)
+    return figure
+
+
+def _draw(axes, points, labels, classes, groups):
     for order, label in enumerate(np.unique(labels)):
         of_class = labels == label
         if groups is None:
@@ -46,7 +75,10 @@ def embedding_figure(points, labels, classes, title="", groups=None):
         for group, marker in zip(dict.fromkeys(groups.tolist()), _GROUP_MARKERS, strict=False):
             chosen, name = points[of_class & (groups == group)].T, f"{classes[label]}, {group}"
             axes.scatter(*chosen, label=name, s=14, marker=marker, color=colour, linewidths=0.8 * (marker == "x"))
-    axes.set(title=title, xticks=[], yticks=[])
-    columns = 1 + (len(axes.get_legend_handles_labels()[1]) - 1) // 25
-    figure.legend(loc="outside right upper", fontsize="small", markerscale=2 if groups is None else 1, ncols=columns)
-    return figure
+    axes.set(xticks=[], yticks=[])
+
+
+def _legend(figure, axes, groups):
+    handles, names = axes.get_legend_handles_labels()
+    how = {"fontsize": "small", "markerscale": 2 if groups is None else 1, "ncols": 1 + (len(names) - 1) // 25}
+    figure.legend(handles, names, loc="outside right upper", **how)

@@ -1,0 +1,46 @@
+"""Hash outputs of some items at a few epochs, to see how they part while training."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Snapshots(tf.keras.callbacks.Callback):
+    """Writes `epoch-<T>.npz`, `{source: (n, l)}` and `items`, after T = 0, 10, 20 and 30 epochs (SIDHCNN Fig. 5).
+
+    Args:
+        folder: where to.
+        encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of the items.
+        items: `(n,)` item numbers.
+    """
+
+    EPOCHS = (0, 10, 20, 30)
+
+    def __init__(self, folder, encode, items):
+        super().__init__()
+        self.folder, self.encode, self.items = folder, encode, items
+
+    def on_train_begin(self, logs=None):
+        if not self._path(0).exists():
+            self._write(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 in self.EPOCHS:
+            self._write(epoch + 1)
+
+    def _write(self, epochs):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        np.savez(self._path(epochs), items=self.items, **self.encode())
+
+    def _path(self, epochs):
+        return self.folder / f"epoch-{epochs}.npz"
+
+
+def load_snapshots(folder):
+    """`{epochs: (items, {source: (n, l)})}` as `Snapshots` wrote them, by rising epochs; empty if there are none."""
+    found = {}
+    for epochs in Snapshots.EPOCHS:
+        path = folder / f"epoch-{epochs}.npz"
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as file:
+                found[epochs] = file["items"], {name: file[name] for name in file.files if name != "items"}
+    return found
