@@ -166,7 +166,7 @@ def _gallery(info, split, outputs, evaluation):
             queries[query],
             info.classes[labels[query]],
             {
-                rank: Retrieved(images[item], info.classes[labels[item]], distance, labels[item] == labels[query])
+                rank: Retrieved(images[item], info.classes[labels[item]], distance, bool(labels[item] == labels[query]))
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },
         )

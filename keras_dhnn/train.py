@@ -93,7 +93,8 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
     passes = len(network.branches) if _alternating(network) else 1
     steps = passes * (len(split.fitting) // batch_size)
     compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
-    validation = _validation(network, split, model, make_batches)
+    encode = make_encoder(model)
+    validation = _validation(network, split, encode, make_batches)
     state = ResumableState(folder, validation)
     first = state.restore(model)
     if first == 0 and passes > 1:
@@ -103,7 +104,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if snapshots:
-            callbacks.insert(2, _snapshots(snapshots, network, split, model, make_batches))
+            callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches))
         if first is not None:
             data = make_batches(
                 split.fitting,
@@ -121,13 +122,13 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
     return state.history
 
 
-def _snapshots(folder, network, split, model, make_batches):
+def _snapshots(folder, network, split, encode, make_batches):
     """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
     chosen = [random.choice(places, min(each, len(places)), replace=False) for places in of_classes]
-    items, encode = split.fitting[np.sort(np.concatenate(chosen))], make_encoder(model)
+    items = split.fitting[np.sort(np.concatenate(chosen))]
     return Snapshots(folder, lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)), items)
 
 
@@ -192,9 +193,9 @@ def _steps_per_execution(branches, steps):
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
-def _validation(network, split, model, make_batches):
+def _validation(network, split, encode, make_batches):
     training = network.experiment.training
-    encode, items = make_encoder(model), validation_items(split)
+    items = validation_items(split)
     held_out = np.isin(items, split.validation)
     return ValidationMAP(
         lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)),

@@ -54,7 +54,7 @@ def embedding_panels(panels, classes, title=""):
     """
     rows = (len(panels) + 1) // 2
     figure = Figure(figsize=(12, 4.5 * rows), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     for number, (name, (points, labels, groups)) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(rows, 2, number)
         _draw(axes, np.asarray(points, float), np.asarray(labels), classes, groups)

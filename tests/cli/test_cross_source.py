@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_dhnn import cli
+from keras_dhnn import cli, report
 from keras_dhnn.callbacks.snapshots import load_snapshots
+from keras_dhnn.evaluate import evaluate
+from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run
 from tests.dual import make_dual_dataset
@@ -80,6 +82,20 @@ def test_figures_are_drawn_for_each_direction_and_source(root):
         "tsne-training",
     ):
         assert Image.open(folder / f"{name}.png").width > 200
+
+
+def test_gallery_says_of_every_result_whether_it_is_right(root):
+    """Of plain bools: the figure frames what `is False`."""
+    run, info = Run.open(root / "runs" / "run"), DatasetInfo.load(root / "data" / "twins")
+    split, (outputs, labels) = Split.load(run.split_path), run.load_outputs(("pan", "mul"))
+    evaluation = evaluate(outputs, labels, split, info, 0, ("pan", "mul"))
+    found = [
+        (result, row.name)
+        for row in report._gallery(info, split, outputs, evaluation)
+        for result in row.results.values()
+    ]
+    assert all(result.correct is (result.name == name) for result, name in found)
+    assert found[0][0].image.shape == (8, 8, 3)
 
 
 def test_snapshots_begin_with_the_untrained_network(root):
