@@ -8,6 +8,7 @@ import typer
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
+from keras_dhnn.cli.export import export
 from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit):
+for verb in (prepare, fit, evaluate, compare, query, audit, export):
     app.command()(verb)
 
 
@@ -43,4 +44,4 @@ def _is_users(error):
     from keras_dhnn.pipelines.errors import DataError
     from keras_dhnn.runs import RunError
 
-    return isinstance(error, (CollapseError, DataError, RunError, ValueError))
+    return isinstance(error, (CollapseError, DataError, ImportError, RunError, ValueError))
