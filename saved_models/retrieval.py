@@ -3,16 +3,23 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.saved_models.block_top_k import NO_CLASS, count_within, nearest, query_words, tiling
+from keras_dhnn.saved_models.code_groups import Database, group, only_allowed, to_words
+from keras_dhnn.saved_models.expansion import expand
+
+# Items that one tile of queries may have to sort at once, 8 bytes each.
+TILE_ITEMS = 2**24
+
 
 class HammingRetrieval(tf.Module):
     """A database of packed hash codes that lives in a graph, and its exact k nearest neighbours.
 
-    The codes are non-trainable variables, so that they are saved beside the graph and not inside it. Positions are
-    always those of a stable sort by (distance, position), ties included.
+    The codes are non-trainable variables, so that they are saved beside the graph and not inside it. Equal codes are
+    stored once where that pays (`code_groups`). Positions are always those of a stable sort by (distance, position).
 
     Args:
         codes: `(n, l / 8)` uint8, as `codes.pack` makes them, `l` from 8 to 256.
-        labels: `(n,)` int32 >= 0, or None if no search asks for one class.
+        labels: `(n,)` integers >= 0, or None if no search asks for one class.
         name: of the module.
 
     Raises:
@@ -23,8 +30,20 @@ class HammingRetrieval(tf.Module):
         super().__init__(name=name)
         codes, labels = _check_codes(codes), _check_labels(labels, len(codes))
         self.size, self.bits = len(codes), 8 * codes.shape[1]
-        self.codes = tf.Variable(codes, trainable=False, name="codes")
-        self.labels = None if labels is None else tf.Variable(labels, trainable=False, name="labels")
+        words, starts, positions = to_words(codes), None, None
+        groups = group(words, labels)
+        if groups is not None:
+            words, labels, starts, positions = groups
+        self.words = [_variable(np.ascontiguousarray(word), "words") for word in words.T]
+        self.labels = _variable(labels, "labels")
+        self.starts, self.positions = _variable(starts, "starts"), _variable(positions, "positions")
+        self._search = tf.function(self._search_tiles, autograph=False, reduce_retracing=True)
+        self._radius_search = tf.function(self._radius_search_tiles, autograph=False, reduce_retracing=True)
+
+    @property
+    def distinct(self):
+        """Number of codes that a search looks at: distinct (code, label) where equal ones are grouped, else all."""
+        return self.words[0].shape[0]
 
     def search(self, query_codes, k, *, label=None, allowed=None):
         """The k nearest codes of each query, by (distance, position).
@@ -35,7 +54,7 @@ class HammingRetrieval(tf.Module):
             query_codes: `(q, l / 8)` uint8.
             k: scalar int32 >= 0, may be a tensor.
             label: scalar or `(q,)` int32: only positions of this label; -1 for any.
-            allowed: `(n,)` bool: only these positions.
+            allowed: `(n,)` bool: only these positions. Costs a pass over all positions in each call.
 
         Returns:
             Positions and distances, both `(q, min(k, n))` int32.
@@ -44,11 +63,12 @@ class HammingRetrieval(tf.Module):
             ValueError: if the queries are of other length, or a label is asked for and there are none.
         """
         query_codes, k = self._check_queries(query_codes), tf.convert_to_tensor(k, tf.int32)
-        distances = self._distances(query_codes)
-        valid = self._valid(tf.shape(query_codes)[0], label, allowed)
-        distances = tf.where(valid, distances, self.bits + 1)
-        similarities, positions = tf.math.top_k(-distances, tf.minimum(k, self.size))
-        return tf.where(similarities < -self.bits, -1, positions), -similarities
+        if self.size == 0:
+            empty = tf.zeros((tf.shape(query_codes)[0], 0), tf.int32)
+            return empty, empty
+        label = self._check_label(label, query_codes, allowed)
+        allowed = None if allowed is None else tf.ensure_shape(tf.convert_to_tensor(allowed, tf.bool), (self.size,))
+        return self._search(query_codes, k, label, allowed)
 
     def radius_search(self, query_codes, radius):
         """All codes within a distance of each query, by (distance, position).
@@ -59,34 +79,84 @@ class HammingRetrieval(tf.Module):
 
         Returns:
             Positions `(r,)` and distances `(r,)` int32 of all queries one after the other, and `(q + 1,)` int64
-            row splits: query i has rows `splits[i]:splits[i + 1]`.
+            row splits: those of query i are at `splits[i]` to `splits[i + 1]`.
 
         Raises:
             ValueError: if the queries are of other length.
         """
-        positions, distances = self.search(query_codes, self.size)
-        within = distances <= tf.convert_to_tensor(radius, tf.int32)
-        counts = tf.math.count_nonzero(within, axis=1)
-        splits = tf.concat([[tf.constant(0, tf.int64)], tf.cumsum(counts)], 0)
-        return positions[within], distances[within], splits
+        query_codes = self._check_queries(query_codes)
+        if self.size == 0:
+            empty = tf.zeros((0,), tf.int32)
+            return empty, empty, tf.zeros((tf.shape(query_codes)[0] + 1,), tf.int64)
+        return self._radius_search(query_codes, tf.convert_to_tensor(radius, tf.int32))
 
-    def _distances(self, query_codes):
-        differences = tf.bitwise.bitwise_xor(query_codes[:, None], self.codes[None])
-        return tf.reduce_sum(tf.cast(tf.raw_ops.PopulationCount(x=differences), tf.int32), axis=2)
+    def _search_tiles(self, query_codes, k, label, allowed):
+        queries, k = tf.shape(query_codes)[0], tf.minimum(k, self.size)
+        database = self._database(label is not None, allowed)
 
-    def _valid(self, queries, label, allowed):
-        valid = tf.ones((queries, self.size), tf.bool)
-        if label is not None:
-            if self.labels is None:
-                raise ValueError(
-                    "Invalid value received for argument `label`. Expected None, since there are no labels: give them "
-                    f"to the constructor. Received: {label}"
-                )
-            label = tf.broadcast_to(tf.convert_to_tensor(label, tf.int32), [queries])[:, None]
-            valid &= (label == self.labels[None]) | (label == -1)
-        if allowed is not None:
-            valid &= tf.convert_to_tensor(allowed, tf.bool)[None]
-        return valid
+        def answer(query_codes, label):
+            found = self._nearest(database, query_codes, k, label)
+            return [tf.reshape(part, [-1]) for part in found]
+
+        positions, distances = _by_tiles(answer, self._tile(k), 2, query_codes, label)
+        return tf.reshape(positions, [queries, k]), tf.reshape(distances, [queries, k])
+
+    def _radius_search_tiles(self, query_codes, radius):
+        database = self._database(False, None)
+        sizes = None if self.starts is None else self.starts[1:] - self.starts[:-1]
+
+        def answer(query_codes, _):
+            counts = count_within(query_words(query_codes), database.words, self.bits, radius, sizes)
+            positions, distances = self._nearest(
+                database, query_codes, tf.reduce_max(tf.concat([counts, [0]], 0)), None
+            )
+            within = distances <= radius
+            return positions[within], distances[within], counts
+
+        positions, distances, counts = _by_tiles(answer, self._tile(self.size), 3, query_codes, None)
+        return positions, distances, tf.concat([[0], tf.cumsum(tf.cast(counts, tf.int64))], 0)
+
+    def _nearest(self, database, query_codes, k, label):
+        """Positions and distances `(t, k)` of one tile of queries."""
+        groups = tf.minimum(k, self.distinct)
+        indices, distances = nearest(
+            query_words(query_codes), database.words, groups, self.bits, database.classes, label
+        )
+        if self.positions is None:
+            return tf.where(distances > self.bits, -1, indices), distances
+        if database.order is not None:
+            indices = tf.gather(database.order, indices)
+        starts = tf.gather(database.starts, indices)
+        sizes = tf.gather(database.starts, indices + 1) - starts
+        return expand(distances, starts, sizes, database.positions, k, self.bits + 1)
+
+    def _database(self, by_label, allowed):
+        """What is searched: all, or what `allowed` `(n,)` leaves."""
+        words = [word.read_value() for word in self.words]
+        database = Database(words, self.labels if by_label else None, self.starts, self.positions, None)
+        if allowed is None:
+            return database
+        if self.positions is None:
+            classes = 0 if self.labels is None else self.labels
+            return database._replace(classes=tf.where(allowed, classes, NO_CLASS))
+        return only_allowed(database, self.labels, allowed)
+
+    def _tile(self, k):
+        """Queries searched at a time; fewer where their items would take too much memory, `min(k^2, n)` at worst."""
+        k, n = tf.cast(k, tf.int64), tf.constant(self.size, tf.int64)
+        fitting = TILE_ITEMS // tf.maximum(tf.minimum(k * k, n), 1)
+        return tf.cast(tf.clip_by_value(fitting, 1, tiling(self.distinct)[0]), tf.int32)
+
+    def _check_label(self, label, query_codes, allowed):
+        """`(q,)` int32, or None if nothing is filtered."""
+        if label is None:
+            return None if allowed is None else tf.fill([tf.shape(query_codes)[0]], -1)
+        if self.labels is None:
+            raise ValueError(
+                "Invalid value received for argument `label`. Expected None, since there are no labels: give them to "
+                f"the constructor. Received: {label}"
+            )
+        return tf.broadcast_to(tf.convert_to_tensor(label, tf.int32), [tf.shape(query_codes)[0]])
 
     def _check_queries(self, query_codes):
         query_codes = tf.convert_to_tensor(query_codes, tf.uint8)
@@ -118,3 +188,29 @@ def _check_labels(labels, size):
             f"Received: {labels.dtype}, shape={labels.shape}" + (f", minimum={labels.min()}" if labels.size else "")
         )
     return labels.astype(np.int32)
+
+
+def _variable(value, name):
+    return None if value is None else tf.Variable(value, trainable=False, name=name)
+
+
+def _by_tiles(answer, tile, outputs, query_codes, label):
+    """Calls `answer` for one tile of queries after the other, two at a time; joins the vectors that it returns.
+
+    Args:
+        answer: function of codes `(t, l / 8)` and labels `(t,)` or None that returns int32 vectors.
+        tile: scalar int32, queries at a time.
+        outputs: how many vectors.
+        query_codes: `(q, l / 8)` uint8.
+        label: `(q,)` int32, or None.
+    """
+    tiles = tf.maximum(-(-tf.shape(query_codes)[0] // tile), 1)
+    arrays = [tf.TensorArray(tf.int32, tiles, element_shape=(None,), infer_shape=False) for _ in range(outputs)]
+
+    def body(i, *arrays):
+        rows = slice(i * tile, (i + 1) * tile)
+        parts = answer(query_codes[rows], None if label is None else label[rows])
+        return i + 1, *(array.write(i, part) for array, part in zip(arrays, parts, strict=True))
+
+    _, *arrays = tf.while_loop(lambda i, *_: i < tiles, body, (0, *arrays), parallel_iterations=2)
+    return [array.concat() for array in arrays]
