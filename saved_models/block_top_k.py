@@ -6,6 +6,7 @@ elements is among the k best. Similarities of the chosen blocks are computed a s
 keeping all of them.
 """
 
+import numpy as np
 import tensorflow as tf
 
 BLOCK = 128
@@ -19,7 +20,13 @@ NO_CLASS = -2
 
 def tiling(size):
     """Queries in a tile and codes in a chunk, so that what one operation leaves is in the cache for the next."""
-    return (1, 2**20) if size >= ONE_QUERY else (32, 2**13)
+    return (1, 2**20) if size >= ONE_QUERY else (16, 2**14)
+
+
+def fill_block(words):
+    """Words `(m, w)` filled up to whole blocks with copies of the last code, so that no block's maximum grows."""
+    rest = -len(words) % BLOCK if len(words) > ONE_STEP else 0
+    return np.pad(words, ((0, rest), (0, 0)), mode="edge" if rest else "constant")
 
 
 def query_words(query_codes):
@@ -29,21 +36,21 @@ def query_words(query_codes):
     return tf.unstack(tf.bitcast(tf.reshape(filled, (-1, -(-size // 8), 8)), tf.int64), axis=1)
 
 
-def nearest(queries, words, k, bits, classes=None, wanted=None):
+def nearest(queries, words, size, k, bits, classes=None, wanted=None):
     """The k most similar codes of each query, by (distance, index).
 
     Args:
         queries: list of `(t,)` int64, complements of the queries' words.
-        words: list of `(m,)` int64, the codes' words.
+        words: list of `(m',)` int64, the codes' words, filled up as by `fill_block`.
+        size: m, without what fills up.
         k: scalar int32 <= m.
         bits: l.
-        classes: `(m,)` int32 class of each code, `NO_CLASS` for one that may not be found, or None.
+        classes: `(m',)` int32 class of each code, `NO_CLASS` for one that may not be found, or None.
         wanted: `(t,)` int32 class that each query asks for, -1 for any; given if `classes` is.
 
     Returns:
         Indices and distances `(t, k)` int32. Codes that may not be found come last, at distance l + 1.
     """
-    size = words[0].shape[0]
 
     def similarities(words, classes):
         """`(t, c)`: bits in common, plus 1 if there is a filter, which leaves 0 for what may not be found."""
@@ -57,19 +64,23 @@ def nearest(queries, words, k, bits, classes=None, wanted=None):
         chunk = [word[start:stop][None] for word in words]
         return similarities(chunk, None if classes is None else classes[start:stop][None])
 
+    def of_blocks(blocks):
+        """Codes are copied in whole blocks."""
+        copies = [
+            tf.reshape(tf.gather(tf.reshape(part, (-1, BLOCK)), blocks), (tf.shape(blocks)[0], -1))
+            for part in (words if classes is None else [*words, classes])
+        ]
+        return similarities(copies[: len(words)], None if classes is None else copies[-1])
+
     if size <= ONE_STEP:
         best, indices = tf.math.top_k(of_chunk(0, size), k)
     else:
-        blocks = _best_blocks(of_chunk, size, k)
-        candidates = tf.reshape(blocks[:, :, None] * BLOCK + tf.range(BLOCK), (tf.shape(blocks)[0], -1))
-        # The last block may be short. What lies beyond is 0 and comes after everything that is there.
-        inside = candidates < size
-        bounded = tf.minimum(candidates, size - 1)
-        again = similarities(
-            [tf.gather(word, bounded) for word in words], None if classes is None else tf.gather(classes, bounded)
-        )
-        best, order = tf.math.top_k(tf.where(inside, again, tf.zeros((), again.dtype)), k)
-        indices = tf.gather(candidates, order, batch_dims=1)
+        blocks = _best_blocks(of_chunk, words[0].shape[0], k)
+        again = of_blocks(blocks)
+        if size % BLOCK:
+            again = _without_filling(again, blocks, size)
+        best, order = tf.math.top_k(again, k)
+        indices = tf.gather(blocks, order // BLOCK, batch_dims=1) * BLOCK + order % BLOCK
     return indices, bits + (0 if classes is None else 1) - tf.cast(best, tf.int32)
 
 
@@ -78,23 +89,26 @@ def _best_blocks(of_chunk, size, k):
     chunk = tiling(size)[1]
     maxima = []
     for start in range(0, size, chunk):
-        similar = of_chunk(start, min(start + chunk, size))
-        rest = -(min(start + chunk, size) - start) % BLOCK
-        if rest:
-            similar = tf.pad(similar, [[0, 0], [0, rest]])
-        blocks = (similar.shape[1]) // BLOCK
-        maxima.append(tf.reduce_max(tf.reshape(similar, (-1, blocks, BLOCK)), axis=2))
+        stop = min(start + chunk, size)
+        maxima.append(tf.reduce_max(tf.reshape(of_chunk(start, stop), (-1, (stop - start) // BLOCK, BLOCK)), axis=2))
     maxima = tf.concat(maxima, axis=1)
     _, blocks = tf.math.top_k(maxima, tf.minimum(k, maxima.shape[1]))
     return tf.sort(blocks, axis=1)
 
 
-def count_within(queries, words, bits, radius, sizes=None):
+def _without_filling(similarities, blocks, size):
+    """Similarities `(t, b * BLOCK)` of blocks `(t, b)`, 0 for what fills the last block: that comes after all codes."""
+    inside = (blocks < size // BLOCK)[:, :, None] | (tf.range(BLOCK) < size % BLOCK)
+    return tf.where(tf.reshape(inside, tf.shape(similarities)), similarities, tf.zeros((), similarities.dtype))
+
+
+def count_within(queries, words, size, bits, radius, sizes=None):
     """How many items lie within a radius of each query.
 
     Args:
         queries: list of `(t,)` int64, complements of the queries' words.
-        words: list of `(m,)` int64, the codes' words.
+        words: list of `(m',)` int64, the codes' words, filled up as by `fill_block`.
+        size: m, without what fills up.
         bits: l.
         radius: scalar int32.
         sizes: `(m,)` int32 items of each code, or None for one each.
@@ -103,11 +117,12 @@ def count_within(queries, words, bits, radius, sizes=None):
         `(t,)` int32.
     """
     count = tf.zeros(tf.shape(queries[0]), tf.int32)
-    size, chunk = words[0].shape[0], tiling(words[0].shape[0])[1]
+    chunk = tiling(size)[1]
     for start in range(0, size, chunk):
-        common = in_common(queries, [word[start : start + chunk][None] for word in words], bits)
+        stop = min(start + chunk, size)
+        common = in_common(queries, [word[start:stop][None] for word in words], bits)
         within = tf.cast(bits - tf.cast(common, tf.int32) <= radius, tf.int32)
-        count += tf.reduce_sum(within if sizes is None else within * sizes[start : start + chunk], axis=1)
+        count += tf.reduce_sum(within if sizes is None else within * sizes[start:stop], axis=1)
     return count
 
 

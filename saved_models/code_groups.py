@@ -66,11 +66,11 @@ class Database(NamedTuple):
     """What one search looks at, as tensors.
 
     Attributes:
-        words: list of `w` `(m,)` int64.
-        classes: `(m,)` int32 label of each code, `NO_CLASS` for one that may not be found; None if nothing is filtered.
+        words: list of `w` `(m',)` int64, filled up as by `fill_block`.
+        classes: `(m',)` int32 label of each code, `NO_CLASS` for what may not be found; None if there is no filter.
         starts: `(m + 1,)` int32 begins of groups in `positions`; None if codes are not grouped.
         positions: `(n,)` int32, or None.
-        order: `(m,)` int32, which group each code is; None if they are in the order of the groups.
+        order: `(m',)` int32, which group each code is; None if they are in the order of the groups.
     """
 
     words: list
@@ -85,7 +85,7 @@ def only_allowed(database, labels, allowed):
 
     Args:
         database: `Database` with groups.
-        labels: `(m,)` int32, or None.
+        labels: `(m',)` int32, or None.
         allowed: `(n,)` bool.
 
     Returns:
@@ -97,8 +97,12 @@ def only_allowed(database, labels, allowed):
     starts = tf.gather(upto, database.starts)
     positions = tf.concat([tf.boolean_mask(database.positions, kept), [size]], 0)
     first = tf.where(starts[1:] > starts[:-1], tf.gather(positions, starts[:-1]), size)
+    classes = tf.where(first < size, 0 if labels is None else labels[: first.shape[0]], NO_CLASS)
+    # As `fill_block` does, copies of the last fill the last block.
+    filling = database.words[0].shape[0] - first.shape[0]
     order = tf.argsort(first, stable=True)
-    classes = tf.where(first < size, 0 if labels is None else labels, NO_CLASS)
+    order = tf.concat([order, tf.repeat(order[-1:], filling)], 0)
+    order = tf.ensure_shape(order, database.words[0].shape)
     return Database(
         [tf.gather(word, order) for word in database.words], tf.gather(classes, order), starts, positions, order
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.saved_models.block_top_k import NO_CLASS, count_within, nearest, query_words, tiling
+from keras_dhnn.saved_models.block_top_k import NO_CLASS, count_within, fill_block, nearest, query_words, tiling
 from keras_dhnn.saved_models.code_groups import Database, group, only_allowed, to_words
 from keras_dhnn.saved_models.expansion import expand
 
@@ -22,6 +22,11 @@ class HammingRetrieval(tf.Module):
         labels: `(n,)` integers >= 0, or None if no search asks for one class.
         name: of the module.
 
+    Attributes:
+        size: n.
+        bits: l.
+        distinct: number m of codes that a search looks at: distinct (code, label) where equal ones are grouped, else n.
+
     Raises:
         ValueError: if the codes are not packed codes of 8 to 256 bits, or there is not one label >= 0 for each.
     """
@@ -34,16 +39,14 @@ class HammingRetrieval(tf.Module):
         groups = group(words, labels)
         if groups is not None:
             words, labels, starts, positions = groups
+        self.distinct = len(words)
+        words = fill_block(words)
         self.words = [_variable(np.ascontiguousarray(word), "words") for word in words.T]
-        self.labels = _variable(labels, "labels")
+        self.labels = _variable(
+            None if labels is None else np.pad(labels, (0, len(words) - len(labels)), "edge"), "labels"
+        )
         self.starts, self.positions = _variable(starts, "starts"), _variable(positions, "positions")
-        self._search = tf.function(self._search_tiles, autograph=False, reduce_retracing=True)
-        self._radius_search = tf.function(self._radius_search_tiles, autograph=False, reduce_retracing=True)
-
-    @property
-    def distinct(self):
-        """Number of codes that a search looks at: distinct (code, label) where equal ones are grouped, else all."""
-        return self.words[0].shape[0]
+        self._define_functions()
 
     def search(self, query_codes, k, *, label=None, allowed=None):
         """The k nearest codes of each query, by (distance, position).
@@ -66,9 +69,12 @@ class HammingRetrieval(tf.Module):
         if self.size == 0:
             empty = tf.zeros((tf.shape(query_codes)[0], 0), tf.int32)
             return empty, empty
-        label = self._check_label(label, query_codes, allowed)
-        allowed = None if allowed is None else tf.ensure_shape(tf.convert_to_tensor(allowed, tf.bool), (self.size,))
-        return self._search(query_codes, k, label, allowed)
+        if label is None and allowed is None:
+            return self._search_all(query_codes, k)
+        label = self._check_label(label, query_codes)
+        if allowed is None:
+            return self._search_label(query_codes, k, label)
+        return self._search_allowed(query_codes, k, label, self._check_allowed(allowed))
 
     def radius_search(self, query_codes, radius):
         """All codes within a distance of each query, by (distance, position).
@@ -90,6 +96,18 @@ class HammingRetrieval(tf.Module):
             return empty, empty, tf.zeros((tf.shape(query_codes)[0] + 1,), tf.int64)
         return self._radius_search(query_codes, tf.convert_to_tensor(radius, tf.int32))
 
+    def _define_functions(self):
+        codes, k = tf.TensorSpec((None, self.bits // 8), tf.uint8), tf.TensorSpec((), tf.int32)
+        label, allowed = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((self.size,), tf.bool)
+
+        def define(function, *signature):
+            return tf.function(function, input_signature=signature, autograph=False)
+
+        self._search_all = define(lambda codes, k: self._search_tiles(codes, k, None, None), codes, k)
+        self._search_label = define(lambda codes, k, label: self._search_tiles(codes, k, label, None), codes, k, label)
+        self._search_allowed = define(self._search_tiles, codes, k, label, allowed)
+        self._radius_search = define(self._radius_search_tiles, codes, k)
+
     def _search_tiles(self, query_codes, k, label, allowed):
         queries, k = tf.shape(query_codes)[0], tf.minimum(k, self.size)
         database = self._database(label is not None, allowed)
@@ -106,7 +124,7 @@ class HammingRetrieval(tf.Module):
         sizes = None if self.starts is None else self.starts[1:] - self.starts[:-1]
 
         def answer(query_codes, _):
-            counts = count_within(query_words(query_codes), database.words, self.bits, radius, sizes)
+            counts = count_within(query_words(query_codes), database.words, self.distinct, self.bits, radius, sizes)
             positions, distances = self._nearest(
                 database, query_codes, tf.reduce_max(tf.concat([counts, [0]], 0)), None
             )
@@ -120,7 +138,7 @@ class HammingRetrieval(tf.Module):
         """Positions and distances `(t, k)` of one tile of queries."""
         groups = tf.minimum(k, self.distinct)
         indices, distances = nearest(
-            query_words(query_codes), database.words, groups, self.bits, database.classes, label
+            query_words(query_codes), database.words, self.distinct, groups, self.bits, database.classes, label
         )
         if self.positions is None:
             return tf.where(distances > self.bits, -1, indices), distances
@@ -137,8 +155,9 @@ class HammingRetrieval(tf.Module):
         if allowed is None:
             return database
         if self.positions is None:
-            classes = 0 if self.labels is None else self.labels
-            return database._replace(classes=tf.where(allowed, classes, NO_CLASS))
+            classes = 0 if self.labels is None else self.labels[: self.size]
+            classes = tf.where(allowed, classes, NO_CLASS)
+            return database._replace(classes=tf.pad(classes, [[0, words[0].shape[0] - self.size]]))
         return only_allowed(database, self.labels, allowed)
 
     def _tile(self, k):
@@ -147,16 +166,24 @@ class HammingRetrieval(tf.Module):
         fitting = TILE_ITEMS // tf.maximum(tf.minimum(k * k, n), 1)
         return tf.cast(tf.clip_by_value(fitting, 1, tiling(self.distinct)[0]), tf.int32)
 
-    def _check_label(self, label, query_codes, allowed):
-        """`(q,)` int32, or None if nothing is filtered."""
-        if label is None:
-            return None if allowed is None else tf.fill([tf.shape(query_codes)[0]], -1)
-        if self.labels is None:
+    def _check_label(self, label, query_codes):
+        """`(q,)` int32."""
+        label = -1 if label is None else label
+        if self.labels is None and not (isinstance(label, int) and label == -1):
             raise ValueError(
                 "Invalid value received for argument `label`. Expected None, since there are no labels: give them to "
                 f"the constructor. Received: {label}"
             )
         return tf.broadcast_to(tf.convert_to_tensor(label, tf.int32), [tf.shape(query_codes)[0]])
+
+    def _check_allowed(self, allowed):
+        allowed = tf.convert_to_tensor(allowed)
+        if allowed.dtype != tf.bool or not allowed.shape.is_compatible_with((self.size,)):
+            raise ValueError(
+                f"Invalid value received for argument `allowed`. Expected one bool for each of {self.size} codes. "
+                f"Received: {allowed.dtype.name}, shape={tuple(allowed.shape)}"
+            )
+        return allowed
 
     def _check_queries(self, query_codes):
         query_codes = tf.convert_to_tensor(query_codes, tf.uint8)
@@ -165,7 +192,7 @@ class HammingRetrieval(tf.Module):
                 "Invalid value received for argument `query_codes`. Expected codes as long as the database's, shape "
                 f"(q, {self.bits // 8}). Received: shape={tuple(query_codes.shape)}"
             )
-        return tf.ensure_shape(query_codes, (None, self.bits // 8))
+        return query_codes
 
 
 def _check_codes(codes):
