@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from keras_dhnn.saved_models.resampling import resize_bicubic
 
-# Of the decoded image, as in `pipelines.image_file`: a small file may claim a large image.
-MOST_BYTES = 1 << 28
+# Pixels of a decoded image: a small file may claim a large one, and a server has many clients.
+MOST_PIXELS = 1 << 24
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _PNG_HEADER = 33
@@ -44,7 +44,8 @@ def decode_files(contents, height, width, channels, dtype):
             )
         return to_size(pixels[None], height, width)[0]
 
-    return tf.map_fn(decode, contents, fn_output_signature=tf.TensorSpec((height, width, channels), dtype))
+    signature = tf.TensorSpec((height, width, channels), dtype)
+    return tf.map_fn(decode, contents, fn_output_signature=signature, parallel_iterations=2)
 
 
 def to_size(images, height, width):
@@ -83,10 +84,8 @@ def _check_bands(bands, channels):
 
 
 def _check_size(height, width):
-    small = height * width * 4 <= MOST_BYTES
-    return tf.debugging.Assert(
-        small, [f"Expected an image that takes at most {MOST_BYTES} bytes. Received", height, "x", width, "pixels."]
-    )
+    message = [f"Expected an image of at most {MOST_PIXELS} pixels. Received", height, "x", width]
+    return tf.debugging.Assert(height * width <= MOST_PIXELS, message)
 
 
 def _check(condition, message):

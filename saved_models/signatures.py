@@ -58,9 +58,11 @@ def _encoding(encode):
 
 
 def _searching(encode, searcher):
+    default = tf.constant(DEFAULT_K)
+
     # Any rank: REST's row form makes one k an instance, the columnar form what the client writes.
     @tf.function(input_signature=[_spec(encode), tf.TensorSpec(None, tf.int32, "k")])
-    def function(x, k=tf.constant(DEFAULT_K)):
+    def function(x, k=default):
         codes = encode(x)
         return {"codes": codes, **searcher.search(codes, k)}
 
@@ -68,10 +70,10 @@ def _searching(encode, searcher):
 
 
 def _searching_codes(searcher):
-    shape = (None, searcher.retrieval.bits // 8)
+    shape, default = (None, searcher.retrieval.bits // 8), tf.constant(DEFAULT_K)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "codes"), tf.TensorSpec(None, tf.int32, "k")])
-    def function(x, k=tf.constant(DEFAULT_K)):
+    def function(x, k=default):
         return {"codes": tf.identity(x), **searcher.search(x, k)}
 
     return function
