@@ -71,7 +71,7 @@ def _to_stored_size(images, spec):
     fits = tf.reduce_all(tf.shape(images)[1:3] == [spec.height, spec.width])
 
     def resized():
-        whole = images if dtype.is_floating else tf.clip_by_value(tf.round(images), *map(float, dtype.limits))
+        whole = images if dtype.is_floating else tf.clip_by_value(tf.round(images), float(dtype.min), float(dtype.max))
         return tf.cast(to_size(tf.cast(whole, dtype), spec.height, spec.width), tf.float32)
 
     return tf.ensure_shape(tf.cond(fits, lambda: images, resized), (None, *spec.shape))

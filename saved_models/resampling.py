@@ -22,13 +22,14 @@ def resize_bicubic(images, height, width):
         `(B, height, width, C)` of the same type. uint8 is the same as Pillow's bit for bit, where Pillow resizes rows
         first, as it does with square images; of some others it resizes columns first.
     """
+    images = tf.convert_to_tensor(images)
     shape = tf.shape(images)
     across = _weights(shape[2], width, images.dtype)
     down = _weights(shape[1], height, images.dtype)
     rows = _rounded(tf.einsum("ow,bhwc->bhoc", across, tf.cast(images, tf.float64)), images.dtype)
     pixels = _rounded(tf.einsum("oh,bhwc->bowc", down, rows), images.dtype)
     if images.dtype in (tf.uint16, tf.int16):
-        pixels = tf.clip_by_value(tf.round(pixels), *map(float, tf.as_dtype(images.dtype).limits))
+        pixels = tf.clip_by_value(tf.round(pixels), float(images.dtype.min), float(images.dtype.max))
     return tf.ensure_shape(tf.cast(pixels, images.dtype), (None, height, width, images.shape[3]))
 
 

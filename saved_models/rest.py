@@ -167,7 +167,7 @@ def _number_array(name, value, dtype):
     # NumPy takes an empty list for one of floats.
     if array.dtype.kind not in kinds and array.size:
         raise _bad(f"JSON values of input {name!r} are not of expected type: {dtype.name}")
-    low, high = (False, True) if dtype == tf.bool else dtype.limits if dtype.is_integer else (dtype.min, dtype.max)
+    low, high = (False, True) if dtype == tf.bool else (dtype.min, dtype.max)
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     if finite.size and (finite.min() < low or finite.max() > high):
         raise _bad(f"Cannot convert JSON values of input {name!r} to {dtype.name} without loss of precision.")

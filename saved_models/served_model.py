@@ -16,6 +16,8 @@ from keras_dhnn.saved_models.warmup import FILE, read_warmup
 POLL_SECONDS = 1.0
 # HTTP statuses of TensorFlow's error codes, as in TensorFlow Serving; others are 500.
 _STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
+# Lines of an error's message that say where in the graph, or that nobody knows where in Python.
+_NOISE = ("Graph execution error", "Detected at node", "<stack traces")
 _LOG = logging.getLogger(__name__)
 
 
@@ -116,7 +118,7 @@ def predict(version, signature, inputs):
 def _first_line(message):
     """What went wrong, without where in the graph."""
     lines = [line.strip() for line in message.splitlines() if line.strip() and "{{node" not in line]
-    lines = [line for line in lines if not line.startswith(("Graph execution error", "Detected at node"))]
+    lines = [line for line in lines if not line.startswith(_NOISE)]
     return (lines[0] if lines else message.strip()).removesuffix(".") + "."
 
 

@@ -142,6 +142,7 @@ BAD = [
     (400, "loss of precision", PREDICT, {"inputs": {"images": [[[[1, 2, 1e40]]]], "k": 1}}),
     (400, "[-1, -1, -1, 3]", PREDICT, {"inputs": {"images": [[[[1, 2, 3, 4]]]], "k": 1}}),
     (400, "k from 1", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": 0}}),
+    (400, "k from 1", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": -3}}),
     (400, "one for each query", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": [1, 2]}}),
     (400, "1,000,000 results", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": 2_000_000_000}}),
     (400, "8 items at most", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]] * 9, "k": 1}}),
