@@ -9,7 +9,6 @@ keeping all of them.
 import numpy as np
 import tensorflow as tf
 
-BLOCK = 128
 # Fewer codes than this are not worth two steps.
 ONE_STEP = 2048
 # A pair costs least without broadcasting, one query at a time, but then each query costs a tenth of a millisecond more.
@@ -23,9 +22,14 @@ def tiling(size):
     return (1, 2**20) if size >= ONE_QUERY else (16, 2**14)
 
 
+def block_size(size):
+    """Codes in a block: about as many blocks to choose from as codes in the blocks chosen, for the usual k."""
+    return 16 if size < 2**15 else 32 if size < ONE_QUERY else 128
+
+
 def fill_block(words):
     """Words `(m, w)` filled up to whole blocks with copies of the last code, so that no block's maximum grows."""
-    rest = -len(words) % BLOCK if len(words) > ONE_STEP else 0
+    rest = -len(words) % block_size(len(words)) if len(words) > ONE_STEP else 0
     return np.pad(words, ((0, rest), (0, 0)), mode="edge" if rest else "constant")
 
 
@@ -51,6 +55,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
     Returns:
         Indices and distances `(t, k)` int32. Codes that may not be found come last, at distance l + 1.
     """
+    block = block_size(size)
 
     def similarities(words, classes):
         """`(t, c)`: bits in common, plus 1 if there is a filter, which leaves 0 for what may not be found."""
@@ -67,7 +72,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
     def of_blocks(blocks):
         """Codes are copied in whole blocks."""
         copies = [
-            tf.reshape(tf.gather(tf.reshape(part, (-1, BLOCK)), blocks), (tf.shape(blocks)[0], -1))
+            tf.reshape(tf.gather(tf.reshape(part, (-1, block)), blocks), (tf.shape(blocks)[0], -1))
             for part in (words if classes is None else [*words, classes])
         ]
         return similarities(copies[: len(words)], None if classes is None else copies[-1])
@@ -75,30 +80,30 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
     if size <= ONE_STEP:
         best, indices = tf.math.top_k(of_chunk(0, size), k)
     else:
-        blocks = _best_blocks(of_chunk, words[0].shape[0], k)
+        blocks = _best_blocks(of_chunk, words[0].shape[0], block, k)
         again = of_blocks(blocks)
-        if size % BLOCK:
-            again = _without_filling(again, blocks, size)
+        if size % block:
+            again = _without_filling(again, blocks, block, size)
         best, order = tf.math.top_k(again, k)
-        indices = tf.gather(blocks, order // BLOCK, batch_dims=1) * BLOCK + order % BLOCK
+        indices = tf.gather(blocks, order // block, batch_dims=1) * block + order % block
     return indices, bits + (0 if classes is None else 1) - tf.cast(best, tf.int32)
 
 
-def _best_blocks(of_chunk, size, k):
+def _best_blocks(of_chunk, size, block, k):
     """The blocks that hold the k best, `(t, min(k, blocks))` int32, ascending."""
     chunk = tiling(size)[1]
     maxima = []
     for start in range(0, size, chunk):
         stop = min(start + chunk, size)
-        maxima.append(tf.reduce_max(tf.reshape(of_chunk(start, stop), (-1, (stop - start) // BLOCK, BLOCK)), axis=2))
+        maxima.append(tf.reduce_max(tf.reshape(of_chunk(start, stop), (-1, (stop - start) // block, block)), axis=2))
     maxima = tf.concat(maxima, axis=1)
     _, blocks = tf.math.top_k(maxima, tf.minimum(k, maxima.shape[1]))
     return tf.sort(blocks, axis=1)
 
 
-def _without_filling(similarities, blocks, size):
-    """Similarities `(t, b * BLOCK)` of blocks `(t, b)`, 0 for what fills the last block: that comes after all codes."""
-    inside = (blocks < size // BLOCK)[:, :, None] | (tf.range(BLOCK) < size % BLOCK)
+def _without_filling(similarities, blocks, block, size):
+    """Similarities `(t, b * block)` of blocks `(t, b)`, 0 for what fills the last block: that comes after all codes."""
+    inside = (blocks < size // block)[:, :, None] | (tf.range(block) < size % block)
     return tf.where(tf.reshape(inside, tf.shape(similarities)), similarities, tf.zeros((), similarities.dtype))
 
 
