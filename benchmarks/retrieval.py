@@ -96,7 +96,7 @@ def seconds(function):
 
 
 def measure(name, codes, queries, rounds):
-    """Times and ratios of one database for 1 and for all queries: list of dictionaries."""
+    """Times and ratios of one database, for 1 query and for all: list of dictionaries."""
     started = time.perf_counter()
     retrieval = HammingRetrieval(codes)
     built = time.perf_counter() - started
@@ -110,7 +110,7 @@ def measure(name, codes, queries, rounds):
     results = []
     for count in (1, len(queries)):
         asked, k = tf.constant(queries[:count]), tf.constant(K)
-        repeats = max(3, min(rounds, int(5e9 / count / len(codes))))
+        repeats = max(3, min(rounds, int(3e9 / count / len(codes))))
         times = [
             (
                 seconds(lambda q=queries[:count]: index.search(q, K)),
