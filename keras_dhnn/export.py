@@ -45,9 +45,10 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
         DataError: if another process is writing the same version.
     """
     model = load_model(run.model_path)
-    specs = {source: info.images[source] for source in model.input_shape}
-    fingerprint = model_fingerprint(model.variables, _preprocessing(specs, model))
-    encoders = {source: _encoder(model, source, spec) for source, spec in specs.items()}
+    branches = getattr(model, "branches", None) or {model.source: model}
+    specs = {source: info.images[source] for source in branches}
+    fingerprint = model_fingerprint(model.variables, _preprocessing(specs, branches))
+    encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, index, fingerprint, source) for source in specs}
     base = run.path / "export" / (name or info.name)
     items = {key for found in indexes.values() for key in found.ids.tolist()}
@@ -91,27 +92,37 @@ def today():
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
-def _encoder(model, source, spec):
-    size = tuple(model.input_shape[source][1:3])
+def _encoder(branch, source, spec):
+    size = tuple(branch.input_shape[source][1:3])
     return ImageEncoder(
-        lambda images: model({source: images}, training=False)[source],
-        model.variables,
+        lambda images: branch({source: images}, training=False)[source],
+        branch.variables,
         spec,
         lambda images: resize(images, size),
     )
 
 
-def _preprocessing(specs, model):
-    return "; ".join(f"{source} {spec} to {model.input_shape[source][1:3]}" for source, spec in sorted(specs.items()))
+def _preprocessing(specs, branches):
+    sizes = {source: branches[source].input_shape[source][1:3] for source in specs}
+    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 
 def _index(run, info, index, fingerprint, source):
     if index not in ("database", "all"):
         return _given_index(index, fingerprint, run.experiment.model.bits, source)
-    stored, turns = run.load_codes(), run.experiment.data.turns
+    stored, turns = _stored_codes(run, source), run.experiment.data.turns
     items = Split.load(run.split_path).database if index == "database" else stored["items"]
     labels = info.true_labels[items // turns].astype(np.int32)
     return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
+
+
+def _stored_codes(run, source):
+    """What `Run.load_codes` gives, of one source of several."""
+    path = run.path / f"codes-{source}.npz"
+    if not path.is_file():
+        return run.load_codes()
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _given_index(path, fingerprint, bits, source):
@@ -149,7 +160,7 @@ def _thumbnails(info, items, turns):
 
 def _card(run, info, specs, indexes, fingerprint, name, version, index):
     metrics = run.metrics
-    scores = ("map", "precision_at", "precision_within_radius_2", "distinct_codes")
+    scores = ("map", "tasks", "precision_at", "precision_within_radius_2", "distinct_codes")
     return {
         "name": name,
         "version": int(version),
