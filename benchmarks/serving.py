@@ -84,8 +84,6 @@ def measure(port, name, clients, seconds):
 
 def request_body():
     """A search for a JPEG file of 256 x 256 pixels, in row form."""
-    import io
-
     blocks = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(blocks).resize((256, 256)).save(file, "JPEG")
