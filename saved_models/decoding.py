@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_dhnn.saved_models.exif import orientation, upright
 from keras_dhnn.saved_models.resampling import resize_bicubic
 
 # Pixels of a decoded image: a small file may claim a large one, and a server has many clients.
@@ -76,7 +77,7 @@ def _decode_jpeg(content, channels, dtype):
     with tf.control_dependencies([_check_size(shape[0], shape[1]), _check_bands(shape[2], channels)]):
         # As Pillow does; TensorFlow's own choice is faster and less exact.
         pixels = tf.io.decode_jpeg(content, channels, dct_method="INTEGER_ACCURATE")
-    return tf.cast(pixels, dtype)
+    return tf.cast(upright(pixels, orientation(content)), dtype)
 
 
 def _check_bands(bands, channels):

@@ -29,7 +29,10 @@ def noise(channels=3, side=33):
     return large[..., 0] if channels == 1 else large
 
 
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
 RGB = {
+    "jpeg that lies on its side": encode(noise(side=40), "RGB", "JPEG", exif=TURNED),
     "png": encode(noise(), "RGB", "PNG"),
     "png of the stored size": encode(noise(side=20), "RGB", "PNG"),
     "png with opacity": encode(noise(4), "RGBA", "PNG"),
