@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import zipfile
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_dhnn import cli, export
+from keras_dhnn import export
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.export import export_run, item_keys
 from keras_dhnn.export_index import add_images, remove_items
@@ -20,22 +19,6 @@ from keras_dhnn.saved_models.exporter import read_card
 from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.versions import list_versions
 from tests.serving.tiny_run import write_run
-
-
-@pytest.fixture
-def command(monkeypatch, capfd):
-    """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        out, err = capfd.readouterr()
-        return (status or 0), out, err
-
-    return command
 
 
 @pytest.fixture

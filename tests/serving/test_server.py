@@ -237,6 +237,27 @@ def test_the_client_gives_items_and_refusals(port, run, info, images):
         RestClient("http://127.0.0.1:8501")
 
 
+def test_query_asks_a_server(port, run, info, command, tmp_path):
+    url = f"http://127.0.0.1:{port}/v1/models/coloured"
+    pixels = np.random.default_rng(4).integers(0, 256, (16, 16, 3), np.uint8)
+    truth = expected(run, info, pixels[None], 3)
+    for kind in ("tif", "png", "webp"):
+        Image.fromarray(pixels).save(tmp_path / f"x.{kind}", **{"lossless": True} if kind == "webp" else {})
+        status, out, _ = command("query", "--server", url, tmp_path / f"x.{kind}", "-k", 3, "--json")
+        found = json.loads(out)["results"]
+        assert (status, [item["id"] for item in found]) == (0, truth["ids"][0].tolist())
+        assert [item["distance"] for item in found] == truth["distances"][0].tolist()
+    status, out, _ = command("query", "--server", url, tmp_path / "x.tif", "-k", 3)
+    assert out.splitlines()[1].split() == ["1", *(str(truth[n][0, 0]) for n in ("distances", "classes", "ids"))]
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
+    status, _, err = command("query", "--server", url, tmp_path / "grey.png")
+    assert (status, "has 1 band, not 3" in err) == (2, True)
+    status, _, err = command("query", "--server", f"{url}s", tmp_path / "x.png")
+    assert (status, "answered 404" in err) == (2, True)
+    status, _, err = command("query", tmp_path / "x.png")
+    assert (status, "Expected a run and an image" in err) == (2, True)
+
+
 def test_a_new_version_is_picked_up_and_a_broken_one_is_not(exported, tmp_path):
     base = tmp_path / "coloured"
     shutil.copytree(exported, base / "1")
