@@ -32,7 +32,7 @@ def atomic_folder(place):
             replaced.rename(place)  # a run was killed between the two steps of _move
         try:
             for left in hidden.iterdir():
-                left.unlink()
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             yield hidden
             _move(hidden, place, replaced)
         except BaseException:
@@ -54,7 +54,7 @@ def _lock(lock, hidden, place):
 
 
 def _move(hidden, place, replaced):
-    for path in (*hidden.iterdir(), hidden):
+    for path in (*hidden.rglob("*"), hidden):
         _sync(path)
     shutil.rmtree(replaced, ignore_errors=True)
     if place.exists():

@@ -9,9 +9,12 @@ from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
+from keras_dhnn.cli.export import export
 from keras_dhnn.cli.fit import fit
+from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
+from keras_dhnn.cli.serve import serve
 
 app = typer.Typer(
     help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
@@ -21,8 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, ablate):
+for verb in (prepare, fit, evaluate, compare, query, audit, ablate, export, serve):
     app.command()(verb)
+app.add_typer(index, name="index")
 
 
 def main():
@@ -44,4 +48,4 @@ def _is_users(error):
     from keras_dhnn.pipelines.errors import DataError
     from keras_dhnn.runs import RunError
 
-    return isinstance(error, (CollapseError, DataError, RunError, ValueError))
+    return isinstance(error, (CollapseError, DataError, ImportError, RunError, ValueError))

@@ -6,12 +6,20 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.options import DataFolder, Json, RunPath
+from keras_dhnn.cli.options import DataFolder, Json
 
 
 def query(
-    run: RunPath,
-    image: Annotated[Path, typer.Argument(help="An image file: TIFF, PNG, JPEG, WebP, ...", metavar="IMAGE")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64; left out with --server.", metavar="RUN")
+    ],
+    image: Annotated[
+        Path | None, typer.Argument(help="An image file: TIFF, PNG, JPEG, WebP, ...", metavar="IMAGE")
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Ask this server instead, such as http://localhost:8501/v1/models/ucmd.", metavar="URL"),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
     source: Annotated[
         str | None, typer.Option("--from", help="Of a cross-source run: what the image is, such as pan.")
@@ -29,7 +37,14 @@ def query(
       keras-dhnn query runs/ucmd-paper-64 harbour.png
 
       keras-dhnn query runs/ucmd-dual-paper-32 harbour-grey.png --from pan --to mul
+
+      keras-dhnn query --server http://localhost:8501/v1/models/ucmd harbour.png
     """
+    if server is not None:
+        _query_server(server, run if image is None else image, k, as_json)
+        return
+    if image is None:
+        raise ValueError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.query import check_task, draw, search
     from keras_dhnn.runs import Run
@@ -43,8 +58,22 @@ def query(
     if as_json:
         print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
         return
-    print("rank  distance  class                 image")
-    for found_one in found:
-        line = "{rank:4}  {distance:8}  {class:20}  {id} {turned}".format(**found_one)
-        print(line.rstrip())
+    _print_table(found)
     print(figure)
+
+
+def _query_server(server, image, k, as_json):
+    from keras_dhnn.remote_query import search_remote
+
+    found = search_remote(server, image, k)
+    if as_json:
+        print(json.dumps({"query": str(image), "results": found, "server": server}))
+    else:
+        _print_table(found)
+
+
+def _print_table(found):
+    print("rank  distance  class                 image")
+    for one in found:
+        line = "{rank:4}  {distance:8}  {class:20}  {id} {turned}".format(**{"turned": ""} | one)
+        print(line.rstrip())

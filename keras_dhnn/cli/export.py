@@ -1,0 +1,51 @@
+"""`keras-dhnn export`: a finished run as a model for TensorFlow Serving."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.options import DataFolder, Json, RunPath
+
+
+def export(
+    run: RunPath,
+    index: Annotated[
+        str,
+        typer.Option(
+            help="What is searched: database (of the run's split), all (all items), or a file of codes of this model.",
+            metavar="database|all|CODES",
+        ),
+    ] = "database",
+    name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Number of the version; by default the next.")] = None,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Small pictures of the items go with it.")] = False,
+    warmup: Annotated[
+        bool,
+        typer.Option("--warmup/--no-warmup", help="Requests that TensorFlow Serving replays when it loads the model."),
+    ] = True,
+    data: DataFolder = Path("data"),
+    as_json: Json = False,
+):
+    """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
+
+    It goes to RUN/export/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME
+    """
+    from keras_dhnn.export import export_run
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.runs import Run
+    from keras_dhnn.saved_models.exporter import read_card, read_signatures
+
+    run = Run.open(run)
+    info = DatasetInfo.load(data / run.experiment.data.name)
+    run.check_data(info)
+    path = export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
+    card = read_card(path)
+    if as_json:
+        print(json.dumps({"path": str(path), "signatures": sorted(read_signatures(path)), **card}))
+        return
+    print(path)
+    print(f"signatures: {', '.join(sorted(read_signatures(path)))}")
+    for source, found in card["index"].items():
+        print(f"searches {found['items']:,} items by their {card['bits']} bits of {source!r}")

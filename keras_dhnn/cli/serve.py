@@ -1,0 +1,33 @@
+"""`keras-dhnn serve`: an exported model behind TensorFlow Serving's REST API, for development."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    export: Annotated[Path, typer.Argument(help="Folder of an exported model, RUN/export/NAME.", metavar="EXPORT")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen at; by default only this machine reaches it.")] = (
+        "127.0.0.1"
+    ),
+    max_body: Annotated[int, typer.Option(min=1, help="Megabytes that a request may have.")] = 32,
+    max_batch: Annotated[int, typer.Option(min=1, help="Items that a request may have.")] = 256,
+):
+    """Serve an exported model by TensorFlow Serving's REST API, for development; follows new versions.
+
+    Ask it: keras-dhnn query --server http://localhost:8501/v1/models/NAME IMAGE
+    """
+    try:
+        from keras_dhnn.saved_models.server import serve as run
+    except ImportError as error:
+        raise ImportError(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
+    from keras_dhnn.saved_models.served_model import ServedModel
+
+    model = ServedModel(export)
+    model.follow()
+    number = model.version().number
+    print(f"Serving version {number} at http://{host}:{port}/v1/models/{model.name}", file=sys.stderr, flush=True)
+    run(model, host, port, max_body=max_body << 20, max_batch=max_batch)

@@ -1,0 +1,101 @@
+"""A client of TensorFlow Serving's REST API, for models that keras-dhnn exported."""
+
+import base64
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+
+_URL = re.compile(r"https?://[^/]+(?:/.*)?/v1/models/[^/:]+(?:/versions/\d+)?")
+TIMEOUT = 60.0
+
+
+class RestClient:
+    """One model behind a URL.
+
+    Args:
+        url: such as `http://localhost:8501/v1/models/ucmd`, also with `/versions/3` behind it.
+        timeout: seconds that an answer may take.
+
+    Raises:
+        ValueError: if `url` is no such URL.
+    """
+
+    def __init__(self, url, timeout=TIMEOUT):
+        self.url, self.timeout = url.rstrip("/"), timeout
+        if not _URL.fullmatch(self.url):
+            raise ValueError(
+                f"Expected the URL of a model, such as http://localhost:8501/v1/models/ucmd. Received: {url}"
+            )
+
+    def metadata(self):
+        """`{signature: {"inputs": ..., "outputs": ...}}`, as TensorFlow Serving describes them.
+
+        Raises:
+            ValueError: if there is no such server or model; so do the other methods.
+        """
+        return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+
+    def channels(self, signature="serving_default"):
+        """Bands of the images that a signature takes."""
+        signatures = self.metadata()
+        try:
+            return int(signatures[signature]["inputs"]["images"]["tensor_shape"]["dim"][-1]["size"])
+        except KeyError as error:
+            raise ValueError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
+
+    def predict(self, signature, instances):
+        """The predictions for a list of instances, one each."""
+        return self._ask(":predict", {"signature_name": signature, "instances": instances})["predictions"]
+
+    def search_files(self, contents, k, signature="search_bytes"):
+        """The nearest items of each image file.
+
+        Args:
+            contents: list of bytes, PNG or JPEG files.
+            k: how many items.
+            signature: the one to use, `FROM_to_TO_bytes` of models with several sources.
+
+        Returns:
+            A list for each file: dictionaries `id`, `distance`, `label` (-1: not known) and `class`.
+        """
+        instances = [{"image_bytes": {"b64": base64.b64encode(content).decode()}, "k": k} for content in contents]
+        return [_items(answer) for answer in self.predict(signature, instances)]
+
+    def search_images(self, images, k, signature="serving_default"):
+        """The same for `(B, H, W, C)` pixels in the stored units."""
+        instances = [{"images": image.tolist(), "k": k} for image in images]
+        return [_items(answer) for answer in self.predict(signature, instances)]
+
+    def _ask(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ValueError(f"{self.url} answered {error.code}: {_message(error)}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise ValueError(f"No answer from {self.url}: {reason}. Is the server running?") from error
+        except ValueError as error:
+            raise ValueError(f"{self.url} did not answer in JSON: is it TensorFlow Serving's REST API?") from error
+
+
+def _message(error):
+    text = error.read().decode(errors="replace")
+    try:
+        return json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return text[:200] or error.reason
+
+
+def _items(answer):
+    """The items of one answer, without the empty places behind them."""
+    columns = zip(answer["ids"], answer["distances"], answer["labels"], answer["classes"], strict=True)
+    return [
+        {"id": key, "distance": distance, "label": label, "class": name}
+        for key, distance, label, name in columns
+        if distance >= 0
+    ]

@@ -1,0 +1,44 @@
+"""What TensorFlow Serving's REST API says of a model: the states of its versions, and its signatures."""
+
+import json
+
+from google.protobuf import json_format
+
+
+def format_states(states):
+    """The body of an answer to `/v1/models/<name>`, bytes.
+
+    Args:
+        states: `{version: (state, message)}`.
+    """
+    listed = [
+        {
+            "version": str(number),
+            "state": state,
+            "status": {"error_code": "UNKNOWN" if message else "OK", "error_message": message},
+        }
+        for number, (state, message) in sorted(states.items(), reverse=True)
+    ]
+    return _dump({"model_version_status": listed})
+
+
+def format_metadata(name, number, signatures):
+    """The body of an answer to `/v1/models/<name>/metadata`, bytes.
+
+    Args:
+        name: of the model.
+        number: its version.
+        signatures: `{name: SignatureDef}`.
+    """
+    definitions = {
+        key: json_format.MessageToDict(
+            definition, including_default_value_fields=True, preserving_proto_field_name=True
+        )
+        for key, definition in sorted(signatures.items())
+    }
+    spec = {"name": name, "signature_name": "", "version": str(number)}
+    return _dump({"model_spec": spec, "metadata": {"signature_def": {"signature_def": definitions}}})
+
+
+def _dump(value):
+    return json.dumps(value, indent=1).encode()

@@ -1,0 +1,91 @@
+"""What an export searches among: packed codes, a key and a class for each item, and the model that made them."""
+
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+UNKNOWN = -1
+_FIELDS = ("codes", "ids", "labels", "model", "source")
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Items that are searched, in the order in which equal distances are listed.
+
+    Attributes:
+        codes: `(n, l / 8)` uint8.
+        ids: `(n,)` str, unique keys.
+        labels: `(n,)` int32 class numbers; -1 where the class is not known.
+        model: fingerprint of the model that made the codes, see `fingerprint.model_fingerprint`.
+        source: the image source that they are codes of.
+
+    Raises:
+        ValueError: if these do not fit together, or a key comes twice.
+    """
+
+    codes: np.ndarray
+    ids: np.ndarray
+    labels: np.ndarray
+    model: str
+    source: str = "image"
+
+    def __post_init__(self):
+        count = len(self.codes)
+        if self.codes.ndim != 2 or self.codes.dtype != np.uint8 or len(self.ids) != count or len(self.labels) != count:
+            raise ValueError(
+                "An index has codes (n, l / 8) uint8, n ids and n labels. Received: codes "
+                f"{self.codes.shape} {self.codes.dtype}, {len(self.ids)} ids and {len(self.labels)} labels."
+            )
+        found, counts = np.unique(self.ids, return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}")
+
+    @property
+    def bits(self):
+        """Length l of the codes."""
+        return 8 * self.codes.shape[1]
+
+    def save(self, path):
+        """Writes a NumPy file that `load` reads."""
+        with open(path, "wb") as file:
+            np.savez(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: if the file is not there or not of this kind.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {name: file[name] for name in _FIELDS}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is no file of codes ({error}). Expected one that keras-dhnn wrote, such as "
+                "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
+            ) from error
+        return cls(**values | {name: str(values[name]) for name in ("model", "source")})
+
+    def add(self, codes, ids, labels):
+        """A copy with more items at its end; arguments and errors as of the class."""
+        return Index(
+            np.concatenate([self.codes, codes]),
+            np.concatenate([self.ids, np.asarray(ids, str)]),
+            np.concatenate([self.labels, np.asarray(labels, np.int32)]),
+            self.model,
+            self.source,
+        )
+
+    def remove(self, ids):
+        """A copy without some items.
+
+        Raises:
+            ValueError: if a key is not there.
+        """
+        missing = sorted(set(ids) - set(self.ids.tolist()))
+        if missing:
+            raise ValueError(f"There is no item {missing[0]!r} in the index, which has {len(self.ids)} items.")
+        kept = ~np.isin(self.ids, list(ids))
+        return Index(self.codes[kept], self.ids[kept], self.labels[kept], self.model, self.source)

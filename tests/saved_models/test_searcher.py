@@ -1,0 +1,51 @@
+"""What a search answers for each query's own k, against NumPy."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dhnn.codes import hamming_distances
+from keras_dhnn.saved_models.index import Index
+from keras_dhnn.saved_models.searcher import Searcher
+
+RANDOM = np.random.default_rng(0)
+CODES = RANDOM.integers(0, 4, (20, 2), np.uint8)
+LABELS = np.arange(20) % 3 - 1
+INDEX = Index(CODES, np.array([f"item {n}" for n in range(20)]), LABELS.astype(np.int32), "m")
+QUERIES = RANDOM.integers(0, 4, (3, 2), np.uint8)
+
+
+def numpy_answer(k):
+    distances = hamming_distances(QUERIES, CODES)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return order, np.take_along_axis(distances, order, 1)
+
+
+@pytest.mark.parametrize("k", [1, 5, 20, 99])
+def test_items_are_those_of_a_stable_sort(k):
+    got = Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant(k))
+    order, distances = numpy_answer(k)
+    assert np.array_equal(got["ids"].numpy().astype(str), INDEX.ids[order])
+    assert np.array_equal(got["distances"], distances)
+    assert np.array_equal(got["labels"], LABELS[order])
+    assert np.array_equal(got["classes"].numpy().astype(str), np.array(["", "field", "sea"])[LABELS[order] + 1])
+
+
+def test_a_query_ends_at_its_own_k():
+    got = Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant([4, 1, 2]))
+    order, distances = numpy_answer(4)
+    for row, k in enumerate([4, 1, 2]):
+        assert got["distances"][row].numpy().tolist() == distances[row, :k].tolist() + [-1] * (4 - k)
+        assert got["ids"][row].numpy().astype(str).tolist() == INDEX.ids[order[row, :k]].tolist() + [""] * (4 - k)
+
+
+def test_an_empty_index_has_no_items():
+    empty = Index(CODES[:0], np.array([], str), np.array([], np.int32), "m")
+    got = Searcher(empty, []).search(QUERIES, tf.constant(5))
+    assert {name: value.shape for name, value in got.items()} == dict.fromkeys(got, (3, 0))
+
+
+@pytest.mark.parametrize("k", [0, -1, [1, 2], [], [1, 0, 1]])
+def test_other_k_are_refused(k):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected k"):
+        Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant(k, tf.int32))

@@ -1,0 +1,68 @@
+"""A finished run with a random network, made in a second, and what its model answers in Python."""
+
+import numpy as np
+
+from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.config import Experiment
+from keras_dhnn.evaluate import evaluate
+from keras_dhnn.export import item_keys
+from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.hash_head import hash_head
+from keras_dhnn.models.loading import load_model
+from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.splits import Split, make_split
+from keras_dhnn.runs import Run, write_json
+from keras_dhnn.stored_images import read_images
+from tests.fakes import tiny_backbone
+
+SIDE = 12  # what the network takes; images are stored larger
+
+
+def write_run(folder, info, bits=16, seed=0):
+    """A finished `Run` on a data set of colour images."""
+    experiment = Experiment().override(f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}")
+    run = Run.create(folder, experiment, info)
+    split = make_split(info.labels, protocol="grouped", seed=seed, queries=0.25, validation=0.2)
+    split.save(run.split_path)
+    model = random_model(info.images["image"].channels, bits, seed)
+    model.save(run.model_path)
+    items = np.arange(4 * info.count)
+    stored = np.stack([image for _, image in read_images(info, np.arange(info.count))])
+    turned = np.stack([np.rot90(stored[item // 4], item % 4) for item in items])
+    outputs = hash_outputs(model, turned)
+    labels = np.repeat(info.true_labels, 4)
+    write_json(run.metrics_path, evaluate(outputs, labels, split, info, seed).metrics)
+    run.save_codes(pack(outputs), outputs, items, labels)
+    return run
+
+
+def random_model(channels, bits, seed):
+    """A small DHNN with random weights, whose bits are about as often 0 as 1."""
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(seed)
+    backbone = tiny_backbone((SIDE, SIDE, channels))
+    noise = tf.random.uniform((64, SIDE, SIDE, channels), maxval=255)
+    features = backbone(noise).numpy()
+    return DHNN(backbone, hash_head(16, bits, mean=features.mean(0), variance=features.var(0) + 1e-3))
+
+
+def hash_outputs(model, images):
+    """`(n, l)` of images `(n, H, W, C)` of the stored size."""
+    return model({"image": resize(images, (SIDE, SIDE))})["image"].numpy()
+
+
+def expected(run, info, images, k):
+    """What an export of the run's database answers to images of the stored size: `{output: array}`."""
+    codes = pack(hash_outputs(load_model(run.model_path), images))
+    items = Split.load(run.split_path).database
+    distances = hamming_distances(codes, run.load_codes()["codes"][items])
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    labels = info.labels[items // 4]
+    return {
+        "codes": codes,
+        "ids": item_keys(info, items, 4)[order],
+        "distances": np.take_along_axis(distances, order, 1),
+        "labels": labels[order],
+        "classes": np.array(info.classes)[labels[order]],
+    }
