@@ -28,15 +28,13 @@ class Activations:
         self._tensor = tf.convert_to_tensor(array)
         self._labels = tf.convert_to_tensor(labels, tf.int32)
 
-    def batches(self, items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
+    def batches(self, items, *, batch_size, **how):
         """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
 
         Args:
             items: `(k,)` item numbers.
             batch_size: items a batch.
-            seed: of the order, which is a function of seed and epoch; None keeps the order of `items`.
-            epochs: range of epochs.
-            drop_remainder: whether the last batch of an epoch is left out if it is smaller.
+            **how: `seed`, `epochs`, `drop_remainder` and `replicas`, as there.
 
         Returns:
             `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
@@ -46,7 +44,7 @@ class Activations:
             values = tf.cast(tf.gather(self._tensor, index), tf.float32)
             return {self.source: values}, {"label": tf.gather(self._labels, index), "index": index}
 
-        numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
+        numbers = item_batches(items, batch_size=batch_size, **how)
         return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
@@ -90,6 +88,8 @@ def _key(model, info, data):
     digest = hashlib.sha256(f"{info.checksum} {data.turns} {data.image_size} {model.name}".encode())
     for layer in model.layers:
         digest.update(f"{type(layer).__name__} {layer.output_shape}".encode())
+        if layer.compute_dtype != "float32":
+            digest.update(layer.compute_dtype.encode())
     for weights in model.get_weights():
         digest.update(weights.tobytes())
     return digest.hexdigest()[:16]

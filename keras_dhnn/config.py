@@ -75,6 +75,8 @@ class Loss:
     """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
+        objective: of the pairs: "likelihood", or "contrastive" (the baseline DSH, whose own settings are eta = 0.02 *
+            bits and quantization = "l1"; it has no penalty).
         similarity_factor: s of the weighted sigmoid; the pairwise likelihood divides by P = s * bits.
         penalty: a fixed P instead (1: DHN, 2: DPSH).
         eta: weight of the quantisation loss. A paper's eta_paper is for sums: see `losses.quantization.eta_in_means`.
@@ -83,6 +85,7 @@ class Loss:
         pair_weighting: "mean", or "balanced" (half the weight to similar pairs, half to dissimilar ones).
     """
 
+    objective: str = "likelihood"
     similarity_factor: float = 0.5
     penalty: float | None = None
     eta: float = 0.1
@@ -120,12 +123,15 @@ class Training:
         optimizer: "adam" or "sgd" (momentum 0.9).
         patience: stop a phase after so many epochs without a better validation mAP; 0 never stops early.
         validate_every: epochs between two validations.
+        precision: "float32", or "bfloat16": the network computes in it, above float32 weights; the hash layer and the
+            loss stay float32.
     """
 
     batch_size: int = 128
     optimizer: str = "adam"
     patience: int = 0
     validate_every: int = 1
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,21 @@ class Network:
         info: `DatasetInfo` of the prepared data set.
         database: `(m,)` item numbers over which features are standardised.
         bar: context manager factory `bar(description, total, unit)`.
+        strategy: `tf.distribute.Strategy` that the model is trained under; None: on one device.
 
     Attributes:
         model: the `DHNN`.
         labels: `(n,)` labels of all items.
     """
 
-    def __init__(self, experiment, info, database, bar=no_bar):
+    def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.labels = np.repeat(info.labels, experiment.data.turns)
         self._activations = {"images": None}
-        backbone = self._backbone(database)
-        self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
+        with self.strategy.scope(), _computing_in(experiment.training.precision):
+            backbone = self._backbone(database)
+            self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
 
     def _backbone(self, database):
         size, settings, info = self.experiment.data.image_size, self.experiment.model, self.info
@@ -118,8 +121,12 @@ class Network:
 
         Returns:
             `(model, make_batches)`: a DHNN, and a function `make_batches(items, *, batch_size, seed, epochs,
-            drop_remainder)` of the batches that enter it.
+            drop_remainder, replicas)` of the batches that enter it.
         """
+        with self.strategy.scope():
+            return self._above(cut)
+
+    def _above(self, cut):
         activations = self._outputs_below(cut, self.model.backbone)
         below, above = self.model.above(cut)
         if activations is not None:
@@ -140,6 +147,23 @@ class Network:
         above, make_batches = self.above(cut)
         with self.bar(description, len(items), "image") as update:
             return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
+
+
+@contextlib.contextmanager
+def _computing_in(precision):
+    """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+    if precision not in policies:
+        raise ValueError(
+            f"Invalid value received for setting `training.precision`. Expected one of {', '.join(policies)}. "
+            f"Received: {precision!r}"
+        )
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(policies[precision])
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
 
 
 def _freeze_normalization(backbone):

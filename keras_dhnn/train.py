@@ -10,6 +10,7 @@ from keras_dhnn.callbacks.progress import ProgressBar
 from keras_dhnn.callbacks.resumable import ResumableState
 from keras_dhnn.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.callbacks.validation import ValidationMAP
+from keras_dhnn.distribution import distribute, is_chief
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -42,7 +43,7 @@ class Trained:
     history: dict
 
 
-def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
+def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, strategy=None):
     """Trains a DHNN on the database of a split; continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
@@ -55,6 +56,8 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
         folder: where the resumable state is kept.
         tensorboard: folder for event files; None writes none.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        strategy: `tf.distribute.Strategy` that the gradient steps are spread by; None: one device. All processes call
+            this alike, and end with the same weights; only the chief writes states.
 
     Returns:
         `Trained`.
@@ -64,7 +67,7 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
         ValueError: for settings that the network or the data do not allow.
     """
     tf.keras.utils.set_random_seed(experiment.seed)
-    network = Network(experiment, info, split.database, bar)
+    network = Network(experiment, info, split.database, bar, strategy)
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
@@ -80,18 +83,23 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
 def _train_phase(network, split, name, folder, logs, bar):
     experiment, phase = network.experiment, getattr(network.experiment, name)
     model, make_batches = network.above(phase.cut)
-    batch_size = min(experiment.training.batch_size, len(split.fitting))
+    strategy = network.strategy
+    replicas = strategy.num_replicas_in_sync
+    batch_size = min(experiment.training.batch_size, len(split.fitting) // replicas * replicas)
     steps = len(split.fitting) // batch_size
-    compile_phase(model, network, split.fitting, name, steps * phase.epochs)
+    with strategy.scope():
+        compile_phase(model, network, split.fitting, name, steps * phase.epochs)
     validation = _validation(network, split, model, make_batches)
-    state = ResumableState(folder, validation)
+    state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
     with bar(f"Training ({name.replace('_', ' ')})", steps * phase.epochs, "step") as update:
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if first is not None:
-            data = make_batches(
+            data = distribute(
+                strategy,
+                make_batches,
                 split.fitting,
                 batch_size=batch_size,
                 # Phases see different orders.
@@ -128,6 +136,7 @@ def compile_phase(model, network, items, name, steps):
         eta=loss.eta,
         norm=loss.quantization,
         pair_weighting=loss.pair_weighting,
+        objective=loss.objective,
         bank=FeatureBank(items, network.labels[items], model.bits) if loss.pairs == "memory" else None,
         # A step of the head alone takes less time than starting it.
         steps_per_execution=min(16, steps) if not model.backbone.trainable_weights else 1,
