@@ -2,6 +2,7 @@
 against a bare loop over the same network, loss and optimiser on tensors that are in memory.
 
     python benchmarks/training.py [--preset ucmd] [--cut features|images] [--json]
+    python benchmarks/training.py --preset sat4 [--precision bfloat16] [--json]
 
 The two are measured in turn, several times; the ratio printed is the median. Validation is left out on both sides.
 """
@@ -20,32 +21,35 @@ import tensorflow as tf
 from keras_dhnn.callbacks.collapse import CollapseGuard
 from keras_dhnn.callbacks.progress import ProgressBar
 from keras_dhnn.network import Network
+from keras_dhnn.pipelines import sat4, ucmd
 from keras_dhnn.pipelines.prepare import prepare
+from keras_dhnn.pipelines.sat4_twin import write_sat4
 from keras_dhnn.pipelines.synthetic import write_ucmd
-from keras_dhnn.pipelines.ucmd import open_archive
 from keras_dhnn.presets import load_preset
 from keras_dhnn.train import compile_phase
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="ucmd", choices=["ucmd"])
-    parser.add_argument("--cut", default="features", help="train what lies above it: features, stage5, ..., images")
-    parser.add_argument("--per-class", type=int, default=20, help="images of each class of the twin")
-    parser.add_argument("--steps", type=int, help="gradient steps a measurement (default: 400 for features, else 8)")
+    parser.add_argument("--preset", default="ucmd", choices=["ucmd", "sat4"])
+    parser.add_argument("--cut", help="train what lies above it: features (ucmd's default), stage5, images (sat4's)")
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--per-class", type=int, default=20, help="images of each class of ucmd's twin")
+    parser.add_argument("--size", type=int, default=20_000, help="patches of sat4's twin")
+    parser.add_argument("--steps", type=int, help="steps a measurement (default: 400 for features, sat4 78, else 8)")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    steps = arguments.steps or (400 if arguments.cut == "features" else 8)
+    preset, cut = arguments.preset, arguments.cut or {"ucmd": "features", "sat4": "images"}[arguments.preset]
+    steps = arguments.steps or {"features": 400}.get(cut, {"ucmd": 8, "sat4": 78}[preset])
+    experiment = load_preset(preset).override(f"training.precision={arguments.precision}")
     with tempfile.TemporaryDirectory() as folder:
-        write_ucmd(Path(folder), per_class=arguments.per_class)
-        info = prepare(open_archive(Path(folder)), Path(folder) / "ucmd-synthetic", synthetic=True).info
-        experiment = load_preset(arguments.preset)
-        network = Network(experiment, info, np.arange(4 * info.count))
-        rates = [measure(network, arguments.cut, steps) for _ in range(arguments.repeats + 1)][1:]
+        info = _twin(Path(folder), preset, arguments)
+        network = Network(experiment, info, np.arange(experiment.data.turns * info.count))
+        rates = [measure(network, cut, steps) for _ in range(arguments.repeats + 1)][1:]
     ratio = statistics.median(fit / bare for fit, bare in rates)
     if arguments.json:
-        print(json.dumps({f"fit to bare loop, {arguments.preset}, {arguments.cut}": ratio}))
+        print(json.dumps({f"fit to bare loop, {preset}, {cut}": ratio}))
         return
     for fit, bare in rates:
         print(f"fit {fit:8.1f} images/s   bare loop {bare:8.1f} images/s   ratio {fit / bare:.3f}")
@@ -53,10 +57,20 @@ def main():
     sys.exit(ratio < 0.9)
 
 
+def _twin(folder, preset, arguments):
+    if preset == "ucmd":
+        write_ucmd(folder, per_class=arguments.per_class)
+        archive = ucmd.open_archive(folder)
+    else:
+        write_sat4(folder, size=arguments.size)
+        archive = sat4.open_archive(folder)
+    return prepare(archive, folder / f"{preset}-synthetic", synthetic=True).info
+
+
 def measure(network, cut, steps):
     """Images a second of fit and of the bare loop."""
     batch_size = network.experiment.training.batch_size
-    items = np.arange(4 * network.info.count)
+    items = np.arange(len(network.labels))
     steps_per_epoch = len(items) // batch_size
     epochs = max(1, steps // steps_per_epoch)
     model, make_batches = network.above(cut)

@@ -123,8 +123,8 @@ class Training:
         optimizer: "adam" or "sgd" (momentum 0.9).
         patience: stop a phase after so many epochs without a better validation mAP; 0 never stops early.
         validate_every: epochs between two validations.
-        precision: "float32", or "bfloat16": the network computes in it, above float32 weights; the hash layer and the
-            loss stay float32.
+        precision: "float32", or "bfloat16": while training, the network computes in it, above float32 weights; the
+            hash layer and the loss stay float32, and so does the network that training leaves.
     """
 
     batch_size: int = 128

@@ -76,8 +76,18 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, stra
     for name in phases:
         logs = tensorboard / name if tensorboard else None
         history[name] = _train_phase(network, split, name, folder / name, logs, bar)
+    if experiment.training.precision != "float32":
+        network = _in_float32(network, split.database)
     outputs = network.encode(cuts[-1], everything, "Codes after training")
     return Trained(network.model, outputs, untrained, network.features, history)
+
+
+def _in_float32(network, database):
+    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    experiment = network.experiment.override("training.precision=float32")
+    exact = Network(experiment, network.info, database, network.bar, network.strategy)
+    exact.model.set_weights(network.model.get_weights())
+    return exact
 
 
 def _train_phase(network, split, name, folder, logs, bar):
