@@ -1,8 +1,9 @@
 """What `fit` costs beside the gradient steps: images a second of Keras's fit, with our pipeline and callbacks,
 against a bare loop over the same network, loss and optimiser on tensors that are in memory.
 
-    python benchmarks/training.py [--preset ucmd|ucmd-dual] [--cut features|images] [--json]
+    python benchmarks/training.py [--preset ucmd|ucmd-dual|sat4] [--cut features|images] [--json]
     python benchmarks/training.py --preset ucmd-dual --cut images --backbone pan=pan_cnn,mul=mul_cnn
+    python benchmarks/training.py --preset sat4 [--precision bfloat16]
 
 The two are measured in turn, several times; the ratio printed is the median. Validation is left out on both sides. Of
 two sources the time of the paper's training, 75,000 dual samples 30 times, is projected from the rate.
@@ -23,35 +24,39 @@ from keras_dhnn.callbacks.collapse import CollapseGuard
 from keras_dhnn.callbacks.progress import ProgressBar
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.network import Network
-from keras_dhnn.pipelines import ucmd, ucmd_dual
+from keras_dhnn.pipelines import sat4, ucmd, ucmd_dual
 from keras_dhnn.pipelines.prepare import prepare
+from keras_dhnn.pipelines.sat4_twin import write_sat4
 from keras_dhnn.pipelines.synthetic import write_ucmd
 from keras_dhnn.presets import load_preset
 from keras_dhnn.train import compile_phase
 
+# What is trained of each preset by default: all that lies above this cut.
+_CUTS = {"ucmd": "features", "ucmd-dual": "features", "sat4": "images"}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="ucmd", choices=["ucmd", "ucmd-dual"])
-    parser.add_argument("--cut", default="features", help="train what lies above it: features, stage5, ..., images")
+    parser.add_argument("--preset", default="ucmd", choices=list(_CUTS))
+    parser.add_argument("--cut", help="train what lies above it: features, stage5, ..., images (sat4's default)")
     parser.add_argument("--backbone", help="another network than the preset's; pan_cnn and mul_cnn see stored sizes")
-    parser.add_argument("--per-class", type=int, default=20, help="images of each class of the twin")
-    parser.add_argument("--steps", type=int, help="gradient steps a measurement (default: 400 for features, else 8)")
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--per-class", type=int, default=20, help="images of each class of ucmd's twin")
+    parser.add_argument("--size", type=int, default=20_000, help="patches of sat4's twin")
+    parser.add_argument("--steps", type=int, help="steps a measurement (default: 400 for features, sat4 78, else 8)")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    steps = arguments.steps or (400 if arguments.cut == "features" else 8)
+    preset, cut = arguments.preset, arguments.cut or _CUTS[arguments.preset]
+    steps = arguments.steps or {"features": 400}.get(cut, 78 if preset == "sat4" else 8)
+    experiment = _experiment(preset, arguments.backbone, cut, arguments.precision)
     with tempfile.TemporaryDirectory() as folder:
-        write_ucmd(Path(folder), per_class=arguments.per_class)
-        archives = {"ucmd": ucmd, "ucmd-dual": ucmd_dual}
-        archive = archives[arguments.preset].open_archive(Path(folder))
-        info = prepare(archive, Path(folder) / f"{arguments.preset}-synthetic", synthetic=True).info
-        experiment = _experiment(arguments.preset, arguments.backbone, arguments.cut)
-        network = Network(experiment, info, np.arange(4 * info.count))
-        rates = [measure(network, arguments.cut, steps) for _ in range(arguments.repeats + 1)][1:]
+        info = _twin(Path(folder), preset, arguments)
+        network = Network(experiment, info, np.arange(experiment.data.turns * info.count))
+        rates = [measure(network, cut, steps) for _ in range(arguments.repeats + 1)][1:]
     ratio = statistics.median(fit / bare for fit, bare in rates)
     if arguments.json:
-        print(json.dumps({f"fit to bare loop, {arguments.preset}, {arguments.cut}": ratio}))
+        print(json.dumps({f"fit to bare loop, {preset}, {cut}": ratio}))
         return
     for fit, bare in rates:
         print(f"fit {fit:8.1f} images/s   bare loop {bare:8.1f} images/s   ratio {fit / bare:.3f}")
@@ -62,18 +67,27 @@ def main():
     sys.exit(ratio < 0.9)
 
 
-def _experiment(preset, backbone, cut):
-    experiment = load_preset(preset)
+def _experiment(preset, backbone, cut, precision):
+    experiment = load_preset(preset).override(f"training.precision={precision}")
     if backbone:
         experiment = experiment.override(f"model.backbone={backbone}", "model.hidden=0", "data.image_size=0")
     phase, other = ("head", "fine_tune") if cut == "features" else ("fine_tune", "head")
     return experiment.override(f"{phase}.cut={cut}", f"{phase}.epochs=1", f"{other}.epochs=0")
 
 
+def _twin(folder, preset, arguments):
+    if preset == "sat4":
+        write_sat4(folder, size=arguments.size)
+    else:
+        write_ucmd(folder, per_class=arguments.per_class)
+    archive = {"sat4": sat4, "ucmd": ucmd, "ucmd-dual": ucmd_dual}[preset].open_archive(folder)
+    return prepare(archive, folder / f"{preset}-synthetic", synthetic=True).info
+
+
 def measure(network, cut, steps):
     """Images a second of fit and of the bare loop."""
     batch_size = network.experiment.training.batch_size
-    items = np.arange(4 * network.info.count)
+    items = np.arange(len(network.labels))
     steps_per_epoch = len(items) // batch_size
     epochs = max(1, steps // steps_per_epoch)
     model, make_batches = network.above(cut)

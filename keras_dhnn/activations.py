@@ -29,15 +29,13 @@ class Activations:
         """`{source: (k, ...) float32}` of items `(k,)`."""
         return {source: tf.cast(tf.gather(tensor, items), tf.float32) for source, tensor in self._tensors.items()}
 
-    def batches(self, items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
+    def batches(self, items, *, batch_size, **how):
         """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
 
         Args:
             items: `(k,)` item numbers.
             batch_size: items a batch.
-            seed: of the order, which is a function of seed and epoch; None keeps the order of `items`.
-            epochs: range of epochs.
-            drop_remainder: whether the last batch of an epoch is left out if it is smaller.
+            **how: `seed`, `epochs`, `drop_remainder` and `replicas`, as there.
 
         Returns:
             `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
@@ -46,7 +44,7 @@ class Activations:
         def gather(_, index):
             return self.gather(index), {"label": tf.gather(self._labels, index), "index": index}
 
-        numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
+        numbers = item_batches(items, batch_size=batch_size, **how)
         return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
@@ -93,6 +91,8 @@ def _key(model, info, turns, source, size):
     digest = hashlib.sha256(f"{info.checksum} {turns} {size[0]} {model.name}{which}".encode())
     for layer in model.layers:
         digest.update(f"{type(layer).__name__} {layer.output_shape}".encode())
+        if layer.compute_dtype != "float32":
+            digest.update(layer.compute_dtype.encode())
     for weights in model.get_weights():
         digest.update(weights.tobytes())
     return digest.hexdigest()[:16]

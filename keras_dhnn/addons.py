@@ -28,6 +28,19 @@ def rotate(images, angles):
     return tf.ensure_shape(turned, images.shape)
 
 
+class _MultiOptimizer(tfa.optimizers.MultiOptimizer):
+    """tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's there."""
+
+    def apply_gradients(self, grads_and_vars, **kwargs):
+        pairs = list(grads_and_vars)
+        updates = [
+            spec["optimizer"].apply_gradients([pair for pair in pairs if pair[1].name in spec["weights"]], **kwargs)
+            for spec in self.optimizer_specs
+        ]
+        with tf.control_dependencies([tf.group(updates)]):
+            return self.iterations.assign_add(1, read_value=False)
+
+
 def multi_optimizer(pairs):
     """One optimizer for layers that learn at different rates.
 
@@ -60,8 +73,10 @@ def multi_optimizer(pairs):
             "Invalid value received for argument `pairs`. Expected every weight once, with a name of its own. "
             f"Received: {', '.join(repeated)} more than once"
         )
-    optimizer = tfa.optimizers.MultiOptimizer(list(pairs))
+    optimizer = _MultiOptimizer(list(pairs))
     for number, (inner, _) in enumerate(pairs):
         # MultiOptimizer does not: without this a checkpoint has neither the moments nor the schedules' steps.
         optimizer._track_trackable(inner, f"optimizer_{number}")
+    for each in (optimizer, *(inner for inner, _ in pairs)):
+        each.iterations  # noqa: B018 - makes the variable here, not inside of the first training step
     return optimizer

@@ -76,6 +76,8 @@ class Loss:
     """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
+        objective: of the pairs: "likelihood", or "contrastive" (the baseline DSH, whose own settings are eta = 0.02 *
+            bits and quantization = "l1"; it has no penalty).
         similarity_factor: s of the weighted sigmoid; the pairwise likelihood divides by P = s * bits.
         penalty: a fixed P instead (1: DHN, 2: DPSH).
         eta: weight of the quantisation loss. A paper's eta_paper is for sums: see `losses.quantization.eta_in_means`.
@@ -88,6 +90,7 @@ class Loss:
             beta = beta_paper * bits / V items and gamma = gamma_paper * bits.
     """
 
+    objective: str = "likelihood"
     similarity_factor: float = 0.5
     penalty: float | None = None
     eta: float = 0.1
@@ -130,6 +133,8 @@ class Training:
         validate_every: epochs between two validations.
         update: of SIDHCNN: "joint" (both networks at once, pairs of the batch) or "alternating" (Algorithm 1: an epoch
             updates one network after the other against the latest features of all items).
+        precision: "float32", or "bfloat16": while training, the network computes in it, above float32 weights; the
+            hash layer and the loss stay float32, and so does the network that training leaves.
     """
 
     batch_size: int = 128
@@ -137,6 +142,7 @@ class Training:
     patience: int = 0
     validate_every: int = 1
     update: str = "joint"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

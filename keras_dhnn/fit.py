@@ -18,13 +18,14 @@ from keras_dhnn.train import train
 QUERIES = {"paper": 1000 / 8400, "grouped": 0.2}
 
 
-def fit(run, info, bar=no_bar):
+def fit(run, info, bar=no_bar, strategy=None):
     """Trains the experiment of a run, or continues it, and writes all of its results.
 
     Args:
         run: the `Run`, created.
         info: `DatasetInfo` of the prepared data set.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        strategy: see `train`; every other process of it calls `assist`.
 
     Returns:
         The metrics, as in the run's `metrics.json`.
@@ -32,7 +33,13 @@ def fit(run, info, bar=no_bar):
     started, experiment = time.monotonic(), run.experiment
     split = load_split(run, info)
     snapshots = run.snapshots if len(info.images) > 1 else None
-    trained = train(experiment, info, split, run.checkpoints, tensorboard=run.tensorboard, snapshots=snapshots, bar=bar)
+    trained = train(
+        *(experiment, info, split, run.checkpoints),
+        tensorboard=run.tensorboard,
+        snapshots=snapshots,
+        bar=bar,
+        strategy=strategy,
+    )
     seconds = {"training": time.monotonic() - started}
     labels = np.repeat(info.true_labels, experiment.data.turns)
     write_json(run.history_path, trained.history)
@@ -50,6 +57,18 @@ def fit(run, info, bar=no_bar):
     write_json(run.metrics_path, metrics)
     run.save_outputs(trained.outputs, labels)
     return metrics
+
+
+def assist(experiment, info, folder, strategy):
+    """Trains along with the process that calls `fit`, and writes nothing.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the same data set.
+        folder: the run's resumable state, if it is being resumed; else a folder with nothing in it.
+        strategy: see `train`.
+    """
+    train(experiment, info, draw_split(experiment.data, experiment.seed, info), folder, strategy=strategy)
 
 
 def _float_features_map(trained, labels, split):

@@ -44,6 +44,7 @@ class Network:
         info: `DatasetInfo` of the prepared data set.
         database: `(m,)` item numbers over which features are standardised.
         bar: context manager factory `bar(description, total, unit)`.
+        strategy: `tf.distribute.Strategy` that the model is trained under; None: on one device.
 
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`.
@@ -52,15 +53,19 @@ class Network:
         labels: `(n,)` labels of all items.
     """
 
-    def __init__(self, experiment, info, database, bar=no_bar):
+    def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.labels = np.repeat(info.labels, experiment.data.turns)
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
         sources = sources_of(info)
-        self.branches = {source: self._branch(source, database, len(sources) > 1) for source in sources}
-        branches = list(self.branches.values())
-        self.model = branches[0] if len(branches) == 1 else SIDHCNN(branches, name="sidhcnn")
+        if len(sources) > 1:
+            _check_dual(self.strategy, experiment)
+        with self.strategy.scope(), _computing_in(experiment.training.precision):
+            self.branches = {source: self._branch(source, database, len(sources) > 1) for source in sources}
+            branches = list(self.branches.values())
+            self.model = branches[0] if len(branches) == 1 else SIDHCNN(branches, name="sidhcnn")
 
     def _branch(self, source, database, named):
         backbone = self._backbone(source, database)
@@ -149,8 +154,12 @@ class Network:
 
         Returns:
             `(model, make_batches)`: a DHNN or SIDHCNN, and a function `make_batches(items, *, batch_size, seed, epochs,
-            drop_remainder)` of the batches that enter it.
+            drop_remainder, replicas)` of the batches that enter it.
         """
+        with self.strategy.scope():
+            return self._above(cut)
+
+    def _above(self, cut):
         arrays, cuts = {}, {}
         for source, branch in self.branches.items():
             own = cuts[source] = of_source("cut", cut, source)
@@ -189,8 +198,40 @@ class Network:
             return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
 
 
+@contextlib.contextmanager
+def _computing_in(precision):
+    """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+    if precision not in policies:
+        raise ValueError(
+            f"Invalid value received for setting `training.precision`. Expected one of {', '.join(policies)}. "
+            f"Received: {precision!r}"
+        )
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(policies[precision])
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+
+
 def _freeze_normalization(backbone):
     """Few images change a network's running statistics for the worse: they stay ImageNet's."""
     for layer in backbone.layers:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.trainable = False
+
+
+def _check_dual(strategy, experiment):
+    """The two networks' losses meet pairs of the whole batch, which is why they are trained on one device."""
+    if strategy.num_replicas_in_sync > 1:
+        raise ValueError("--strategy trains one network. Leave it out for two image sources.")
+    for path, value, expected in (
+        ("training.precision", experiment.training.precision, "float32"),
+        ("loss.objective", experiment.loss.objective, "likelihood"),
+    ):
+        if value != expected:
+            raise ValueError(
+                f"Invalid value received for setting `{path}`. Expected {expected} for two image sources. "
+                f"Received: {value!r}"
+            )

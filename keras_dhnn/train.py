@@ -11,6 +11,7 @@ from keras_dhnn.callbacks.resumable import ResumableState
 from keras_dhnn.callbacks.snapshots import Snapshots
 from keras_dhnn.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.callbacks.validation import ValidationMAP
+from keras_dhnn.distribution import distribute, is_chief
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
@@ -46,7 +47,7 @@ class Trained:
     history: dict
 
 
-def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, bar=no_bar):
+def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, bar=no_bar, strategy=None):
     """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
@@ -62,6 +63,8 @@ def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, 
         tensorboard: folder for event files; None writes none.
         snapshots: folder for the outputs of some items at a few epochs of the first phase; None writes none.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        strategy: `tf.distribute.Strategy` that the gradient steps are spread by; None: one device. All processes call
+            this alike, and end with the same weights; only the chief writes states.
 
     Returns:
         `Trained`.
@@ -71,7 +74,7 @@ def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, 
         ValueError: for settings that the network or the data do not allow.
     """
     tf.keras.utils.set_random_seed(experiment.seed)
-    network = Network(experiment, info, split.database, bar)
+    network = Network(experiment, info, split.database, bar, strategy)
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
@@ -81,21 +84,34 @@ def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, 
         logs = tensorboard / name if tensorboard else None
         seen = snapshots if name == phases[0] else None
         history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar)
+    if experiment.training.precision != "float32":
+        network = _in_float32(network, split.database)
     outputs = network.encode(cuts[-1], everything, "Codes after training")
     return Trained(network.model, outputs, untrained, network.features, history)
+
+
+def _in_float32(network, database):
+    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    experiment = network.experiment.override("training.precision=float32")
+    exact = Network(experiment, network.info, database, network.bar, network.strategy)
+    exact.model.set_weights(network.model.get_weights())
+    return exact
 
 
 def _train_phase(network, split, name, folder, logs, snapshots, bar):
     experiment, phase = network.experiment, getattr(network.experiment, name)
     model, make_batches = network.above(phase.cut)
-    batch_size = min(experiment.training.batch_size, len(split.fitting))
+    strategy = network.strategy
+    replicas = strategy.num_replicas_in_sync
+    batch_size = min(experiment.training.batch_size, len(split.fitting) // replicas * replicas)
     # Of alternating updates an epoch is an outer iteration: a pass for each network.
     passes = len(network.branches) if _alternating(network) else 1
     steps = passes * (len(split.fitting) // batch_size)
-    compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
+    with strategy.scope():
+        compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
     encode = make_encoder(model)
     validation = _validation(network, split, encode, make_batches)
-    state = ResumableState(folder, validation)
+    state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
@@ -106,7 +122,9 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
         if snapshots:
             callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches))
         if first is not None:
-            data = make_batches(
+            data = distribute(
+                strategy,
+                make_batches,
                 split.fitting,
                 batch_size=batch_size,
                 # Phases see different orders.
@@ -166,6 +184,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         model.compile(
             make_optimizer(training.optimizer, phase, model, steps),
             eta=loss.eta,
+            objective=loss.objective,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
             **how,

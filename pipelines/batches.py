@@ -24,6 +24,7 @@ def batches(
     labels=None,
     records=None,
     memory_budget=MEMORY_BUDGET,
+    replicas=(range(1), 1),
 ):
     """Batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
 
@@ -49,6 +50,7 @@ def batches(
         records: where images come from; by default memory, shared by all calls for this data set, if they fit into
             `memory_budget` bytes, else the files.
         memory_budget: see `records`.
+        replicas: see `item_batches`.
 
     Returns:
         tf.data.Dataset of `({source: (B, H, W, C) float32}, {"label": (B,) int32, "index": (B,) int64})`. Images are
@@ -76,9 +78,10 @@ def batches(
             images = _augment(augment, images, items, tf.stack([tf.constant(seed, tf.int64), epoch]))
         return images, {"label": tf.gather(labels, index), "index": items}
 
-    numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
+    how = {"seed": seed, "epochs": epochs, "drop_remainder": drop_remainder, "replicas": replicas}
+    numbers = item_batches(items, batch_size=batch_size, **how)
     dataset = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs)))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs) * len(replicas[0])))
     options = tf.data.Options()
     # The rewriting that these ask for copies everything that the graph holds, also the images in memory.
     options.experimental_optimization.apply_default_optimizations = False
@@ -90,9 +93,20 @@ def steps_per_epoch(items, batch_size, drop_remainder=False):
     return len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
 
 
-def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
-    """The order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`."""
+def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False, replicas=(range(1), 1)):
+    """The order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`.
+
+    With `replicas`, a range of numbers and the number of all replicas, every batch is cut into as many equal parts as
+    there are replicas, and those of the replicas in the range are given, one after the other.
+
+    Raises:
+        ValueError: if the batches cannot be cut into equal parts.
+    """
     steps = steps_per_epoch(items, batch_size, drop_remainder)
+    own, everyone = replicas
+    if everyone > 1 and (batch_size % everyone or not drop_remainder):
+        raise _invalid("batch_size", f"full batches of a multiple of the number of replicas, {everyone}", batch_size)
+    part = batch_size // everyone
     items = tf.constant(items, tf.int64)
 
     def epoch_of(epoch):
@@ -100,11 +114,11 @@ def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainde
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(items, tf.stack([tf.constant(seed, tf.int64), epoch]))
 
-        def batch(step):
-            chosen = order[step * batch_size : (step + 1) * batch_size]
-            return epoch, tf.ensure_shape(chosen, [batch_size if drop_remainder else None])
+        def batch(number):
+            first = number // len(own) * batch_size + (own.start + number % len(own)) * part
+            return epoch, tf.ensure_shape(order[first : first + part], [part if drop_remainder else None])
 
-        return tf.data.Dataset.range(steps).map(batch)
+        return tf.data.Dataset.range(steps * len(own)).map(batch)
 
     return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_of)
 

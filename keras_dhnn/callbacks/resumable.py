@@ -22,16 +22,18 @@ class ResumableState(tf.keras.callbacks.Callback):
         folder: where the phase's state is kept.
         validation: the phase's `ValidationMAP`, whose best weights are part of the state.
         seconds: least time between two states; the last epoch always writes one.
+        writes: whether this process writes states; of several that train together only one does, and all restore.
 
     Attributes:
         history: `{name: [value of each epoch]}`; None where an epoch had none.
     """
 
-    def __init__(self, folder, validation, seconds=20.0):
+    def __init__(self, folder, validation, seconds=20.0, writes=True):
         super().__init__()
         self.folder = folder
         self.validation = validation
         self.seconds = seconds
+        self.writes = writes
         self.history = {}
         self._written = time.monotonic()
 
@@ -59,7 +61,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         for values in self.history.values():
             values.extend([None] * (epoch + 1 - len(values)))
         ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
-        if ended or time.monotonic() - self._written >= self.seconds:
+        if self.writes and (ended or time.monotonic() - self._written >= self.seconds):
             self.write(epoch, ended)
 
     def write(self, epoch, ended=False):
@@ -81,4 +83,6 @@ class ResumableState(tf.keras.callbacks.Callback):
 
 
 def _checkpoint(model):
-    return tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    # Not the model's metrics, which start anew with every epoch: to read them, all processes must take part.
+    parts = {"backbone": model.backbone, "head": model.head, "optimizer": model.optimizer}
+    return tf.train.Checkpoint(**parts, **({} if model.bank is None else {"bank": model.bank}))

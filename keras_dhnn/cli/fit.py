@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,14 @@ def fit(
     resume: Annotated[
         Path | None, typer.Option(help="Continue this unfinished run to where it would have ended.", metavar="RUN")
     ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="Train data-parallel: mirrored, on all GPUs of this machine; or multi_worker, by several processes, "
+            "each started with this command and its own TF_CONFIG; the first one writes the run. The batch size is "
+            "that of all together."
+        ),
+    ] = None,
     run_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the run below RUNS.", metavar="NAME")
     ] = None,
@@ -80,6 +89,12 @@ def fit(
     from keras_dhnn.runs import Run
 
     bar = bars(quiet)
+    # Before anything else: several processes start with it.
+    strategy = _strategy(strategy)
+    if not _writes(strategy):
+        experiment = _experiment(name, config, bits, protocol, backbone, seed, settings) if resume is None else None
+        _assist(experiment, resume, synthetic, data, strategy)
+        return
     if resume is not None:
         run = Run.open(resume, finished=False)
         if run.finished:
@@ -93,7 +108,44 @@ def fit(
             experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
         run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
-    _fit(run, info, bar, as_json)
+    _fit(run, info, bar, as_json, strategy)
+
+
+def _strategy(name):
+    if name is None:
+        return None
+    from keras_dhnn.distribution import make_strategy
+
+    return make_strategy(name)
+
+
+def _writes(strategy):
+    if strategy is None:
+        return True
+    from keras_dhnn.distribution import is_chief
+
+    return is_chief(strategy)
+
+
+def _assist(experiment, resume, synthetic, data, strategy):
+    """What a worker does beside the chief: it trains along, and writes no run."""
+    import tensorflow as tf
+
+    from keras_dhnn.fit import assist
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.runs import Run
+
+    tf.config.experimental.enable_op_determinism()
+    if resume is not None:
+        run = Run.open(resume, finished=False)
+        info = DatasetInfo.load(data / run.experiment.data.name)
+        run.check_data(info)
+        assist(run.experiment, info, run.checkpoints, strategy)
+        return
+    if synthetic:
+        raise ValueError("Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic")
+    with tempfile.TemporaryDirectory() as nothing:
+        assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
 def _experiment(name, config, bits, protocol, backbone, seed, settings):
@@ -201,7 +253,7 @@ def _free_name(runs, experiment):
     return next(name for name in names if not (runs / name).exists())
 
 
-def _fit(run, info, bar, as_json):
+def _fit(run, info, bar, as_json, strategy):
     import tensorflow as tf
 
     from keras_dhnn.fit import fit as fit_run
@@ -209,7 +261,7 @@ def _fit(run, info, bar, as_json):
     # So that a run that was killed and resumed ends with the same weights as one that was not.
     tf.config.experimental.enable_op_determinism()
     try:
-        metrics = fit_run(run, info, bar)
+        metrics = fit_run(run, info, bar, strategy)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with: keras-dhnn fit --resume {run.path}", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.similarity import label_similarity
-
-PAIR_WEIGHTINGS = ("mean", "balanced")
 
 
 def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean"):
@@ -17,27 +16,13 @@ def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean
         rows: `(n, l)` float32 network outputs.
         columns: `(m, l)` float32 network outputs.
         penalty: P; 1 in DHN, 2 in DPSH, `s * l` in DHNN.
-        pair_weighting: "mean" over all pairs, or "balanced": half the mean over similar pairs plus half the mean
-            over dissimilar ones (ours, not the papers').
+        pair_weighting: see `pair_mean`.
 
     Returns:
         Scalar float32.
-
-    Raises:
-        ValueError: if `pair_weighting` is neither.
     """
-    if pair_weighting not in PAIR_WEIGHTINGS:
-        raise ValueError(
-            "Invalid value received for argument `pair_weighting`. "
-            f"Expected one of {', '.join(PAIR_WEIGHTINGS)}. Received: pair_weighting={pair_weighting!r}"
-        )
     upsilon = tf.matmul(rows, columns, transpose_b=True) / penalty
-    costs = tf.nn.softplus(upsilon) - similarity * upsilon
-    if pair_weighting == "mean":
-        return tf.reduce_mean(costs)
-    similar = tf.math.divide_no_nan(tf.reduce_sum(similarity * costs), tf.reduce_sum(similarity))
-    dissimilar = tf.math.divide_no_nan(tf.reduce_sum((1 - similarity) * costs), tf.reduce_sum(1 - similarity))
-    return 0.5 * similar + 0.5 * dissimilar
+    return pair_mean(tf.nn.softplus(upsilon) - similarity * upsilon, similarity, pair_weighting)
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):

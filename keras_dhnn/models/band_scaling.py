@@ -57,5 +57,6 @@ def scale_bands(backbone, low, high):
         cuts through it as through the backbone.
     """
     images = tf.keras.Input(backbone.input_shape[1:], name="images")
-    scaling = BandScaling(low, high, name="band_scaling")
+    # float32 whatever the compute policy: 16 bits of a sensor need more digits than bfloat16 has.
+    scaling = BandScaling(low, high, name="band_scaling", dtype="float32")
     return tf.keras.Model(images, backbone(scaling(images)), name=f"scaled_{backbone.name}")

@@ -2,10 +2,14 @@
 
 import tensorflow as tf
 
+from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.models.band_scaling import BandScaling
+from keras_dhnn.models.global_batch import global_batch
 from keras_dhnn.similarity import label_similarity
+
+OBJECTIVES = ("likelihood", "contrastive")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -41,10 +45,11 @@ class DHNN(tf.keras.Model):
         eta=0.1,
         norm="l2",
         pair_weighting="mean",
+        objective="likelihood",
         bank=None,
         **kwargs,
     ):
-        """Sets the objective: `mean pairwise likelihood + eta * mean quantisation loss`.
+        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss`.
 
         Args:
             optimizer: a Keras optimiser.
@@ -52,11 +57,18 @@ class DHNN(tf.keras.Model):
             penalty: P itself, instead of `similarity_factor`.
             eta: weight of the quantisation loss.
             norm: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
-            pair_weighting: "mean" or "balanced", see `pairwise_likelihood`.
+            pair_weighting: "mean" or "balanced", see `pair_mean`.
+            objective: the pairwise loss: "likelihood", or "contrastive" (DSH, with its margin of 2 l).
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         super().compile(optimizer=optimizer, **kwargs)
+        if objective not in OBJECTIVES:
+            raise ValueError(
+                "Invalid value received for argument `objective`. "
+                f"Expected one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}"
+            )
+        self.pairwise = objective
         self.penalty = similarity_factor * self.bits if penalty is None else penalty
         self.eta = eta
         self.norm = norm
@@ -80,23 +92,30 @@ class DHNN(tf.keras.Model):
         """
         others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
         similarity = label_similarity(labels, tf.cast(their_labels, labels.dtype))
-        return {
-            "pairwise": pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting),
-            "quantization": quantization(outputs, self.norm),
-        }
+        if self.pairwise == "contrastive":
+            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting)
+        else:
+            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting)
+        return {"pairwise": pairwise, "quantization": quantization(outputs, self.norm)}
 
     def train_step(self, data):
-        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means."""
+        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+
+        Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
+        """
         images, targets = data
         with tf.GradientTape() as tape:
-            outputs = self(images, training=True)[self.source]
+            outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
             parts = self.objective(outputs, targets["label"])
-            # What layers add, such as weight decay, is trained on and logged as part of the loss.
-            loss = tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses])
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        return self._track(loss, parts)
+            # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
+            # all of it, and their gradients are summed.
+            added = tf.add_n([*self.losses, 0.0])
+            objective = parts["pairwise"] + self.eta * parts["quantization"]
+            own = objective + added / self.distribute_strategy.num_replicas_in_sync
+        self.optimizer.minimize(own, self.trainable_variables, tape=tape)
+        return self._track(objective + added, parts)
 
     def test_step(self, data):
         """The losses of a batch, without a step."""

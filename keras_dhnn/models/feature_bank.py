@@ -23,7 +23,13 @@ class FeatureBank(tf.keras.layers.Layer):
         self.items = tf.constant(items)
         self.labels = tf.constant(np.asarray(labels, np.int32))
         self.outputs = self.add_weight(
-            name="outputs", shape=(len(items), bits), initializer="zeros", trainable=False, dtype="float32"
+            name="outputs",
+            shape=(len(items), bits),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            # All replicas write the same rows: those of the batch of all.
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
     def refresh(self, items, outputs):

@@ -43,7 +43,9 @@ class SAT4CNN(tf.keras.Model):
         _check(input_shape, filters, padding, mean, variance)
         # === Functional Model ===
         images = tf.keras.Input(input_shape, name="images")
-        x = tf.keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(images)
+        # float32 whatever the compute policy: pixels may need more digits than bfloat16 has.
+        normalize = tf.keras.layers.Normalization(mean=mean, variance=variance, name="normalization", dtype="float32")
+        x = normalize(images)
         x = _convolution(x, filters[0], 5, padding, "conv1")
         x = tf.keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
         x = _convolution(x, filters[1], 3, padding, "conv2")

@@ -170,3 +170,22 @@ def test_feature_bank_refreshes_the_rows_of_its_items():
 def test_feature_bank_rejects_items_out_of_order():
     with pytest.raises(ValueError, match="rising order"):
         FeatureBank([5, 3], [0, 1], 8)
+
+
+def test_contrastive_objective_is_that_of_dsh():
+    """Pairs by their squared distances with a margin of 2 l; the quantisation loss as it is."""
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.compile(tf.keras.optimizers.legacy.SGD(0.0), objective="contrastive", eta=0.02 * BITS, norm="l1")
+    inputs, targets = batch(inputs, labels)
+    outputs = model(inputs)["image"].numpy()
+    distances = ((outputs[:, None] - outputs) ** 2).sum(axis=2)
+    costs = 0.5 * np.where(labels[:, None] == labels, distances, np.maximum(2 * BITS - distances, 0))
+    regulariser = 0.01 * 2 * np.abs(np.abs(outputs) - 1).sum(axis=1).mean()
+    logs = {name: float(value) for name, value in model.train_step((inputs, targets)).items()}
+    assert logs["loss"] == pytest.approx(costs.mean() + regulariser, rel=1e-5)
+
+
+def test_unknown_objective_is_refused():
+    with pytest.raises(ValueError, match=r"likelihood, contrastive. Received: objective='triplet'"):
+        linear_model().compile(tf.keras.optimizers.legacy.SGD(0.0), objective="triplet")
