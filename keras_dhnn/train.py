@@ -29,20 +29,20 @@ class Trained:
 
     Attributes:
         model: the `DHNN`, with the weights of the best validated epoch of the last phase.
-        outputs: `(n, l)` float32, hash outputs of all items.
+        outputs: `(n, l)` float32, hash outputs of all items; None if they were not asked for.
         untrained: `(n, l)` float32, the same before the first step.
         features: `(n, d)` float32, the frozen backbone's features that the head was trained on; None without such.
         history: `{phase: {name: [value of each epoch]}}`.
     """
 
     model: DHNN
-    outputs: np.ndarray
-    untrained: np.ndarray
+    outputs: np.ndarray | None
+    untrained: np.ndarray | None
     features: np.ndarray | None
     history: dict
 
 
-def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
+def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, epochs=None, outputs=True):
     """Trains a DHNN on the database of a split; continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
@@ -55,6 +55,9 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
         folder: where the resumable state is kept.
         tensorboard: folder for event files; None writes none.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        epochs: pause after so many epochs, counted over the phases; a later call in the same folder continues, and
+            learning rates decay as if there were no pause. None trains to the end.
+        outputs: whether to encode all items, before and after.
 
     Returns:
         `Trained`.
@@ -68,16 +71,20 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar):
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
-    untrained = network.encode(cuts[0], everything, "Codes before training")
+    untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
-        history[name] = _train_phase(network, split, name, folder / name, logs, bar)
-    outputs = network.encode(cuts[-1], everything, "Codes after training")
-    return Trained(network.model, outputs, untrained, network.features, history)
+        last = getattr(experiment, name).epochs
+        if epochs is not None:
+            last, epochs = min(last, epochs), max(0, epochs - last)
+        if last:
+            history[name] = _train_phase(network, split, name, folder / name, logs, bar, last)
+    trained = network.encode(cuts[-1], everything, "Codes after training") if outputs else None
+    return Trained(network.model, trained, untrained, network.features, history)
 
 
-def _train_phase(network, split, name, folder, logs, bar):
+def _train_phase(network, split, name, folder, logs, bar, last):
     experiment, phase = network.experiment, getattr(network.experiment, name)
     model, make_batches = network.above(phase.cut)
     batch_size = min(experiment.training.batch_size, len(split.fitting))
@@ -86,22 +93,20 @@ def _train_phase(network, split, name, folder, logs, bar):
     validation = _validation(network, split, model, make_batches)
     state = ResumableState(folder, validation)
     first = state.restore(model)
-    with bar(f"Training ({name.replace('_', ' ')})", steps * phase.epochs, "step") as update:
+    with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
-        if first is not None:
+        if first is not None and first < last:
             data = make_batches(
                 split.fitting,
                 batch_size=batch_size,
                 # Phases see different orders.
                 seed=2 * experiment.seed + PHASES.index(name),
-                epochs=range(first, phase.epochs),
+                epochs=range(first, last),
                 drop_remainder=True,
             )
-            model.fit(
-                data, epochs=phase.epochs, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0
-            )
+            model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return state.history

@@ -9,6 +9,7 @@ from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.fit import fit
+from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit):
+for verb in (prepare, fit, evaluate, compare, query, audit, grid):
     app.command()(verb)
 
 

@@ -9,41 +9,30 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunsFolder
+from keras_dhnn.cli.options import (
+    Backbone,
+    Bits,
+    Config,
+    DataFolder,
+    Json,
+    Protocol,
+    Quiet,
+    RunsFolder,
+    Settings,
+    Synthetic,
+)
 
 
 def fit(
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="paper: queries at random among all rotated images, as published (it leaks: nearly every query has a "
-            "rotated copy in the database). grouped: by original image, the honest one."
-        ),
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), any Keras application such as "
-            "MobileNetV2, or package.module:function."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="An experiment as JSON, such as a run's experiment.json.", metavar="FILE")
-    ] = None,
-    synthetic: Annotated[
-        bool,
-        typer.Option("--synthetic", help="Make and use a synthetic twin of the data set: needs no data, no network."),
-    ] = False,
+    bits: Bits = None,
+    protocol: Protocol = None,
+    backbone: Backbone = None,
+    settings: Settings = None,
+    config: Config = None,
+    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this unfinished run to where it would have ended.", metavar="RUN")
     ] = None,
@@ -78,15 +67,16 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = _experiment(name, config, bits, protocol, backbone, seed, settings)
+        experiment = chosen_experiment(name, config, bits, protocol, backbone, seed, settings)
         if synthetic:
-            experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
-        info = _prepared(data, experiment.data.name)
+            experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
+        info = prepared(data, experiment.data.name)
         run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
     _fit(run, info, bar, as_json)
 
 
-def _experiment(name, config, bits, protocol, backbone, seed, settings):
+def chosen_experiment(name, config, bits, protocol, backbone, seed, settings):
+    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
     from keras_dhnn.config import Experiment
     from keras_dhnn.presets import load_preset
 
@@ -124,7 +114,8 @@ def _backbone_changes(backbone):
     return changes
 
 
-def _twin(name, data, bar):
+def twin(name, data, bar):
+    """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
 
     how = {"ucmd": {"per_class": 20}, "sat4": {"size": 20_000, "label_noise": 0.0}}
@@ -133,7 +124,8 @@ def _twin(name, data, bar):
     return prepare_twin(name, data, bar, **how[name]).info.name
 
 
-def _prepared(data, name):
+def prepared(data, name):
+    """`DatasetInfo` of a prepared data set; if there is none, the error says how to make it."""
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.pipelines.errors import DataError
 
