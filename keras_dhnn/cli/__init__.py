@@ -12,6 +12,7 @@ from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
+from keras_dhnn.cli.tune import tune
 
 app = typer.Typer(
     help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, grid):
+for verb in (prepare, fit, evaluate, compare, query, audit, tune, grid):
     app.command()(verb)
 
 
