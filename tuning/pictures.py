@@ -59,7 +59,7 @@ def _bin_names(space, path):
     if isinstance(part, Choice):
         return [str(value).lower() for value in part.values]
     edges = _edges(part)
-    return [f"{low:.3g} – {high:.3g}" for low, high in itertools.pairwise(edges)]
+    return [f"{low:.2g} –\n{high:.2g}" for low, high in itertools.pairwise(edges)]
 
 
 def _bin(part, value):

@@ -15,6 +15,7 @@ from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.runs import RunError, write_json
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
+from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
 from keras_dhnn.tuning.trials import read_trials
 
@@ -55,6 +56,7 @@ class Search(BaseTuner):
         finally:
             # Only the objective travels to a chief.
             if result:
+                result["worker"] = self.tuner_id
                 write_json(Path(self.get_trial_dir(trial.trial_id)) / "result.json", result)
         return {OBJECTIVE: result["val_map"]}
 
@@ -169,8 +171,6 @@ def score_winner(rows, space, info, folder, *, bar=no_bar):
     Raises:
         RunError: if no trial finished.
     """
-    from keras_dhnn.tuning.measure import measure
-
     best, path = best_trial(rows), Path(folder) / "winner.json"
     if best is None:
         reasons = [row["reason"] for row in rows if row["status"] == "failed"]
