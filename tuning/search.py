@@ -13,7 +13,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 
 from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.errors import DataError
-from keras_dhnn.runs import RunError, write_json
+from keras_dhnn.runs import RunError, write_json, write_text
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
@@ -182,6 +182,6 @@ def score_winner(rows, space, info, folder, *, bar=no_bar):
             return winner
     scores = measure(experiment, info, Path(folder) / "checkpoints" / best["trial"], queries=True, bar=bar)
     winner = {"trial": best["trial"], "settings": best["settings"], **scores}
+    write_text(Path(folder) / "experiment.json", experiment.to_json())
     write_json(path, winner)
-    (Path(folder) / "experiment.json").write_text(experiment.to_json())
     return winner
