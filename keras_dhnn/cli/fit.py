@@ -71,7 +71,8 @@ def fit(
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
-        run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
+        usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
+        run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
     _fit(run, info, bar, as_json)
 
 
@@ -137,8 +138,8 @@ def prepared(data, name):
     return DatasetInfo.load(data / name)
 
 
-def _free_name(runs, experiment):
-    base = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
+def free_name(runs, base):
+    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
     return next(name for name in names if not (runs / name).exists())
 

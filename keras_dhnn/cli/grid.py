@@ -1,6 +1,5 @@
 """`keras-dhnn grid`: a table of scores over settings."""
 
-import itertools
 import json
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, prepared, twin
+from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
@@ -103,12 +102,6 @@ def grid(
         check_job(path, request, info)
     result = _fit(path, base, axes, info, request["paper_eta"], quiet)
     _write(path, result, "val_map" if validation else "map", as_json)
-
-
-def free_name(runs, base):
-    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (runs / name).exists())
 
 
 def base_experiment(request):

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, prepared, twin
-from keras_dhnn.cli.grid import base_experiment, free_name
+from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
