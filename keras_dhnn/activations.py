@@ -14,19 +14,20 @@ BUDGET = 2 * 2**30
 
 
 class Activations:
-    """Outputs of a frozen model for all items of a data set.
+    """Outputs of frozen models for all items of a data set.
 
     Args:
-        array: `(n, ...)` float16 or float32, the outputs of items 0 to n - 1.
+        arrays: `{source: (n, ...)}` float16 or float32, the outputs of items 0 to n - 1.
         labels: `(n,)` labels of the items.
-        source: name of the image source.
     """
 
-    def __init__(self, array, labels, source):
-        self.array = array
-        self.source = source
-        self._tensor = tf.convert_to_tensor(array)
+    def __init__(self, arrays, labels):
+        self._tensors = {source: tf.convert_to_tensor(array) for source, array in arrays.items()}
         self._labels = tf.convert_to_tensor(labels, tf.int32)
+
+    def gather(self, items):
+        """`{source: (k, ...) float32}` of items `(k,)`."""
+        return {source: tf.cast(tf.gather(tensor, items), tf.float32) for source, tensor in self._tensors.items()}
 
     def batches(self, items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False):
         """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
@@ -43,14 +44,13 @@ class Activations:
         """
 
         def gather(_, index):
-            values = tf.cast(tf.gather(self._tensor, index), tf.float32)
-            return {self.source: values}, {"label": tf.gather(self._labels, index), "index": index}
+            return self.gather(index), {"label": tf.gather(self._labels, index), "index": index}
 
         numbers = item_batches(items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder)
         return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def compute_activations(model, info, data, source, *, batch_size=64, progress=None):
+def compute_activations(model, info, turns, source, size, *, batch_size=64, progress=None):
     """Outputs of a frozen model for every item, from the data set's cache if they are there.
 
     The cache, `.<name>.activations/<key>.npy` beside the data set, is keyed by images, items and the model's weights.
@@ -58,24 +58,26 @@ def compute_activations(model, info, data, source, *, batch_size=64, progress=No
     Args:
         model: from `(B, H, W, C)` images to outputs.
         info: `DatasetInfo` of the data set.
-        data: the experiment's `Data`.
+        turns: quarter turns that each image is seen in.
         source: name of the image source.
+        size: (height, width) in pixels that the model takes.
         batch_size: images a step.
         progress: called with the number of items done.
 
     Returns:
-        `Activations`, or None if they would take more than `BUDGET` bytes.
+        `(n, ...)` array, or None if it would take more than `BUDGET` bytes.
     """
-    count = data.turns * info.count
+    count = turns * info.count
     dtype = np.float32 if len(model.output_shape) == 2 else np.float16
     if count * int(np.prod(model.output_shape[1:])) * np.dtype(dtype).itemsize > BUDGET:
         return None
-    labels = np.repeat(info.labels, data.turns)
-    path = info.directory.with_name(f".{info.name}.activations") / f"{_key(model, info, data)}.npy"
+    path = info.directory.with_name(f".{info.name}.activations") / f"{_key(model, info, turns, source, size)}.npy"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         items = np.arange(count)
-        images = batches(info, items, batch_size=batch_size, turns=data.turns, image_size=2 * (data.image_size,))
+        # Of other sources no more than a pixel is made.
+        sizes = {name: size if name == source else (1, 1) for name in info.sources}
+        images = batches(info, items, batch_size=batch_size, turns=turns, image_size=sizes)
         array = make_encoder(model)(((inputs[source], targets) for inputs, targets in images), progress)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         with partial.open("wb") as file:
@@ -83,11 +85,12 @@ def compute_activations(model, info, data, source, *, batch_size=64, progress=No
         os.replace(partial, path)
     elif progress is not None:
         progress(count)
-    return Activations(np.load(path, allow_pickle=False), labels, source)
+    return np.load(path, allow_pickle=False)
 
 
-def _key(model, info, data):
-    digest = hashlib.sha256(f"{info.checksum} {data.turns} {data.image_size} {model.name}".encode())
+def _key(model, info, turns, source, size):
+    which = f" {source}" if len(info.sources) > 1 else ""
+    digest = hashlib.sha256(f"{info.checksum} {turns} {size[0]} {model.name}{which}".encode())
     for layer in model.layers:
         digest.update(f"{type(layer).__name__} {layer.output_shape}".encode())
     for weights in model.get_weights():

@@ -8,6 +8,7 @@ from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run, RunError
+from keras_dhnn.sources import ARROW
 
 
 def compare(paths, figure, *, unlike=False):
@@ -39,7 +40,7 @@ def compare(paths, figure, *, unlike=False):
             "These runs were not scored by the same protocol:\n" + "\n".join(lines) + "\nTheir scores do not compare. "
             "Put them side by side all the same by --unlike."
         )
-    _draw({f"{name}, mAP {metrics[name]['map']['expected']:.4f}": run for name, run in runs.items()}, metrics, figure)
+    _draw(runs, figure)
     settings = _differing({name: run.experiment.settings for name, run in runs.items()})
     return {
         "runs": [
@@ -107,19 +108,27 @@ def _differing(by_run):
     return {field: column for field, column in columns.items() if len({json.dumps(v) for v in column.values()}) > 1}
 
 
-def _draw(runs, metrics, path):
-    curves = {}
+def _draw(runs, path):
+    metrics, curves = {name: run.metrics for name, run in runs.items()}, {}
     for name, run in runs.items():
-        split, stored = Split.load(run.split_path), run.load_codes()
-        codes, labels = stored["codes"], stored["labels"]
-        counts = rank(
-            *(part[side] for part in (codes, labels) for side in (split.queries, split.database)), stable_at=()
-        )
-        precision, recall = precision_recall_curve(counts)
-        curves[name] = recall, precision
+        curves |= _curves(name, run, metrics[name])
     titles = {f"{m['data']}{', synthetic' if m['synthetic'] else ''}, {m['protocol']}" for m in metrics.values()}
     title = titles.pop() if len(titles) == 1 else "unlike protocols: " + "; ".join(sorted(titles))
     try:
         precision_recall_figure(curves, title).savefig(path, dpi=150)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
+
+
+def _curves(name, run, metrics):
+    """{what: (recall, precision)} of a run; of two sources, one for each direction across them."""
+    split, curves = Split.load(run.split_path), {}
+    across = [name for name in metrics.get("tasks", {}) if len(set(name.split(ARROW))) > 1]
+    for task in across or [None]:
+        searching, searched = (run.load_codes(source) for source in (task.split(ARROW) if task else (None, None)))
+        codes = searching["codes"][split.queries], searched["codes"][split.database]
+        labels = (searching["labels"][side] for side in (split.queries, split.database))
+        precision, recall = precision_recall_curve(rank(*codes, *labels, stable_at=()))
+        score = (metrics["tasks"][task] if task else metrics)["map"]["expected"]
+        curves[f"{name}, {task + ', ' if task else ''}mAP {score:.4f}"] = recall, precision
+    return curves

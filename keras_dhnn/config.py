@@ -19,7 +19,8 @@ class Data:
             protocol's own: 1,000 in 8,400 for "paper", 0.2 for "grouped".
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
-        image_size: height and width in pixels that the network takes.
+        image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
+            sources each has its own by "pan=256,mul=64"; so do backbones, their weights, and cuts.
         groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
             `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
     """
@@ -29,7 +30,7 @@ class Data:
     queries: float | None = None
     validation: float = 0.1
     turns: int = 4
-    image_size: int = 224
+    image_size: int | str = 224
     groups: str | None = None
 
 
@@ -82,6 +83,10 @@ class Loss:
         quantization: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
         pairs: "batch" (all pairs of the batch) or "memory" (batch against the latest features of all items).
         pair_weighting: "mean", or "balanced" (half the weight to similar pairs, half to dissimilar ones).
+        alpha: of SIDHCNN (two sources), weight of the pairs within each source, IASC.
+        beta: of SIDHCNN, weight of the quantisation loss, BQC; eta is not used there.
+        gamma: of SIDHCNN, weight of the balance of bits, FDC. In means: the paper's is for sums, where
+            beta = beta_paper * bits / V items and gamma = gamma_paper * bits.
     """
 
     similarity_factor: float = 0.5
@@ -90,6 +95,9 @@ class Loss:
     quantization: str = "l2"
     pairs: str = "batch"
     pair_weighting: str = "mean"
+    alpha: float = 1.0
+    beta: float = 0.1
+    gamma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,12 +129,15 @@ class Training:
         optimizer: "adam" or "sgd" (momentum 0.9).
         patience: stop a phase after so many epochs without a better validation mAP; 0 never stops early.
         validate_every: epochs between two validations.
+        update: of SIDHCNN: "joint" (both networks at once, pairs of the batch) or "alternating" (Algorithm 1: an epoch
+            updates one network after the other against the latest features of all items).
     """
 
     batch_size: int = 128
     optimizer: str = "adam"
     patience: int = 0
     validate_every: int = 1
+    update: str = "joint"
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,28 @@ class Experiment:
             return dataclasses.replace(self, **{path: value})
         section = dataclasses.replace(getattr(self, section_name), **{name: value})
         return dataclasses.replace(self, **{section_name: section})
+
+
+def of_source(name, value, source):
+    """What a setting says for one image source: "pan=256,mul=64" is 256 for pan; a plain value is for every source.
+
+    Args:
+        name: of the setting, for the message.
+        value: text, or anything else, which is for every source.
+        source: name of an image source.
+
+    Raises:
+        ValueError: if it names others only.
+    """
+    if not isinstance(value, str) or "=" not in value:
+        return value
+    parts = dict(part.strip().split("=", 1) for part in value.split(",") if "=" in part)
+    if source not in parts:
+        raise ValueError(
+            f"Invalid value received for setting `{name}`. Expected a value for every source, and so for {source}: "
+            f"{source}=VALUE. Received: {value!r}"
+        )
+    return int(parts[source]) if parts[source].isdigit() else parts[source]
 
 
 @functools.cache

@@ -5,14 +5,15 @@ import tensorflow as tf
 
 
 def make_encoder(model):
-    """A function that runs a one-source model over batches.
+    """A function that runs a model over batches.
 
     Args:
         model: from `{source: (B, ...)}` to `{source: (B, l)}`, or from a tensor to a tensor.
 
     Returns:
         Function of an iterable of batches `(inputs, targets)` and an optional `progress(done)`, called after each
-        batch with the number of items so far; it returns the outputs of all items in order, a NumPy array.
+        batch with the number of items so far; it returns the outputs of all items in order, a NumPy array or
+        `{source: array}`.
     """
 
     @tf.function(reduce_retracing=True)
@@ -22,11 +23,10 @@ def make_encoder(model):
     def encode(batches, progress=None):
         parts, done = [], 0
         for inputs, _ in batches:
-            outputs = step(inputs)
-            parts.append((next(iter(outputs.values())) if isinstance(outputs, dict) else outputs).numpy())
-            done += len(parts[-1])
+            parts.append(tf.nest.map_structure(lambda outputs: outputs.numpy(), step(inputs)))
+            done += len(tf.nest.flatten(parts[-1])[0])
             if progress is not None:
                 progress(done)
-        return np.concatenate(parts)
+        return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
     return encode

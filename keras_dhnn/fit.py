@@ -4,14 +4,14 @@ import time
 
 import numpy as np
 
-from keras_dhnn.codes import pack
-from keras_dhnn.evaluate import evaluate, expected_map
+from keras_dhnn.evaluate import evaluate_all, expected_map
 from keras_dhnn.feature_baseline import cosine_map
 from keras_dhnn.leakage.groups import load_groups
 from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.report import write_report
 from keras_dhnn.runs import write_json
+from keras_dhnn.sources import main_tasks, sources_of
 from keras_dhnn.train import train
 
 # DHNN section IV-B: 1,000 of the 8,400 turned images. Ours: 20 % of each class.
@@ -36,26 +36,37 @@ def fit(run, info, bar=no_bar):
     labels = np.repeat(info.true_labels, experiment.data.turns)
     write_json(run.history_path, trained.history)
     trained.model.save(run.model_path)
-    evaluation = evaluate(trained.outputs, labels, split, info, experiment.seed)
-    write_report(run, info, split, trained.outputs, evaluation)
+    evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+    write_report(run, info, split, trained.outputs, evaluations, scores)
     seconds["total"] = time.monotonic() - started
     metrics = {
-        **evaluation.metrics,
+        **scores,
         "map_untrained": expected_map(trained.untrained, labels, split),
         "map_float_features": _float_features_map(trained, labels, split),
         "wrong_labels": float(np.mean(info.labels != info.true_labels)),
         "seconds": seconds,
     }
     write_json(run.metrics_path, metrics)
-    run.save_codes(pack(trained.outputs), trained.outputs, np.arange(len(labels)), labels)
+    run.save_outputs(trained.outputs, labels)
     return metrics
 
 
 def _float_features_map(trained, labels, split):
-    """What the frozen features retrieve without hashing, by cosine; None where there are none."""
-    if trained.features is None:
+    """What the frozen features retrieve without hashing, by cosine; None where there are none.
+
+    Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
+    """
+    features, found = trained.features, []
+    sources = tuple(trained.outputs)
+    if set(features) != set(sources) or len({array.shape[1] for array in features.values()}) > 1:
         return None
-    return cosine_map(trained.features, labels, split.queries, split.database)
+    for searching, searched in main_tasks(sources):
+        # The queries of one source and the database of the other, in one array.
+        queries, database = features[searching][split.queries], features[searched][split.database]
+        places = np.split(np.arange(len(queries) + len(database)), [len(queries)])
+        of_both = labels[np.concatenate([split.queries, split.database])]
+        found.append(cosine_map(np.concatenate([queries, database]), of_both, *places))
+    return float(np.mean(found))
 
 
 def evaluate_run(run, info, *, tsne=False):
@@ -69,10 +80,11 @@ def evaluate_run(run, info, *, tsne=False):
     Returns:
         The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
     """
-    split, stored = Split.load(run.split_path), run.load_codes()
-    evaluation = evaluate(stored["outputs"], stored["labels"], split, info, run.experiment.seed)
-    write_report(run, info, split, stored["outputs"], evaluation, tsne=tsne)
-    metrics = {**run.metrics, **evaluation.metrics}
+    split = Split.load(run.split_path)
+    outputs, labels = run.load_outputs(sources_of(info))
+    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed)
+    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
+    metrics = {**run.metrics, **scores}
     write_json(run.metrics_path, metrics)
     return metrics
 

@@ -1,21 +1,23 @@
-"""A DHNN made by an experiment, and a data set as seen from any cut through it."""
+"""A network made by an experiment, and a data set as seen from any cut through it."""
 
 import contextlib
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.activations import compute_activations
+from keras_dhnn.activations import Activations, compute_activations
+from keras_dhnn.config import of_source
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.backbones import build_backbone, is_pretrained
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.hash_head import hash_head
+from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.scaling import augment_scaled
+from keras_dhnn.sources import image_sizes, sources_of
 
-SOURCE = "image"
 # Pixels a batch that is encoded: 64 images of 256 x 256. Of smaller images there are more in it.
 ENCODE_PIXELS = 64 * 256**2
 MOST_ENCODED = 1024
@@ -32,8 +34,9 @@ def no_bar(description, total, unit):
 class Network:
     """Model and data together.
 
-    What lies below a cut is frozen while what lies above is trained; its outputs for all items are computed once,
-    by `compute_activations`, where memory allows.
+    Each image source has a branch of its own, a `DHNN`; two of them make a `SIDHCNN`. What lies below a cut is frozen
+    while what lies above is trained; its outputs for all items are computed once, by `compute_activations`, where
+    memory allows.
 
     Args:
         experiment: the `Experiment`.
@@ -42,44 +45,57 @@ class Network:
         bar: context manager factory `bar(description, total, unit)`.
 
     Attributes:
-        model: the `DHNN`.
+        model: the `DHNN`, or of two sources the `SIDHCNN`.
+        branches: `{source: DHNN}`.
+        sizes: `{source: (height, width)}` in pixels that the branches take.
         labels: `(n,)` labels of all items.
     """
 
     def __init__(self, experiment, info, database, bar=no_bar):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.labels = np.repeat(info.labels, experiment.data.turns)
-        self._activations = {"images": None}
-        backbone = self._backbone(database)
-        self.model = DHNN(backbone, self._head(backbone, database), SOURCE, name="dhnn")
+        self.sizes = image_sizes(experiment.data, info)
+        self._activations = {}
+        sources = sources_of(info)
+        self.branches = {source: self._branch(source, database, len(sources) > 1) for source in sources}
+        branches = list(self.branches.values())
+        self.model = branches[0] if len(branches) == 1 else SIDHCNN(branches, name="sidhcnn")
 
-    def _backbone(self, database):
-        size, settings, info = self.experiment.data.image_size, self.experiment.model, self.info
-        shape = (size, size, info.images[SOURCE].channels)
-        statistics = None if info.scaling else lambda: self._band_statistics(database)
-        backbone = build_backbone(settings.backbone, shape, settings.weights, info.rgb_bands, statistics)
-        if is_pretrained(settings.backbone, settings.weights):
+    def _branch(self, source, database, named):
+        backbone = self._backbone(source, database)
+        return DHNN(
+            backbone, self._head(source, backbone, database), source, name=f"dhnn_{source}" if named else "dhnn"
+        )
+
+    def _backbone(self, source, database):
+        settings, info = self.experiment.model, self.info
+        name = of_source("model.backbone", settings.backbone, source)
+        weights = of_source("model.weights", settings.weights, source)
+        shape = (*self.sizes[source], info.images[source].channels)
+        statistics = None if info.scaling else lambda: self._band_statistics(source, database)
+        backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), statistics)
+        if is_pretrained(name, weights):
             _freeze_normalization(backbone)
-        return scale_bands(backbone, **info.scaling[SOURCE]) if info.scaling else backbone
+        return scale_bands(backbone, **info.scaling[source]) if info.scaling else backbone
 
-    def _band_statistics(self, database):
+    def _band_statistics(self, source, database):
         """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""
         items = database[np.linspace(0, len(database) - 1, min(len(database), STATISTICS_ITEMS)).astype(int)]
         count, total, squares = 0, 0.0, 0.0
         for images, _ in self._image_batches(items, batch_size=self._encode_batch):
-            pixels = tf.reshape(tf.cast(images[SOURCE], tf.float64), (-1, images[SOURCE].shape[-1]))
+            pixels = tf.reshape(tf.cast(images[source], tf.float64), (-1, images[source].shape[-1]))
             count += len(pixels)
             total += tf.reduce_sum(pixels, axis=0).numpy()
             squares += tf.reduce_sum(pixels**2, axis=0).numpy()
         mean = total / count
         return mean, squares / count - mean**2
 
-    def _head(self, backbone, database):
+    def _head(self, source, backbone, database):
         settings, statistics = self.experiment.model, ()
-        if self.experiment.head.epochs:
-            activations = self._outputs_below("features", backbone)
+        if self.experiment.head.epochs and self._cut("head", source) == "features":
+            activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
-                features = activations.array[database].astype(np.float64)
+                features = activations[database].astype(np.float64)
                 statistics = features.mean(axis=0), features.var(axis=0) + 1e-6
         return hash_head(
             backbone.output_shape[-1],
@@ -90,54 +106,84 @@ class Network:
             *statistics,
         )
 
-    def _outputs_below(self, cut, backbone):
-        if cut not in self._activations:
-            total = self.experiment.data.turns * self.info.count
-            with self.bar(f"Frozen layers, up to {cut}", total, "image") as update:
+    def _cut(self, phase, source):
+        return of_source(f"{phase}.cut", getattr(self.experiment, phase).cut, source)
+
+    def _outputs_below(self, source, cut, backbone):
+        """`(n, ...)` outputs of what lies below a cut for all items; None if they are too many, or are the images."""
+        if cut == "images":
+            return None
+        if (source, cut) not in self._activations:
+            turns = self.experiment.data.turns
+            of_which = f" of {source}" if len(self.info.sources) > 1 else ""
+            with self.bar(f"Frozen layers{of_which}, up to {cut}", turns * self.info.count, "image") as update:
                 below, _ = cut_backbone(backbone, cut)
-                self._activations[cut] = compute_activations(
-                    below, self.info, self.experiment.data, SOURCE, batch_size=self._encode_batch, progress=update
+                self._activations[source, cut] = compute_activations(
+                    below,
+                    self.info,
+                    turns,
+                    source,
+                    self.sizes[source],
+                    batch_size=self._encode_batch,
+                    progress=update,
                 )
-        return self._activations[cut]
+        return self._activations[source, cut]
 
     @property
     def features(self):
-        """`(n, d)` the frozen backbone's features of all items, if they were computed; else None."""
-        activations = self._activations.get("features")
-        return None if activations is None else activations.array
+        """`{source: (n, d)}` the frozen backbones' features of all items, of those for which they were computed."""
+        found = {source: self._activations.get((source, "features")) for source in self.branches}
+        return {source: array for source, array in found.items() if array is not None}
 
     @property
     def _encode_batch(self):
-        return min(max(1, ENCODE_PIXELS // self.experiment.data.image_size**2), MOST_ENCODED)
+        pixels = max(height * width for height, width in self.sizes.values())
+        return min(max(1, ENCODE_PIXELS // pixels), MOST_ENCODED)
 
-    def above(self, cut):
-        """The network from a cut upwards, and its input.
+    def above(self, phase):
+        """The network from a phase's cut upwards, and its input.
 
         Args:
-            cut: see `DHNN.above`.
+            phase: "head" or "fine_tune".
 
         Returns:
-            `(model, make_batches)`: a DHNN, and a function `make_batches(items, *, batch_size, seed, epochs,
+            `(model, make_batches)`: a DHNN or SIDHCNN, and a function `make_batches(items, *, batch_size, seed, epochs,
             drop_remainder)` of the batches that enter it.
         """
-        activations = self._outputs_below(cut, self.model.backbone)
-        below, above = self.model.above(cut)
-        if activations is not None:
-            return above, activations.batches
-        for layer in below.layers if cut != "images" else []:
-            layer.trainable = False
-        return self.model.above("images")[1], self._image_batches
+        arrays, cuts = {}, {}
+        for source, branch in self.branches.items():
+            cut = cuts[source] = self._cut(phase, source)
+            array = self._outputs_below(source, cut, branch.backbone)
+            if array is not None:
+                arrays[source] = array
+            elif cut != "images":
+                for layer in branch.above(cut)[0].layers:
+                    layer.trainable = False
+                cuts[source] = "images"
+        single = len(cuts) == 1
+        _, above = self.model.above(next(iter(cuts.values())) if single else cuts)
+        if not arrays:
+            return above, self._image_batches
+        activations = Activations(arrays, self.labels)
+        return above, activations.batches if len(arrays) == len(cuts) else self._mixed_batches(activations)
+
+    def _mixed_batches(self, activations):
+        """Batches of images for some sources, of activations for the others."""
+
+        def gather(images, targets):
+            return {**images, **activations.gather(targets["index"])}, targets
+
+        return lambda items, **how: self._image_batches(items, **how).map(gather, deterministic=True)
 
     def _image_batches(self, items, *, seed=None, **how):
         data = self.experiment.data
         augment = augmentation(self.experiment.augmentation) if seed is not None else None
         augment = augment and augment_scaled(augment, self.info.scaling)
-        size = (data.image_size, data.image_size)
-        return batches(self.info, items, seed=seed, image_size=size, turns=data.turns, augment=augment, **how)
+        return batches(self.info, items, seed=seed, image_size=self.sizes, turns=data.turns, augment=augment, **how)
 
-    def encode(self, cut, items, description):
-        """Hash outputs `(k, l)` float32 of items, computed from a cut upwards."""
-        above, make_batches = self.above(cut)
+    def encode(self, phase, items, description):
+        """Hash outputs `{source: (k, l)}` float32 of items, computed from a phase's cut upwards."""
+        above, make_batches = self.above(phase)
         with self.bar(description, len(items), "image") as update:
             return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
 

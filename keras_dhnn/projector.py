@@ -18,7 +18,7 @@ LARGEST_THUMBNAIL = 48  # pixels
 OUTPUTS, LABELS, SPRITE = "hash_outputs.tsv", "labels.tsv", "thumbnails.jpg"
 
 
-def write_projector(folder, info, items, outputs, turns, *, most=MOST_ITEMS):
+def write_projector(folder, info, items, outputs, turns, *, source=None, most=MOST_ITEMS):
     """Writes the files of the embedding projector; TensorBoard finds them where event files are.
 
     Args:
@@ -27,6 +27,7 @@ def write_projector(folder, info, items, outputs, turns, *, most=MOST_ITEMS):
         items: `(m,)` item numbers; of more than `most`, as many are drawn at random.
         outputs: `(n, l)` real, hash outputs of all items.
         turns: quarter turns a stored image.
+        source: whose outputs and pictures they are, where there are two.
         most: see `items`.
     """
     items = sample(items, 0, most)
@@ -34,7 +35,7 @@ def write_projector(folder, info, items, outputs, turns, *, most=MOST_ITEMS):
     rows = [(info.classes[info.labels[i // turns]], info.ids[i // turns], 90 * (i % turns)) for i in items]
     table = [("class", "image", "turned"), *rows]
     write_text(folder / LABELS, "".join("\t".join(_cell(value) for value in row) + "\n" for row in table))
-    sprite, side = thumbnails(info, items, turns)
+    sprite, side = thumbnails(info, items, turns, source)
     Image.fromarray(sprite).save(folder / SPRITE, quality=80)
     config = ProjectorConfig()
     embedding = config.embeddings.add(tensor_name="hash outputs", tensor_path=OUTPUTS, metadata_path=LABELS)
@@ -44,13 +45,14 @@ def write_projector(folder, info, items, outputs, turns, *, most=MOST_ITEMS):
     write_text(folder / "projector_config.pbtxt", text_format.MessageToString(config))
 
 
-def thumbnails(info, items, turns):
+def thumbnails(info, items, turns, source=None):
     """Small pictures of items in one square sprite, row by row.
 
     Args:
         info: `DatasetInfo`.
         items: `(n,)` item numbers.
         turns: quarter turns a stored image.
+        source: of the pictures, see `read_images`.
 
     Returns:
         (sprite, side): `(s, s, 3)` uint8, s at most `SPRITE_SIDE`, and the side of a thumbnail in pixels.
@@ -60,7 +62,7 @@ def thumbnails(info, items, turns):
     sprite = np.full((columns, side, columns, side, 3), 255, np.uint8)
     images, places = np.unique(items // turns, return_inverse=True)
     by_image = np.argsort(places, kind="stable")
-    for (_, image), where in zip(read_images(info, images), _runs(places[by_image], by_image), strict=True):
+    for (_, image), where in zip(read_images(info, images, source), _runs(places[by_image], by_image), strict=True):
         picture = Image.fromarray(displayable(colours(image, info)))
         small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
         for place in where:

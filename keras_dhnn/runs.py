@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn._version import __version__
+from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
@@ -30,7 +31,7 @@ class Run:
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
         model_path: the trained model, `.keras`.
-        codes_path: hash codes of all items, see `load_codes`.
+        codes_path: hash codes of all items, see `load_codes`; of two sources, `codes-<source>.npz` beside it.
         metrics_path: the scores, JSON.
         tensorboard: event files.
         figures: PNG files.
@@ -97,7 +98,8 @@ class Run:
     @property
     def finished(self):
         """Whether training ended and model and codes are written (the codes are written last)."""
-        return self.model_path.is_file() and self.codes_path.is_file()
+        codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
+        return self.model_path.is_file() and codes
 
     def check_data(self, info):
         """Raises `RunError` if a data set is not the one that the run was made with."""
@@ -122,16 +124,37 @@ class Run:
         """The scores."""
         return json.loads(self.metrics_path.read_text())
 
-    def save_codes(self, codes, outputs, items, labels):
-        """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`."""
-        partial = self.codes_path.with_name(".codes.npz")
-        np.savez(partial, codes=codes, outputs=outputs.astype(np.float16), items=items, labels=labels)
-        os.replace(partial, self.codes_path)
+    def save_codes(self, codes, outputs, items, labels, source=None):
+        """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
 
-    def load_codes(self):
-        """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,)."""
-        with np.load(self.codes_path, allow_pickle=False) as file:
+        Of a data set with two sources, each has a file of its own.
+        """
+        path = self._codes_path_of(source)
+        partial = path.with_name(f".{path.name}")
+        np.savez(partial, codes=codes, outputs=outputs.astype(np.float16), items=items, labels=labels)
+        os.replace(partial, path)
+
+    def load_codes(self, source=None):
+        """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
+
+        Args:
+            source: name of the image source, where there are two.
+        """
+        with np.load(self._codes_path_of(source), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+
+    def _codes_path_of(self, source):
+        return self.codes_path if source is None else self.codes_path.with_name(f"codes-{source}.npz")
+
+    def save_outputs(self, outputs, labels):
+        """Writes the codes and outputs `{source: (n, l)}` of items 0 to n - 1 with labels `(n,)`."""
+        for source, one in outputs.items():
+            self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
+
+    def load_outputs(self, sources):
+        """`({source: (n, l) float16}, labels (n,))` as `save_outputs` wrote them; `sources` are their names."""
+        stored = {source: self.load_codes(source if len(sources) > 1 else None) for source in sources}
+        return {source: one["outputs"] for source, one in stored.items()}, stored[sources[0]]["labels"]
 
 
 def environment(seed, info):

@@ -4,22 +4,23 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.pipelines.record_store import open_records
+from keras_dhnn.sources import sources_of
 
 _CHUNK = 64  # images read at a time
 
 
-def read_images(info, numbers):
+def read_images(info, numbers, source=None):
     """Reads stored images, a few at a time.
 
     Args:
         info: `DatasetInfo`.
         numbers: `(n,)` integers, numbers of stored images.
+        source: name of the source; by default the one with the finest pixels.
 
     Yields:
-        (number, image): in the order given; the image is `(H, W, C)` in the stored type, of the first source in
-        alphabetical order.
+        (number, image): in the order given; the image is `(H, W, C)` in the stored type.
     """
-    records, source = open_records(info, memory_budget=0), info.sources[0]
+    records, source = open_records(info, memory_budget=0), source or sources_of(info)[0]
     for first in range(0, len(numbers), _CHUNK):
         chunk = numbers[first : first + _CHUNK]
         yield from zip(chunk, records.gather(tf.constant(chunk))[source].numpy(), strict=True)

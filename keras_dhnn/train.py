@@ -12,7 +12,9 @@ from keras_dhnn.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.callbacks.validation import ValidationMAP
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
+from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.network import Network, no_bar
 from keras_dhnn.optimizers import make_optimizer
 
@@ -28,22 +30,25 @@ class Trained:
     """What training leaves.
 
     Attributes:
-        model: the `DHNN`, with the weights of the best validated epoch of the last phase.
-        outputs: `(n, l)` float32, hash outputs of all items; None if they were not asked for.
-        untrained: `(n, l)` float32, the same before the first step.
-        features: `(n, d)` float32, the frozen backbone's features that the head was trained on; None without such.
+        model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
+            phase.
+        outputs: `{source: (n, l)}` float32, hash outputs of all items; None if they were not asked for.
+        untrained: `{source: (n, l)}` float32, the same before the first step.
+        features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
     """
 
-    model: DHNN
-    outputs: np.ndarray | None
-    untrained: np.ndarray | None
-    features: np.ndarray | None
+    model: DHNN | SIDHCNN
+    outputs: dict | None
+    untrained: dict | None
+    features: dict
     history: dict
 
 
 def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, epochs=None, outputs=True):
-    """Trains a DHNN on the database of a split; continues where an earlier call in the same folder was killed.
+    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+
+    Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
     the backbone. Each phase ends with the weights of its best epoch by validation mAP.
@@ -70,8 +75,7 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, epoc
     network = Network(experiment, info, split.database, bar)
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
-    cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
-    untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
+    untrained = network.encode((phases or ["head"])[0], everything, "Codes before training") if outputs else None
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
@@ -80,19 +84,23 @@ def train(experiment, info, split, folder, *, tensorboard=None, bar=no_bar, epoc
             last, epochs = min(last, epochs), max(0, epochs - last)
         if last:
             history[name] = _train_phase(network, split, name, folder / name, logs, bar, last)
-    trained = network.encode(cuts[-1], everything, "Codes after training") if outputs else None
+    trained = network.encode((phases or ["head"])[-1], everything, "Codes after training") if outputs else None
     return Trained(network.model, trained, untrained, network.features, history)
 
 
 def _train_phase(network, split, name, folder, logs, bar, last):
     experiment, phase = network.experiment, getattr(network.experiment, name)
-    model, make_batches = network.above(phase.cut)
+    model, make_batches = network.above(name)
     batch_size = min(experiment.training.batch_size, len(split.fitting))
-    steps = len(split.fitting) // batch_size
-    compile_phase(model, network, split.fitting, name, steps * phase.epochs)
+    # Of alternating updates an epoch is an outer iteration: a pass for each network.
+    passes = len(network.branches) if _alternating(network) else 1
+    steps = passes * (len(split.fitting) // batch_size)
+    compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
     validation = _validation(network, split, model, make_batches)
     state = ResumableState(folder, validation)
     first = state.restore(model)
+    if first == 0 and passes > 1:
+        model.bank.fill(network.encode(name, split.fitting, "Features before training"))
     with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:
@@ -103,7 +111,7 @@ def _train_phase(network, split, name, folder, logs, bar, last):
                 batch_size=batch_size,
                 # Phases see different orders.
                 seed=2 * experiment.seed + PHASES.index(name),
-                epochs=range(first, last),
+                epochs=range(passes * first, passes * last),
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
@@ -112,31 +120,65 @@ def _train_phase(network, split, name, folder, logs, bar, last):
     return state.history
 
 
-def compile_phase(model, network, items, name, steps):
-    """Compiles a DHNN above a cut with the experiment's objective and a phase's optimiser.
+def _alternating(network):
+    update = network.experiment.training.update
+    if update not in ("joint", "alternating"):
+        raise ValueError(
+            f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
+        )
+    return update == "alternating" and len(network.branches) > 1
+
+
+def compile_phase(model, network, items, name, steps, steps_of_pass=None):
+    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
-        model: the `DHNN` above the phase's cut.
+        model: the `DHNN` or `SIDHCNN` above the phase's cut.
         network: the `Network`.
         items: `(k,)` item numbers that it will be trained on.
         name: of the phase, "head" or "fine_tune".
-        steps: gradient steps of the phase.
+        steps: gradient steps of the phase, of each branch.
+        steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
     """
     loss, training = network.experiment.loss, network.experiment.training
     if loss.pairs not in ("batch", "memory"):
         raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
-    phase = getattr(network.experiment, name)
+    phase, labels = getattr(network.experiment, name), network.labels[items]
+    how = {
+        "similarity_factor": loss.similarity_factor,
+        "penalty": loss.penalty,
+        "norm": loss.quantization,
+        "pair_weighting": loss.pair_weighting,
+    }
+    if isinstance(model, DHNN):
+        model.compile(
+            make_optimizer(training.optimizer, phase, model, steps),
+            eta=loss.eta,
+            bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
+            steps_per_execution=_steps_per_execution([model], steps),
+            **how,
+        )
+        return
+    if loss.pairs == "memory":
+        raise ValueError(
+            "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
+            "items come by training.update=alternating. Received: memory"
+        )
+    branches = model.branches
     model.compile(
-        make_optimizer(training.optimizer, phase, model, steps),
-        similarity_factor=loss.similarity_factor,
-        penalty=loss.penalty,
-        eta=loss.eta,
-        norm=loss.quantization,
-        pair_weighting=loss.pair_weighting,
-        bank=FeatureBank(items, network.labels[items], model.bits) if loss.pairs == "memory" else None,
-        # A step of the head alone takes less time than starting it.
-        steps_per_execution=min(16, steps) if not model.backbone.trainable_weights else 1,
+        {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},
+        alpha=loss.alpha,
+        beta=loss.beta,
+        gamma=loss.gamma,
+        bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
+        steps_per_execution=_steps_per_execution(branches.values(), steps),
+        **how,
     )
+
+
+def _steps_per_execution(branches, steps):
+    """A step of heads alone takes less time than starting it."""
+    return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
 def _validation(network, split, model, make_batches):

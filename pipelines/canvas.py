@@ -1,6 +1,6 @@
 """Primitives that the synthetic twins draw with: a canvas, patches of it in turned coordinates, lattices and noise.
 
-Lengths are pixels, angles radians, colours three numbers from 0 to 255. Shapes are signed distances (negative
+Lengths are pixels, angles radians, colours a number a band from 0 to 255. Shapes are signed distances (negative
 inside), so that their edges are smooth. Whole arrays at a time, and float32 throughout: an image takes milliseconds.
 """
 
@@ -18,13 +18,13 @@ class Canvas:
 
     Attributes:
         rng: the only source of chance.
-        planes: `(3, SIDE, SIDE)` float32, 0 to 255: red, green, blue.
+        planes: `(bands, SIDE, SIDE)` float32, 0 to 255: by default red, green, blue.
         sun: (x, y) by how much one pixel of height displaces a shadow.
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng, bands=3):
         self.rng = rng
-        self.planes = np.zeros((3, SIDE, SIDE), np.float32)
+        self.planes = np.zeros((bands, SIDE, SIDE), np.float32)
         angle = rng.uniform(0, 2 * np.pi)
         self.sun = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.4, 1.2)
 
@@ -46,7 +46,7 @@ class Canvas:
         """Covers everything with a material whose brightness varies by about `rough` at four scales."""
         scales = enumerate((80, 22, 7, 3))
         texture = sum(noise(self.rng, cell) * np.float32(rough / (1 + order / 2)) for order, cell in scales)
-        self.planes[:] = np.reshape(colour, (3, 1, 1)).astype(np.float32) * (1 + texture)
+        self.planes[:] = np.reshape(colour, (-1, 1, 1)).astype(np.float32) * (1 + texture)
 
 
 class Patch:
@@ -61,7 +61,7 @@ class Patch:
 
         Args:
             distance: `(h, w)`.
-            colour: three numbers, or `(3, h, w)`.
+            colour: a number a band, or `(bands, h, w)`.
             opacity: 0 to 1.
             light: `(h, w)`, a factor on the colour.
         """
@@ -105,7 +105,7 @@ class Lattice:
         return np.where(self.rng.random(_CELLS**2) < share, np.float32(1e3), np.float32(0))[self.cell]
 
     def pick(self, colours, spread=0.15):
-        """`(3, h, w)` float32: one of `colours` a cell, its brightness varied by up to `spread`."""
+        """`(bands, h, w)` float32: one of `colours` a cell, its brightness varied by up to `spread`."""
         table = np.float32(colours)[self.rng.integers(len(colours), size=_CELLS**2)]
         table *= self.rng.uniform(1 - spread, 1 + spread, (_CELLS**2, 1)).astype(np.float32)
         return np.stack([np.ascontiguousarray(band)[self.cell] for band in table.T])

@@ -156,7 +156,12 @@ class DatasetInfo:
     @property
     def rgb_bands(self):
         """Numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
-        return tuple(self.source.get("rgb_bands") or (1, 2, 3))
+        return self.rgb_bands_of(self.sources[0])
+
+    def rgb_bands_of(self, source):
+        """The same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
+        bands = self.source.get("rgb_bands")
+        return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 
     @property
     def nbytes(self):

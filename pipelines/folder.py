@@ -8,22 +8,16 @@ the collection, which go into `info.json`. See `image_file.decode_image` for opa
 
 import hashlib
 
-from keras_dhnn.pipelines.archives import Limits
 from keras_dhnn.pipelines.class_folders import check_classes
-from keras_dhnn.pipelines.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.errors import DamagedFile
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.folder_listing import LAYOUT, list_collection
-from keras_dhnn.pipelines.image_file import UnreadableImage, decode_image, resize_stored
 from keras_dhnn.pipelines.read_ahead import read_ahead
-from keras_dhnn.pipelines.scaling import PERCENTILES, describe_scaling, given_scaling, measure_scaling
-from keras_dhnn.pipelines.survey import survey_images
+from keras_dhnn.pipelines.scaling import PERCENTILES
 
 NAME = "folder"
 SOURCE = "image"
-LARGEST_SIDE = 256
-_LIMITS = Limits(file_bytes=256 << 20, total_bytes=1 << 42, files=2_000_000)
-# Where red, green and blue are in Sentinel-2's bands B1, B2, ... B8, B8A, B9, (B10,) B11, B12.
-_SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
 
 
 def open_archive(
@@ -51,33 +45,42 @@ def open_archive(
     Raises:
         DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
     """
-    listing = list_collection(source, _LIMITS, skip_damaged=skip_damaged)
-    tree, images = listing.tree, listing.images
-    survey = survey_images(images, lambda name: _decode(tree, name), seed=seed, mixed=skip_damaged)
-    side = _side(image_size, survey)
-    colours = _colours(rgb_bands, survey.channels)
-    scaling = _scaling(survey, percentiles, scale)
+    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged)
+    collection = survey_collection(
+        listing,
+        image_size=image_size,
+        skip_damaged=skip_damaged,
+        percentiles=percentiles,
+        scale=scale,
+        rgb_bands=rgb_bands,
+        seed=seed,
+    )
 
     def read(skipped):
         skipped += listing.left_out
-        return _examples(source, listing, survey, side, skipped if skip_damaged else None)
+        return _examples(source, collection, skipped if skip_damaged else None)
 
-    made_by = {"layout": NAME, "image_size": side, "scaling": scaling, "rgb_bands": colours}
-    fingerprint = hashlib.sha256(repr((tree.source["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
-    notes = [*survey.notes, *_notes(survey, side, scaling, colours)]
+    made_by = {
+        "layout": NAME,
+        "image_size": collection.side,
+        "scaling": collection.scaling and {SOURCE: collection.scaling},
+        "rgb_bands": collection.rgb_bands,
+    }
+    tree = listing.tree.source
+    fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
     return Archive(
         classes=listing.classes,
-        count=len(images),
-        source={**tree.source, "fingerprint": fingerprint, **made_by, "notes": notes},
+        count=len(listing.images),
+        source={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
         read=read,
     )
 
 
-def _examples(source, listing, survey, side, skipped):
+def _examples(source, collection, skipped):
     """The Examples; an image that cannot be used is appended to `skipped`, or raised if that is None."""
-    labels = {folder: label for label, folder in enumerate(listing.classes)}
-    read = []
-    for name, outcome in read_ahead(lambda name: _image(listing.tree, name, survey, side), listing.images):
+    classes, read = collection.listing.classes, []
+    labels = {folder: label for label, folder in enumerate(classes)}
+    for name, outcome in read_ahead(collection.image, collection.listing.images):
         if isinstance(outcome, DamagedFile):
             if skipped is None:
                 raise outcome
@@ -85,60 +88,4 @@ def _examples(source, listing, survey, side, skipped):
             continue
         read.append(name)
         yield Example(name, labels[name.split("/")[0]], {SOURCE: outcome})
-    check_classes(source, listing.classes, read, LAYOUT)
-
-
-def _image(tree, name, survey, side):
-    """(side, side, channels) as stored, or the DamagedFile that says why not."""
-    try:
-        decoded = _decode(tree, name)
-        if decoded.bands.dtype != survey.dtype:
-            return DamagedFile(name, f"has pixels of {decoded.stored}; expected {survey.dtype}, as most of the others")
-        return resize_stored(decoded.image(survey.channels), side, side)
-    except UnreadableImage as error:
-        return DamagedFile(name, f"{error}, as most of the others")
-    except DamagedFile as error:
-        return error
-
-
-def _decode(tree, name):
-    try:
-        return decode_image(tree.read(name), _LIMITS.file_bytes)
-    except UnreadableImage as error:
-        raise DamagedFile(name, str(error)) from error
-
-
-def _side(image_size, survey):
-    if image_size is None:
-        return min(survey.side, LARGEST_SIDE)
-    if not isinstance(image_size, int) or not 8 <= image_size <= 4096:
-        raise DataError(f"Expected an image size from 8 to 4096 pixels. Received: {image_size}.")
-    return image_size
-
-
-def _colours(rgb_bands, channels):
-    """The three bands that are red, green and blue, numbered from 1; None where there are fewer."""
-    if rgb_bands is None:
-        return list(_SENTINEL_2.get(channels, (1, 2, 3))) if channels >= 3 else None
-    bands = list(rgb_bands)
-    if len(set(bands)) != 3 or not all(1 <= band <= channels for band in bands):
-        raise DataError(
-            f"Expected the numbers of three bands, from 1 to {channels}, as red, green and blue. Received: {bands}."
-        )
-    return bands
-
-
-def _scaling(survey, percentiles, scale):
-    """{source: scaling}, or None for uint8 that is used as it is."""
-    if scale is not None:
-        return {SOURCE: given_scaling(scale, survey.channels)}
-    return {SOURCE: measure_scaling(survey.pixels, percentiles)} if survey.dtype != "uint8" else None
-
-
-def _notes(survey, side, scaling, colours):
-    yield f"Images are stored as {side} x {side} pixels of {survey.channels} x {survey.dtype}."
-    if scaling:
-        yield "Pixels become 0 to 255 as follows; change it by --percentiles or --scale:"
-        yield from (f"  {line}" for line in describe_scaling(scaling[SOURCE]))
-    if colours and survey.channels > 3:
-        yield f"Bands {colours} are taken as red, green and blue; change it by --rgb-bands."
+    check_classes(source, classes, read, LAYOUT)

@@ -152,6 +152,40 @@ def write_sat4_csv(folder, arrays):
     return folder
 
 
+def dsrsid_arrays(count=24, seed=0):
+    """The variables of a DSRSID archive as h5py gives them: random images, one class after the other."""
+    random = np.random.default_rng(seed)
+    return {
+        "PAN_IMAGES": random.integers(0, 256, (count, 1, 256, 256), np.uint8),
+        "MUL_IMAGES": random.integers(0, 256, (count, 4, 64, 64), np.uint8),
+        "LAND_COVER_TYPES": 1.0 + np.sort(np.arange(count) % 8)[None],
+    }
+
+
+def write_dsrsid(path, arrays, **options):
+    """Writes `DSRSID.mat` as MATLAB 7.3; options as of `write_sat4_mat73`."""
+    return write_sat4_mat73(path, {name: array.T for name, array in arrays.items()}, **options)
+
+
+def write_pairs(root, sources, classes=("coast", "town"), per_class=3, seed=0):
+    """Writes `root/<source>/<class>/<class><n>.tif`, random pixels.
+
+    Args:
+        sources: {source: ((H, W, C), dtype)}.
+    """
+    random = np.random.default_rng(seed)
+    for source, (shape, dtype) in sources.items():
+        for name in classes:
+            (Path(root) / source / name).mkdir(parents=True)
+            for number in range(per_class):
+                pixels = random.integers(0, 250 if dtype == "uint8" else 3000, shape).astype(dtype)
+                path = Path(root) / source / name / f"{name}{number}.tif"
+                tifffile.imwrite(
+                    path, pixels, photometric="minisblack", planarconfig="contig" if shape[2] > 1 else None
+                )
+    return Path(root)
+
+
 def make_blocks(count=20, classes=2, images=None, seed=0, size=7, wrong=()):
     """The items of `make_examples` in Blocks of `size`; items `wrong` have another true label than label."""
     examples = list(make_examples(count, classes, images, seed))

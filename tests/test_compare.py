@@ -33,7 +33,7 @@ def make_run(tmp_path, info):
         random = np.random.default_rng(experiment.seed)
         outputs = random.normal(size=(2, experiment.model.bits))[labels]
         outputs = outputs + noise * random.normal(size=outputs.shape)
-        metrics = evaluate(outputs, labels, split, info, experiment.seed).metrics
+        metrics = evaluate({"image": outputs}, labels, split, info, experiment.seed).metrics
         write_json(run.metrics_path, metrics | {"seconds": {"total": 61.4}})
         run.save_codes(pack(outputs), outputs, np.arange(len(labels)), labels)
         run.model_path.write_text("")

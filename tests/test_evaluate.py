@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_dhnn.evaluate import evaluate, expected_map
+from keras_dhnn.evaluate import evaluate, evaluate_all, expected_map
 from keras_dhnn.pipelines.splits import Split
 
 INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"))
@@ -20,19 +20,19 @@ def test_scores_of_a_toy_ranking_by_hand():
     outputs[2, :2] = -1
     outputs[3, :3] = -1
     labels = np.array([0, 0, 1, 0])
-    metrics = evaluate(outputs, labels, split([0], [1, 2, 3]), INFO, seed=7).metrics
+    metrics = evaluate({"image": outputs}, labels, split([0], [1, 2, 3]), INFO, seed=7).metrics
     assert metrics["map"] == pytest.approx(dict.fromkeys(("expected", "stable", "pessimistic", "optimistic"), 5 / 6))
     assert metrics["map_per_class"] == pytest.approx({"beach": 5 / 6})
     assert metrics["precision_at"]["10"] == pytest.approx(2 / 3)
     assert metrics["precision_within_radius_2"] == pytest.approx(1 / 2)
     assert metrics["distinct_codes"] == 3
-    assert expected_map(outputs, labels, split([0], [1, 2, 3])) == pytest.approx(5 / 6)
+    assert expected_map({"image": outputs}, labels, split([0], [1, 2, 3])) == pytest.approx(5 / 6)
 
 
 def test_every_score_carries_its_protocol():
     random = np.random.default_rng(0)
     chosen = split([0, 5], [1, 2, 3, 4])
-    metrics = evaluate(random.normal(size=(6, 16)), np.arange(6) % 2, chosen, INFO, seed=7).metrics
+    metrics = evaluate({"image": random.normal(size=(6, 16))}, np.arange(6) % 2, chosen, INFO, seed=7).metrics
     expected = {
         "data": "toy",
         "checksum": "abc",
@@ -50,6 +50,41 @@ def test_every_score_carries_its_protocol():
 
 
 def test_queries_without_anything_relevant_are_reported_and_count_zero():
-    metrics = evaluate(np.ones((3, 8)), np.array([1, 0, 0]), split([0], [1, 2]), INFO, seed=0).metrics
+    metrics = evaluate({"image": np.ones((3, 8))}, np.array([1, 0, 0]), split([0], [1, 2]), INFO, seed=0).metrics
     assert metrics["queries_without_relevant"] == 1
     assert metrics["map"]["expected"] == 0
+
+
+DUAL = {
+    "pan": np.array([[1.0] * 8, [-1.0] * 8, [1.0] * 8, [-1.0] * 8]),
+    "mul": np.array([[1.0] * 8, [1.0] * 8, [-1.0] * 8, [1.0] * 8]),
+}
+
+
+def test_tasks_across_sources_by_hand():
+    """Item 0 (class 0) searches items 1 to 3 (classes 0, 1, 1), a sample on one side in both sources.
+
+    pan->mul: its code +; found at distance 0 are items 1 and 3, one of them relevant: AP = (1 + 1/2) / 2.
+    mul->pan: its code +; item 2 is at distance 0, items 1 and 3 at 8: item 1 has rank 2 or 3, AP = (1/2 + 1/3) / 2.
+    """
+    labels, chosen = np.array([0, 0, 1, 1]), split([0], [1, 2, 3])
+    evaluations, metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)
+    scores = {name: task["map"]["expected"] for name, task in metrics["tasks"].items()}
+    assert [evaluation.task for evaluation in evaluations] == [
+        ("pan", "mul"),
+        ("mul", "pan"),
+        ("pan", "pan"),
+        ("mul", "mul"),
+    ]
+    assert scores == pytest.approx({"pan->mul": 3 / 4, "mul->pan": 5 / 12, "pan->pan": 5 / 12, "mul->mul": 3 / 4})
+    assert metrics["map"]["expected"] == pytest.approx((3 / 4 + 5 / 12) / 2)
+    assert metrics["map_per_class"] == {"beach": pytest.approx((3 / 4 + 5 / 12) / 2)}
+    assert expected_map(DUAL, labels, chosen) == pytest.approx((3 / 4 + 5 / 12) / 2)
+    assert (metrics["bits"], metrics["queries"], metrics["distinct_codes"]) == (8, 1, 2)
+    assert "split" not in metrics["tasks"]["pan->mul"]
+
+
+def test_of_one_source_all_is_its_evaluation():
+    (evaluation,), metrics = evaluate_all({"image": DUAL["pan"]}, np.array([0, 0, 1, 1]), split([0], [1]), INFO, seed=0)
+    assert metrics == evaluation.metrics
+    assert "tasks" not in metrics

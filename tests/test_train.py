@@ -76,7 +76,7 @@ def test_outputs_are_the_models_for_every_item(info, split, tmp_path):
     network = Network(BOTH, info, split.database)
     batches = network._image_batches(np.arange(4 * info.count), batch_size=50)
     outputs = np.concatenate([trained.model(images)["image"] for images, _ in batches])
-    np.testing.assert_allclose(trained.outputs, outputs, atol=2e-2)  # activations at a cut are float16
+    np.testing.assert_allclose(trained.outputs["image"], outputs, atol=2e-2)  # activations at a cut are float16
 
 
 def test_history_has_a_value_for_each_epoch(info, split, tmp_path):
@@ -109,7 +109,7 @@ def test_killed_and_resumed_equals_uninterrupted(experiment, killed_after, info,
         with pytest.raises(KeyboardInterrupt):
             train(experiment, info, split, tmp_path / "killed")
     resumed = train(experiment, info, split, tmp_path / "killed")
-    np.testing.assert_array_equal(resumed.outputs, whole.outputs)
+    np.testing.assert_array_equal(resumed.outputs["image"], whole.outputs["image"])
     assert resumed.history == whole.history
     for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -118,7 +118,7 @@ def test_killed_and_resumed_equals_uninterrupted(experiment, killed_after, info,
 def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, monkeypatch):
     whole = train(HEAD, info, split, tmp_path)
     monkeypatch.setattr(tf.keras.Model, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
-    np.testing.assert_array_equal(train(HEAD, info, split, tmp_path).outputs, whole.outputs)
+    np.testing.assert_array_equal(train(HEAD, info, split, tmp_path).outputs["image"], whole.outputs["image"])
 
 
 def test_patience_stops_early_and_stays_stopped(info, split, tmp_path):
@@ -133,7 +133,7 @@ def test_best_validated_epoch_is_kept(info, split, tmp_path):
     trained = train(experiment, info, split, tmp_path)
     labels, held_out = labels_of(info), split.validation
     fitting = split.fitting
-    codes = pack(trained.outputs)
+    codes = pack(trained.outputs["image"])
     score = mean_average_precision(codes[held_out], codes[fitting], labels[held_out], labels[fitting]).expected
     assert score == pytest.approx(max(trained.history["fine_tune"]["val_map"]), abs=0.02)
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.callbacks.collapse import CollapseError
-from keras_dhnn.evaluate import evaluate
+from keras_dhnn.evaluate import evaluate_all
 from keras_dhnn.fit import draw_split
 from keras_dhnn.network import no_bar
 from keras_dhnn.train import PHASES, train
@@ -49,7 +49,8 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar)
     }
     if queries:
         labels = np.repeat(info.true_labels, experiment.data.turns)
-        result |= evaluate(trained.outputs, labels, split, info, experiment.seed).metrics
+        _, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+        result |= scores
     return result | {"seconds": time.monotonic() - started}
 
 

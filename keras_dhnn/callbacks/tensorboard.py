@@ -28,20 +28,27 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
             if "val_map" in logs:
-                tf.summary.histogram("hash_outputs", self.validation.outputs)
-                self._write_health()
+                for source, outputs in self.validation.outputs.items():
+                    which = f"-{source}" if len(self.validation.outputs) > 1 else ""
+                    tf.summary.histogram(f"hash_outputs{which}", outputs)
+                    self._write_health(outputs, which)
 
-    def _write_health(self):
+    def _write_health(self, outputs, which):
         database = self.validation.database
-        outputs, labels = self.validation.outputs[database], self.validation.labels[database]
-        write_health(code_health(pack(outputs), labels, outputs))
+        outputs, labels = outputs[database], self.validation.labels[database]
+        write_health(code_health(pack(outputs), labels, outputs), which)
 
     def on_train_end(self, logs=None):
         self._writer.close()
 
 
-def write_health(health):
-    """Writes a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer."""
+def write_health(health, which=""):
+    """Writes a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer.
+
+    Args:
+        health: the `CodeHealth`.
+        which: what follows "code-health" in their names, such as "-pan".
+    """
     for name, value in health.scalars().items():
         if value is not None:
-            tf.summary.scalar(f"code-health/{name}", value)
+            tf.summary.scalar(f"code-health{which}/{name}", value)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.sources import main_tasks
 
 # A few held-out items tell epochs apart no better. Of such equals the later one has smaller steps behind it, and
 # outputs closer to their codes.
@@ -14,8 +15,10 @@ TOLERANCE = 0.002
 class ValidationMAP(tf.keras.callbacks.Callback):
     """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
 
+    Of two sources `val_map` is the mean of both directions across them, which are logged too, as `val_map_pan_to_mul`.
+
     Args:
-        encode: function of no arguments that returns the hash outputs `(n, l)` of all items.
+        encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of all items.
         labels: `(n,)` labels of all items.
         queries: positions of the held-out items.
         database: positions of the items that are searched.
@@ -28,7 +31,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             first validation.
         best_weights: the model's weights at that epoch.
         improved_epoch: the epoch that brought the best; patience counts from it.
-        outputs: hash outputs `(n, l)` at the latest validation.
+        outputs: hash outputs `{source: (n, l)}` at the latest validation.
     """
 
     def __init__(self, encode, labels, queries, database, every=1, patience=0):
@@ -43,11 +46,12 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
         self.outputs = self.encode()
-        codes = pack(self.outputs)
-        logs["val_map"] = mean_average_precision(
-            codes[self.queries], codes[self.database], self.labels[self.queries], self.labels[self.database]
-        ).expected
-        logs["distinct_codes"] = len(np.unique(codes, axis=0))
+        codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
+        scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
+        if len(scores) > 1:
+            logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
+        logs["val_map"] = float(np.mean(list(scores.values())))
+        logs["distinct_codes"] = min(len(np.unique(of_one, axis=0)) for of_one in codes.values())
         if logs["val_map"] > self.best:
             self.best, self.improved_epoch = logs["val_map"], epoch
         if logs["val_map"] >= self.best - TOLERANCE:
@@ -55,3 +59,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             self.best_weights = self.model.get_weights()
         if self.patience and epoch - self.improved_epoch >= self.patience:
             self.model.stop_training = True
+
+    def _score(self, searching, searched):
+        labels = self.labels[self.queries], self.labels[self.database]
+        return mean_average_precision(searching[self.queries], searched[self.database], *labels).expected

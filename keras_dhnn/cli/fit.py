@@ -119,7 +119,12 @@ def twin(name, data, bar):
     """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
 
-    how = {"ucmd": {"per_class": 20}, "sat4": {"size": 20_000, "label_noise": 0.0}}
+    how = {
+        "ucmd": {"per_class": 20},
+        "ucmd-dual": {"per_class": 20},
+        "sat4": {"size": 20_000, "label_noise": 0.0},
+        "dsrsid": {"size": 2400},
+    }
     if name not in how:
         raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(how)}")
     return prepare_twin(name, data, bar, **how[name]).info.name

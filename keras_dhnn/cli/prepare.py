@@ -12,48 +12,72 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
-LAYOUTS = ("ucmd", "sat4", "folder")
+ARCHIVES = ("ucmd", "ucmd-dual", "sat4", "dsrsid")
+LAYOUTS = (*ARCHIVES, "folder", "dual")
+# Items of the twins whose size is given in all.
+_SIZES = {"sat4": 20_000, "dsrsid": 2400}
 
 
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="The data set: ucmd, sat4, or a name of yours with --layout folder.", metavar="NAME")
+        str,
+        typer.Argument(help=f"The data set: {', '.join(ARCHIVES)}, or a name of yours with --layout.", metavar="NAME"),
     ],
     source: Annotated[
-        Path | None, typer.Option(help="The archive: its folder or file, as its authors publish it.", metavar="PATH")
+        list[str] | None,
+        typer.Option(
+            help="The archive: its folder or file, as its authors publish it. For --layout dual each of the two "
+            "sources by a name of yours: --source pan=DIR --source mul=DIR.",
+            metavar="PATH",
+        ),
     ] = None,
     layout: Annotated[
         str | None,
         typer.Option(
-            help="How the archive is laid out: ucmd, sat4, or folder (a folder a class, any images); by "
-            "default as the name says."
+            help=f"How the archive is laid out: {', '.join(ARCHIVES)}, folder (a folder a class, any images), or dual "
+            "(two such folders, an item's two images under the same name); by default as the name says."
         ),
     ] = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Write a synthetic twin, NAME-synthetic, instead of a real archive.")
     ] = False,
-    per_class: Annotated[int, typer.Option(min=2, help="Images of each class of ucmd's twin.", metavar="N")] = 20,
-    size: Annotated[int, typer.Option(min=10, help="Patches of sat4's twin, up to 500000.", metavar="N")] = 20_000,
+    per_class: Annotated[int, typer.Option(min=2, help="Images of each class of ucmd's twins.", metavar="N")] = 20,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=10,
+            help="Items of the twin of sat4 (20000; up to 500000) or of dsrsid (2400; 16 to 80000).",
+            metavar="N",
+        ),
+    ] = None,
     label_noise: Annotated[float, typer.Option(min=0, max=0.99, help="Share of wrong labels in sat4's twin.")] = 0.0,
     download: Annotated[
-        bool, typer.Option("--download", help="ucmd: fetch the archive from where its authors publish it.")
+        bool, typer.Option("--download", help="ucmd, ucmd-dual: fetch the archive from where its authors publish it.")
     ] = False,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out files that cannot be used, and record them.")
     ] = False,
     image_size: Annotated[
-        int | None,
-        typer.Option(min=8, help="folder: side in pixels of the stored images; by default the median, at most 256."),
+        list[str] | None,
+        typer.Option(
+            help="folder, dual: side in pixels of the stored images; by default the median, at most 256. dual: of one "
+            "source by NAME=N.",
+            metavar="N",
+        ),
     ] = None,
     percentiles: Annotated[
         tuple[float, float],
-        typer.Option(help="folder: percentiles of each band that become 0 and 255, where images are not uint8."),
+        typer.Option(help="folder, dual: percentiles of each band that become 0 and 255, where images are not uint8."),
     ] = (1.0, 99.0),
     scale: Annotated[
-        tuple[float, float] | None, typer.Option(help="folder: the values that become 0 and 255, instead.")
+        tuple[float, float] | None,
+        typer.Option(help="folder: the values that become 0 and 255, instead."),
     ] = None,
     rgb_bands: Annotated[
-        str | None, typer.Option(help="folder: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2.")
+        str | None,
+        typer.Option(
+            help="folder: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2. dual: NAME=4,3,2."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
@@ -70,30 +94,31 @@ def prepare(
       keras-dhnn prepare ucmd --synthetic
 
       keras-dhnn prepare harbours --layout folder --source my-images
+
+      keras-dhnn prepare coast --layout dual --source optical=my-optical --source radar=my-radar
     """
     layout = _layout(name, layout)
-    if (source is not None) + synthetic + download != 1:
+    if bool(source) + synthetic + download != 1:
         raise ValueError(
             "Give the archive by --source PATH (its folder, or the file as published), or write a synthetic twin by "
             "--synthetic, or fetch the archive by --download."
         )
+    if layout == "dual" and scale:
+        raise ValueError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
     bar, started = bars(quiet), time.monotonic()
     if synthetic:
-        how = {"per_class": per_class} if layout == "ucmd" else {"size": size, "label_noise": label_noise}
+        how = _twin_settings(layout, per_class, size, label_noise)
         prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
     else:
-        source = _download(layout, data, bar) if download else source
+        source = _download(layout, data, bar) if download else _sources(layout, source)
         options = {
-            "ucmd": {"skip_damaged": skip_damaged},
-            "sat4": {},
-            "folder": {
-                "skip_damaged": skip_damaged,
-                "image_size": image_size,
-                "percentiles": percentiles,
-                "scale": scale,
-                "rgb_bands": _numbers(rgb_bands),
-            },
-        }[layout]
+            "skip_damaged": skip_damaged,
+            "image_size": _image_sizes(image_size),
+            "percentiles": percentiles,
+            "scale": scale,
+            "rgb_bands": _numbers(rgb_bands),
+        }
+        options = {name: options[name] for name in _OPTIONS[layout]}
         prepared = _write(_reader(layout)(source, **options), data / name, seed, bar, force=force)
     _report(prepared, time.monotonic() - started, as_json)
 
@@ -102,7 +127,7 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
     """Prepares the synthetic twin of a data set as DATA/LAYOUT-synthetic, unless it is there already.
 
     Args:
-        layout: "ucmd" or "sat4".
+        layout: one of ARCHIVES.
         data: folder of the prepared data sets.
         bar: progress bar factory.
         seed: of the images.
@@ -127,17 +152,78 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
     with tempfile.TemporaryDirectory() as folder:
         with bar("Drawing the synthetic twin", None, "image") as update:
             write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
-        archive = dataclasses.replace(_reader(layout)(Path(folder)), source=source)
+        archive = _reader(layout)(Path(folder))
+        archive = dataclasses.replace(archive, source={**archive.source, **source})
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
 
+# What the readers of the layouts take.
+_FOLDERS = ("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands")
+_OPTIONS = {
+    "ucmd": ("skip_damaged",),
+    "ucmd-dual": ("skip_damaged",),
+    "sat4": (),
+    "dsrsid": (),
+    "folder": _FOLDERS,
+    "dual": tuple(name for name in _FOLDERS if name != "scale"),
+}
+
+
+def _twin_settings(layout, per_class, size, label_noise):
+    """What the writer of a twin takes."""
+    if layout not in _SIZES:
+        return {"per_class": per_class}
+    return {"size": size or _SIZES[layout]} | ({"label_noise": label_noise} if layout == "sat4" else {})
+
+
+def _sources(layout, sources):
+    """The path of the archive, or of dual {name: path}."""
+    if layout == "dual":
+        named = dict(_named(source, "--source pan=DIR --source mul=DIR") for source in sources)
+        if len(named) != 2 or len(sources) != 2:
+            raise ValueError(
+                "Expected two sources, each by a name of its own: --source pan=DIR --source mul=DIR. Received: "
+                f"{' '.join(sources)}"
+            )
+        return {name: Path(path) for name, path in named.items()}
+    if len(sources) != 1:
+        raise ValueError(
+            f"Expected one --source PATH. Received: {' '.join(sources)}. Two sources of the same ground take --layout "
+            "dual."
+        )
+    return Path(sources[0])
+
+
+def _image_sizes(sizes):
+    """None, the side of all images, or {source: side}."""
+    if not sizes:
+        return None
+    try:
+        if len(sizes) == 1 and "=" not in sizes[0]:
+            return int(sizes[0])
+        return {name: int(size) for name, size in (_named(text, "--image-size pan=256") for text in sizes)}
+    except ValueError:
+        raise ValueError(
+            "Expected a side in pixels, such as --image-size 64, or one for each source: --image-size pan=256 "
+            f"--image-size mul=64. Received: {' '.join(sizes)}"
+        ) from None
+
+
+def _named(text, example):
+    name, equals, value = text.partition("=")
+    if not (equals and name and value):
+        raise ValueError(f"Expected NAME=VALUE, such as {example}. Received: {text}")
+    return name, value
+
+
 def _layout(name, layout):
-    if layout is None and name in LAYOUTS[:-1]:
+    if layout is None and name in ARCHIVES:
         return name
     if layout not in LAYOUTS:
         raise ValueError(
             f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
-            f"or one of the names {', '.join(LAYOUTS[:-1])}." + (f" Received: --layout {layout}" if layout else "")
+            f"--layout dual for pairs of yours, or one of the names {', '.join(ARCHIVES)}."
+            + (f" Received: --layout {layout}" if layout else "")
         )
     return layout
 
@@ -145,15 +231,21 @@ def _layout(name, layout):
 def _reader(layout):
     if layout == "ucmd":
         from keras_dhnn.pipelines.ucmd import open_archive
+    elif layout == "ucmd-dual":
+        from keras_dhnn.pipelines.ucmd_dual import open_archive
     elif layout == "sat4":
         from keras_dhnn.pipelines.sat4 import open_archive
+    elif layout == "dsrsid":
+        from keras_dhnn.pipelines.dsrsid import open_archive
+    elif layout == "dual":
+        from keras_dhnn.pipelines.dual import open_archive
     else:
         from keras_dhnn.pipelines.folder import open_archive
     return open_archive
 
 
 def _twin_writer(layout):
-    if layout == "ucmd":
+    if layout in ("ucmd", "ucmd-dual"):
         from keras_dhnn.pipelines.synthetic import write_ucmd
 
         return write_ucmd
@@ -161,16 +253,23 @@ def _twin_writer(layout):
         from keras_dhnn.pipelines.sat4_twin import write_sat4
 
         return write_sat4
-    raise ValueError("There are synthetic twins of ucmd and sat4 only. Give your images by --source PATH.")
+    if layout == "dsrsid":
+        from keras_dhnn.pipelines.dsrsid_twin import write_dsrsid
+
+        return write_dsrsid
+    raise ValueError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
 
 
 def _numbers(text):
+    """None, (red, green, blue), or {source: (red, green, blue)}."""
     if text is None:
         return None
+    name, equals, bands = text.rpartition("=")
     try:
-        return tuple(int(number) for number in text.split(","))
+        numbers = tuple(int(number) for number in bands.split(","))
     except ValueError:
         raise ValueError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
+    return {name: numbers} if equals else numbers
 
 
 def _write(archive, directory, seed, bar, **how):
@@ -184,7 +283,7 @@ def _download(layout, data, bar):
     from keras_dhnn.pipelines import ucmd
     from keras_dhnn.pipelines.download import download
 
-    if layout != "ucmd":
+    if layout not in ("ucmd", "ucmd-dual"):
         raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")
     with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
         return download(

@@ -5,17 +5,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 _MARKERS = "osD^vX"
+_GROUP_MARKERS = "ox"
 _COLOURS = 10
 
 
-def embedding_figure(points, labels, classes, title=""):
+def embedding_figure(points, labels, classes, title="", groups=None):
     """Points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
+
+    With groups, classes have a colour and groups a marker each; of more than 20 classes some share their colour.
 
     Args:
         points: `(n, 2)` real.
         labels: `(n,)` integers.
         classes: names; a label is a position here. Those without a point are left out.
         title: of the whole.
+        groups: `(n,)` names, such as of image sources, or None.
 
     Returns:
         matplotlib Figure.
@@ -31,17 +35,18 @@ def embedding_figure(points, labels, classes, title=""):
         )
     figure = Figure(figsize=(8.5, 6), layout="constrained")
     axes = figure.add_subplot()
-    colours = matplotlib.colormaps["tab10"]
     for order, label in enumerate(np.unique(labels)):
-        axes.scatter(
-            *points[labels == label].T,
-            label=classes[label],
-            s=10,
-            color=colours(order % _COLOURS),
-            marker=_MARKERS[order // _COLOURS % len(_MARKERS)],
-            linewidths=0,
-        )
+        of_class = labels == label
+        if groups is None:
+            style = {"color": matplotlib.colormaps["tab10"](order % _COLOURS), "linewidths": 0}
+            marker = _MARKERS[order // _COLOURS % len(_MARKERS)]
+            axes.scatter(*points[of_class].T, label=classes[label], s=10, marker=marker, **style)
+            continue
+        colour = matplotlib.colormaps["tab20"](order % 20)
+        for group, marker in zip(dict.fromkeys(groups.tolist()), _GROUP_MARKERS, strict=False):
+            chosen, name = points[of_class & (groups == group)].T, f"{classes[label]}, {group}"
+            axes.scatter(*chosen, label=name, s=14, marker=marker, color=colour, linewidths=0.8 * (marker == "x"))
     axes.set(title=title, xticks=[], yticks=[])
-    columns = 1 + (len(np.unique(labels)) - 1) // 25
-    figure.legend(loc="outside right upper", fontsize="small", markerscale=2, ncols=columns)
+    columns = 1 + (len(axes.get_legend_handles_labels()[1]) - 1) // 25
+    figure.legend(loc="outside right upper", fontsize="small", markerscale=2 if groups is None else 1, ncols=columns)
     return figure

@@ -5,14 +5,15 @@ import tensorflow as tf
 NORMS = ("l1", "l2")
 
 
-def quantization(outputs, norm="l2"):
-    """Distance of outputs `f` from their codes `b = sign(f)`, which are constants for the gradient.
+def quantization(outputs, norm="l2", codes=None):
+    """Distance of outputs `f` from their codes `b`, which are constants for the gradient.
 
     L1 (DHNNs-L1 eq. 3) is the mean of `|f - b|`, L2 (DHNNs-L2 eq. 5) that of `(f - b)^2`, over items and bits.
 
     Args:
         outputs: `(n, l)` float32.
         norm: "l1" or "l2".
+        codes: `(n, l)` in {-1, +1}, where they are not `sign(f)`: SIDHCNN's are common to two sources.
 
     Returns:
         Scalar float32.
@@ -24,9 +25,14 @@ def quantization(outputs, norm="l2"):
         raise ValueError(
             f"Invalid value received for argument `norm`. Expected one of {', '.join(NORMS)}. Received: norm={norm!r}"
         )
-    codes = tf.stop_gradient(tf.where(outputs >= 0, 1.0, -1.0))
-    gaps = outputs - tf.cast(codes, outputs.dtype)
+    codes = signs(outputs) if codes is None else codes
+    gaps = outputs - tf.stop_gradient(tf.cast(codes, outputs.dtype))
     return tf.reduce_mean(tf.abs(gaps) if norm == "l1" else tf.square(gaps))
+
+
+def signs(outputs):
+    """`(n, l)` float32 in {-1, +1}, with `sign(0) = +1`."""
+    return tf.where(outputs >= 0, 1.0, -1.0)
 
 
 class Quantization(tf.keras.losses.Loss):

@@ -7,18 +7,23 @@ import tensorflow as tf
 
 from keras_dhnn.models.cnn_f import CNNF, IMAGENET_MEAN
 from keras_dhnn.models.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.mul_cnn import MULCNN
+from keras_dhnn.models.pan_cnn import PANCNN
 from keras_dhnn.models.pretrained import load_imagenet_weights
 from keras_dhnn.models.sat4_cnn import SAT4CNN
 from keras_dhnn.models.vgg_f import load_vgg_f
 
-OWN = ("efficientnet_lite0", "cnn_f", "sat4_cnn")
+# Networks of the papers that are trained from scratch.
+SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
+OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 
 def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None):
     """A model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
 
     Args:
-        name: "efficientnet_lite0", "cnn_f", "sat4_cnn"; a class of `tf.keras.applications` such as "MobileNetV2"; or
+        name: "efficientnet_lite0", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
+            `tf.keras.applications` such as "MobileNetV2"; or
             "package.module:function", a function of yours from image shape to model.
         image_shape: height, width and bands.
         weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
@@ -26,7 +31,7 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
         rgb_bands: numbers, from 1, of the bands that are red, green and blue, of images with more bands than those;
             "efficientnet_lite0" gives them ImageNet's kernels.
         statistics: function of no arguments that gives mean and variance of each band of the training images, by
-            which "sat4_cnn" normalises them; only that calls it. None: as if they were spread over 0 to 255.
+            which the networks of `SCRATCH` normalise them; only they call it. None: as if spread over 0 to 255.
 
     Returns:
         A functional `tf.keras.Model`.
@@ -41,9 +46,9 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
             return backbone
     elif name == "cnn_f":
         return _cnn_f(image_shape, weights)
-    elif name == "sat4_cnn":
+    elif name in SCRATCH:
         mean, variance = statistics() if statistics else (127.5, 127.5**2)
-        backbone = SAT4CNN(image_shape, mean=mean, variance=variance)
+        backbone = SCRATCH[name](image_shape, mean=mean, variance=variance)
     elif ":" in name:
         backbone = _custom(name, image_shape)
     else:

@@ -33,5 +33,8 @@ class FeatureBank(tf.keras.layers.Layer):
             items: `(n,)` int64 item numbers, each of which is in the bank.
             outputs: `(n, l)` float32 hash outputs.
         """
-        rows = tf.searchsorted(self.items, tf.cast(items, tf.int64))
-        self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), rows))
+        self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), self.places(items)))
+
+    def places(self, items):
+        """Numbers `(n,)` of the rows of items `(n,)`, each of which is in the bank."""
+        return tf.searchsorted(self.items, tf.cast(items, tf.int64))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 # Imported for their registration, by which Keras finds the classes that a file names.
-from keras_dhnn.models import backbones, dhnn  # noqa: F401
+from keras_dhnn.models import backbones, dhnn, sidhcnn  # noqa: F401
 
 
 def load_model(path):
@@ -15,7 +15,7 @@ def load_model(path):
         path: the `.keras` file.
 
     Returns:
-        The model, such as a `DHNN`.
+        The model, a `DHNN` or a `SIDHCNN`.
 
     Raises:
         ValueError: if it is not a model's file.

@@ -23,7 +23,7 @@ class Model:
 
 def run(outputs, every=1, patience=0):
     model, stream, all_logs = Model(), iter(outputs), []
-    callback = ValidationMAP(lambda: next(stream), LABELS, [0, 1], [2, 3, 4, 5], every, patience)
+    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [0, 1], [2, 3, 4, 5], every, patience)
     callback.set_model(model)
     callback.set_params({"epochs": len(outputs) * every})
     for epoch in range(len(outputs) * every):

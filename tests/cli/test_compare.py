@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
         ours = Run.create(root / "runs" / name, Experiment().override("data.queries=0.3", *changes), info)
         split, outputs = load_split(ours, info), np.random.default_rng(0).normal(size=(120, 16))
         labels = np.repeat(info.labels, 4)
-        metrics = evaluate(outputs, labels, split, info, ours.experiment.seed).metrics
+        metrics = evaluate({"image": outputs}, labels, split, info, ours.experiment.seed).metrics
         write_json(ours.metrics_path, metrics | {"seconds": {"total": 61.4}})
         ours.save_codes(pack(outputs), outputs, np.arange(120), labels)
         ours.model_path.write_text("")

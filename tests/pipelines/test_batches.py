@@ -74,6 +74,15 @@ def test_all_sources_come_in_their_units(dual):
             np.testing.assert_array_equal(image, np.rot90(examples[item // 4].images[source], item % 4))
 
 
+def test_each_source_has_a_size_of_its_own(dual):
+    info, examples = dual
+    images, _, items, _ = collect(batches(info, [5, 6], batch_size=2, image_size={"pan": 4, "mul": None}))
+    for item, pan, mul in zip(items, images["pan"], images["mul"], strict=True):
+        turned = np.rot90(examples[item // 4].images["pan"], item % 4).astype(np.float32)
+        np.testing.assert_allclose(pan, resize_oracle(turned, 4, 4), atol=1e-3)
+        np.testing.assert_array_equal(mul, np.rot90(examples[item // 4].images["mul"], item % 4))
+
+
 def test_without_seed_the_given_order_is_kept(info):
     order = [30, 2, 17, 2, 5]
     assert item_numbers(batches(info, order, batch_size=2, epochs=range(2))) == order * 2

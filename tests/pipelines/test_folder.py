@@ -7,8 +7,10 @@ import tifffile
 from PIL import Image
 
 from keras_dhnn.pipelines import folder
+from keras_dhnn.pipelines.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.folder_listing import list_collection
 from keras_dhnn.pipelines.prepare import prepare
 from tests.fakes import zip_folder
 
@@ -271,14 +273,12 @@ def test_skipping_still_needs_two_images_a_class(root):
 
 def test_many_images_are_not_held_in_memory(tmp_path):
     write_collection(tmp_path, per_class=2, shape=(256, 256, 3), suffix=".tif")
-    archive = folder.open_archive(tmp_path)
-    listing = folder.list_collection(tmp_path, folder._LIMITS, skip_damaged=False)
-    many = listing._replace(images=listing.images * 50)
-    survey = folder.survey_images(listing.images, lambda name: folder._decode(listing.tree, name))
+    listing = list_collection(tmp_path, LIMITS, skip_damaged=False)
+    collection = survey_collection(listing)
+    many = dataclasses.replace(collection, listing=listing._replace(images=listing.images * 50))
     tracemalloc.start()
-    count = sum(1 for _ in folder._examples(tmp_path, many, survey, 256, None))
+    count = sum(1 for _ in folder._examples(tmp_path, many, None))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 300
     assert peak < 40 * 256 * 256 * 3
-    assert dataclasses.is_dataclass(archive)

@@ -1,0 +1,39 @@
+"""Balance loss (the feature distribution constraint of SIDHCNN): each bit is as often +1 as -1."""
+
+import tensorflow as tf
+
+
+def balance(outputs, overall=None):
+    """Mean over bits of the squared mean over items (SIDHCNN eq. 5, last two terms, in means).
+
+    Args:
+        outputs: `(n, l)` float32.
+        overall: `(l,)` means over all items, of which the batch is a sample. They give the loss its value; its
+            gradient is as if every item of the batch moved them by 1/n, so that it is of the size of the other losses'
+            gradients whatever the number of items. None: the batch is all there is.
+
+    Returns:
+        Scalar float32.
+    """
+    means = tf.reduce_mean(outputs, axis=0)
+    if overall is not None:
+        means += tf.stop_gradient(overall - means)
+    return tf.reduce_mean(tf.square(means))
+
+
+class Balance(tf.keras.losses.Loss):
+    """`balance` of a batch as a Keras loss; it looks at outputs only.
+
+    Args:
+        name: name of the loss.
+    """
+
+    def __init__(self, name="balance"):
+        super().__init__(reduction="none", name=name)
+
+    def call(self, y_true, y_pred):
+        """Loss of outputs `(n, l)`; the labels are not used."""
+        return balance(y_pred)
+
+    def get_config(self):
+        return {"name": self.name}

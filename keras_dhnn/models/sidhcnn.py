@@ -1,0 +1,199 @@
+"""The cross-source deep hashing network (SIDHCNN): a network for each of two image sources, one code space."""
+
+import tensorflow as tf
+
+from keras_dhnn.losses.balance import balance
+from keras_dhnn.losses.pairwise import pairwise_likelihood
+from keras_dhnn.losses.quantization import quantization, signs
+from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.similarity import label_similarity
+
+TERMS = ("inter_source", "intra_source", "quantization", "balance")
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class SIDHCNN(tf.keras.Model):
+    """Dual samples, two images of the same ground, to hash outputs that compare across sources (SIDHCNN eq. 5).
+
+    A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
+
+    Args:
+        branches: two `DHNN`s of as many bits, each with a source and a name of its own. In alternating updates the
+            first is updated first.
+    """
+
+    def __init__(self, branches, **kwargs):
+        branches = list(branches)
+        _check(branches)
+        # === Functional Model ===
+        inputs, outputs = {}, {}
+        for branch in branches:
+            images = inputs[branch.source] = tf.keras.Input(branch.backbone.input_shape[1:], name=branch.source)
+            outputs |= branch({branch.source: images})
+        super().__init__(inputs, outputs, **kwargs)
+
+        # === Config ===
+        self.branches = {branch.source: branch for branch in branches}
+        self.sources = tuple(self.branches)
+        self.bits = branches[0].bits
+
+    def compile(
+        self,
+        optimizers,
+        *,
+        similarity_factor=0.5,
+        penalty=None,
+        alpha=1.0,
+        beta=0.1,
+        gamma=0.0,
+        norm="l2",
+        pair_weighting="mean",
+        bank=None,
+        **kwargs,
+    ):
+        """Sets the objective: `inter_source + alpha * intra_source + beta * quantization + gamma * balance`.
+
+        Args:
+            optimizers: `{source: Keras optimiser}`, one a branch.
+            similarity_factor: s, of the penalty `P = s * l`.
+            penalty: P itself, instead of `similarity_factor`; the paper's is 2.
+            alpha: weight of the pairs within each source (IASC).
+            beta: weight of the distance from the common codes (BQC).
+            gamma: weight of the balance of bits (FDC).
+            norm: "l2", the paper's, or "l1": of the quantisation loss.
+            pair_weighting: "mean" or "balanced", see `pairwise_likelihood`.
+            bank: a `DualBank` of all training items, by which one branch after the other is updated against what the
+                items' features were last (Algorithm 1). Without one, both are updated at once on the batch's pairs.
+            **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
+        """
+        super().compile(optimizer=dict(optimizers), **kwargs)
+        self.penalty = similarity_factor * self.bits if penalty is None else penalty
+        self.weights_of_terms = dict(zip(TERMS, (1.0, alpha, beta, gamma), strict=True))
+        self.norm = norm
+        self.pair_weighting = pair_weighting
+        self.bank = bank
+        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", *TERMS)}
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values()) if hasattr(self, "trackers") else []
+
+    def objective(self, outputs, labels):
+        """The terms of the loss of a batch of dual samples, paired among themselves.
+
+        Args:
+            outputs: `{source: (n, l)}` float32.
+            labels: `(n,)` integers.
+
+        Returns:
+            Dictionary of the scalars `TERMS`, not weighted.
+        """
+        first, second = (outputs[source] for source in self.sources)
+        similarity, codes = label_similarity(labels, labels), signs(first + second)
+        return {
+            "inter_source": self._pairs(similarity, first, second),
+            "intra_source": self._pairs(similarity, first, first) + self._pairs(similarity, second, second),
+            "quantization": quantization(first, self.norm, codes) + quantization(second, self.norm, codes),
+            "balance": balance(first) + balance(second),
+        }
+
+    def branch_objective(self, source, outputs, targets):
+        """The terms of one branch's loss against the bank, whose rows are constants.
+
+        Args:
+            source: of the branch.
+            outputs: `(n, l)` float32, of its images; their rows in the bank are up to date.
+            targets: `{"label": (n,), "index": (n,)}`.
+
+        Returns:
+            As of `objective`.
+        """
+        other = next(name for name in self.sources if name != source)
+        own, others = self.bank.rows[source], self.bank.rows[other]
+        similarity = label_similarity(targets["label"], tf.cast(self.bank.labels, targets["label"].dtype))
+        codes = tf.gather(self.bank.codes, own.places(targets["index"]))
+        return {
+            "inter_source": self._pairs(similarity, outputs, others.outputs),
+            "intra_source": self._pairs(similarity, outputs, own.outputs),
+            "quantization": quantization(outputs, self.norm, codes),
+            "balance": balance(outputs, tf.reduce_mean(own.outputs, axis=0)),
+        }
+
+    def train_step(self, data):
+        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+
+        Without a bank it steps both branches, with one that whose turn it is.
+        """
+        if self.bank is None:
+            return self._track(*self._joint_step(*data))
+        steps = [lambda source=source: self._branch_step(source, *data) for source in self.sources]
+        return self._track(*tf.switch_case(self.bank.next_turn(), steps))
+
+    def _joint_step(self, images, targets):
+        with tf.GradientTape() as tape:
+            terms = self.objective(self(images, training=True), targets["label"])
+            loss = self._total(terms, self.losses)
+        variables = {source: branch.trainable_variables for source, branch in self.branches.items()}
+        for source, gradients in tape.gradient(loss, variables).items():
+            self.optimizer[source].apply_gradients(zip(gradients, variables[source], strict=True))
+        return loss, terms
+
+    def _branch_step(self, source, images, targets):
+        branch = self.branches[source]
+        with tf.GradientTape() as tape:
+            outputs = branch({source: images[source]}, training=True)[source]
+            self.bank.rows[source].refresh(targets["index"], outputs)
+            terms = self.branch_objective(source, outputs, targets)
+            loss = self._total(terms, branch.losses)
+        self.optimizer[source].minimize(loss, branch.trainable_variables, tape=tape)
+        return loss, terms
+
+    def test_step(self, data):
+        """The losses of a batch, without a step."""
+        images, targets = data
+        terms = self.objective(self(images, training=False), targets["label"])
+        return self._track(self._total(terms, self.losses), terms)
+
+    def _pairs(self, similarity, rows, columns):
+        return pairwise_likelihood(similarity, rows, columns, self.penalty, self.pair_weighting)
+
+    def _total(self, terms, regularization):
+        # What layers add, such as weight decay, is trained on and logged as part of the loss.
+        return tf.add_n([weight * terms[name] for name, weight in self.weights_of_terms.items()] + regularization)
+
+    def _track(self, loss, terms):
+        for name, value in {"loss": loss, **terms}.items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def above(self, cuts):
+        """This network from a cut through each branch upwards, sharing its layers.
+
+        Args:
+            cuts: `{source: cut}`, see `DHNN.above`.
+
+        Returns:
+            `(below, above)`: `{source: model}` from images to the cuts, and a SIDHCNN from the cuts to hash outputs.
+            Training the second trains this network.
+        """
+        parts = {source: branch.above(cuts[source]) for source, branch in self.branches.items()}
+        below = {source: part for source, (part, _) in parts.items()}
+        return below, SIDHCNN([branch for _, branch in parts.values()], name=f"{self.name}_above")
+
+    def get_config(self):
+        branches = [tf.keras.utils.serialize_keras_object(branch) for branch in self.branches.values()]
+        return {"branches": branches, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        branches = [tf.keras.utils.deserialize_keras_object(one, custom_objects) for one in config["branches"]]
+        return cls(branches, name=config["name"])
+
+
+def _check(branches):
+    sources, bits = [branch.source for branch in branches], {branch.bits for branch in branches}
+    if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1 or not all(isinstance(b, DHNN) for b in branches):
+        raise ValueError(
+            "Invalid value received for argument `branches`. Expected two DHNNs of different sources and of as many "
+            f"bits. Received: sources {', '.join(sources)} of {' and '.join(map(str, sorted(bits)))} bits"
+        )
