@@ -1,6 +1,5 @@
 """Runs side by side: their scores, what differs in their settings, their precision-recall curves."""
 
-import dataclasses
 import json
 
 from keras_dhnn.figures.precision_recall import precision_recall_figure
@@ -42,7 +41,7 @@ def compare(paths, figure, *, unlike=False):
             "Put them side by side all the same by --unlike."
         )
     _draw(runs, figure)
-    settings = _differing({name: _flat(dataclasses.asdict(run.experiment)) for name, run in runs.items()})
+    settings = _differing({name: run.experiment.settings for name, run in runs.items()})
     return {
         "runs": [
             {
@@ -107,13 +106,6 @@ def _differing(by_run):
     fields = dict.fromkeys(field for values in by_run.values() for field in values)
     columns = {field: {run: values.get(field) for run, values in by_run.items()} for field in fields}
     return {field: column for field, column in columns.items() if len({json.dumps(v) for v in column.values()}) > 1}
-
-
-def _flat(settings, prefix=""):
-    flat = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _draw(runs, path):

@@ -1,6 +1,7 @@
 """The settings of an experiment: frozen dataclasses, to and from JSON, changed by `section.field=value`."""
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -175,10 +176,33 @@ class Experiment:
             raise ValueError(f"An experiment is a JSON object; this is not JSON: {error}") from error
         if not isinstance(values, dict):
             raise ValueError(f"An experiment is a JSON object with sections. Received: {type(values).__name__}")
-        experiment = cls()
+        changes = {}
         for section, content in values.items():
             for name, value in content.items() if isinstance(content, dict) else [(None, content)]:
-                experiment = experiment._with(section if name is None else f"{section}.{name}", value)
+                changes[section if name is None else f"{section}.{name}"] = value
+        return cls().replace(changes)
+
+    @property
+    def settings(self):
+        """All settings, `{"section.field": value}`."""
+        flat = {}
+        for path in _field_types():
+            section, dot, name = path.partition(".")
+            flat[path] = getattr(getattr(self, section), name) if dot else getattr(self, section)
+        return flat
+
+    def replace(self, settings):
+        """A copy with some settings changed.
+
+        Args:
+            settings: `{"section.field": value}`.
+
+        Raises:
+            ValueError: for an unknown setting (the valid ones are listed) or a value of the wrong type.
+        """
+        experiment = self
+        for path, value in settings.items():
+            experiment = experiment._with(path, value)
         return experiment
 
     def override(self, *assignments):
@@ -196,12 +220,12 @@ class Experiment:
             path, equals, text = assignment.partition("=")
             if not equals:
                 raise ValueError(f"A setting is changed by section.field=value. Received: {assignment!r}")
-            experiment = experiment._with(path.strip(), _parsed(text, dict(_field_types()).get(path.strip())))
+            experiment = experiment._with(path.strip(), _parsed(text, _field_types().get(path.strip())))
         return experiment
 
     def _with(self, path, value):
         section_name, dot, name = path.partition(".")
-        fields = dict(_field_types())
+        fields = _field_types()
         if path not in fields:
             raise ValueError(f"Unknown setting {path!r}. The settings are: {', '.join(fields)}")
         value = _checked(path, value, fields[path])
@@ -233,12 +257,14 @@ def of_source(name, value, source):
     return int(parts[source]) if parts[source].isdigit() else parts[source]
 
 
+@functools.cache
 def _field_types():
+    """`{"section.field": type}`."""
+    types_ = {}
     for name, kind in typing.get_type_hints(Experiment).items():
-        if dataclasses.is_dataclass(kind):
-            yield from ((f"{name}.{inner}", type_) for inner, type_ in typing.get_type_hints(kind).items())
-        else:
-            yield name, kind
+        inner = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+        types_ |= {f"{name}.{field}": type_ for field, type_ in inner.items()} or {name: kind}
+    return types_
 
 
 def _parsed(text, kind):

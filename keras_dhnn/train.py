@@ -34,20 +34,32 @@ class Trained:
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
             phase.
-        outputs: `{source: (n, l)}` float32, hash outputs of all items.
+        outputs: `{source: (n, l)}` float32, hash outputs of all items; None if they were not asked for.
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
     """
 
     model: DHNN | SIDHCNN
-    outputs: dict
-    untrained: dict
+    outputs: dict | None
+    untrained: dict | None
     features: dict
     history: dict
 
 
-def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, bar=no_bar, strategy=None):
+def train(
+    experiment,
+    info,
+    split,
+    folder,
+    *,
+    tensorboard=None,
+    snapshots=None,
+    bar=no_bar,
+    strategy=None,
+    epochs=None,
+    outputs=True,
+):
     """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
@@ -65,6 +77,9 @@ def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, 
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
         strategy: `tf.distribute.Strategy` that the gradient steps are spread by; None: one device. All processes call
             this alike, and end with the same weights; only the chief writes states.
+        epochs: pause after so many epochs, counted over the phases; a later call in the same folder continues, and
+            learning rates decay as if there were no pause. None trains to the end.
+        outputs: whether to encode all items, before and after.
 
     Returns:
         `Trained`.
@@ -78,16 +93,20 @@ def train(experiment, info, split, folder, *, tensorboard=None, snapshots=None, 
     everything = np.arange(len(network.labels))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
-    untrained = network.encode(cuts[0], everything, "Codes before training")
+    untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
         seen = snapshots if name == phases[0] else None
-        history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar)
+        last = getattr(experiment, name).epochs
+        if epochs is not None:
+            last, epochs = min(last, epochs), max(0, epochs - last)
+        if last:
+            history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar, last)
     if experiment.training.precision != "float32":
         network = _in_float32(network, split.database)
-    outputs = network.encode(cuts[-1], everything, "Codes after training")
-    return Trained(network.model, outputs, untrained, network.features, history)
+    trained = network.encode(cuts[-1], everything, "Codes after training") if outputs else None
+    return Trained(network.model, trained, untrained, network.features, history)
 
 
 def _in_float32(network, database):
@@ -98,7 +117,7 @@ def _in_float32(network, database):
     return exact
 
 
-def _train_phase(network, split, name, folder, logs, snapshots, bar):
+def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     experiment, phase = network.experiment, getattr(network.experiment, name)
     model, make_batches = network.above(phase.cut)
     strategy = network.strategy
@@ -115,13 +134,13 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
     first = state.restore(model)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
-    with bar(f"Training ({name.replace('_', ' ')})", steps * phase.epochs, "step") as update:
+    with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
         callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if snapshots:
             callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches))
-        if first is not None:
+        if first is not None and first < last:
             data = distribute(
                 strategy,
                 make_batches,
@@ -129,12 +148,10 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar):
                 batch_size=batch_size,
                 # Phases see different orders.
                 seed=2 * experiment.seed + PHASES.index(name),
-                epochs=range(passes * first, passes * phase.epochs),
+                epochs=range(passes * first, passes * last),
                 drop_remainder=True,
             )
-            model.fit(
-                data, epochs=phase.epochs, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0
-            )
+            model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return state.history

@@ -56,3 +56,16 @@ def test_override_without_equals_is_refused():
 def test_from_json_refuses_what_is_no_experiment(text):
     with pytest.raises(ValueError, match=r"JSON|Unknown setting|Expected int"):
         Experiment.from_json(text)
+
+
+def test_settings_are_all_fields_by_their_paths():
+    settings = Experiment().override("loss.eta=0.5", "seed=7").settings
+    assert (settings["loss.eta"], settings["seed"], settings["data.queries"]) == (0.5, 7, None)
+    assert Experiment().replace(settings) == Experiment().override("loss.eta=0.5", "seed=7")
+
+
+def test_replace_checks_names_and_types():
+    with pytest.raises(ValueError, match=r"Unknown setting 'loss.etta'"):
+        Experiment().replace({"loss.etta": 1})
+    with pytest.raises(ValueError, match=r"model.bits.*Expected int"):
+        Experiment().replace({"model.bits": 1.5})

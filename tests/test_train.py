@@ -162,3 +162,16 @@ def test_unknown_pairs_are_refused(info, split, tmp_path):
 def test_unknown_optimizer_is_refused(info, split, tmp_path):
     with pytest.raises(ValueError, match="adam, sgd"):
         train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
+
+
+@pytest.mark.parametrize("pauses", [(2,), (6,), (3, 8)], ids=["head", "between", "both"])
+def test_paused_and_continued_equals_uninterrupted(info, split, tmp_path, pauses):
+    tf.config.experimental.enable_op_determinism()
+    whole = train(BOTH, info, split, tmp_path / "whole")
+    for epochs in pauses:
+        paused = train(BOTH, info, split, tmp_path / "parts", epochs=epochs, outputs=False)
+        assert sum(len(phase["loss"]) for phase in paused.history.values()) == epochs
+        assert paused.outputs is paused.untrained is None
+    parts = train(BOTH, info, split, tmp_path / "parts")
+    np.testing.assert_array_equal(parts.outputs, whole.outputs)
+    assert parts.history == whole.history

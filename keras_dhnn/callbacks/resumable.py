@@ -41,7 +41,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         """Brings a compiled model back to the state on disk.
 
         Returns:
-            Number of the next epoch: 0 if there is no state, None if training had ended.
+            Number of the next epoch: 0 if there is no state, None if training had stopped early.
         """
         if not (self.folder / "state.json").is_file():
             return 0
@@ -53,19 +53,20 @@ class ResumableState(tf.keras.callbacks.Callback):
         if state["best_epoch"] >= 0:
             with np.load(self.folder / "best.npz", allow_pickle=False) as file:
                 self.validation.best_weights = [file[name] for name in file.files]
-        return None if state["ended"] else state["epoch"] + 1
+        return None if state["stopped"] else state["epoch"] + 1
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
             self.history.setdefault(name, [None] * epoch).append(float(value))
         for values in self.history.values():
             values.extend([None] * (epoch + 1 - len(values)))
-        ended = epoch + 1 == self.params["epochs"] or self.model.stop_training
-        if self.writes and (ended or time.monotonic() - self._written >= self.seconds):
-            self.write(epoch, ended)
+        stopped = self.model.stop_training
+        due = stopped or epoch + 1 == self.params["epochs"] or time.monotonic() - self._written >= self.seconds
+        if self.writes and due:
+            self.write(epoch, stopped)
 
-    def write(self, epoch, ended=False):
-        """Writes the state at the end of `epoch`, which may have ended the training."""
+    def write(self, epoch, stopped=False):
+        """Writes the state at the end of `epoch`, which may have stopped the training before its time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         validation, name = self.validation, f"epoch-{epoch}"
         _checkpoint(self.model).write(str(self.folder / name))
@@ -74,7 +75,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             np.savez(partial, *validation.best_weights)
             partial.replace(self.folder / "best.npz")
         best = {name: getattr(validation, name) for name in _BEST}
-        state = {"epoch": epoch, "ended": ended, "checkpoint": name, **best, "history": self.history}
+        state = {"epoch": epoch, "stopped": stopped, "checkpoint": name, **best, "history": self.history}
         write_json(self.folder / "state.json", state)
         for old in self.folder.glob("epoch-*"):
             if old.stem != name:
@@ -84,5 +85,5 @@ class ResumableState(tf.keras.callbacks.Callback):
 
 def _checkpoint(model):
     # Not the model's metrics, which start anew with every epoch: to read them, all processes must take part.
-    parts = {"backbone": model.backbone, "head": model.head, "optimizer": model.optimizer}
-    return tf.train.Checkpoint(**parts, **({} if model.bank is None else {"bank": model.bank}))
+    bank = {} if model.bank is None else {"bank": model.bank}
+    return tf.train.Checkpoint(**model.parts, optimizer=model.optimizer, **bank)

@@ -11,10 +11,12 @@ from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.export import export
 from keras_dhnn.cli.fit import fit
+from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.serve import serve
+from keras_dhnn.cli.tune import tune
 
 app = typer.Typer(
     help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
@@ -24,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, ablate, export, serve):
+for verb in (prepare, fit, evaluate, compare, query, audit, ablate, grid, tune, export, serve):
     app.command()(verb)
 app.add_typer(index, name="index")
 

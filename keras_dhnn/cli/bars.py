@@ -7,16 +7,27 @@ import sys
 from tqdm import tqdm
 
 
-def bars(quiet):
-    """A factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`."""
-    return functools.partial(_bar, quiet)
+def bars(quiet, *, delay=0):
+    """A factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`.
+
+    Args:
+        quiet: whether nothing is shown.
+        delay: seconds after which a bar is shown; what is done before leaves no line.
+    """
+    return functools.partial(_bar, quiet, delay)
 
 
 @contextlib.contextmanager
-def _bar(quiet, description, total, unit):
+def _bar(quiet, delay, description, total, unit):
     interval = 0.2 if sys.stderr.isatty() else 10
     with tqdm(
-        total=total, desc=description, unit=f" {unit}s", disable=quiet, mininterval=interval, dynamic_ncols=True
+        total=total,
+        desc=description,
+        unit=f" {unit}s",
+        disable=quiet,
+        mininterval=interval,
+        dynamic_ncols=True,
+        delay=delay,
     ) as progress:
         latest = ""
 

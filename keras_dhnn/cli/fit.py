@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunsFolder
+from keras_dhnn.cli.options import (
+    Backbone,
+    Bits,
+    Config,
+    DataFolder,
+    Json,
+    Protocol,
+    Quiet,
+    RunsFolder,
+    Settings,
+    Synthetic,
+)
 
 # How networks of two sources learn from random weights: docs/cross-source.md.
 SCRATCH = (
@@ -27,34 +38,12 @@ def fit(
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, ucmd-dual, sat4, or your own.", metavar="[NAME]")
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="paper: queries at random among all rotated images, as published (it leaks: nearly every query has a "
-            "rotated copy in the database). grouped: by original image, the honest one."
-        ),
-    ] = None,
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), any Keras application such as "
-            "MobileNetV2, or package.module:function. Of two sources: --backbone pan=pan_cnn --backbone mul=mul_cnn."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="An experiment as JSON, such as a run's experiment.json.", metavar="FILE")
-    ] = None,
-    synthetic: Annotated[
-        bool,
-        typer.Option("--synthetic", help="Make and use a synthetic twin of the data set: needs no data, no network."),
-    ] = False,
+    bits: Bits = None,
+    protocol: Protocol = None,
+    backbone: Backbone = None,
+    settings: Settings = None,
+    config: Config = None,
+    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this unfinished run to where it would have ended.", metavar="RUN")
     ] = None,
@@ -92,7 +81,9 @@ def fit(
     # Before anything else: several processes start with it.
     strategy = _strategy(strategy)
     if not _writes(strategy):
-        experiment = _experiment(name, config, bits, protocol, backbone, seed, settings) if resume is None else None
+        experiment = (
+            chosen_experiment(name, config, bits, protocol, backbone, seed, settings) if resume is None else None
+        )
         _assist(experiment, resume, synthetic, data, strategy)
         return
     if resume is not None:
@@ -103,11 +94,12 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = _experiment(name, config, bits, protocol, backbone, seed, settings)
+        experiment = chosen_experiment(name, config, bits, protocol, backbone, seed, settings)
         if synthetic:
-            experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
+            experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
-        run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
+        usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
+        run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
     _fit(run, info, bar, as_json, strategy)
 
 
@@ -148,7 +140,8 @@ def _assist(experiment, resume, synthetic, data, strategy):
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
-def _experiment(name, config, bits, protocol, backbone, seed, settings):
+def chosen_experiment(name, config, bits, protocol, backbone, seed, settings):
+    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
     from keras_dhnn.config import Experiment
     from keras_dhnn.presets import load_preset
 
@@ -220,7 +213,8 @@ def _by_source(values):
     return ",".join(f"{source}={value}" for source, value in values.items())
 
 
-def _twin(name, data, bar):
+def twin(name, data, bar):
+    """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
 
     how = {
@@ -247,8 +241,8 @@ def prepared(data, name):
     return DatasetInfo.load(data / name)
 
 
-def _free_name(runs, experiment):
-    base = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
+def free_name(runs, base):
+    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
     return next(name for name in names if not (runs / name).exists())
 

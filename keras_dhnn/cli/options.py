@@ -10,3 +10,29 @@ RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.", 
 RunPath = Annotated[Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64.", metavar="RUN")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Bits = Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="paper: queries at random among all rotated images, as published (it leaks: nearly every query has a "
+        "rotated copy in the database). grouped: by original image, the honest one."
+    ),
+]
+Backbone = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), any Keras application such as "
+        "MobileNetV2, or package.module:function. Of two sources: --backbone pan=pan_cnn --backbone mul=mul_cnn."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"),
+]
+Config = Annotated[
+    Path | None, typer.Option(help="An experiment as JSON, such as a run's experiment.json.", metavar="FILE")
+]
+Synthetic = Annotated[
+    bool,
+    typer.Option("--synthetic", help="Make and use a synthetic twin of the data set: needs no data, no network."),
+]

@@ -77,6 +77,11 @@ class DHNN(tf.keras.Model):
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
 
     @property
+    def parts(self):
+        """What a checkpoint of the network holds, by name."""
+        return {"backbone": self.backbone, "head": self.head}
+
+    @property
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 

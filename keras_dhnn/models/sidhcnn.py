@@ -78,6 +78,11 @@ class SIDHCNN(tf.keras.Model):
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", *TERMS)}
 
     @property
+    def parts(self):
+        """What a checkpoint of the network holds, by name."""
+        return {f"branch_{source}": branch for source, branch in self.branches.items()}
+
+    @property
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 

@@ -1,0 +1,282 @@
+"""Searches and grids as their user meets them."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from keras_dhnn import cli
+from keras_dhnn.config import Experiment
+from keras_dhnn.tuning import hypermodel, series
+from tests.fakes import make_coloured_dataset
+
+SETTINGS = {
+    "model.backbone": "tests.fakes:tiny_backbone",
+    "model.hidden": 0,
+    "model.bits": 16,
+    "data.image_size": 16,
+    "data.queries": 0.25,
+    "data.validation": 0.2,
+    "data.protocol": "grouped",
+    "training.batch_size": 24,
+    "head.epochs": 3,
+    "fine_tune.epochs": 0,
+}
+CHANGES = [text for name, value in SETTINGS.items() for text in ("--set", f"{name}={value}")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    make_coloured_dataset(root / "data" / "coloured")
+    return root
+
+
+def places(root, name=None):
+    return ["--data", str(root / "data"), "--runs", str(root / "runs"), *(["--name", name] if name else [])]
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs the command line in this process; gives its exit status, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code
+        out, err = capfd.readouterr()
+        return (status or 0), out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tuned(root):
+    """A finished search of 4 trials, one of which fails, and what it printed."""
+    space = root / "space.json"
+    space.write_text('{"eta": [0.01, 0.1], "bits": [16, 12]}')
+    command = [
+        "tune",
+        "coloured",
+        *CHANGES,
+        *places(root, "tuned"),
+        "--tuner",
+        "grid",
+        "--space",
+        str(space),
+        "--quiet",
+    ]
+    result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return root / "runs" / "tuned", result.stdout
+
+
+def test_tune_leaves_trials_winner_figures_and_the_hparams_page(tuned):
+    path, out = tuned
+    rows = list(csv.DictReader((path / "trials.csv").open()))
+    assert [row["status"] for row in rows] == ["completed", "failed", "completed", "failed"]
+    assert [(row["loss.eta"], row["model.bits"]) for row in rows][:2] == [("0.01", "16"), ("0.01", "12")]
+    assert "multiple of 8" in rows[1]["reason"]
+    winner = json.loads((path / "winner.json").read_text())
+    best = max((row for row in rows if row["val_map"]), key=lambda row: float(row["val_map"]))
+    assert winner["trial"] == best["trial"]
+    assert f"trial {best['trial']}, on the queries: mAP {winner['map']['expected']:.4f}" in out
+    assert "2 trials finished, 2 failed" in out
+    for name in ("parallel-coordinates", "heat-map"):
+        assert Image.open(path / "figures" / f"{name}.png").width > 200
+    assert sorted(folder.name for folder in (path / "tensorboard").iterdir() if folder.is_dir()) == [
+        row["trial"] for row in rows
+    ]
+
+
+def test_the_winner_is_what_fit_takes_and_reaches_its_score(tuned, root, run):
+    path, _ = tuned
+    experiment = Experiment.from_json((path / "experiment.json").read_text())
+    winner = json.loads((path / "winner.json").read_text())
+    assert experiment.settings["model.bits"] == 16
+    status, out, _ = run("fit", "--config", path / "experiment.json", *places(root, "winner"), "--quiet", "--json")
+    assert status == 0
+    metrics = json.loads(out)
+    assert metrics["map"]["expected"] == pytest.approx(winner["map"]["expected"], abs=1e-6)
+    assert metrics["split"] == winner["split"]
+
+
+def test_resuming_a_finished_search_trains_nothing(tuned, root, run, monkeypatch):
+    monkeypatch.setattr(hypermodel, "measure", lambda *_, **__: pytest.fail("trained"))
+    status, out, _ = run("tune", "--resume", tuned[0], "--data", root / "data", "--quiet", "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert len(result["trials"]) == 4
+    assert result["winner"] == json.loads((tuned[0] / "winner.json").read_text())
+
+
+def test_a_folder_that_holds_a_search_is_not_searched_again(tuned, root, run):
+    status, _, err = run("tune", "coloured", *CHANGES, *places(root, "tuned"))
+    assert status == 2
+    assert f"keras-dhnn tune --resume {tuned[0]}" in err
+
+
+def test_another_verbs_folder_is_not_continued(tuned, root, run):
+    status, _, err = run("grid", "--resume", tuned[0], "--data", root / "data")
+    assert (status, "keras-dhnn tune --resume" in err) == (2, True)
+
+
+def test_other_images_are_not_searched_on(tuned, root, run, tmp_path):
+    make_coloured_dataset(tmp_path / "coloured", seed=5)
+    status, _, err = run("tune", "--resume", tuned[0], "--data", tmp_path)
+    assert (status, "other images" in err) == (2, True)
+
+
+def test_when_no_trial_finishes_it_says_why(root, run, tmp_path):
+    space = tmp_path / "space.json"
+    space.write_text('{"bits": [12, 20]}')
+    command = ("tune", "coloured", *CHANGES, *places(root), "--tuner", "grid", "--space", space, "--quiet")
+    status, out, err = run(*command)
+    assert (status, out) == (2, "")
+    assert "No trial of" in err
+    assert "multiple of 8" in err
+
+
+def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
+    def measure(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hypermodel, "measure", measure)
+    status, _, err = run("tune", "coloured", *CHANGES, *places(root, "killed"), "--quiet")
+    assert status == 130
+    assert f"keras-dhnn tune --resume {root / 'runs' / 'killed'}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tuner", "annealing"), "bayesian, random, hyperband, grid"),
+        (("--vary", "turns"), "--space"),
+        (("--vary", "sigma"), "'sigma'"),
+        (("--space", "nowhere.json"), "nowhere.json"),
+        (("--set", "data.validation=0"), "data.validation=0.1"),
+        (("--resume", "nowhere"), "nothing to continue at nowhere"),
+    ],
+)
+def test_mistakes_are_one_message(root, run, arguments, message):
+    status, out, err = run("tune", "coloured", *CHANGES, *places(root), "--quiet", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
+    seen = []
+    result = {"val_map": 0.5, "distinct_codes": 1, "epochs": 1, "seconds": 1}
+    monkeypatch.setattr(hypermodel, "measure", lambda experiment, *_, **__: seen.append(experiment) or result)
+    monkeypatch.setattr("keras_dhnn.tuning.search.measure", lambda *_, **__: pytest.fail("scored"))
+    with pytest.raises(pytest.fail.Exception, match="scored"):
+        run("tune", "coloured", *places(root), "--trials", "2", "--quiet", "--set", "model.bits=16")
+    assert [experiment.data.validation for experiment in seen] == [0.1, 0.1]
+
+
+GRID = ("--over", "s=0.25,0.5", "--over", "eta=5,50", "--paper-eta")
+
+
+def test_grid_prints_a_table_and_resumes(root, run, monkeypatch):
+    command = ("grid", "coloured", *CHANGES, *places(root, "grid"), *GRID, "--quiet")
+    status, out, _ = run(*command)
+    assert status == 0
+    rows = list(csv.DictReader((root / "runs" / "grid" / "cells.csv").open()))
+    assert [(row["s"], row["eta"]) for row in rows] == [("0.25", "5"), ("0.25", "50"), ("0.5", "5"), ("0.5", "50")]
+    # 2 eta_paper / (batch s); of each class's 12 images 3 are queries and 2 validate, so that a batch is all 21 others.
+    expected = [2 * eta / (21 * s) for s in (0.25, 0.5) for eta in (5, 50)]
+    assert [float(row["loss.eta"]) for row in rows] == pytest.approx(expected)
+    for row in rows:
+        assert f"{float(row['map']):.4f}" in out
+    best = max(float(row["map"]) for row in rows)
+    assert f"*{best:.4f}" in out
+    assert "eta = 50" in out
+    assert Image.open(root / "runs" / "grid" / "figures" / "heat-map.png").width > 200
+    monkeypatch.setattr(series, "measure", lambda *_, **__: pytest.fail("trained"))
+    status, again, _ = run("grid", "--resume", root / "runs" / "grid", "--data", root / "data", "--quiet", "--json")
+    assert status == 0
+    result = json.loads(again)
+    assert result["best"]["map"] == best
+    assert [cell["at"] for cell in result["cells"]][1] == {"s": "0.25", "eta": "50"}
+
+
+def test_grid_by_validation_marks_another_score(root, run):
+    _, out, _ = run("grid", "--resume", root / "runs" / "grid", "--data", root / "data", "--validation", "--quiet")
+    rows = list(csv.DictReader((root / "runs" / "grid" / "cells.csv").open()))
+    assert f"*{max(float(row['val_map']) for row in rows):.4f}" in out
+    assert "validation mAP" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "one setting or more"),
+        (("--over", "s"), "NAME=VALUE"),
+        (("--over", "s=0.5", "--over", "loss.similarity_factor=1"), "each once"),
+        (("--over", "eta=much"), "loss.eta"),
+        (("--over", "eta=5", "--paper-eta", "--set", "loss.pair_weighting=balanced"), "loss.pair_weighting=mean"),
+    ],
+)
+def test_grids_mistakes_are_one_message_and_leave_no_folder(root, run, arguments, message):
+    status, out, err = run("grid", "coloured", *CHANGES, *places(root, "mistake"), *arguments, "--quiet")
+    assert (status, out) == (2, "")
+    assert message in err
+    assert not (root / "runs" / "mistake").exists()
+
+
+def test_a_grid_that_failed_everywhere_is_an_error(root, run):
+    status, _, err = run("grid", "coloured", *CHANGES, *places(root), "--over", "bits=12,20", "--quiet")
+    assert (status, "multiple of 8" in err) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_search_together(root):
+    """Three processes of one command on loopback; one point of the space fails, on whichever worker gets it."""
+    space = root / "parallel.json"
+    space.write_text('{"eta": {"min": 0.01, "max": 1, "log": true}, "bits": [16, 32, 12]}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "keras_dhnn", "tune", "coloured", *CHANGES, *places(root, "together"), "--quiet"]
+    command += ["--space", str(space), "--tuner", "random", "--trials", "12", "--json"]
+    parallel = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    processes = {
+        name: subprocess.Popen(
+            command,
+            env={**os.environ, **parallel, "KERASTUNER_TUNER_ID": name},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("chief", "worker0", "worker1")
+    }
+    try:
+        outputs = {name: process.communicate(timeout=240) for name, process in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
+    for name, process in processes.items():
+        assert process.returncode == 0, outputs[name][1]
+    for name in ("worker0", "worker1"):
+        assert outputs[name][0] == ""
+        assert f"{name} is done" in outputs[name][1]
+    trials = json.loads(outputs["chief"][0])["trials"]
+    assert len(trials) == 12
+    assert len({json.dumps(trial["settings"]) for trial in trials}) == 12  # no point twice
+    for trial in trials:
+        failed = trial["settings"]["model.bits"] == 12
+        assert trial["status"] == ("failed" if failed else "completed")
+        assert ("multiple of 8" in (trial["reason"] or "")) == failed
+    path = root / "runs" / "together"
+    results = [json.loads(file.read_text()) for file in path.glob("trials/trial_*/result.json")]
+    assert {result["worker"] for result in results} == {"worker0", "worker1"}
+    assert json.loads((path / "winner.json").read_text())["map"]["expected"] > 0.3

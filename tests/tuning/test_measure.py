@@ -1,0 +1,71 @@
+import pytest
+import tensorflow as tf
+
+from keras_dhnn.callbacks.collapse import CollapseError
+from keras_dhnn.config import Experiment
+from keras_dhnn.network import Network
+from keras_dhnn.tuning.measure import FAILURES, measure, reason
+from tests.fakes import make_coloured_dataset
+
+EXPERIMENT = Experiment().override(
+    "data.name=coloured",
+    "data.protocol=grouped",
+    "data.image_size=16",
+    "model.backbone=tests.fakes:tiny_backbone",
+    "model.bits=16",
+    "model.hidden=0",
+    "training.batch_size=24",
+    "loss.pair_weighting=balanced",
+    "head.epochs=4",
+    "head.learning_rate=0.01",
+    "fine_tune.epochs=0",
+)
+
+
+@pytest.fixture(scope="module")
+def info(tmp_path_factory):
+    return make_coloured_dataset(tmp_path_factory.mktemp("data") / "coloured")
+
+
+def test_a_trial_does_not_look_at_the_queries(info, tmp_path, monkeypatch):
+    monkeypatch.setattr(Network, "encode", lambda *_: pytest.fail("encoded all items"))
+    result = measure(EXPERIMENT, info, tmp_path)
+    assert set(result) == {"val_map", "distinct_codes", "epochs", "seconds"}
+    assert 0.3 < result["val_map"] <= 1
+    assert result["epochs"] == 4
+
+
+def test_with_queries_it_gives_the_test_score_and_its_protocol(info, tmp_path):
+    result = measure(EXPERIMENT, info, tmp_path, queries=True)
+    assert result["map"]["pessimistic"] <= result["map"]["expected"] <= result["map"]["optimistic"]
+    assert (result["protocol"], result["bits"]) == ("grouped", 16)
+
+
+def test_a_budget_pauses_and_the_rest_continues(info, tmp_path):
+    tf.config.experimental.enable_op_determinism()
+    assert measure(EXPERIMENT, info, tmp_path / "parts", epochs=1)["epochs"] == 1
+    assert measure(EXPERIMENT, info, tmp_path / "parts", epochs=3)["epochs"] == 3
+    parts = measure(EXPERIMENT, info, tmp_path / "parts", queries=True)
+    whole = measure(EXPERIMENT, info, tmp_path / "whole", queries=True)
+    assert {**parts, "seconds": 0} == {**whole, "seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.bits=12", "multiple of 8"),
+        ("fine_tune.cut=stage9", "stage9"),
+        ("head.learning_rate=1e30", "The loss is nan"),
+    ],
+)
+def test_what_an_experiment_can_fail_of(info, tmp_path, change, message):
+    experiment = EXPERIMENT.override(change, "training.optimizer=sgd", "fine_tune.epochs=1")
+    with pytest.raises(FAILURES, match=message):
+        measure(experiment, info, tmp_path)
+
+
+def test_reasons_are_one_line():
+    assert reason(CollapseError("The loss is nan\nafter epoch 2.")) == "The loss is nan after epoch 2."
+    assert reason(MemoryError()) == "Out of memory: MemoryError"
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nmore", 8)
+    assert reason(error) == "Out of memory: OOM when allocating tensor"

@@ -1,0 +1,101 @@
+import json
+
+import keras_tuner as kt
+import numpy as np
+import pytest
+
+from keras_dhnn.config import Experiment
+from keras_dhnn.tuning.space import DEFAULT, RANGES, Choice, Range, Space
+
+BASE = Experiment()
+
+
+def drawn(space, count=200):
+    """Experiments of random points, as KerasTuner draws them."""
+    declared = kt.HyperParameters()
+    space.experiment(declared)
+    for seed in range(count):
+        point = declared.copy()
+        point.values = {part.name: part.random_sample(seed) for part in declared.space}
+        yield space.experiment(point)
+
+
+def test_default_space_is_s_and_eta_on_logarithmic_scales():
+    etas = np.array([experiment.loss.eta for experiment in drawn(Space.of(DEFAULT, BASE))])
+    assert 0.003 <= etas.min() < 0.006
+    assert 1.5 < etas.max() <= 3.0
+    # Half of the points lie below the geometric middle, not the arithmetic one.
+    assert np.mean(etas < np.sqrt(0.003 * 3.0)) == pytest.approx(0.5, abs=0.1)
+
+
+def test_values_arrive_in_the_experiment_with_their_types():
+    space = Space.from_json(
+        json.dumps(
+            {
+                "bits": [16, 32],
+                "P": [None, 1, 2],
+                "pair_weighting": ["mean", "balanced"],
+                "augmentation.flips": [True, False],
+                "hidden": {"min": 8, "max": 24, "step": 8},
+                "s": {"min": 1, "max": 2},
+            }
+        ),
+        BASE,
+    )
+    points = list(drawn(space))
+    seen = {path: {experiment.settings[path] for experiment in points} for path in space.parts}
+    assert seen["model.bits"] == {16, 32}
+    assert seen["loss.penalty"] == {None, 1.0, 2.0}
+    assert seen["loss.pair_weighting"] == {"mean", "balanced"}
+    assert seen["augmentation.flips"] == {True, False}
+    assert seen["model.hidden"] == {8, 16, 24}
+    assert all(isinstance(value, float) and 1 <= value <= 2 for value in seen["loss.similarity_factor"])
+
+
+def test_settings_of_a_trial_are_the_experiments():
+    space = Space({"loss.penalty": Choice((None, 1.0)), "model.bits": Choice((16, 32))}, BASE)
+    declared = kt.HyperParameters()
+    experiment = space.experiment(declared)
+    settings = space.settings({**declared.values, "tuner/epochs": 2})
+    assert settings == {"loss.penalty": None, "model.bits": 16}
+    assert BASE.replace(settings) == experiment
+
+
+def test_json_and_back():
+    space = Space.of(["s", "bits", "penalty"], BASE)
+    assert Space.from_json(json.dumps(space.to_json()), BASE).parts == space.parts
+
+
+def test_every_range_is_allowed_for_its_setting():
+    settings = BASE.settings
+    assert Space({path: part for path, part in RANGES.items() if path in settings}, BASE).parts
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "JSON object. Received: list"),
+        ("{}", "one setting or more"),
+        ('{"sigma": [1]}', "'sigma'"),
+        ('{"bits": [16, 16]}', "value twice"),
+        ('{"bits": []}', "value twice, or none"),
+        ('{"bits": ["many"]}', "model.bits.*Expected int"),
+        ('{"eta": {"min": 1, "max": 0.5}}', "min < max"),
+        ('{"eta": {"min": 0, "max": 0.5, "log": true}}', "above 0"),
+        ('{"eta": {"low": 1}}', '"min": ..., "max"'),
+        ('{"eta": 0.5}', "'eta' is a list of values"),
+    ],
+)
+def test_a_space_that_makes_no_sense_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Space.from_json(text, BASE)
+
+
+def test_a_setting_without_a_range_of_its_own_is_refused():
+    with pytest.raises(ValueError, match=r"data.turns has no range.*--space.*loss.eta"):
+        Space.of(["turns"], BASE)
+
+
+def test_ranges_take_the_settings_type():
+    assert Space({"loss.eta": Range(1, 2)}, BASE).parts["loss.eta"] == Range(1.0, 2.0)

@@ -1,0 +1,131 @@
+"""Tables of scores over settings, in the shape of DHNN's Tables II, III, VI and VII (and SIDHCNN's V to VII)."""
+
+import itertools
+import json
+from dataclasses import dataclass
+
+from keras_dhnn.fit import draw_split
+from keras_dhnn.losses.quantization import eta_in_means
+from keras_dhnn.network import no_bar
+from keras_dhnn.tuning.names import setting
+from keras_dhnn.tuning.series import fit_series
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting and the values that a grid gives it.
+
+    Attributes:
+        name: what its user called it, "s".
+        path: the setting, "loss.similarity_factor".
+        values: texts, as in `Experiment.override`.
+    """
+
+    name: str
+    path: str
+    values: tuple
+
+    @classmethod
+    def parse(cls, text):
+        """An axis from `"s=0.25,0.5"`.
+
+        Raises:
+            ValueError: if it is not of this form, or names no setting.
+        """
+        name, equals, values = (part.strip() for part in text.partition("="))
+        values = tuple(value.strip() for value in values.split(","))
+        if not equals or not all(values) or len(set(values)) < len(values):
+            raise ValueError(
+                f"A grid goes over NAME=VALUE,VALUE,... such as s=0.25,0.5, no value twice. Received: {text!r}"
+            )
+        return cls(name, setting(name), values)
+
+
+def grid_experiments(base, axes, paper_info=None):
+    """The experiments of a grid.
+
+    Args:
+        base: the `Experiment` that is varied.
+        axes: `Axis` list; the last varies fastest.
+        paper_info: `DatasetInfo` if eta, on an axis or in `base`, is in the papers' units: it is converted to ours for
+            the pairs and s of each cell.
+
+    Returns:
+        `{values: Experiment}`; values is a tuple of texts, one an axis.
+
+    Raises:
+        ValueError: if two axes are one setting, or a value is not allowed.
+    """
+    paths = [axis.path for axis in axes]
+    if not axes or len(set(paths)) < len(paths):
+        raise ValueError(f"A grid goes over one setting or more, each once. Received: {', '.join(paths) or 'none'}")
+    experiments = {}
+    for values in itertools.product(*(axis.values for axis in axes)):
+        experiment = base.override(*(f"{path}={value}" for path, value in zip(paths, values, strict=True)))
+        experiments[values] = experiment if paper_info is None else _in_means(experiment, paper_info)
+    return experiments
+
+
+def _in_means(experiment, info):
+    """The experiment with its eta, which is in the papers' units, in ours."""
+    loss, fitted = experiment.loss, len(draw_split(experiment.data, experiment.seed, info).fitting)
+    if loss.pair_weighting != "mean":
+        raise ValueError(
+            "The papers' eta is for sums over all pairs alike. Expected loss.pair_weighting=mean. "
+            f"Received: {loss.pair_weighting!r}"
+        )
+    pairs = fitted if loss.pairs == "memory" else min(experiment.training.batch_size, fitted)
+    s = loss.similarity_factor if loss.penalty is None else loss.penalty / experiment.model.bits
+    return experiment.replace({"loss.eta": eta_in_means(loss.eta, pairs, s, pairs=loss.pairs)})
+
+
+def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar=no_bar):
+    """Trains and scores every cell of a grid; cells that are finished in `folder` are kept.
+
+    Args:
+        base: the `Experiment` that is varied.
+        axes: `Axis` list.
+        info: `DatasetInfo` of the prepared data set.
+        folder: the grid's folder.
+        paper_eta: whether eta is in the papers' units, see `grid_experiments`.
+        bar: context manager factory for the cells.
+        inner_bar: the same for the parts of one.
+
+    Returns:
+        Dictionary for JSON: `data`, `synthetic`, `over` ({name: values}), `paper_eta`, and `cells`, each `at` ({name:
+        value}), `settings` that it has beside `base` ({setting: value}), and `map`, `val_map`, `distinct_codes`,
+        `seconds`, or `failed`.
+    """
+    experiments = grid_experiments(base, axes, info if paper_eta else None)
+    names = {" ".join(f"{a.name}={v}" for a, v in zip(axes, values, strict=True)): values for values in experiments}
+    rows = fit_series(
+        {name: experiments[values] for name, values in names.items()}, info, folder, bar=bar, inner_bar=inner_bar
+    )
+    cells = []
+    for name, values in names.items():
+        settings = experiments[values].settings
+        cells.append(
+            {
+                "at": {axis.name: value for axis, value in zip(axes, values, strict=True)},
+                "settings": {path: value for path, value in settings.items() if value != base.settings[path]},
+                **_scores(rows[name]),
+            }
+        )
+    return {
+        "data": info.name,
+        "synthetic": info.synthetic,
+        "over": {axis.name: list(axis.values) for axis in axes},
+        "paper_eta": paper_eta,
+        "base": json.loads(base.to_json()),
+        "cells": cells,
+    }
+
+
+def _scores(row):
+    if "failed" in row:
+        return {"failed": row["failed"]}
+    names = ("val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split", "seed")
+    # Of two sources `map` is the mean of both directions.
+    tasks = {task: scores["map"]["expected"] for task, scores in row.get("tasks", {}).items()}
+    scores = {"map": row["map"]["expected"], **{name: row[name] for name in names}}
+    return {**scores, "tasks": tasks} if tasks else scores

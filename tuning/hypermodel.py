@@ -1,0 +1,47 @@
+"""What a trial trains: hyperparameters to an experiment, an experiment to its validation mAP."""
+
+import keras_tuner as kt
+
+from keras_dhnn.network import no_bar
+from keras_dhnn.tuning.measure import FAILURES, measure, reason
+
+
+class RetrievalHyperModel(kt.HyperModel):
+    """An `Experiment` for each point of a search space, trained by the code that `fit` runs.
+
+    `build` returns the experiment: a network is made from it when it is trained.
+
+    Args:
+        space: the `Space`.
+        info: `DatasetInfo` of the prepared data set.
+        bar: context manager factory `bar(description, total, unit)` for the parts of a trial.
+    """
+
+    def __init__(self, space, info, bar=no_bar):
+        super().__init__()
+        self.space, self.info, self.bar = space, info, bar
+
+    def build(self, hp):
+        """The `Experiment` of hyperparameters."""
+        return self.space.experiment(hp)
+
+    def fit(self, hp, experiment, *, folder, epochs=None):
+        """Trains a trial; continues where it was killed. The queries are not looked at.
+
+        Args:
+            hp: its hyperparameters.
+            experiment: what `build` made of them.
+            folder: where its resumable state is kept.
+            epochs: budget, after which it pauses.
+
+        Returns:
+            What `measure` returns: with `val_map`, the objective.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: if the loss is not finite, all codes become one, memory does not
+                suffice or the settings do not go together.
+        """
+        try:
+            return measure(experiment, self.info, folder, epochs=epochs, bar=self.bar)
+        except FAILURES as error:
+            raise kt.errors.FailedTrialError(reason(error)) from error

@@ -1,0 +1,51 @@
+"""The folder of a search or a grid: what was asked for, so that it can be continued."""
+
+import json
+from pathlib import Path
+
+from keras_dhnn.runs import RunError, write_json
+
+
+def create_job(path, verb, request, info):
+    """Makes a folder and writes down what was asked for.
+
+    Args:
+        path: the folder; it must not hold a job.
+        verb: the command, "tune" or "grid".
+        request: dictionary for JSON, from which the command continues.
+        info: `DatasetInfo`, whose checksum is recorded.
+
+    Raises:
+        RunError: if the folder holds a job, or cannot be written.
+    """
+    path = Path(path)
+    if (path / "request.json").exists():
+        raise RunError(f"{path} exists already. Give another --name, or continue it: keras-dhnn {verb} --resume {path}")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "request.json", {"verb": verb, "checksum": info.checksum, **request})
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
+
+
+def open_job(path, verb):
+    """What was asked for in a folder.
+
+    Raises:
+        RunError: if there is no such job.
+    """
+    path = Path(path) / "request.json"
+    if not path.is_file():
+        raise RunError(f"There is nothing to continue at {path.parent}: expected {path.name} in it.")
+    request = json.loads(path.read_text())
+    if request["verb"] != verb:
+        raise RunError(f"{path.parent} was made by another command. Continue it: keras-dhnn {request['verb']} --resume")
+    return request
+
+
+def check_job(path, request, info):
+    """Raises `RunError` if a data set is not the one that a job was made with."""
+    if request["checksum"] != info.checksum:
+        raise RunError(
+            f"{path} was made with other images than those in {info.directory} now. Name their folder by --data."
+        )

@@ -1,0 +1,65 @@
+"""One experiment from prepared data to its scores, without a run's model and figures: a trial, a cell of a table."""
+
+import gc
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.callbacks.collapse import CollapseError
+from keras_dhnn.evaluate import evaluate_all
+from keras_dhnn.fit import draw_split
+from keras_dhnn.network import no_bar
+from keras_dhnn.train import PHASES, train
+
+# What an experiment can fail of while others need not: no finite loss or one code for all, no memory, a setting that
+# the network or the data do not allow.
+FAILURES = (CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError)
+
+
+def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar):
+    """Trains an experiment and scores it; continues where an earlier call in the same folder was killed.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the prepared data set.
+        folder: where the resumable state is kept.
+        epochs: pause after so many epochs, see `train`; None trains to the end.
+        queries: whether the queries search too. If not, they are not looked at.
+        bar: context manager factory `bar(description, total, unit)`.
+
+    Returns:
+        Dictionary for JSON: `val_map`, the best validation mAP of the last phase (None if nothing is held out);
+        `distinct_codes` at the last validation; `epochs` that were trained; `seconds`; with `queries`, `map` and the
+        other `metrics` of `evaluate`.
+
+    Raises:
+        CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError: if the experiment fails.
+    """
+    started = time.monotonic()
+    tf.keras.backend.clear_session()
+    gc.collect()
+    split = draw_split(experiment.data, experiment.seed, info)
+    trained = train(experiment, info, split, folder, epochs=epochs, outputs=queries, bar=bar)
+    phases = [trained.history[name] for name in PHASES if name in trained.history]
+    result = {
+        "val_map": max(_values(phases[-1], "val_map"), default=None) if phases else None,
+        "distinct_codes": int(_values(phases[-1], "distinct_codes")[-1]) if phases else None,
+        "epochs": sum(len(phase["loss"]) for phase in phases),
+    }
+    if queries:
+        labels = np.repeat(info.true_labels, experiment.data.turns)
+        _, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+        result |= scores
+    return result | {"seconds": time.monotonic() - started}
+
+
+def _values(phase, name):
+    return [value for value in phase.get(name, []) if value is not None]
+
+
+def reason(error):
+    """What an experiment failed of, in one line."""
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return f"Out of memory: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    return " ".join(str(error).split())

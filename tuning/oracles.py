@@ -1,0 +1,102 @@
+"""KerasTuner's oracles, so that a search survives being killed at any moment and trials that fail."""
+
+import itertools
+import time
+from pathlib import Path
+
+import keras_tuner as kt
+from keras_tuner.engine import oracle as kt_oracle
+
+from keras_dhnn.runs import write_json
+
+OBJECTIVE = "val_map"
+TUNERS = ("bayesian", "random", "hyperband", "grid")
+
+
+class _Resumable:
+    """What we change in each oracle.
+
+    State is written whole or not at all; after a reload, trials that had not ended are done again and those that had
+    are kept; no trial starts after a deadline; who listens is told when a trial ends.
+    """
+
+    deadline = None
+    listener = None
+
+    def save(self):
+        write_json(Path(self._get_oracle_fname()), self.get_state())
+
+    def _save_trial(self, trial):
+        write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+
+    def reload(self):
+        # Trials and the list of them are two files: a kill between them leaves the trials in the right.
+        super().reload()
+        ended = {key for key, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
+        self._retry_queue = sorted((key for key in self.trials if key not in ended), reverse=True)
+        self.start_order = sorted(self.trials)
+        self.end_order += sorted(ended - set(self.end_order))
+
+    def populate_space(self, trial_id):
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return {"status": "STOPPED", "values": None}
+        return super().populate_space(trial_id)
+
+    def end_trial(self, trial):
+        super().end_trial(trial)
+        if self.listener is not None:
+            self.listener(self)
+
+
+class _Grid(kt_oracle.Oracle):
+    """All combinations in order. (KerasTuner's own forgets where it was when it is reloaded.)"""
+
+    def populate_space(self, trial_id):
+        space = self.hyperparameters.space
+        for values in itertools.product(*(part.values for part in space)):
+            combination = {part.name: value for part, value in zip(space, values, strict=True)}
+            if not self._duplicate(combination):
+                return {"status": "RUNNING", "values": combination}
+        return {"status": "STOPPED", "values": None}
+
+
+class BayesianOracle(_Resumable, kt.oracles.BayesianOptimizationOracle):
+    """A Gaussian process over the space."""
+
+
+class RandomOracle(_Resumable, kt.oracles.RandomSearchOracle):
+    """Points at random."""
+
+
+class HyperbandOracle(_Resumable, kt.oracles.HyperbandOracle):
+    """Many points for a few epochs, the better ones for more."""
+
+
+class GridOracle(_Resumable, _Grid):
+    """All combinations."""
+
+
+def make_oracle(kind, *, trials, epochs, seed):
+    """An oracle that looks for the highest validation mAP.
+
+    Args:
+        kind: one of `TUNERS`.
+        trials: most trials; None is as many as there are, for "grid".
+        epochs: epochs of a whole trial, which Hyperband divides.
+        seed: of the points.
+
+    Raises:
+        ValueError: if `kind` is none of them.
+    """
+    # Failed trials do not end the search, however many in a row.
+    common = {"objective": kt.Objective(OBJECTIVE, "max"), "seed": seed, "max_consecutive_failed_trials": 10**9}
+    if kind == "hyperband":
+        oracle = HyperbandOracle(max_epochs=epochs, hyperband_iterations=None, **common)
+        oracle.max_trials = trials
+        return oracle
+    oracles = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
+    if kind not in oracles:
+        raise ValueError(
+            f"Invalid value received for argument `tuner`. Expected one of {', '.join(TUNERS)}. Received: {kind!r}"
+        )
+    return oracles[kind](max_trials=trials, **common)

@@ -1,0 +1,187 @@
+"""A search: trials one after another, or by many workers for one chief."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import keras_tuner as kt
+from keras_tuner.engine.base_tuner import BaseTuner
+
+from keras_dhnn.network import no_bar
+from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.runs import RunError, write_json, write_text
+from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
+from keras_dhnn.tuning.measure import measure
+from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
+from keras_dhnn.tuning.trials import read_trials
+
+PARALLEL = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+
+
+class Search(BaseTuner):
+    """Runs the trials of an oracle.
+
+    Args:
+        oracle: from `make_oracle`.
+        hypermodel: the `RetrievalHyperModel`.
+        folder: the search's folder: `trials/` has KerasTuner's state, `checkpoints/` what trials have trained.
+    """
+
+    def __init__(self, oracle, hypermodel, folder):
+        self.folder = Path(folder)
+        super().__init__(oracle, hypermodel, directory=str(self.folder), project_name="trials")
+
+    def run_trial(self, trial):
+        """Trains a trial, or continues it; under Hyperband from where its earlier self paused."""
+        values, folder = trial.hyperparameters.values, self.folder / "checkpoints" / trial.trial_id
+        earlier = self.folder / "checkpoints" / str(values.get("tuner/trial_id"))
+        if earlier.is_dir() and not folder.exists():
+            shutil.copytree(earlier, folder)
+        result = {}
+        try:
+            experiment = self.hypermodel.build(trial.hyperparameters)
+            result = self.hypermodel.fit(
+                trial.hyperparameters, experiment, folder=folder, epochs=values.get("tuner/epochs")
+            )
+        except kt.errors.FailedTrialError as error:
+            result = {"failed": str(error)}
+            raise
+        except (DataError, RunError, OSError) as error:
+            # Other trials would meet the same: a full disk, a data set that is gone.
+            raise kt.errors.FatalRuntimeError(str(error)) from error
+        finally:
+            # Only the objective travels to a chief.
+            if result:
+                result["worker"] = self.tuner_id
+                write_json(Path(self.get_trial_dir(trial.trial_id)) / "result.json", result)
+        return {OBJECTIVE: result["val_map"]}
+
+    def on_search_begin(self):
+        self.save()
+
+    def save(self):
+        if not self._is_worker():
+            self.oracle.save()
+        write_json(Path(self._get_tuner_fname()), {})
+
+
+def role():
+    """ "alone", "chief" or "worker", by KerasTuner's environment variables.
+
+    Raises:
+        ValueError: if only some of them are set.
+    """
+    there = [name for name in PARALLEL if os.environ.get(name)]
+    if "KERASTUNER_ORACLE_IP" not in there and "KERASTUNER_ORACLE_PORT" not in there:
+        return "alone"
+    if len(there) < len(PARALLEL):
+        missing = ", ".join(name for name in PARALLEL if name not in there)
+        raise ValueError(f"A parallel search needs {', '.join(PARALLEL)} in its environment. Not set: {missing}")
+    return "chief" if "chief" in os.environ["KERASTUNER_TUNER_ID"] else "worker"
+
+
+def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=None, bar=no_bar, inner_bar=no_bar):
+    """Searches, or continues the search in `folder`; in a worker, runs trials for its chief.
+
+    Args:
+        space: the `Space`, with the experiment that is varied.
+        info: `DatasetInfo` of the prepared data set.
+        folder: the search's folder.
+        tuner: one of `TUNERS`.
+        trials: most trials, or None.
+        seed: of the points that are tried.
+        hours: no trial starts later; None is no limit.
+        listener: function of the list of trials, called when one ends; not in a worker.
+        bar: context manager factory for the trials.
+        inner_bar: the same for the parts of one.
+
+    Returns:
+        The trials, as `read_trials` gives them.
+
+    Raises:
+        ValueError: if nothing is held out of the database to validate on, or for settings out of bounds.
+        RunError: if a chief cannot listen at its address.
+    """
+    base, folder = space.base, Path(folder)
+    if not base.data.validation:
+        raise ValueError("A search validates on items held out of the database: give --set data.validation=0.1")
+    oracle = make_oracle(tuner, trials=trials, epochs=base.head.epochs + base.fine_tune.epochs, seed=seed)
+    oracle.verbose = 0
+    if hours is not None:
+        oracle.deadline = time.monotonic() + 3600 * hours
+    # KerasTuner prints what it does; results alone go to stdout.
+    with bar("Search", trials, "trial") as update, contextlib.redirect_stdout(sys.stderr):
+        searching = Search(oracle, RetrievalHyperModel(space, info, inner_bar), folder)
+
+        def on_end(_):
+            rows = read_trials(folder, space)
+            ended = [row for row in rows if row["status"] != "running"]
+            best = best_trial(rows)
+            _tidy(folder, ended, best, keep=tuner == "hyperband")
+            update(len(ended), f"best {best['val_map']:.4f}" if best else "none finished")
+            if listener is not None:
+                listener(rows)
+
+        oracle.listener = on_end
+        try:
+            searching.search()
+        except kt.errors.FatalError as error:
+            raise error.__cause__ or error from None
+        except RuntimeError as error:
+            if role() != "chief":
+                raise
+            raise RunError(f"The chief cannot listen at {_address()}: {error}") from error
+    return read_trials(folder, space)
+
+
+def best_trial(rows):
+    """The finished trial with the highest validation mAP, of equal ones the first; None if none finished."""
+    done = [row for row in rows if row["status"] == "completed"]
+    return max(done, key=lambda row: row["val_map"], default=None)
+
+
+def _tidy(folder, ended, best, keep):
+    """Of trials that ended, only the best is needed again, to score it; Hyperband goes on from any."""
+    for row in ended if not keep else []:
+        if row is not best:
+            shutil.rmtree(folder / "checkpoints" / row["trial"], ignore_errors=True)
+
+
+def _address():
+    return f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
+
+
+def score_winner(rows, space, info, folder, *, bar=no_bar):
+    """Scores the winner on the queries, once: a score that is there already for it is returned.
+
+    Args:
+        rows: the trials.
+        space: the `Space`.
+        info: `DatasetInfo` of the prepared data set.
+        folder: the search's folder.
+        bar: context manager factory for the parts of training, where it was not trained to the end.
+
+    Returns:
+        Dictionary for JSON: `trial`, `val_map`, `settings`, and what `measure` gives.
+
+    Raises:
+        RunError: if no trial finished.
+    """
+    best, path = best_trial(rows), Path(folder) / "winner.json"
+    if best is None:
+        reasons = [row["reason"] for row in rows if row["status"] == "failed"]
+        raise RunError(f"No trial of {folder} finished. The first failed of: {reasons[0] if reasons else 'none began'}")
+    experiment = space.base.replace(best["settings"])
+    if path.exists():
+        winner = json.loads(path.read_text())
+        if winner["trial"] == best["trial"]:
+            return winner
+    scores = measure(experiment, info, Path(folder) / "checkpoints" / best["trial"], queries=True, bar=bar)
+    winner = {"trial": best["trial"], "settings": best["settings"], **scores}
+    write_text(Path(folder) / "experiment.json", experiment.to_json())
+    write_json(path, winner)
+    return winner

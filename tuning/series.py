@@ -1,0 +1,51 @@
+"""A series of experiments on one data set, one after the other; what is finished is kept."""
+
+import hashlib
+import json
+import shutil
+
+from keras_dhnn.network import no_bar
+from keras_dhnn.runs import write_json
+from keras_dhnn.tuning.measure import FAILURES, measure, reason
+
+
+def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
+    """Trains and scores experiments that have names, such as the cells of a table or the rows of an ablation.
+
+    A row is a file that is named by what decides its result (experiment, images), so that a series which was killed,
+    or is longer the second time, trains only what is missing. One that fails is a row with the reason.
+
+    Args:
+        experiments: `{name: Experiment}`.
+        info: `DatasetInfo` of the prepared data set.
+        folder: where the rows and the state of the one under way are kept; it is made.
+        bar: context manager factory `bar(description, total, unit)` for the series.
+        inner_bar: the same for the parts of one experiment.
+
+    Returns:
+        `{name: row}`: what `measure` returns for each (with the queries), or `{"failed": reason}`; and `experiment`.
+    """
+    rows = {}
+    with bar("Fitting", len(experiments), "experiment") as update:
+        for done, (name, experiment) in enumerate(experiments.items()):
+            update(done, name)
+            rows[name] = _row(experiment, info, folder, inner_bar)
+        update(len(experiments), "")
+    return rows
+
+
+def _row(experiment, info, folder, bar):
+    key = hashlib.sha256(f"{info.checksum} {experiment.to_json()}".encode()).hexdigest()[:16]
+    path = folder / "rows" / f"{key}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    state = folder / "checkpoints" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        result = measure(experiment, info, state, queries=True, bar=bar)
+    except FAILURES as error:
+        result = {"failed": reason(error)}
+    row = {"experiment": json.loads(experiment.to_json()), **result}
+    write_json(path, row)
+    shutil.rmtree(state, ignore_errors=True)
+    return row

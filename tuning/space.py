@@ -1,0 +1,161 @@
+"""Search spaces: which settings are searched, and where."""
+
+import json
+from dataclasses import dataclass
+
+from keras_dhnn.config import Experiment
+from keras_dhnn.tuning.names import setting
+
+DEFAULT = ("loss.similarity_factor", "loss.eta")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if given."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Some values."""
+
+    values: tuple
+
+
+# What is searched where only the name of a setting is given.
+RANGES = {
+    "loss.similarity_factor": Range(0.1, 2.0, log=True),
+    "loss.eta": Range(0.003, 3.0, log=True),
+    **{f"loss.{name}": Range(0.01, 10.0, log=True) for name in ("alpha", "beta", "gamma")},
+    "loss.pair_weighting": Choice(("mean", "balanced")),
+    "loss.penalty": Choice((None, 1.0, 2.0)),
+    "loss.quantization": Choice(("l1", "l2")),
+    "model.bits": Choice((16, 32, 64, 96, 128)),
+    "model.hidden": Choice((0, 256, 512, 1024)),
+    "model.dropout": Range(0.0, 0.5),
+    "model.weight_decay": Range(1e-6, 1e-2, log=True),
+    "training.batch_size": Choice((32, 64, 128, 256)),
+    "head.learning_rate": Range(1e-4, 1e-2, log=True),
+    "fine_tune.learning_rate": Range(1e-5, 1e-2, log=True),
+    "fine_tune.backbone_learning_rate": Range(1e-6, 1e-3, log=True),
+    "fine_tune.cut": Choice(("stage6", "stage5", "stage4")),
+}
+
+
+class Space:
+    """Settings that are searched.
+
+    Args:
+        parts: `{setting: Range or Choice}`.
+        base: the `Experiment` that is varied.
+
+    Raises:
+        ValueError: if there is none, or a bound or a value is not allowed for its setting.
+    """
+
+    def __init__(self, parts, base):
+        if not parts:
+            raise ValueError("A search space has one setting or more. Received: none")
+        self.base = base
+        self.parts = {path: _checked(path, part, base) for path, part in parts.items()}
+
+    @classmethod
+    def of(cls, names, base):
+        """The space of some settings by their names, in the ranges of this module.
+
+        Raises:
+            ValueError: if a setting is not known, or has no range here.
+        """
+        paths = [setting(name) for name in names]
+        for path in paths:
+            if path not in RANGES:
+                settings = Experiment().settings
+                known = ", ".join(path for path in RANGES if path in settings)
+                raise ValueError(f"{path} has no range of its own: give one by --space. These have: {known}")
+        return cls({path: RANGES[path] for path in paths}, base)
+
+    @classmethod
+    def from_json(cls, text, base):
+        """A space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"A search space is a JSON object; this is not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"A search space is a JSON object. Received: {type(content).__name__}")
+        return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
+
+    def to_json(self):
+        """The space as a dictionary; `from_json` of its text is the inverse."""
+        content = {}
+        for path, part in self.parts.items():
+            if isinstance(part, Choice):
+                content[path] = list(part.values)
+            else:
+                content[path] = {"min": part.low, "max": part.high, "log": part.log, "step": part.step}
+        return content
+
+    def experiment(self, hyperparameters):
+        """The experiment of a trial; declares the settings that are searched.
+
+        Args:
+            hyperparameters: `keras_tuner.HyperParameters`.
+        """
+        return self.base.replace({path: self._value(hyperparameters, path) for path in self.parts})
+
+    def settings(self, values):
+        """`{setting: value}` of a trial's `HyperParameters.values`, in the order of the space."""
+        return {path: self._choices(path).get(values[path], values[path]) for path in self.parts if path in values}
+
+    def _value(self, hyperparameters, path):
+        part, choices = self.parts[path], self._choices(path)
+        if isinstance(part, Choice):
+            return choices[hyperparameters.Choice(path, list(choices))]
+        number = hyperparameters.Int if isinstance(part.low, int) else hyperparameters.Float
+        return number(path, part.low, part.high, step=part.step, sampling="log" if part.log else "linear")
+
+    def _choices(self, path):
+        """`{what KerasTuner takes for it: value}`: numbers of one kind have an order, all else goes by its text."""
+        values = getattr(self.parts[path], "values", ())
+        if values and all(type(value) is type(values[0]) and type(value) in (int, float) for value in values):
+            return {value: value for value in values}
+        return {_text(value): value for value in values}
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _checked(path, part, base):
+    """The part with values of the setting's type."""
+    values = part.values if isinstance(part, Choice) else (part.low, part.high)
+    values = tuple(base.replace({path: value}).settings[path] for value in values)
+    if isinstance(part, Choice):
+        if len({_text(value) for value in values}) < len(values) or not values:
+            raise ValueError(f"The space of {path} has a value twice, or none: {list(values)}")
+        return Choice(values)
+    low, high = values
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+    if not numbers or not low < high or (part.log and low <= 0):
+        above = ", above 0 for a logarithmic scale" if part.log else ""
+        raise ValueError(f"The space of {path} is numbers, min < max{above}. Received: min={low!r}, max={high!r}")
+    return Range(low, high, part.log, part.step)
+
+
+def _part(name, value):
+    if isinstance(value, list):
+        return Choice(tuple(value))
+    if isinstance(value, dict) and {"min", "max"} <= set(value) <= {"min", "max", "log", "step"}:
+        return Range(value["min"], value["max"], bool(value.get("log", False)), value.get("step"))
+    raise ValueError(
+        f'The space of {name!r} is a list of values or {{"min": ..., "max": ..., "log": true}}, with "step" if the '
+        f"numbers between are not all wanted. Received: {json.dumps(value)}"
+    )
