@@ -22,6 +22,9 @@ class Data:
             sources each has its own by "pan=256,mul=64"; so do backbones, their weights, and cuts.
         groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
             `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
+        group_pattern: regular expression by which names tell what must stay on one side of a "grouped" split, such as
+            "scene[0-9]+" for tiles of one scene: see `pipelines.name_groups`. With `groups` too, what either keeps
+            together stays together.
     """
 
     name: str = "ucmd"
@@ -31,6 +34,7 @@ class Data:
     turns: int = 4
     image_size: int | str = 224
     groups: str | None = None
+    group_pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -236,8 +240,8 @@ def _field_types():
 
 
 def _parsed(text, kind):
-    """The value that a text stands for; where a setting is a text, itself."""
-    if kind is str:
+    """The value that a text stands for; where a setting is a text, itself, though it may look like a number."""
+    if kind is str or (str in typing.get_args(kind) and text.lower() not in ("none", "null")):
         return text
     try:
         return json.loads(text)

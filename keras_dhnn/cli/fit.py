@@ -24,6 +24,15 @@ def fit(
             "rotated copy in the database). grouped: by original image, the honest one."
         ),
     ] = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="grouped: regular expression that is looked for in the images' names; those of one class in which it "
+            "finds the same stay on one side of the split. 'scene[0-9]+' keeps scene12_a.tif and scene12_b.tif "
+            "together, '^[^_]+' whatever is equal up to the first underscore.",
+            metavar="REGEX",
+        ),
+    ] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +73,8 @@ def fit(
 
       keras-dhnn fit ucmd --protocol grouped --bits 32
 
+      keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
+
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
@@ -78,15 +89,16 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = _experiment(name, config, bits, protocol, backbone, seed, settings)
+        experiment = _experiment(name, config, bits, protocol, group_pattern, backbone, seed, settings)
         if synthetic:
             experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
         info = _prepared(data, experiment.data.name)
+        _check_split(experiment, info)
         run = Run.create(runs / (run_name or _free_name(runs, experiment)), experiment, info)
     _fit(run, info, bar, as_json)
 
 
-def _experiment(name, config, bits, protocol, backbone, seed, settings):
+def _experiment(name, config, bits, protocol, group_pattern, backbone, seed, settings):
     from keras_dhnn.config import Experiment
     from keras_dhnn.presets import load_preset
 
@@ -100,7 +112,7 @@ def _experiment(name, config, bits, protocol, backbone, seed, settings):
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
-    changes = {"model.bits": bits, "data.protocol": protocol, "seed": seed}
+    changes = {"model.bits": bits, "data.protocol": protocol, "data.group_pattern": group_pattern, "seed": seed}
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     if backbone is not None and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
@@ -148,6 +160,21 @@ def _prepared(data, name):
             f"fetch it: keras-dhnn prepare {name} --download. Without it: keras-dhnn fit {name} --synthetic"
         )
     return DatasetInfo.load(data / name)
+
+
+def _check_split(experiment, info):
+    """Draws the split, so that one that cannot be drawn leaves no run behind; says what names group."""
+    from keras_dhnn.fit import draw_split
+    from keras_dhnn.pipelines.name_groups import groups_by_name
+
+    split = draw_split(experiment.data, experiment.seed, info)
+    if experiment.data.group_pattern is not None:
+        groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
+        print(
+            f"{info.count} images in {groups} groups by their names; {len(split.queries)} queries, "
+            f"{len(split.database)} in the database.",
+            file=sys.stderr,
+        )
 
 
 def _free_name(runs, experiment):
