@@ -65,6 +65,8 @@ class Model:
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
         weight_decay: weight of half the sum of the head's squared kernels in the loss.
+        band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
+            which ImageNet's network sees red, green and blue only; `cut` can then be "features" or "images".
     """
 
     backbone: str = "efficientnet_lite0"
@@ -73,6 +75,7 @@ class Model:
     hidden: int = 512
     dropout: float = 0.0
     weight_decay: float = 0.0
+    band_statistics: bool = False
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = _experiment(name, config, bits, protocol, group_pattern, backbone, seed, settings)
+        experiment = _experiment(name, data, config, bits, protocol, group_pattern, backbone, seed, settings)
         if synthetic:
             experiment = experiment.override(f"data.name={_twin(experiment.data.name, data, bar)}")
         info = _prepared(data, experiment.data.name)
@@ -98,8 +98,9 @@ def fit(
     _fit(run, info, bar, as_json)
 
 
-def _experiment(name, config, bits, protocol, group_pattern, backbone, seed, settings):
+def _experiment(name, data, config, bits, protocol, group_pattern, backbone, seed, settings):
     from keras_dhnn.config import Experiment
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.presets import load_preset
 
     if config is not None:
@@ -107,7 +108,8 @@ def _experiment(name, config, bits, protocol, group_pattern, backbone, seed, set
         if name is not None:
             experiment = experiment.override(f"data.name={name}")
     elif name is not None:
-        experiment = load_preset(name)
+        # Data that are not there are complained about later, when it is known whether a twin will do.
+        experiment = load_preset(name, DatasetInfo.load(data / name) if (data / name).exists() else None)
     else:
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
@@ -127,7 +129,8 @@ def _backbone_changes(backbone):
         changes = [f"model.backbone={backbone}", "fine_tune.epochs=0"]
         how = "with its ImageNet weights, the hash head only"
     else:
-        changes = [f"model.backbone={backbone}", "head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
+        changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
+        changes += ["head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
         how = (
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
