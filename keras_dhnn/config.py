@@ -23,6 +23,9 @@ class Data:
             sources each has its own by "pan=256,mul=64"; so do backbones, their weights, and cuts.
         groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
             `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
+        group_pattern: regular expression by which names tell what must stay on one side of a "grouped" split, such as
+            "scene[0-9]+" for tiles of one scene: see `pipelines.name_groups`. With `groups` too, what either keeps
+            together stays together.
     """
 
     name: str = "ucmd"
@@ -32,6 +35,7 @@ class Data:
     turns: int = 4
     image_size: int | str = 224
     groups: str | None = None
+    group_pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Model:
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
         weight_decay: weight of half the sum of the head's squared kernels in the loss.
+        band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
+            which ImageNet's network sees red, green and blue only; `cut` can then be "features" or "images".
     """
 
     backbone: str = "efficientnet_lite0"
@@ -70,6 +76,7 @@ class Model:
     hidden: int = 512
     dropout: float = 0.0
     weight_decay: float = 0.0
+    band_statistics: bool = False
 
 
 @dataclass(frozen=True)
@@ -268,8 +275,8 @@ def _field_types():
 
 
 def _parsed(text, kind):
-    """The value that a text stands for; where a setting is a text, itself."""
-    if kind is str:
+    """The value that a text stands for; where a setting is a text, itself, though it may look like a number."""
+    if kind is str or (str in typing.get_args(kind) and text.lower() not in ("none", "null")):
         return text
     try:
         return json.loads(text)

@@ -6,8 +6,9 @@ import numpy as np
 
 from keras_dhnn.evaluate import evaluate_all, expected_map
 from keras_dhnn.feature_baseline import cosine_map
-from keras_dhnn.leakage.groups import load_groups
+from keras_dhnn.leakage.groups import load_groups, merge_groups
 from keras_dhnn.network import no_bar
+from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.report import write_report
 from keras_dhnn.runs import write_json
@@ -129,7 +130,8 @@ def draw_split(data, seed, info):
 
     Raises:
         ValueError: if a setting is out of bounds.
-        DataError: if `data.groups` is no file of groups, or of other images.
+        DataError: if `data.groups` is no file of groups, or of other images; or if names do not match
+            `data.group_pattern`.
     """
     queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
     return make_split(
@@ -139,5 +141,14 @@ def draw_split(data, seed, info):
         queries=int(queries) if queries and queries >= 1 else queries,
         validation=data.validation,
         turns=data.turns,
-        groups=None if data.groups is None else load_groups(data.groups, info),
+        groups=_groups(data, info),
     )
+
+
+def _groups(data, info):
+    """What must stay together, by a file, by names or by either; None if nothing must."""
+    by_file = None if data.groups is None else load_groups(data.groups, info)
+    by_name = None if data.group_pattern is None else groups_by_name(info.ids, data.group_pattern)
+    if by_file is None or by_name is None:
+        return by_name if by_file is None else by_file
+    return merge_groups(by_file, by_name)

@@ -10,6 +10,7 @@ from keras_dhnn.config import of_source
 from keras_dhnn.encode import make_encoder
 from keras_dhnn.models.backbones import build_backbone, is_pretrained
 from keras_dhnn.models.band_scaling import scale_bands
+from keras_dhnn.models.band_statistics import with_band_statistics
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
@@ -83,6 +84,8 @@ class Network:
         backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), statistics)
         if is_pretrained(name, weights):
             _freeze_normalization(backbone)
+        if settings.band_statistics:
+            backbone = with_band_statistics(backbone)
         return scale_bands(backbone, **scaling) if scaling else backbone
 
     def _band_statistics(self, source, database):

@@ -11,8 +11,8 @@ from keras_dhnn.pipelines.atomic_folder import atomic_folder
 from keras_dhnn.pipelines.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
 from keras_dhnn.pipelines.errors import DataError
 
-# A prepared data set, and what runs compute from it and keep beside it. A folder with anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord", "activations")
+# A prepared data set. A folder with anything else is never replaced.
+OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
 
 

@@ -12,12 +12,12 @@ SIGSPATIAL International Conference on Advances in Geographic Information System
 """
 
 import numpy as np
-from PIL import Image
 
 from keras_dhnn.pipelines.archives import Limits, open_tree
 from keras_dhnn.pipelines.class_folders import check_classes
 from keras_dhnn.pipelines.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.image_file import resize_stored
 from keras_dhnn.pipelines.tiff import UnreadableTiff, decode_tiff
 
 URL = "http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip"
@@ -99,10 +99,7 @@ def _image(name, content):
             f"holds {'a greyscale' if bands == 1 else f'a {bands}-band'} image of shape {image.shape}, "
             f"{image.dtype.name}; expected RGB, (height, width, 3) of uint8",
         )
-    if image.shape[:2] == (SIDE, SIDE):
-        return image
-    # Pillow's resize widens the filter when it shrinks, so that nothing aliases.
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return resize_stored(image, SIDE, SIDE)
 
 
 def _describe(source, foreign, shown=10):

@@ -40,6 +40,8 @@ def test_override_takes_none_only_where_none_may_stand():
 
 def test_override_keeps_texts_that_look_like_numbers():
     assert Experiment().override("data.name=2024").data.name == "2024"
+    assert Experiment().override("data.group_pattern=[0-9]").data.group_pattern == "[0-9]"
+    assert Experiment().override("data.group_pattern=[0]", "data.group_pattern=none").data.group_pattern is None
 
 
 def test_unknown_field_lists_the_valid_ones():

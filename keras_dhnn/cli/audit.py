@@ -35,6 +35,10 @@ def audit(
     groups: Annotated[
         str | None, typer.Option(help="Keep these groups together (--protocol grouped).", metavar="FILE")
     ] = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(help="Keep images together by their names (--protocol grouped): see `fit`.", metavar="REGEX"),
+    ] = None,
     write_groups: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +72,9 @@ def audit(
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
 
     info = DatasetInfo.load(dataset)
-    split = _split(info, run, {"protocol": protocol, "queries": queries, "groups": groups}, seed)
+    split = _split(
+        info, run, {"protocol": protocol, "queries": queries, "groups": groups, "group_pattern": group_pattern}, seed
+    )
     result = audit_split(
         info,
         split,
@@ -94,7 +100,9 @@ def _split(info, run, settings, seed):
     if run is None:
         return draw_split(dataclasses.replace(load_preset(info.name).data, **settings), seed or 0, info)
     if settings or seed is not None:
-        raise ValueError("--run names a split that exists. Leave out --protocol, --queries, --groups and --seed.")
+        raise ValueError(
+            "--run names a split that exists. Leave out --protocol, --queries, --groups, --group-pattern and --seed."
+        )
     run = Run.open(run, finished=False)
     run.check_data(info)
     return Split.load(run.split_path)

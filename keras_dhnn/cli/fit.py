@@ -40,6 +40,15 @@ def fit(
     ] = None,
     bits: Bits = None,
     protocol: Protocol = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="grouped: regular expression that is looked for in the images' names; those of one class in which it "
+            "finds the same stay on one side of the split. 'scene[0-9]+' keeps scene12_a.tif and scene12_b.tif "
+            "together, '^[^_]+' whatever is equal up to the first underscore.",
+            metavar="REGEX",
+        ),
+    ] = None,
     backbone: Backbone = None,
     settings: Settings = None,
     config: Config = None,
@@ -72,6 +81,8 @@ def fit(
 
       keras-dhnn fit ucmd --protocol grouped --bits 32
 
+      keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
+
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
@@ -81,9 +92,9 @@ def fit(
     # Before anything else: several processes start with it.
     strategy = _strategy(strategy)
     if not _writes(strategy):
-        experiment = (
-            chosen_experiment(name, config, bits, protocol, backbone, seed, settings) if resume is None else None
-        )
+        experiment = None
+        if resume is None:
+            experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern)
         _assist(experiment, resume, synthetic, data, strategy)
         return
     if resume is not None:
@@ -94,10 +105,11 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = chosen_experiment(name, config, bits, protocol, backbone, seed, settings)
+        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern)
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
+        _check_split(experiment, info)
         usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
         run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
     _fit(run, info, bar, as_json, strategy)
@@ -140,9 +152,10 @@ def _assist(experiment, resume, synthetic, data, strategy):
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
-def chosen_experiment(name, config, bits, protocol, backbone, seed, settings):
+def chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern=None):
     """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
     from keras_dhnn.config import Experiment
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.presets import load_preset
 
     if config is not None:
@@ -150,12 +163,13 @@ def chosen_experiment(name, config, bits, protocol, backbone, seed, settings):
         if name is not None:
             experiment = experiment.override(f"data.name={name}")
     elif name is not None:
-        experiment = load_preset(name)
+        # Data that are not there are complained about later, when it is known whether a twin will do.
+        experiment = load_preset(name, DatasetInfo.load(data / name) if (data / name).exists() else None)
     else:
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
-    changes = {"model.bits": bits, "data.protocol": protocol, "seed": seed}
+    changes = {"model.bits": bits, "data.protocol": protocol, "data.group_pattern": group_pattern, "seed": seed}
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     backbone = ",".join(backbone or [])
     if "=" in backbone:
@@ -173,7 +187,8 @@ def _backbone_changes(backbone):
         changes = [f"model.backbone={backbone}", "fine_tune.epochs=0"]
         how = "with its ImageNet weights, the hash head only"
     else:
-        changes = [f"model.backbone={backbone}", "head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
+        changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
+        changes += ["head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
         how = (
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
@@ -239,6 +254,21 @@ def prepared(data, name):
             f"fetch it: keras-dhnn prepare {name} --download. Without it: keras-dhnn fit {name} --synthetic"
         )
     return DatasetInfo.load(data / name)
+
+
+def _check_split(experiment, info):
+    """Draws the split, so that one that cannot be drawn leaves no run behind; says what names group."""
+    from keras_dhnn.fit import draw_split
+    from keras_dhnn.pipelines.name_groups import groups_by_name
+
+    split = draw_split(experiment.data, experiment.seed, info)
+    if experiment.data.group_pattern is not None:
+        groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
+        print(
+            f"{info.count} images in {groups} groups by their names; {len(split.queries)} queries, "
+            f"{len(split.database)} in the database.",
+            file=sys.stderr,
+        )
 
 
 def free_name(runs, base):

@@ -87,7 +87,7 @@ def grid(
     else:
         if paper_eta:
             settings = ["loss.pair_weighting=mean", *(settings or [])]
-        experiment = chosen_experiment(name, config, bits, protocol, backbone, seed, settings)
+        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings)
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}

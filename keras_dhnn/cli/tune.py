@@ -114,7 +114,7 @@ def tune(
         if tuner not in TUNERS:
             raise ValueError(f"There is no tuner {tuner!r}. There are: {', '.join(TUNERS)}")
         experiment = chosen_experiment(
-            name, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]
+            name, data, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]
         )
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")

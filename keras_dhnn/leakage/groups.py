@@ -5,8 +5,19 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from keras_dhnn.pipelines.errors import DataError
+
+
+def merge_groups(one, other):
+    """Groups `(n,)` int64 of what either of two groupings `(n,)` keeps together, directly or through others."""
+    _, one = np.unique(one, return_inverse=True)
+    _, other = np.unique(other, return_inverse=True)
+    count = one.max() + other.max() + 2  # a node for each group of both; an image connects its two
+    links = coo_array((np.ones(len(one), bool), (one, one.max() + 1 + other)), shape=(count, count))
+    return connected_components(links, directed=False)[1][one].astype(np.int64)
 
 
 def save_groups(path, groups, info):

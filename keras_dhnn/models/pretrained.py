@@ -44,13 +44,15 @@ def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
         rgb_bands: numbers, from 1, of the bands that are red, green and blue, where there are three or more.
 
     Returns:
-        `(out, bands, height, width)`: red, green and blue get their kernels, other bands the mean of the three.
+        `(out, bands, height, width)`: red, green and blue get their kernels; bands beside them start at zero, since
+        averages of many bands are nothing that the network has seen (docs/folder.md has what that costs). Of one or two
+        bands each gets its share of the kernels' sum.
     """
-    mean = kernel.mean(axis=1, keepdims=True)
-    adapted = np.repeat(mean, bands, axis=1)
-    if bands >= 3:
-        adapted[:, np.subtract(rgb_bands, 1)] = kernel
-    return adapted * (3 / bands)
+    if bands < 3:
+        return np.repeat(kernel.sum(axis=1, keepdims=True) / bands, bands, axis=1)
+    adapted = np.zeros((len(kernel), bands, *kernel.shape[2:]), kernel.dtype)
+    adapted[:, np.subtract(rgb_bands, 1)] = kernel
+    return adapted
 
 
 def _weights_file():

@@ -9,10 +9,15 @@ def names():
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def load_preset(name):
-    """The preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders."""
+def load_preset(name, info=None):
+    """The preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders.
+
+    Args:
+        name: of the data set.
+        info: its `DatasetInfo`, by which the preset of folders is fitted to it; None leaves that as it is.
+    """
     original = name.removesuffix("-synthetic")
-    preset = original if original in names() else "folder"
-    return importlib.import_module(f"keras_dhnn.presets.{preset.replace('-', '_')}").EXPERIMENT.override(
-        f"data.name={name}"
-    )
+    module = original.replace("-", "_") if original in names() else "folder"
+    preset = importlib.import_module(f"keras_dhnn.presets.{module}")
+    experiment = preset.fitted_to(info) if info is not None and hasattr(preset, "fitted_to") else preset.EXPERIMENT
+    return experiment.override(f"data.name={name}")

@@ -4,10 +4,12 @@
     keras-dhnn fit NAME
 
 Only the hash head is trained, on features of the frozen ImageNet network that are computed once: minutes on two cores
-where training the network itself takes hours, and with few labels a class it is the better start too. Each image
-stands for itself (one turn), and one in ten of each class is a query. Images are seen at 256 pixels whatever they are
-stored at: patches of 64 pixels are enlarged, since the network was trained on larger things.
+where training the network itself takes hours. Each image stands for itself (one turn), and one in ten of each class is
+a query. Images are seen at 256 pixels whatever they are stored at: patches of 64 pixels are enlarged, since the network
+was trained on larger things. docs/folder.md has what this was chosen by.
 """
+
+import math
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase
 
@@ -18,3 +20,21 @@ EXPERIMENT = Experiment(
     head=Phase(cut="features", epochs=40, learning_rate=1e-3),
     fine_tune=Phase(cut="stage5", epochs=0, learning_rate=3e-4, backbone_learning_rate=1e-4),
 )
+# Fewer steps leave the head of a small collection unfinished; more epochs than these gain nothing.
+STEPS, MOST_EPOCHS = 480, 160
+
+
+def fitted_to(info):
+    """The preset for a collection: epochs by its size, statistics of its bands where it has more than three.
+
+    Args:
+        info: its `DatasetInfo`.
+
+    Returns:
+        `Experiment`.
+    """
+    data, batch = EXPERIMENT.data, EXPERIMENT.training.batch_size
+    steps = max(1, int(info.count * (1 - data.queries) * (1 - data.validation)) // batch)
+    epochs = min(max(EXPERIMENT.head.epochs, math.ceil(STEPS / steps)), MOST_EPOCHS)
+    more = any(spec.channels > 3 for spec in info.images.values())
+    return EXPERIMENT.override(f"head.epochs={epochs}", f"model.band_statistics={str(more).lower()}")

@@ -317,3 +317,29 @@ def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not (tmp_path / "data" / "ucmd-synthetic").exists()
+
+
+def test_group_pattern_keeps_names_together_and_says_what_it_found(run, tmp_path):
+    source = tmp_path / "images"
+    for number in range(48):
+        folder = source / f"class {number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        scene, tile = divmod(number // 2, 3)
+        Image.new("RGB", (40, 40), (number, 99, 120 * (number % 2))).save(folder / f"scene{scene}_{tile}.png")
+    places = ("--data", tmp_path / "data", "--quiet")
+    assert run("prepare", "scenes", "--layout", "folder", "--source", source, *places)[0] == 0
+    how = ("--runs", tmp_path / "runs", *(value for value in SMALL if value != "--quiet"), "--name", "one")
+    status, out, err = run("fit", "scenes", *places, *how, "--group-pattern", "tile[0-9]+")
+    assert (status, out) == (2, "")
+    assert "does not match the pattern 'tile[0-9]+'" in err
+    assert not (tmp_path / "runs").exists()
+    status, _, err = run("fit", "scenes", *places, *how, "--group-pattern", "scene[0-9]+")
+    assert status == 0
+    assert "48 images in 16 groups" in err
+    with np.load(tmp_path / "runs" / "one" / "split.npz") as split:
+        queries, sides = split["queries"], {}
+    with np.load(tmp_path / "data" / "scenes" / "items.npz") as items:
+        for number, name in enumerate(items["ids"]):
+            sides.setdefault(str(name).rsplit("_", 1)[0], set()).add(number in queries)
+    assert len(sides) == 16
+    assert all(len(side) == 1 for side in sides.values())

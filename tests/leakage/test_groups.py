@@ -5,9 +5,9 @@ import pytest
 
 from keras_dhnn.config import Data
 from keras_dhnn.fit import draw_split
-from keras_dhnn.leakage.groups import load_groups, save_groups
+from keras_dhnn.leakage.groups import load_groups, merge_groups, save_groups
 from keras_dhnn.pipelines.errors import DataError
-from tests.fakes import make_dataset
+from tests.fakes import make_coloured_dataset, make_dataset
 
 
 @pytest.fixture
@@ -49,6 +49,31 @@ def test_a_grouped_split_keeps_them_on_one_side(info, tmp_path):
         split = draw_split(data, seed, info)
         assert len(split.queries)
         assert not np.intersect1d(groups[split.queries // 4], groups[split.database // 4]).size
+
+
+def test_merged_groups_keep_together_what_either_does():
+    merged = merge_groups(np.array([7, 7, 3, 3, 5, 6]), np.array([0, 1, 1, 2, 4, 4]))
+    assert len(set(merged[:4])) == 1  # 0 and 1 by one, 1 and 2 by the other, 2 and 3 by one
+    assert merged[4] == merged[5] != merged[0]
+    assert len(set(merge_groups(np.arange(4), np.arange(4)))) == 4
+
+
+def test_names_group_and_a_file_adds_to_them(tmp_path):
+    info = make_coloured_dataset(tmp_path / "data" / "made", count=90, classes=3)  # class0/000 to class2/089
+    linked = np.arange(90)
+    linked[10::30] = linked[9::30]  # the last of the first ten of each class and the first of the next ten
+    save_groups(tmp_path / "groups.npz", linked, info)
+    data = Data(protocol="grouped", queries=0.34, turns=1, group_pattern="^[0-9]{2}")
+    apart = {}
+    for groups in (None, str(tmp_path / "groups.npz")):
+        apart[groups is None] = 0
+        for seed in range(8):
+            side = np.isin(np.arange(90), draw_split(dataclasses.replace(data, groups=groups), seed, info).queries)
+            assert (side.reshape(9, 10) == side[::10, None]).all()
+            assert side.any()
+            apart[groups is None] += (side[9::30] != side[10::30]).sum()
+    assert apart[True] > 0
+    assert apart[False] == 0
 
 
 def test_groups_and_the_paper_protocol_exclude_each_other(info, tmp_path):

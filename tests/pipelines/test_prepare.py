@@ -122,15 +122,6 @@ def test_a_file_in_the_place_is_never_replaced(place):
     assert place.read_text() == "precious"
 
 
-def test_cached_activations_are_ours_and_go_with_the_images(place):
-    prepare(make_archive(), place)
-    (place / "activations").mkdir()
-    (place / "activations" / "x.npy").write_bytes(b"x")
-    assert not prepare(make_archive(), place).fresh
-    prepare(make_archive(fingerprint="other"), place, force=True)
-    assert not (place / "activations").exists()
-
-
 def test_a_link_to_another_disk_is_kept(place, tmp_path):
     (tmp_path / "disk").mkdir()
     place.parent.mkdir()

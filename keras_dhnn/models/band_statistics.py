@@ -1,0 +1,34 @@
+"""How bright each band is and how much it varies: what ImageNet's network does not see of bands beyond its three."""
+
+import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class BandStatistics(tf.keras.layers.Layer):
+    """Mean and standard deviation of each band over the image, of `(x - 127) / 128`.
+
+    Takes `(B, H, W, C)` pixels in 0..255 and returns `(B, 2 C)` float32, the means first. In these units they weigh
+    less than a network's pooled features where those are compared as they are, by cosine.
+    """
+
+    def call(self, images):
+        values = (tf.cast(images, tf.float32) - 127) / 128
+        mean, variance = tf.nn.moments(values, axes=(1, 2))
+        # The root of 0 has no slope.
+        return tf.concat([mean, tf.sqrt(variance + 1e-12)], axis=1)
+
+
+def with_band_statistics(backbone):
+    """A backbone whose features are followed by its images' `BandStatistics`.
+
+    Args:
+        backbone: functional model from `(B, H, W, C)` pixels in 0..255 to `(B, d)`.
+
+    Returns:
+        A functional model to `(B, d + 2 C)`. It can be cut at its images and at its features, not between.
+    """
+    images = tf.keras.Input(backbone.input_shape[1:], name="images")
+    parts = [backbone(images), BandStatistics(name="band_statistics")(images)]
+    return tf.keras.Model(
+        images, tf.keras.layers.Concatenate(name="all_features")(parts), name=f"{backbone.name}_bands"
+    )
