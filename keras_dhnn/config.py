@@ -276,7 +276,8 @@ def _field_types():
 
 def _parsed(text, kind):
     """The value that a text stands for; where a setting is a text, itself, though it may look like a number."""
-    if kind is str or (str in typing.get_args(kind) and text.lower() not in ("none", "null")):
+    optional = set(typing.get_args(kind)) == {str, type(None)} and text.lower() not in ("none", "null")
+    if kind is str or optional:
         return text
     try:
         return json.loads(text)
