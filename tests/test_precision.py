@@ -24,7 +24,7 @@ def make(info, precision):
 
 
 def encode(network):
-    return network.encode("images", np.arange(network.info.count), "")
+    return network.encode("images", np.arange(network.info.count), "")["image"]
 
 
 def test_bfloat16_computes_in_it_above_float32_weights(info):
@@ -63,8 +63,8 @@ def test_what_training_in_bfloat16_leaves_is_float32(info, tmp_path):
     trained.model.save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     images = next(iter(batches(info, np.arange(info.count), batch_size=info.count, turns=1)))[0]
-    np.testing.assert_allclose(loaded(images)["image"], trained.outputs, atol=1e-5)
-    assert np.abs(trained.outputs - trained.untrained).max() > 0.01
+    np.testing.assert_allclose(loaded(images)["image"], trained.outputs["image"], atol=1e-5)
+    assert np.abs(trained.outputs["image"] - trained.untrained["image"]).max() > 0.01
 
 
 def test_unknown_precision_is_refused(info):

@@ -42,7 +42,9 @@ def split(info):
 @pytest.fixture(autouse=True)
 def _a_state_every_epoch(monkeypatch):
     original = ResumableState.__init__
-    monkeypatch.setattr(ResumableState, "__init__", lambda self, *args: original(self, *args, seconds=0.0))
+    monkeypatch.setattr(
+        ResumableState, "__init__", lambda self, *args, **how: original(self, *args, seconds=0.0, **how)
+    )
 
 
 @pytest.mark.parametrize(

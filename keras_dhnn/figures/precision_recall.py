@@ -27,7 +27,8 @@ def precision_recall_figure(curves, title=""):
     axes.set(xlabel="Recall", ylabel="Precision", title=title, xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     # Curves fall to the right; matplotlib's search for the best place takes seconds where there are many points.
-    axes.legend(loc="lower left")
+    # Long names would otherwise squeeze the axes.
+    axes.legend(loc="lower left", fontsize="small").set_in_layout(False)
     return figure
 
 

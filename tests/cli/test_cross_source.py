@@ -156,21 +156,24 @@ def test_runs_of_two_sources_compare(root, tmp_path, capfd):
     assert Image.open(tmp_path / "curves.png").width > 300
 
 
-def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit():
-    from keras_dhnn.cli.fit import _experiment
+def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
+    from keras_dhnn.cli.fit import chosen_experiment
+
+    def chosen(name, backbones):
+        return chosen_experiment(name, tmp_path, None, None, None, backbones, None, None)
 
     backbones = ["pan=pan_cnn", "mul=efficientnet_lite0"]
-    experiment = _experiment("ucmd-dual", None, None, None, backbones, None, None)
+    experiment = chosen("ucmd-dual", backbones)
     assert experiment.model.backbone == "pan=pan_cnn,mul=efficientnet_lite0"
     assert experiment.data.image_size == "pan=0,mul=256"
     assert experiment.fine_tune.cut == "pan=images,mul=features"
     assert experiment.head.epochs == 0 < experiment.fine_tune.epochs
-    both = _experiment("ucmd-dual", None, None, None, ["pan=efficientnet_lite0", "mul=efficientnet_lite0"], None, None)
+    both = chosen("ucmd-dual", ["pan=efficientnet_lite0", "mul=efficientnet_lite0"])
     assert both.head.epochs > 0 == both.fine_tune.epochs
-    scratch = _experiment("ucmd-dual", None, None, None, ["pan=pan_cnn", "mul=mul_cnn"], None, None)
+    scratch = chosen("ucmd-dual", ["pan=pan_cnn", "mul=mul_cnn"])
     assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ("pan=0,mul=0", 0, 0)
     twin = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
-    pretrained = _experiment("dsrsid-synthetic", None, None, None, twin, None, None)
+    pretrained = chosen("dsrsid-synthetic", twin)
     assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
     assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
 

@@ -31,7 +31,7 @@ def write_run(folder, info, bits=16, seed=0):
     turned = np.stack([np.rot90(stored[item // 4], item % 4) for item in items])
     outputs = hash_outputs(model, turned)
     labels = np.repeat(info.true_labels, 4)
-    write_json(run.metrics_path, evaluate(outputs, labels, split, info, seed).metrics)
+    write_json(run.metrics_path, evaluate({"image": outputs}, labels, split, info, seed).metrics)
     run.save_codes(pack(outputs), outputs, items, labels)
     return run
 
