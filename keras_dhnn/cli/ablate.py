@@ -45,11 +45,12 @@ def ablate(
 
     changes = {"data.protocol": protocol, "seed": seed}
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
-    experiment = load_preset(name).override(*changes, *(settings or []))
+    info = prepared(data, name)
+    experiment = load_preset(name, info).override(*changes, *(settings or []))
     folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     lengths = [bits, *(more_bits or [])]
     place = runs / (run_name or folder)
-    table = ablate_all(experiment, prepared(data, name), lengths, place, sweep=sweep, bar=bars(quiet))
+    table = ablate_all(experiment, info, lengths, place, sweep=sweep, bar=bars(quiet))
     if as_json:
         print(json.dumps(table))
     else:

@@ -33,6 +33,14 @@ SCRATCH = (
     "augmentation.flips=true",
 )
 
+# The data sets that have a synthetic twin, and how large `--synthetic` makes it.
+_TWINS = {
+    "ucmd": {"per_class": 20},
+    "ucmd-dual": {"per_class": 20},
+    "sat4": {"size": 20_000, "label_noise": 0.0},
+    "dsrsid": {"size": 2400},
+}
+
 
 def fit(
     name: Annotated[
@@ -232,15 +240,9 @@ def twin(name, data, bar):
     """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
 
-    how = {
-        "ucmd": {"per_class": 20},
-        "ucmd-dual": {"per_class": 20},
-        "sat4": {"size": 20_000, "label_noise": 0.0},
-        "dsrsid": {"size": 2400},
-    }
-    if name not in how:
-        raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(how)}")
-    return prepare_twin(name, data, bar, **how[name]).info.name
+    if name not in _TWINS:
+        raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
+    return prepare_twin(name, data, bar, **_TWINS[name]).info.name
 
 
 def prepared(data, name):
@@ -249,10 +251,11 @@ def prepared(data, name):
     from keras_dhnn.pipelines.errors import DataError
 
     if not (data / name).exists():
-        raise DataError(
-            f"{data / name} is not prepared. With the archive at hand: keras-dhnn prepare {name} --source PATH. To "
-            f"fetch it: keras-dhnn prepare {name} --download. Without it: keras-dhnn fit {name} --synthetic"
-        )
+        layout = "" if name in _TWINS else " --layout folder"
+        ways = [f"With the archive at hand: keras-dhnn prepare {name}{layout} --source PATH."]
+        ways += [f"To fetch it: keras-dhnn prepare {name} --download."] if name in ("ucmd", "ucmd-dual") else []
+        ways += [f"Without it: keras-dhnn fit {name} --synthetic"] if name in _TWINS else []
+        raise DataError(f"{data / name} is not prepared. {' '.join(ways)}")
     return DatasetInfo.load(data / name)
 
 
