@@ -1,33 +1,15 @@
 """`keras-dhnn audit` as a user meets it."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_dhnn import cli
 from keras_dhnn.config import Experiment
 from keras_dhnn.fit import load_split
 from keras_dhnn.runs import Run
 from tests.leakage.pictures import SIDE, prepare_pictures, terrain
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        return (status, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")

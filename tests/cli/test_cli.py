@@ -21,22 +21,6 @@ SMALL = (
 )
 
 
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        out, err = capfd.readouterr()
-        return (status or 0), out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A data folder with a small `ucmd`, and a finished run on it."""

@@ -1,34 +1,16 @@
 """`keras-dhnn compare` as a user meets it; what it compares is tested in tests/test_compare.py."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from keras_dhnn import cli
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.evaluate import evaluate
 from keras_dhnn.fit import load_split
 from keras_dhnn.runs import Run, write_json
 from tests.fakes import make_dataset
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        return (status, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")

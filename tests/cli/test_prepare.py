@@ -1,11 +1,9 @@
 """`keras-dhnn prepare` of two sources: what the user gives, and what comes of it."""
 
 import json
-import sys
 
 import pytest
 
-from keras_dhnn import cli
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
 
@@ -13,20 +11,9 @@ PAIRS = {"optical": ((16, 16, 4), "uint8"), "radar": ((8, 8, 1), "float32")}
 
 
 @pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """Runs `prepare` in this process, into tmp_path/data; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        arguments = ("prepare", *arguments, "--data", tmp_path / "data", "--quiet")
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        out, err = capfd.readouterr()
-        return (status or 0), out, err
-
-    return run
+def prepare(run, tmp_path):
+    """Runs `prepare` into tmp_path/data; gives its exit status, stdout and stderr."""
+    return lambda *arguments: run("prepare", *arguments, "--data", tmp_path / "data", "--quiet")
 
 
 @pytest.fixture
@@ -35,9 +22,9 @@ def pairs(tmp_path):
     return tuple(text for name in PAIRS for text in ("--source", f"{name}={root / name}"))
 
 
-def test_pairs_of_ones_own(run, pairs, tmp_path):
+def test_pairs_of_ones_own(prepare, pairs, tmp_path):
     settings = ("--image-size", "radar=12", "--rgb-bands", "optical=3,2,1")
-    status, out, _ = run("port", "--layout", "dual", *pairs, *settings)
+    status, out, _ = prepare("port", "--layout", "dual", *pairs, *settings)
     assert status == 0
     assert "6 images of 2 classes" in out
     assert "radar: Pixels become 0 to 255" in out
@@ -49,20 +36,20 @@ def test_pairs_of_ones_own(run, pairs, tmp_path):
     assert info.rgb_bands_of("optical") == (3, 2, 1)
 
 
-def test_an_unmatched_image_stops_it_or_is_left_out(run, pairs, tmp_path):
+def test_an_unmatched_image_stops_it_or_is_left_out(prepare, pairs, tmp_path):
     (tmp_path / "pairs" / "radar" / "town" / "town2.tif").unlink()
-    status, out, err = run("port", "--layout", "dual", *pairs)
+    status, out, err = prepare("port", "--layout", "dual", *pairs)
     assert (status, out) == (2, "")
     assert "town/town2.tif" in err
     assert "--skip-damaged" in err
-    status, out, _ = run("port", "--layout", "dual", *pairs, "--skip-damaged")
+    status, out, _ = prepare("port", "--layout", "dual", *pairs, "--skip-damaged")
     assert status == 0
     assert "Left out: optical: town/town2.tif has no partner" in out
 
 
-def test_dsrsid(run, tmp_path):
+def test_dsrsid(prepare, tmp_path):
     path = write_dsrsid(tmp_path / "DSRSID.mat", dsrsid_arrays())
-    _, out, _ = run("dsrsid", "--source", path, "--json")
+    _, out, _ = prepare("dsrsid", "--source", path, "--json")
     assert {name: json.loads(out)[name] for name in ("images", "classes", "synthetic")} == {
         "images": 24,
         "classes": 8,
@@ -70,17 +57,17 @@ def test_dsrsid(run, tmp_path):
     }
 
 
-def test_dsrsids_twin(run, tmp_path):
-    status, out, _ = run("dsrsid", "--synthetic", "--size", 16, "--json")
+def test_dsrsids_twin(prepare, tmp_path):
+    status, out, _ = prepare("dsrsid", "--synthetic", "--size", 16, "--json")
     assert (status, json.loads(out)["synthetic"]) == (0, True)
     info = DatasetInfo.load(tmp_path / "data" / "dsrsid-synthetic")
     assert (info.count, info.synthetic, info.rgb_bands_of("mul")) == (16, True, (3, 2, 1))
 
 
-def test_ucmd_dual_and_its_twin(run, tmp_path):
+def test_ucmd_dual_and_its_twin(prepare, tmp_path):
     write_ucmd(tmp_path / "ucmd")
-    assert run("ucmd-dual", "--source", tmp_path / "ucmd")[0] == 0
-    assert run("ucmd-dual", "--synthetic", "--per-class", 2)[0] == 0
+    assert prepare("ucmd-dual", "--source", tmp_path / "ucmd")[0] == 0
+    assert prepare("ucmd-dual", "--synthetic", "--per-class", 2)[0] == 0
     for name, count in (("ucmd-dual", 9), ("ucmd-dual-synthetic", 42)):
         info = DatasetInfo.load(tmp_path / "data" / name)
         assert (info.count, info.sources) == (count, ("mul", "pan"))
@@ -105,8 +92,8 @@ def test_ucmd_dual_and_its_twin(run, tmp_path):
         (("dsrsid", "--synthetic", "--size", 12), "Expected a whole number from 16"),
     ],
 )
-def test_a_users_mistakes(run, arguments, message):
-    status, out, err = run(*arguments)
+def test_a_users_mistakes(prepare, arguments, message):
+    status, out, err = prepare(*arguments)
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err

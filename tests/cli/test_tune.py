@@ -42,22 +42,6 @@ def places(root, name=None):
     return ["--data", str(root / "data"), "--runs", str(root / "runs"), *(["--name", name] if name else [])]
 
 
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        out, err = capfd.readouterr()
-        return (status or 0), out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def tuned(root):
     """A finished search of 4 trials, one of which fails, and what it printed."""
