@@ -1,21 +1,9 @@
-import sys
-
 import pytest
 
-from keras_dhnn import cli
+from tests.command_line import command_line
 
 
 @pytest.fixture
 def run(monkeypatch, capfd):
     """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        return (status, *capfd.readouterr())
-
-    return run
+    return command_line(monkeypatch, capfd)

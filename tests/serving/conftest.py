@@ -1,9 +1,7 @@
-import sys
-
 import pytest
 
-from keras_dhnn import cli
 from keras_dhnn.export import export_run
+from tests.command_line import command_line
 from tests.fakes import make_coloured_dataset
 from tests.serving.tiny_run import write_run
 
@@ -27,14 +25,4 @@ def exported(run, info):
 @pytest.fixture
 def command(monkeypatch, capfd):
     """Runs the command line in this process; gives its exit status, stdout and stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["keras-dhnn", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code
-        out, err = capfd.readouterr()
-        return (status or 0), out, err
-
-    return command
+    return command_line(monkeypatch, capfd)
