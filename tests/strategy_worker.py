@@ -1,6 +1,6 @@
 """Trains under a strategy, in a process of its own, and keeps the weights: what `test_distribution.py` starts.
 
-python -m tests.strategy_worker DATA SETTINGS STRATEGY OUTPUT [REPLICAS]
+python -m tests.strategy_worker DATA SETTINGS STRATEGY OUTPUT [REPLICAS [STATE [EPOCHS]]]
 """
 
 import json
@@ -17,7 +17,7 @@ from keras_dhnn.pipelines.splits import make_split
 from keras_dhnn.train import train
 
 
-def main(data, settings, strategy, output, replicas="1"):
+def main(data, settings, strategy, output, replicas="1", state=None, epochs=None):
     if strategy == "mirrored":
         strategy = _mirrored(int(replicas))
     else:
@@ -25,7 +25,8 @@ def main(data, settings, strategy, output, replicas="1"):
     tf.config.experimental.enable_op_determinism()
     info, folder = DatasetInfo.load(Path(data)), Path(output)
     split = make_split(info.labels, protocol="grouped", seed=0, queries=0.25, validation=0.2)
-    trained = train(Experiment().override(*json.loads(settings)), info, split, folder / "state", strategy=strategy)
+    experiment, state = Experiment().override(*json.loads(settings)), Path(state or folder / "state")
+    trained = train(experiment, info, split, state, strategy=strategy, epochs=None if epochs is None else int(epochs))
     np.savez(folder / "weights.npz", *trained.model.get_weights())
     result = {"chief": bool(is_chief(strategy)), "replicas": strategy.num_replicas_in_sync, "history": trained.history}
     (folder / "result.json").write_text(json.dumps(result))

@@ -62,9 +62,11 @@ def two_on_loopback():
     return [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in (0, 1)]
 
 
-def train(data, folder, strategy, settings=SETTINGS, replicas=1, tf_config=None):
+def train(data, folder, strategy, settings=SETTINGS, replicas=1, state=None, epochs=None, tf_config=None):
     folder.mkdir()
-    arguments = (data, json.dumps(settings), strategy, folder, replicas)
+    arguments = [data, json.dumps(settings), strategy, folder, replicas]
+    arguments += [] if state is None else [state]
+    arguments += [] if epochs is None else [epochs]
     return start("tests.strategy_worker", *arguments, tf_config=tf_config)
 
 
@@ -101,6 +103,35 @@ def test_two_workers_end_with_equal_weights_those_of_one_process(data, alone, tm
     assert_same(weights, alone[0], 1e-4)
     for name, values in alone[1]["history"]["fine_tune"].items():
         np.testing.assert_allclose(result["history"]["fine_tune"][name], values, rtol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_workers_resume_from_the_state_of_the_chief(data, alone, tmp_path):
+    state = tmp_path / "state"
+
+    def together(name, epochs):
+        folders = [tmp_path / f"{name}{index}" for index in range(2)]
+        processes = [
+            train(data, folder, "multi_worker", state=state, epochs=epochs, tf_config=config)
+            for folder, config in zip(folders, two_on_loopback(), strict=True)
+        ]
+        for status, _, err in finish(*processes):
+            assert status == 0, err
+        return map(trained, folders)
+
+    together("paused", 2)
+    written = next(state.glob("*/state.json"))
+    content = json.loads(written.read_text())
+    assert content["epoch"] == 1
+    # What only a state that was read can bring back.
+    content["history"]["loss"][0] = 123.0
+    written.write_text(json.dumps(content))
+    (weights, result), (others, _) = together("resumed", 3)
+    losses = result["history"]["fine_tune"]["loss"]
+    assert losses[0] == 123
+    np.testing.assert_allclose(losses[1:], alone[1]["history"]["fine_tune"]["loss"][1:], rtol=2e-3)
+    assert_same(weights, others, 0)
+    assert_same(weights, alone[0], 1e-4)
 
 
 @pytest.mark.slow
