@@ -8,9 +8,10 @@ from PIL import Image
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.pipelines.image_file import UnreadableImage, decode_image
 from keras_dhnn.saved_models.client import RestClient
+from keras_dhnn.saved_models.signature_names import choose_stem, images_signature, join
 
 
-def search_remote(url, image, k):
+def search_remote(url, image, k, task=(None, None)):
     """The items that a served model finds for an image file of any format that `decode_image` reads.
 
     The file is decoded here and travels as PNG, or as numbers where PNG cannot hold it, so that the server sees the
@@ -20,26 +21,30 @@ def search_remote(url, image, k):
         url: of the model, such as `http://localhost:8501/v1/models/ucmd`.
         image: Path of the file.
         k: how many to find.
+        task: (source of the image, source to search in) of a model with several sources.
 
     Returns:
         List of dictionaries `rank`, `distance`, `class` and `id`.
 
     Raises:
         DataError: if the file is not an image with the model's number of bands.
-        ValueError: if the server does not answer, or refuses.
+        ValueError: if the server does not answer, or refuses, or has no such task.
     """
     client = RestClient(url)
-    channels = client.channels()
+    signatures = client.metadata()
+    stem = choose_stem(signatures, task)
+    of_files, of_images = join(stem, "bytes"), images_signature(stem)
+    channels = client.channels(of_images, signatures)
     try:
         pixels = decode_image(image.read_bytes()).image(channels)
     except OSError as error:
         raise DataError(f"Cannot read {image}: {error.strerror}.") from error
     except UnreadableImage as error:
         raise DataError(f"{image} {error}. Expected {channels} bands, as the model takes.") from error
-    if pixels.dtype == np.uint8 and channels in (1, 3):
-        (found,) = client.search_files([_as_png(pixels)], k)
+    if pixels.dtype == np.uint8 and of_files in signatures:
+        (found,) = client.search_files([_as_png(pixels)], k, of_files)
     else:
-        (found,) = client.search_images(pixels[None], k)
+        (found,) = client.search_images(pixels[None], k, of_images)
     return [
         {"rank": rank, "distance": item["distance"], "class": item["class"], "id": item["id"]}
         for rank, item in enumerate(found, 1)

@@ -37,9 +37,9 @@ class RestClient:
         """
         return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
 
-    def channels(self, signature="serving_default"):
-        """Bands of the images that a signature takes."""
-        signatures = self.metadata()
+    def channels(self, signature="serving_default", signatures=None):
+        """Bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked before."""
+        signatures = signatures or self.metadata()
         try:
             return int(signatures[signature]["inputs"]["images"]["tensor_shape"]["dim"][-1]["size"])
         except KeyError as error:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.saved_models.signature_names import images_signature, join, search_stem
+
 # What a gRPC client gets that sends no k; REST clients must send every input.
 DEFAULT_K = 10
 _KINDS = ("", "uint8", "bytes")
@@ -26,17 +28,17 @@ def make_signatures(encoders, searchers):
     alone = len(encoders) == len(searchers) == 1
     for source, encoder in encoders.items():
         for kind in _KINDS:
-            encode = getattr(encoder, "_".join(filter(None, ("encode", kind))), None)
+            encode = getattr(encoder, join("encode", kind), None)
             if encode is None:
                 continue
-            made["_".join(filter(None, ("encode", "" if alone else source, kind)))] = _encoding(encode)
+            made[join("encode", "" if alone else source, kind)] = _encoding(encode)
             for target, searcher in searchers.items():
-                name = "_".join(filter(None, ("search" if alone else f"{source}_to_{target}", kind)))
-                made[name] = _searching(encode, searcher)
+                stem = search_stem(source, target, alone)
+                made[join(stem, kind) if kind else images_signature(stem)] = _searching(encode, searcher)
     for target, searcher in searchers.items():
-        made["search_codes" if alone else f"search_{target}_codes"] = _searching_codes(searcher)
-    first, second = next(iter(encoders)), next(iter(searchers))
-    made["serving_default"] = made.pop("search") if alone else _searching(encoders[first].encode, searchers[second])
+        made[join("search", "" if alone else target, "codes")] = _searching_codes(searcher)
+    if not alone:
+        made["serving_default"] = _searching(next(iter(encoders.values())).encode, next(iter(searchers.values())))
     return made
 
 

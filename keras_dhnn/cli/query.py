@@ -22,10 +22,10 @@ def query(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
     source: Annotated[
-        str | None, typer.Option("--from", help="Of a cross-source run: what the image is, such as pan.")
+        str | None, typer.Option("--from", help="Of a cross-source run or server: what the image is, such as pan.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", help="Of a cross-source run: what to search in, such as mul.")
+        str | None, typer.Option("--to", help="Of a cross-source run or server: what to search in, such as mul.")
     ] = None,
     data: DataFolder = Path("data"),
     as_json: Json = False,
@@ -39,9 +39,11 @@ def query(
       keras-dhnn query runs/ucmd-dual-paper-32 harbour-grey.png --from pan --to mul
 
       keras-dhnn query --server http://localhost:8501/v1/models/ucmd harbour.png
+
+      keras-dhnn query --server http://localhost:8501/v1/models/dsrsid grey.png --from pan --to mul
     """
     if server is not None:
-        _query_server(server, run if image is None else image, k, as_json)
+        _query_server(server, run if image is None else image, k, (source, target), as_json)
         return
     if image is None:
         raise ValueError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
@@ -62,10 +64,10 @@ def query(
     print(figure)
 
 
-def _query_server(server, image, k, as_json):
+def _query_server(server, image, k, task, as_json):
     from keras_dhnn.remote_query import search_remote
 
-    found = search_remote(server, image, k)
+    found = search_remote(server, image, k, task)
     if as_json:
         print(json.dumps({"query": str(image), "results": found, "server": server}))
     else:

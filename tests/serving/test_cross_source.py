@@ -1,10 +1,12 @@
 """A model with two sources: every pair of who searches whom has signatures of its own."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 from PIL import Image
 
 from keras_dhnn.codes import hamming_distances, pack
@@ -16,6 +18,7 @@ from keras_dhnn.saved_models.exporter import Export, load_version, make_warmup, 
 from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.warmup import FILE, read_warmup
 from tests.fakes import tiny_backbone
+from tests.serving.in_process import serving
 
 SPECS = {"pan": ImageSpec(16, 16, 1, "uint8"), "mul": ImageSpec(8, 8, 4, "uint16")}
 
@@ -96,3 +99,35 @@ def test_it_loads_as_it_was_made(version, codes):
     export = load_version(version)
     assert list(export.encoders) == ["pan", "mul"]
     assert np.array_equal(export.indexes["mul"].codes, codes["mul"])
+
+
+@pytest.fixture(scope="module")
+def url(version):
+    with serving(version.parent) as port:
+        yield f"http://127.0.0.1:{port}/v1/models/{version.parent.name}"
+
+
+@pytest.mark.parametrize("searched", SPECS)
+def test_query_asks_a_server_for_a_pair(url, images, codes, searched, command, tmp_path):
+    Image.fromarray(images["pan"][3, ..., 0]).save(tmp_path / "grey.png")
+    tifffile.imwrite(tmp_path / "bands.tif", images["mul"][3], photometric="minisblack", planarconfig="contig")
+    for name, searching in (("grey.png", "pan"), ("bands.tif", "mul")):
+        arguments = ["query", "--server", url, tmp_path / name, "--from", searching, "--to", searched]
+        status, out, err = command(*arguments, "-k", 9, "--json")
+        assert status == 0, err
+        distances = hamming_distances(codes[searching][3:4], codes[searched])[0]
+        order = np.argsort(distances, kind="stable")
+        found = json.loads(out)["results"]
+        assert [item["id"] for item in found] == [f"item{n}" for n in order]
+        assert [item["distance"] for item in found] == distances[order].tolist()
+
+
+@pytest.mark.parametrize("task", [[], ["--from", "pan"], ["--to", "mul"], ["--from", "pan", "--to", "red"]])
+def test_query_names_a_servers_pairs_for_any_other(url, images, command, tmp_path, task):
+    Image.fromarray(images["pan"][0, ..., 0]).save(tmp_path / "grey.png")
+    status, out, err = command("query", "--server", url, tmp_path / "grey.png", *task)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    for source in SPECS:
+        for target in SPECS:
+            assert f"--from {source} --to {target}" in err

@@ -1,13 +1,11 @@
 """The development server as a client meets it, over sockets."""
 
 import base64
-import contextlib
 import http.client
 import io
 import json
 import shutil
 import socket
-import threading
 import time
 
 import numpy as np
@@ -16,28 +14,10 @@ from PIL import Image
 
 from keras_dhnn.export_index import remove_items
 from keras_dhnn.saved_models.client import RestClient
-from keras_dhnn.saved_models.served_model import ServedModel
-from keras_dhnn.saved_models.server import server
+from tests.serving.in_process import serving
 from tests.serving.tiny_run import expected
 
 PREDICT = "/v1/models/coloured:predict"
-MAX_BODY = 1 << 20
-
-
-@contextlib.contextmanager
-def serving(base):
-    """Gives the port at which an exported model is served."""
-    model = ServedModel(base)
-    model.follow(seconds=0.1)
-    running = server(model, "127.0.0.1", 0, max_body=MAX_BODY, max_batch=8)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    yield running.servers[0].sockets[0].getsockname()[1]
-    running.should_exit = True
-    thread.join()
-    model.close()
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +234,8 @@ def test_query_asks_a_server(port, run, info, command, tmp_path):
     assert (status, "has 1 band, not 3" in err) == (2, True)
     status, _, err = command("query", "--server", f"{url}s", tmp_path / "x.png")
     assert (status, "answered 404" in err) == (2, True)
+    status, _, err = command("query", "--server", url, tmp_path / "x.png", "--from", "pan", "--to", "mul")
+    assert (status, "leave out --from and --to" in err) == (2, True)
     status, _, err = command("query", tmp_path / "x.png")
     assert (status, "Expected a run and an image" in err) == (2, True)
 
