@@ -14,7 +14,7 @@ from keras_dhnn.sources import image_sizes, sources_of
 from keras_dhnn.stored_images import colours
 
 
-def search(run, info, image, k, task=None):
+def search(run, info, image, k, task=None, class_name=None):
     """The items of a run's database that are nearest to an image file.
 
     Args:
@@ -23,6 +23,7 @@ def search(run, info, image, k, task=None):
         image: path of an image file with as many bands as the data set's images.
         k: how many to find.
         task: (source of the image, source to search in); of data sets with one source it need not be said.
+        class_name: of the only class of items to find, or None.
 
     Returns:
         `(pixels, found)`: the image as prepared, and a list of dictionaries `rank`, `item`, `distance`, `class`, `id`
@@ -30,16 +31,17 @@ def search(run, info, image, k, task=None):
 
     Raises:
         DataError: if the file is not such an image.
-        ValueError: if the task is of sources that there are not, or is needed.
+        ValueError: if the task is of sources that there are not, or is needed; or the database holds no such class.
     """
     source, searched = check_task(info, task)
     data, sources = run.experiment.data, sources_of(info)
     pixels = read_image(image, info.images[source])
     outputs = _branch(load_model(run.model_path), source)(resize(pixels[None], image_sizes(data, info)[source]))
     stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
-    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][split.database])[0]
+    database = _of_class(split.database, info, data.turns, class_name)
+    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
     order = np.argsort(distances, kind="stable")[:k]
-    items = split.database[order]
+    items = database[order]
     return pixels, [
         {
             "rank": rank,
@@ -51,6 +53,18 @@ def search(run, info, image, k, task=None):
         }
         for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
     ]
+
+
+def _of_class(items, info, turns, class_name):
+    """Those of a class, or all."""
+    if class_name is None:
+        return items
+    if class_name not in info.classes:
+        raise ValueError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
+    of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
+    if not len(of_class):
+        raise ValueError(f"The run's database holds no image of class {class_name!r}.")
+    return of_class
 
 
 def check_task(info, task=None):

@@ -11,7 +11,7 @@ from keras_dhnn.saved_models.client import RestClient
 from keras_dhnn.saved_models.signature_names import choose_stem, images_signature, join
 
 
-def search_remote(url, image, k, task=(None, None)):
+def search_remote(url, image, k, task=(None, None), class_name=None):
     """The items that a served model finds for an image file of any format that `decode_image` reads.
 
     The file is decoded here and travels as PNG, or as numbers where PNG cannot hold it, so that the server sees the
@@ -22,17 +22,19 @@ def search_remote(url, image, k, task=(None, None)):
         image: Path of the file.
         k: how many to find.
         task: (source of the image, source to search in) of a model with several sources.
+        class_name: of the only class of items to find, or None.
 
     Returns:
         List of dictionaries `rank`, `distance`, `class` and `id`.
 
     Raises:
         DataError: if the file is not an image with the model's number of bands.
-        ValueError: if the server does not answer, or refuses, or has no such task.
+        ValueError: if the server does not answer, or refuses, or has no such task or class.
     """
     client = RestClient(url)
     signatures = client.metadata()
-    stem = choose_stem(signatures, task)
+    stem = choose_stem(signatures, task, class_name is not None)
+    more = {} if class_name is None else {"class_name": class_name}
     of_files, of_images = join(stem, "bytes"), images_signature(stem)
     channels = client.channels(of_images, signatures)
     try:
@@ -42,9 +44,9 @@ def search_remote(url, image, k, task=(None, None)):
     except UnreadableImage as error:
         raise DataError(f"{image} {error}. Expected {channels} bands, as the model takes.") from error
     if pixels.dtype == np.uint8 and of_files in signatures:
-        (found,) = client.search_files([_as_png(pixels)], k, of_files)
+        (found,) = client.search_files([_as_png(pixels)], k, of_files, **more)
     else:
-        (found,) = client.search_images(pixels[None], k, of_images)
+        (found,) = client.search_images(pixels[None], k, of_images, **more)
     return [
         {"rank": rank, "distance": item["distance"], "class": item["class"], "id": item["id"]}
         for rank, item in enumerate(found, 1)

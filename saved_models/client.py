@@ -49,23 +49,26 @@ class RestClient:
         """The predictions for a list of instances, one each."""
         return self._ask(":predict", {"signature_name": signature, "instances": instances})["predictions"]
 
-    def search_files(self, contents, k, signature="search_bytes"):
+    def search_files(self, contents, k, signature="search_bytes", **more):
         """The nearest items of each image file.
 
         Args:
             contents: list of bytes, PNG or JPEG files.
             k: how many items.
             signature: the one to use, `FROM_to_TO_bytes` of models with several sources.
+            **more: other inputs of the signature, such as `class_name` of `search_in_class_bytes`.
 
         Returns:
             A list for each file: dictionaries `id`, `distance`, `label` (-1: not known) and `class`.
         """
-        instances = [{"image_bytes": {"b64": base64.b64encode(content).decode()}, "k": k} for content in contents]
+        instances = [
+            {"image_bytes": {"b64": base64.b64encode(content).decode()}, "k": k, **more} for content in contents
+        ]
         return [_items(answer) for answer in self.predict(signature, instances)]
 
-    def search_images(self, images, k, signature="serving_default"):
+    def search_images(self, images, k, signature="serving_default", **more):
         """The same for `(B, H, W, C)` pixels in the stored units."""
-        instances = [{"images": image.tolist(), "k": k} for image in images]
+        instances = [{"images": image.tolist(), "k": k, **more} for image in images]
         return [_items(answer) for answer in self.predict(signature, instances)]
 
     def _ask(self, path, body=None):

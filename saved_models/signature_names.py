@@ -2,7 +2,9 @@
 
 import re
 
-_PAIR = re.compile(r"(?P<source>.+?)_to_(?P<target>.+?)(?:_uint8|_bytes)?")
+# Searches that ask for one class of items have names of their own: REST clients must send every input.
+IN_CLASS = "in_class"
+_PAIR = re.compile(rf"(?P<source>.+?)_to_(?P<target>.+?)(?:_{IN_CLASS})?(?:_uint8|_bytes)?")
 
 
 def join(*parts):
@@ -10,9 +12,9 @@ def join(*parts):
     return "_".join(filter(None, parts))
 
 
-def search_stem(source, target, alone):
+def search_stem(source, target, alone, in_class=False):
     """What the names of searching signatures begin with; `alone`: the model has one source."""
-    return "search" if alone else f"{source}_to_{target}"
+    return join("search" if alone else f"{source}_to_{target}", IN_CLASS if in_class else "")
 
 
 def served_tasks(names):
@@ -28,26 +30,28 @@ def served_tasks(names):
     return list(dict.fromkeys((match["source"], match["target"]) for match in found if match))
 
 
-def choose_stem(names, task):
+def choose_stem(names, task, in_class=False):
     """What the names of the signatures for a user's task begin with.
 
     Args:
         names: of the model's signatures.
         task: (source of the image, source to search in), each None where the user said nothing.
+        in_class: whether items of one class are asked for.
 
     Raises:
-        ValueError: that lists the choices, if there are several sources and the task is not one of their pairs, or if
-            there is one and it was named.
+        ValueError: that lists the choices, if there are several sources and the task is not one of their pairs; or if
+            there is one and it was named; or if no signature asks for one class, as in exports of earlier days.
     """
     tasks = served_tasks(names)
-    if not tasks and task == (None, None):
-        return "search"
-    if not tasks:
+    if not tasks and task != (None, None):
         raise ValueError("The model has one source of images: leave out --from and --to.")
-    if task not in tasks:
+    if tasks and task not in tasks:
         choices = "; ".join(f"--from {source} --to {target}" for source, target in tasks)
         raise ValueError(f"The model has several sources. Say what the image is and what to search in: {choices}")
-    return search_stem(*task, alone=False)
+    stem = search_stem(*task, not tasks, in_class)
+    if in_class and stem not in names:
+        raise ValueError(f"The model has no signature {stem!r}, which --class needs: export it again.")
+    return stem
 
 
 def images_signature(stem):

@@ -53,10 +53,12 @@ def _protos():
 
 
 def _value(key, info, files):
-    """A small made-up value of an input: noise, the files given, or k = 10."""
+    """A small made-up value of an input: noise, the files given, k = 10, or any class."""
     dtype = tf.as_dtype(info.dtype)
     if key == "k":
         return np.array([10], np.int32)
+    if key == "class_name":
+        return np.array([""], object)
     if dtype == tf.string:
         return np.array(files, object)
     shape = [1] + [_SIDE if dim.size < 0 else dim.size for dim in info.tensor_shape.dim[1:]]

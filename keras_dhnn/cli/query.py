@@ -27,6 +27,9 @@ def query(
     target: Annotated[
         str | None, typer.Option("--to", help="Of a cross-source run or server: what to search in, such as mul.")
     ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Find images of this class only.", metavar="NAME")
+    ] = None,
     data: DataFolder = Path("data"),
     as_json: Json = False,
 ):
@@ -43,7 +46,7 @@ def query(
       keras-dhnn query --server http://localhost:8501/v1/models/dsrsid grey.png --from pan --to mul
     """
     if server is not None:
-        _query_server(server, run if image is None else image, k, (source, target), as_json)
+        _query_server(server, run if image is None else image, k, (source, target), class_name, as_json)
         return
     if image is None:
         raise ValueError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
@@ -55,7 +58,7 @@ def query(
     info = DatasetInfo.load(data / run.experiment.data.name)
     run.check_data(info)
     task = check_task(info, (source, target))
-    pixels, found = search(run, info, image, k, task)
+    pixels, found = search(run, info, image, k, task, class_name)
     figure = draw(run, info, image, pixels, found, task)
     if as_json:
         print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
@@ -64,10 +67,10 @@ def query(
     print(figure)
 
 
-def _query_server(server, image, k, task, as_json):
+def _query_server(server, image, k, task, class_name, as_json):
     from keras_dhnn.remote_query import search_remote
 
-    found = search_remote(server, image, k, task)
+    found = search_remote(server, image, k, task, class_name)
     if as_json:
         print(json.dumps({"query": str(image), "results": found, "server": server}))
     else:

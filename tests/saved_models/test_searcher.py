@@ -39,10 +39,38 @@ def test_a_query_ends_at_its_own_k():
         assert got["ids"][row].numpy().astype(str).tolist() == INDEX.ids[order[row, :k]].tolist() + [""] * (4 - k)
 
 
+@pytest.mark.parametrize("names", [["sea", "", "field"], ["sea"], ["field"], [""]])
+def test_items_of_a_class_are_those_of_a_stable_sort(names):
+    got = Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant([20, 9, 2]), tf.constant(names))
+    for row, (name, k) in enumerate(zip(names * (3 // len(names)), (20, 9, 2), strict=True)):
+        # Items of no known class, label -1, are found by none.
+        allowed = np.flatnonzero(["field", "sea"].index(name) == LABELS) if name else np.arange(20)
+        distances = hamming_distances(QUERIES[row : row + 1], CODES[allowed])[0]
+        order = np.argsort(distances, kind="stable")[:k]
+        empty = 20 - len(order)
+        assert got["ids"][row].numpy().astype(str).tolist() == INDEX.ids[allowed[order]].tolist() + [""] * empty
+        assert got["distances"][row].numpy().tolist() == distances[order].tolist() + [-1] * empty
+        assert got["labels"][row].numpy().tolist() == LABELS[allowed[order]].tolist() + [-1] * empty
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("moon", "(?s)Expected the name of a class.*moon.*field.*sea"),
+        (["sea", "moon", ""], "moon"),
+        (["sea", "sea"], "one text"),
+    ],
+)
+def test_other_classes_are_refused(name, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant(5), tf.constant(name))
+
+
 def test_an_empty_index_has_no_items():
-    empty = Index(CODES[:0], np.array([], str), np.array([], np.int32), "m")
-    got = Searcher(empty, []).search(QUERIES, tf.constant(5))
-    assert {name: value.shape for name, value in got.items()} == dict.fromkeys(got, (3, 0))
+    empty = Searcher(Index(CODES[:0], np.array([], str), np.array([], np.int32), "m"), [])
+    for name in (None, tf.constant("")):
+        got = empty.search(QUERIES, tf.constant(5), name)
+        assert {name: value.shape for name, value in got.items()} == dict.fromkeys(got, (3, 0))
 
 
 @pytest.mark.parametrize("k", [0, -1, [1, 2], [], [1, 0, 1]])

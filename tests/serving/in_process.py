@@ -20,7 +20,9 @@ def serving(base):
     thread.start()
     while not running.started:
         time.sleep(0.01)
-    yield running.servers[0].sockets[0].getsockname()[1]
-    running.should_exit = True
-    thread.join()
-    model.close()
+    try:
+        yield running.servers[0].sockets[0].getsockname()[1]
+    finally:
+        running.should_exit = True
+        thread.join()
+        model.close()

@@ -47,7 +47,13 @@ def requests(exported, run, info, pictures, tmp_path_factory):
         path = folder / str(number)
         path.write_bytes(content)
         read.append(read_image(path, info.images["image"]))
-    truth, of_files = expected(run, info, stored, K), expected(run, info, np.stack(read), K)
+    read = np.stack(read)
+    truth, of_files = expected(run, info, stored, K), expected(run, info, read, K)
+    name = info.classes[1]
+    one, some = np.array([name.encode()], object), np.array([name.encode(), b"", b"", name.encode(), b""], object)
+    in_class, mixed = expected(run, info, stored, K, name), dict(truth)
+    for key in ("ids", "distances", "labels", "classes"):
+        mixed[key] = np.where((some != b"")[:, None], in_class[key], truth[key])
     return [
         ("serving_default", {"images": stored.astype(np.float32), "k": k}, truth),
         ("search_uint8", {"images": stored, "k": k}, truth),
@@ -59,6 +65,15 @@ def requests(exported, run, info, pictures, tmp_path_factory):
         ),
         ("search_bytes", {"image_bytes": files, "k": k}, of_files),
         ("search_codes", {"codes": truth["codes"], "k": np.array([K], np.int32)}, truth),
+        ("search_in_class", {"images": stored.astype(np.float32), "k": k, "class_name": one}, in_class),
+        ("search_in_class_uint8", {"images": stored, "k": k, "class_name": some}, mixed),
+        (
+            "search_in_class_bytes",
+            {"image_bytes": files, "k": k, "class_name": one},
+            expected(run, info, read, K, name),
+        ),
+        ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": some}, mixed),
+        ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": np.array([b""], object)}, truth),
         ("encode", {"images": stored.astype(np.float32)}, {"codes": truth["codes"]}),
         ("encode_uint8", {"images": stored}, {"codes": truth["codes"]}),
         ("encode_bytes", {"image_bytes": files}, {"codes": of_files["codes"]}),
@@ -131,8 +146,10 @@ def test_warmup_requests_parse_and_replay_in_every_signature(exported, tmp_path)
             assert name.startswith("encode") or got["ids"].shape[1] == 10
 
 
-def test_a_client_of_grpc_may_leave_k_out(exported):
-    assert read_signatures(exported)["search_bytes"].defaults["k"].int_val[:] == [10]
+def test_a_client_of_grpc_may_leave_k_and_the_class_out(exported):
+    signatures = read_signatures(exported)
+    assert signatures["search_bytes"].defaults["k"].int_val[:] == [10]
+    assert signatures["search_in_class_bytes"].defaults["class_name"].string_val[:] == [b""]
 
 
 @pytest.mark.slow

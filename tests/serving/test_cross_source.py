@@ -66,6 +66,10 @@ def test_signatures(version):
         *("pan_to_pan", "pan_to_mul", "mul_to_pan", "mul_to_mul", "serving_default"),
         *("pan_to_pan_uint8", "pan_to_mul_uint8", "pan_to_pan_bytes", "pan_to_mul_bytes"),
         *("encode_pan", "encode_pan_uint8", "encode_pan_bytes", "encode_mul", "search_pan_codes", "search_mul_codes"),
+        *(f"{source}_to_{target}_in_class" for source in SPECS for target in SPECS),
+        *("pan_to_pan_in_class_uint8", "pan_to_mul_in_class_uint8"),
+        *("pan_to_pan_in_class_bytes", "pan_to_mul_in_class_bytes"),
+        *("search_pan_in_class_codes", "search_mul_in_class_codes"),
     }
 
 
@@ -120,6 +124,9 @@ def test_query_asks_a_server_for_a_pair(url, images, codes, searched, command, t
         found = json.loads(out)["results"]
         assert [item["id"] for item in found] == [f"item{n}" for n in order]
         assert [item["distance"] for item in found] == distances[order].tolist()
+        status, out, _ = command(*arguments, "-k", 9, "--json", "--class", "b")
+        assert status == 0
+        assert [item["id"] for item in json.loads(out)["results"]] == [f"item{n}" for n in order if n % 2]
 
 
 @pytest.mark.parametrize("task", [[], ["--from", "pan"], ["--to", "mul"], ["--from", "pan", "--to", "red"]])

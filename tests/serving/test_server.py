@@ -73,6 +73,18 @@ def test_columnar_form_answers_as_the_model_in_python(port, run, info, images):
         assert ask(port, "POST", PREDICT, body) == (200, {"outputs": truth})
 
 
+def test_items_of_one_class_in_both_forms(port, run, info, images):
+    name = info.classes[2]
+    truth = {key: value.tolist() for key, value in expected(run, info, images, 4, name).items()}
+    body = {"signature_name": "search_in_class_uint8"}
+    for of_class in (name, [name], [name] * 3):
+        inputs = {"images": images.tolist(), "k": 4, "class_name": of_class}
+        assert ask(port, "POST", PREDICT, body | {"inputs": inputs}) == (200, {"outputs": truth})
+    instances = [{"images": image.tolist(), "k": 4, "class_name": name} for image in images]
+    status, answer = ask(port, "POST", PREDICT, body | {"instances": instances})
+    assert (status, {key: [row[key] for row in answer["predictions"]] for key in truth}) == (200, truth)
+
+
 def test_one_output_stands_alone(port, run, info, images):
     codes = expected(run, info, images, 1)["codes"].tolist()
     body = {"signature_name": "encode", "instances": images.tolist()}
@@ -94,6 +106,10 @@ def test_status_and_metadata(port):
     assert [dim["size"] for dim in images["tensor_shape"]["dim"]] == ["-1", "-1", "-1", "3"]
 
 
+IN_NO_CLASS = {
+    "signature_name": "search_in_class",
+    "inputs": {"images": [[[[1, 2, 3]]]], "k": 1, "class_name": "moon"},
+}
 # In order: status, what the message says, path, body.
 BAD = [
     (404, "Servable not found", "/v1/models/other:predict", b"{}"),
@@ -124,6 +140,8 @@ BAD = [
     (400, "k from 1", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": 0}}),
     (400, "k from 1", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": -3}}),
     (400, "one for each query", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": [1, 2]}}),
+    (400, "Expected the name of a class", PREDICT, IN_NO_CLASS),
+    (400, "class0", PREDICT, IN_NO_CLASS),
     (400, "1,000,000 results", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": 2_000_000_000}}),
     (400, "8 items at most", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]] * 9, "k": 1}}),
     (400, "base64", PREDICT, {"signature_name": "encode_bytes", "inputs": [{"b64": "!"}]}),
@@ -229,6 +247,12 @@ def test_query_asks_a_server(port, run, info, command, tmp_path):
         assert [item["distance"] for item in found] == truth["distances"][0].tolist()
     status, out, _ = command("query", "--server", url, tmp_path / "x.tif", "-k", 3)
     assert out.splitlines()[1].split() == ["1", *(str(truth[n][0, 0]) for n in ("distances", "classes", "ids"))]
+    name = info.classes[1]
+    status, out, _ = command("query", "--server", url, tmp_path / "x.tif", "-k", 3, "--json", "--class", name)
+    found = json.loads(out)["results"]
+    assert (status, [one["id"] for one in found]) == (0, expected(run, info, pixels[None], 3, name)["ids"][0].tolist())
+    status, _, err = command("query", "--server", url, tmp_path / "x.tif", "--class", "moon")
+    assert (status, "moon" in err, name in err) == (2, True, True)
     Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
     status, _, err = command("query", "--server", url, tmp_path / "grey.png")
     assert (status, "has 1 band, not 3" in err) == (2, True)

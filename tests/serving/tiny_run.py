@@ -52,10 +52,15 @@ def hash_outputs(model, images):
     return model({"image": resize(images, (SIDE, SIDE))})["image"].numpy()
 
 
-def expected(run, info, images, k):
-    """What an export of the run's database answers to images of the stored size: `{output: array}`."""
+def expected(run, info, images, k, class_name=None):
+    """What an export of the run's database answers to images of the stored size: `{output: array}`.
+
+    With `class_name`, of the items of this class alone, without the empty columns behind them.
+    """
     codes = pack(hash_outputs(load_model(run.model_path), images))
     items = Split.load(run.split_path).database
+    if class_name is not None:
+        items = items[info.true_labels[items // 4] == info.classes.index(class_name)]
     distances = hamming_distances(codes, run.load_codes()["codes"][items])
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
     labels = info.labels[items // 4]
