@@ -48,8 +48,9 @@ class Index:
 
     def save(self, path):
         """Writes a NumPy file that `load` reads."""
+        # NumPy keeps texts as 4 bytes a character, all as long as the longest.
         with open(path, "wb") as file:
-            np.savez(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
+            np.savez_compressed(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
 
     @classmethod
     def load(cls, path):
