@@ -19,7 +19,7 @@ NO_CLASS = -2
 
 def tiling(size):
     """Queries in a tile and codes in a chunk, so that what one operation leaves is in the cache for the next."""
-    return (1, 2**20) if size >= ONE_QUERY else (16, 2**14)
+    return (1, 2**20) if size >= ONE_QUERY else (50, 2**13)
 
 
 def block_size(size):

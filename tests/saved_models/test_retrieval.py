@@ -46,7 +46,8 @@ def assert_search(retrieval, codes, queries, k, valid=None, **filters):
 @pytest.mark.parametrize("bits", [8, 48, 64, 72, 128, 192, 256])
 @pytest.mark.parametrize("distinct", [3, 60, 5000])
 def test_search_is_a_stable_sort(bits, distinct):
-    codes, queries = draw(bits + distinct, 1000, 20, bits, distinct)
+    # More queries than a tile has.
+    codes, queries = draw(bits + distinct, 1000, 55, bits, distinct)
     retrieval = HammingRetrieval(codes)
     for k in (0, 1, 10, 300, 2000):
         assert_search(retrieval, codes, queries, k)
@@ -72,12 +73,12 @@ def test_one_query_at_a_time_is_a_stable_sort(monkeypatch):
 
 @pytest.mark.parametrize(("items", "distinct"), [(1000, 20), (1000, 10**9), (5000, 10**9), (12_000, 4000)])
 def test_filters_by_label_and_mask(items, distinct):
-    codes, queries = draw(0, items, 6, 64, distinct)
+    codes, queries = draw(0, items, 54, 64, distinct)
     rng = np.random.default_rng(1)
     labels, allowed = rng.integers(0, 4, items), rng.random(items) < 0.1
     # Codes mostly go with labels, as a trained network's do, so that they are grouped by both.
     labels[::2] = codes[::2, 0] % 4
-    label = np.array([0, 1, 2, 3, -1, 9], np.int32)
+    label = np.tile(np.array([0, 1, 2, 3, -1, 9], np.int32), 9)
     retrieval = HammingRetrieval(codes, labels)
     of_label = (label[:, None] == labels) | (label[:, None] == -1)
     for k in (1, 40, 500):
@@ -122,7 +123,7 @@ def test_distances_are_those_of_faiss(distinct):
 
 @pytest.mark.parametrize(("items", "distinct"), [(500, 50), (500, 10**9), (3000, 10**9)])
 def test_radius_search(items, distinct):
-    codes, queries = draw(2, items, 20, 64, distinct)
+    codes, queries = draw(2, items, 55, 64, distinct)
     retrieval = HammingRetrieval(codes)
     all_positions, all_distances = sort_stably(queries, codes, items)
     for radius in (-1, 0, 5, 30, 64):
