@@ -221,6 +221,10 @@ def _backbone_changes(backbone):
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
         )
+    if backbone == "sat4_cnn":
+        # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
+        changes.append("data.image_size=0")
+        how = "from random weights, all of it, on images as they are stored"
     print(f"Training {backbone} {how}.", file=sys.stderr)
     return changes
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,6 +253,16 @@ def test_queries_out_of_bounds(prepared, run, tmp_path, protocol, queries):
     assert "above 0 and below 1" in err
     assert f"queries={queries}" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
+    chosen = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, None)
+    assert (chosen.data.image_size, chosen.head.epochs, chosen.fine_tune.cut) == (0, 0, "images")
+    assert capsys.readouterr().err == (
+        "Training sat4_cnn from random weights, all of it, on images as they are stored.\n"
+    )
+    larger = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, ["data.image_size=64"])
+    assert larger.data.image_size == 64
 
 
 def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
