@@ -15,8 +15,9 @@ class Data:
     Attributes:
         name: folder of the prepared data set, below the data folder.
         protocol: "paper" (queries at random among all rotated images) or "grouped" (by original image).
-        queries: how many items are queries; below 1, the share of them ("grouped": of each class). None is the
-            protocol's own: 1,000 in 8,400 for "paper", 0.2 for "grouped".
+        queries: how many items are queries; below 1, the share of them. For "grouped" it is the share of each class,
+            and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
+            1,000 in 8,400 for "paper", 0.2 for "grouped".
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
 from keras_dhnn.metrics.counting import rank
@@ -62,12 +64,18 @@ def evaluate(outputs, labels, split, info, seed, task=None):
         "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
         "map_per_class": {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)},
         "precision_at": {str(k): float(precision_at(counts, k).mean()) for k in PRECISION_AT},
+        "best_precision_at": {str(k): _best_precision(counts.totals, min(k, len(database))) for k in PRECISION_AT},
         f"precision_within_radius_{RADIUS}": float(precision_within(counts, RADIUS).mean()),
         "queries_without_relevant": scores.without_relevant,
         "distinct_codes": health.distinct_codes,
         **protocol(split, info, outputs.shape[1], seed),
     }
     return Evaluation(task, counts, scores, health, metrics)
+
+
+def _best_precision(totals, k):
+    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    return float(np.minimum(totals, k).mean() / k)
 
 
 def protocol(split, info, bits, seed):

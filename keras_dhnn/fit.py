@@ -134,6 +134,15 @@ def draw_split(data, seed, info):
             `data.group_pattern`.
     """
     queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
+    if data.protocol == "grouped" and queries and queries >= 1:
+        # A number of all items, in proportion to the classes: the same share of each.
+        total = data.turns * info.count
+        if queries >= total:
+            raise ValueError(
+                f"Invalid value received for setting `data.queries`. Expected a share above 0 and below 1, or a whole "
+                f"number below {total}, the number of items. Received: queries={queries:g}"
+            )
+        queries /= total
     return make_split(
         info.labels,
         protocol=data.protocol,

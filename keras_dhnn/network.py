@@ -70,6 +70,9 @@ class Network:
 
     def _branch(self, source, database, named):
         backbone = self._backbone(source, database)
+        for cut in self._cuts(source):
+            # Now rather than when its phase begins, hours later.
+            cut_backbone(backbone, cut)
         return DHNN(
             backbone, self._head(source, backbone, database), source, name=f"dhnn_{source}" if named else "dhnn"
         )
@@ -100,11 +103,14 @@ class Network:
         mean = total / count
         return mean, squares / count - mean**2
 
+    def _cuts(self, source):
+        """Where the branch is cut in each phase that trains it."""
+        phases = [getattr(self.experiment, name) for name in PHASES]
+        return [of_source("cut", phase.cut, source) for phase in phases if phase.epochs]
+
     def _head(self, source, backbone, database):
         settings, statistics = self.experiment.model, ()
-        phases = [getattr(self.experiment, name) for name in PHASES]
-        cuts = [of_source("cut", phase.cut, source) for phase in phases if phase.epochs]
-        if cuts[:1] == ["features"]:
+        if self._cuts(source)[:1] == ["features"]:
             activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
                 features = activations[database].astype(np.float64)

@@ -24,9 +24,19 @@ def test_scores_of_a_toy_ranking_by_hand():
     assert metrics["map"] == pytest.approx(dict.fromkeys(("expected", "stable", "pessimistic", "optimistic"), 5 / 6))
     assert metrics["map_per_class"] == pytest.approx({"beach": 5 / 6})
     assert metrics["precision_at"]["10"] == pytest.approx(2 / 3)
+    assert metrics["best_precision_at"]["10"] == pytest.approx(2 / 3)
     assert metrics["precision_within_radius_2"] == pytest.approx(1 / 2)
     assert metrics["distinct_codes"] == 3
     assert expected_map({"image": outputs}, labels, split([0], [1, 2, 3])) == pytest.approx(5 / 6)
+
+
+def test_best_precision_is_that_of_all_relevant_ones_first():
+    """Query 0 has 13 relevant in the database of 120, query 1 has 107: (10 + 10) / 20, (13 + 50) / 100, 113 / 200."""
+    labels = np.array([0, 1] + 13 * [0] + 107 * [1])
+    outputs = np.where(labels[:, None], -1.0, 1.0) * np.ones(8)
+    metrics = evaluate({"image": outputs}, labels, split([0, 1], np.arange(2, 122)), INFO, seed=0).metrics
+    assert metrics["best_precision_at"] == pytest.approx({"10": 1, "50": 0.63, "100": 0.565})
+    assert metrics["precision_at"] == pytest.approx(metrics["best_precision_at"])
 
 
 def test_every_score_carries_its_protocol():

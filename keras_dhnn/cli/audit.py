@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.options import Json, Queries, Quiet
 
 _LEAKS = {
     "itself": "another turn of itself",
@@ -25,9 +25,7 @@ def audit(
     protocol: Annotated[
         str | None, typer.Option(help="The split to look at: paper or grouped; by default as `fit` would draw it.")
     ] = None,
-    queries: Annotated[
-        float | None, typer.Option(help="Number of queries, or below 1 their share; by default the protocol's own.")
-    ] = None,
+    queries: Queries = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the split, by default 0.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="Look at the split of this run instead, finished or not.", metavar="RUN")

@@ -17,6 +17,7 @@ from keras_dhnn.cli.options import (
     DataFolder,
     Json,
     Protocol,
+    Queries,
     Quiet,
     RunsFolder,
     Settings,
@@ -48,6 +49,7 @@ def fit(
     ] = None,
     bits: Bits = None,
     protocol: Protocol = None,
+    queries: Queries = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +91,8 @@ def fit(
 
       keras-dhnn fit ucmd --protocol grouped --bits 32
 
+      keras-dhnn fit harbours --queries 0.1
+
       keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
 
       keras-dhnn fit --resume runs/ucmd-paper-64
@@ -97,12 +101,20 @@ def fit(
     from keras_dhnn.runs import Run
 
     bar = bars(quiet)
+
+    def choose():
+        return chosen_experiment(
+            *(name, data, config, bits, protocol, backbone, seed, settings),
+            group_pattern=group_pattern,
+            queries=queries,
+        )
+
     # Before anything else: several processes start with it.
     strategy = _strategy(strategy)
     if not _writes(strategy):
         experiment = None
         if resume is None:
-            experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern)
+            experiment = choose()
         _assist(experiment, resume, synthetic, data, strategy)
         return
     if resume is not None:
@@ -113,7 +125,7 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
-        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern)
+        experiment = choose()
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
@@ -160,7 +172,9 @@ def _assist(experiment, resume, synthetic, data, strategy):
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
-def chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, group_pattern=None):
+def chosen_experiment(
+    name, data, config, bits, protocol, backbone, seed, settings, *, group_pattern=None, queries=None
+):
     """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
     from keras_dhnn.config import Experiment
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
@@ -177,7 +191,13 @@ def chosen_experiment(name, data, config, bits, protocol, backbone, seed, settin
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
-    changes = {"model.bits": bits, "data.protocol": protocol, "data.group_pattern": group_pattern, "seed": seed}
+    changes = {
+        "model.bits": bits,
+        "data.protocol": protocol,
+        "data.queries": queries,
+        "data.group_pattern": group_pattern,
+        "seed": seed,
+    }
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     backbone = ",".join(backbone or [])
     if "=" in backbone:
@@ -201,6 +221,10 @@ def _backbone_changes(backbone):
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
         )
+    if backbone == "sat4_cnn":
+        # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
+        changes.append("data.image_size=0")
+        how = "from random weights, all of it, on images as they are stored"
     print(f"Training {backbone} {how}.", file=sys.stderr)
     return changes
 
@@ -260,18 +284,16 @@ def prepared(data, name):
 
 
 def _check_split(experiment, info):
-    """Draws the split, so that one that cannot be drawn leaves no run behind; says what names group."""
+    """Draws the split, so that one that cannot be drawn leaves no run behind; says how many are on either side."""
     from keras_dhnn.fit import draw_split
     from keras_dhnn.pipelines.name_groups import groups_by_name
 
     split = draw_split(experiment.data, experiment.seed, info)
+    images = f"{info.count} images"
     if experiment.data.group_pattern is not None:
         groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
-        print(
-            f"{info.count} images in {groups} groups by their names; {len(split.queries)} queries, "
-            f"{len(split.database)} in the database.",
-            file=sys.stderr,
-        )
+        images += f" in {groups} groups by their names"
+    print(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.", file=sys.stderr)
 
 
 def free_name(runs, base):

@@ -16,6 +16,7 @@ from keras_dhnn.cli.options import (
     DataFolder,
     Json,
     Protocol,
+    Queries,
     Quiet,
     RunsFolder,
     Settings,
@@ -52,6 +53,7 @@ def grid(
     ] = False,
     bits: Bits = None,
     protocol: Protocol = None,
+    queries: Queries = None,
     backbone: Backbone = None,
     settings: Settings = None,
     config: Config = None,
@@ -87,7 +89,7 @@ def grid(
     else:
         if paper_eta:
             settings = ["loss.pair_weighting=mean", *(settings or [])]
-        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings)
+        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, queries=queries)
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}

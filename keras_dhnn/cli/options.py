@@ -18,6 +18,15 @@ Protocol = Annotated[
         "rotated copy in the database). grouped: by original image, the honest one."
     ),
 ]
+Queries = Annotated[
+    float | None,
+    typer.Option(
+        help="How many images search: a share such as 0.1, or a whole number. grouped: of each class that share, a "
+        "number in proportion to its size. By default the data set's own: 1000 of ucmd paper, 0.2 of ucmd grouped, 0.1 "
+        "of each class of a folder.",
+        metavar="N",
+    ),
+]
 Backbone = Annotated[
     list[str] | None,
     typer.Option(

@@ -24,7 +24,10 @@ def print_scores(run, metrics):
     for name in ("stable", "pessimistic", "optimistic"):
         table.add_row(f"  {name} order of ties", f"{scores[name]:.4f}")
     for k, value in metrics["precision_at"].items():
-        table.add_row(f"precision at {k}", f"{value:.4f}")
+        # Runs of before have none.
+        best = metrics.get("best_precision_at", {}).get(k, 1.0)
+        of_few = f" (at best {best:.4f})" if best < 1 else ""
+        table.add_row(f"precision at {k}", f"{value:.4f}{of_few}")
     table.add_row("precision within radius 2", f"{metrics['precision_within_radius_2']:.4f}")
     table.add_row("distinct codes", f"{metrics['distinct_codes']} among {metrics['database']}")
     table.add_row(

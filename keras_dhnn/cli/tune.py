@@ -18,6 +18,7 @@ from keras_dhnn.cli.options import (
     DataFolder,
     Json,
     Protocol,
+    Queries,
     Quiet,
     RunsFolder,
     Settings,
@@ -62,6 +63,7 @@ def tune(
     ] = None,
     bits: Bits = None,
     protocol: Protocol = None,
+    queries: Queries = None,
     backbone: Backbone = None,
     settings: Settings = None,
     config: Config = None,
@@ -114,7 +116,8 @@ def tune(
         if tuner not in TUNERS:
             raise ValueError(f"There is no tuner {tuner!r}. There are: {', '.join(TUNERS)}")
         experiment = chosen_experiment(
-            name, data, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]
+            *(name, data, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]),
+            queries=queries,
         )
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+# Where a network with statistics can be cut: they lead from the images past every stage of the backbone.
+CUTS = ("images", "features")
+
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandStatistics(tf.keras.layers.Layer):
@@ -32,3 +35,13 @@ def with_band_statistics(backbone):
     return tf.keras.Model(
         images, tf.keras.layers.Concatenate(name="all_features")(parts), name=f"{backbone.name}_bands"
     )
+
+
+def check_cut(backbone, cut):
+    """Raises ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
+    if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
+        raise ValueError(
+            "Invalid value received for setting `cut`. Expected images or features, since model.band_statistics leads "
+            "from the images past the backbone's stages; any stage may be cut with --set model.band_statistics=false. "
+            f"Received: cut={cut!r}"
+        )

@@ -6,6 +6,7 @@ from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.models.band_scaling import BandScaling
+from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
 from keras_dhnn.similarity import label_similarity
 
@@ -173,12 +174,13 @@ def cut_backbone(backbone, cut):
         `(below, above)`.
 
     Raises:
-        ValueError: if there is no such layer, or other paths lead past it.
+        ValueError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
     """
     if isinstance(backbone.layers[1], BandScaling) and cut != "images":
         _, scaling, scaled = backbone.layers
         below, above = cut_backbone(scaled, cut)
         return tf.keras.Model(backbone.input, below(scaling(backbone.input)), name=below.name), above
+    check_cut(backbone, cut)
     names = {"images": backbone.input, "features": backbone.output}
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:

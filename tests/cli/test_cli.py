@@ -1,10 +1,12 @@
 """The command line as a user meets it: exit codes, what goes where, and what each message says to do."""
 
+import importlib
 import json
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_dhnn import cli
+from keras_dhnn.cli.fit import chosen_experiment
+from keras_dhnn.fit import draw_split
+from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import write_ucmd
 
 SMALL = (
@@ -217,6 +222,8 @@ def test_query_names_what_is_no_image(prepared, run, tmp_path):
         (("--protocol", "random"), "paper, grouped"),
         (("--set", "model.backbone=ResNet5"), "ResNet50"),
         (("--set", "head.cut=stage9"), "stage1"),
+        (("--set", "fine_tune.cut=stage9", "--set", "fine_tune.epochs=1"), "stage1"),
+        (("--set", "head.cut=stage1", "--set", "model.band_statistics=true"), "Expected images or features"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -226,6 +233,48 @@ def test_fit_mistakes_exit_2_with_one_message(prepared, run, tmp_path, arguments
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("protocol", ["paper", "grouped"])
+@pytest.mark.parametrize("queries", [0.25, 48])
+def test_queries_are_a_share_or_a_number(prepared, protocol, queries):
+    info = DatasetInfo.load(prepared / "data" / "ucmd")
+    chosen = chosen_experiment(
+        "ucmd", prepared / "data", None, None, protocol, None, None, None, group_pattern=None, queries=queries
+    )
+    split = draw_split(chosen.data, 0, info)
+    # 3 classes of 8 images in 4 turns: a quarter, and the half that 48 items are, is a whole number of images in each.
+    assert len(split.queries) == (queries if queries >= 1 else queries * 4 * info.count)
+
+
+@pytest.mark.parametrize("verb", ["tune", "grid"])
+def test_jobs_pass_queries_on(run, monkeypatch, verb):
+    def refuse(*arguments, queries, **others):
+        raise ValueError(f"queries={queries}")
+
+    # The package holds the verb by the name of its module.
+    monkeypatch.setattr(importlib.import_module(f"keras_dhnn.cli.{verb}"), "chosen_experiment", refuse)
+    assert "queries=0.25" in run(verb, "ucmd", "--queries", "0.25")[2]
+
+
+@pytest.mark.parametrize(("protocol", "queries"), [("paper", "0"), ("grouped", "0"), ("grouped", "100000")])
+def test_queries_out_of_bounds(prepared, run, tmp_path, protocol, queries):
+    how = ("--protocol", protocol, "--queries", queries, "--set", "model.backbone=tests.fakes:tiny_backbone")
+    status, out, err = run("fit", "ucmd", *how, "--data", prepared / "data", "--runs", tmp_path / "runs")
+    assert (status, out) == (2, "")
+    assert "above 0 and below 1" in err
+    assert f"queries={queries}" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
+    chosen = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, None)
+    assert (chosen.data.image_size, chosen.head.epochs, chosen.fine_tune.cut) == (0, 0, "images")
+    assert capsys.readouterr().err == (
+        "Training sat4_cnn from random weights, all of it, on images as they are stored.\n"
+    )
+    larger = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, ["data.image_size=64"])
+    assert larger.data.image_size == 64
 
 
 def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):

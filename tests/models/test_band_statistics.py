@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.models.band_statistics import BandStatistics, with_band_statistics
+from keras_dhnn.models.band_statistics import CUTS, BandStatistics, with_band_statistics
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.loading import load_model
@@ -40,5 +40,13 @@ def test_network_with_them_is_cut_at_features_saved_and_loaded(tmp_path):
     np.testing.assert_allclose(above(below(IMAGES))["image"], model(IMAGES)["image"], atol=1e-5)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(load_model(tmp_path / "model.keras")(IMAGES)["image"], model(IMAGES)["image"], atol=1e-5)
-    with pytest.raises(ValueError, match="Expected images, features or"):
-        cut_backbone(backbone, "stage5")
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=("plain", "scaled"))
+def test_stages_are_refused_with_the_cuts_that_are_left(scaled):
+    backbone = with_band_statistics(tiny_backbone((16, 16, 5)))
+    backbone = scale_bands(backbone, [0] * 5, [1] * 5) if scaled else backbone
+    for cut in CUTS:
+        cut_backbone(backbone, cut)
+    with pytest.raises(ValueError, match="Expected images or features, .*statistics=false. Received: cut='stage1'"):
+        cut_backbone(backbone, "stage1")
