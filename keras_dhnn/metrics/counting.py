@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from keras_dhnn.metrics.arguments import check_codes, check_cutoff, check_length
 from keras_dhnn.metrics.counts import RankingCounts
@@ -15,7 +16,7 @@ from keras_dhnn.metrics.own_copies import OwnCopies
 from keras_dhnn.metrics.relevance import relevance
 from keras_dhnn.metrics.targets import Targets
 
-# Threads pay from this many items on: NumPy then spends most of its time outside the interpreter lock.
+# Threads pay from this many distinct codes on: NumPy then spends most of its time outside the interpreter lock.
 _THREADS_FROM = 2**16
 
 
@@ -60,9 +61,12 @@ def rank(
         database = ungrouped(len(database_codes))
 
     counter = _Counter(queries, database, labels, own, 8 * query_codes.shape[1], cutoffs)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        each = pool.map if len(database_codes) >= _THREADS_FROM else map
-        for start, block in distance_blocks(query_codes[queries.first], database_codes[database.first]):
+    workers = os.cpu_count() if len(database.first) >= _THREADS_FROM else 1
+    # Products of our own threads: those of the BLAS would only stand in their way.
+    with ThreadPoolExecutor(workers) as pool, threadpool_limits(1 if workers > 1 else None, "blas"):
+        each = pool.map if workers > 1 else map
+        codes = query_codes[queries.first], database_codes[database.first]
+        for start, block in distance_blocks(*codes, each, workers):
             counter.count(start, block, each)
     return RankingCounts(counter.by_gain, dict(zip(cutoffs, counter.stable.T, strict=True)))
 

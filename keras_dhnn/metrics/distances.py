@@ -1,5 +1,7 @@
 """Hamming distances in blocks of queries, in bounded memory."""
 
+from collections import deque
+
 import numpy as np
 
 # A block takes at most so many bytes and queries, but not fewer queries than pay for unpacking the database.
@@ -12,7 +14,7 @@ CHUNK = 2**13
 _HALF_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) - 0.5
 
 
-def distance_blocks(queries, database):
+def distance_blocks(queries, database, each=map, workers=1):
     """Hamming distances of all queries to all database codes, a block of queries at a time.
 
     They come from matrix products. float32 holds integers up to 2^24, so that one product of float32 carries
@@ -21,6 +23,8 @@ def distance_blocks(queries, database):
     Args:
         queries: `(n, l / 8)` uint8.
         database: `(m, l / 8)` uint8.
+        each: a map, of a pool of threads where the work is to be shared.
+        workers: how many share it.
 
     Yields:
         (start, distances): the block's first query, and `(b, m)` uint8 (uint16 from 256 bits on), which the
@@ -31,24 +35,41 @@ def distance_blocks(queries, database):
     rows = np.clip(BLOCK_BYTES // (kind.itemsize * len(database)), LEAST_ROWS, MOST_ROWS)
     rows = min(int(rows), len(queries))
     distances = np.empty((rows, len(database)), kind)
-    # Fresh memory for every product would cost as much as the product: what can be reused is.
-    half_signs = np.ones((CHUNK, bits + 1), np.float32)
-    products, integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(database), CHUNK)]
+    shares = [(_Workspace(rows, bits), chunks[worker::workers]) for worker in range(workers)]
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows]
         numbers, digit = _numbers(block)
-        for first in range(0, len(database), CHUNK):
-            chunk = database[first : first + CHUNK]
-            half_signs[: len(chunk), :bits] = _HALF_SIGNS.take(chunk, axis=0).reshape(len(chunk), bits)
-            shape = len(numbers), len(chunk)
-            product = products[: shape[0] * shape[1]].reshape(shape)
-            number = integers[: shape[0] * shape[1]].reshape(shape)
-            number[:] = np.matmul(numbers, half_signs[: len(chunk)].T, out=product)
-            for row in range(0, len(block), len(numbers)):
-                into = distances[row : min(row + len(numbers), len(block)), first : first + CHUNK]
-                into[:] = number[: len(into)] & (2**digit - 1)
-                number >>= digit
-        yield start, distances[: len(block)]
+        into = distances[: len(block)]
+
+        def fill(share, numbers=numbers, digit=digit, into=into):
+            workspace, own = share
+            for chunk in own:
+                workspace.fill(numbers, digit, database[chunk], into[:, chunk])
+
+        deque(each(fill, shares), maxlen=0)
+        yield start, into
+
+
+class _Workspace:
+    """What a chunk's products need: fresh memory for each would cost as much as the product."""
+
+    def __init__(self, rows, bits):
+        self._bits = bits
+        self._half_signs = np.ones((CHUNK, bits + 1), np.float32)
+        self._products, self._integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
+
+    def fill(self, numbers, digit, chunk, into):
+        """Distances of a block's queries, as `_numbers` made them, to a `(c, l / 8)` chunk: `(b, c)`."""
+        half_signs = self._half_signs[: len(chunk)]
+        half_signs[:, : self._bits] = _HALF_SIGNS.take(chunk, axis=0).reshape(len(chunk), self._bits)
+        shape = len(numbers), len(chunk)
+        product, number = (space[: shape[0] * shape[1]].reshape(shape) for space in (self._products, self._integers))
+        number[:] = np.matmul(numbers, half_signs.T, out=product)
+        for row in range(0, len(into), len(numbers)):
+            rows = into[row : row + len(numbers)]
+            rows[:] = number[: len(rows)] & (2**digit - 1)
+            number >>= digit
 
 
 def _numbers(block):

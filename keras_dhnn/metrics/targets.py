@@ -44,8 +44,22 @@ class Targets:
 
 def _histogram(bins, sizes, length):
     """`np.bincount` in chunks that stay in the processor's cache: it copies its argument to 64 bits."""
+    if sizes is None and bins.dtype == np.uint8 and bins.flags.c_contiguous:
+        return _histogram_of_pairs(bins, length)
     counts = np.zeros(length, np.int64)
     for start in range(0, len(bins), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         counts += np.bincount(bins[chunk], None if sizes is None else sizes[chunk], length).astype(np.int64)
+    return counts
+
+
+def _histogram_of_pairs(bins, length):
+    """The same of bytes, two at a time: half as many numbers to count, in 256 times as many bins."""
+    paired = bins[: len(bins) // 2 * 2].view("<u2")
+    counts = np.zeros(256 * length, np.int64)
+    for start in range(0, len(paired), _CHUNK):
+        counts += np.bincount(paired[start : start + _CHUNK], minlength=256 * length)
+    counts = counts.reshape(length, 256)
+    counts = counts.sum(axis=1) + counts[:, :length].sum(axis=0)
+    counts[bins[len(paired) * 2 :]] += 1
     return counts

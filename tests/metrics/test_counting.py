@@ -29,9 +29,9 @@ def test_counts_are_those_of_every_pair(multi_label, spread):
 def test_equal_codes_are_measured_once(monkeypatch):
     measured = []
 
-    def spy(queries, database):
+    def spy(queries, database, *threads):
         measured.append((len(queries), len(database)))
-        return counting_blocks(queries, database)
+        return counting_blocks(queries, database, *threads)
 
     counting_blocks = counting.distance_blocks
     monkeypatch.setattr(counting, "distance_blocks", spy)

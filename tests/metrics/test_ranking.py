@@ -118,7 +118,6 @@ def test_stable_is_a_plain_stable_argsort(bits, spread, k):
 
 def test_stable_is_the_same_across_chunks_and_threads(monkeypatch):
     collection = random_collection(0, 30, 3000, 32, spread=0.15)
-    monkeypatch.setattr("keras_dhnn.metrics.stable._CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.targets._CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.distances.CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.distances.MOST_ROWS", 7)
@@ -143,10 +142,9 @@ def test_excluding_a_copy_is_deleting_it_from_the_database(spread, k):
 
 
 @pytest.mark.parametrize("own", [-1, 40, 41, 90])
-def test_stable_orders_the_few_items_of_mixed_bins(own, monkeypatch):
+def test_stable_orders_the_few_items_of_mixed_bins(own):
     # Most bins are pure: relevant items at distance 0, irrelevant ones at 8. Thirty items lie at distance 4,
     # with two codes and two labels that alternate out of step.
-    monkeypatch.setattr("keras_dhnn.metrics.stable._CHUNK", 7)
     items = np.repeat(np.array([[0], [255]], np.uint8), 1000, axis=0)
     labels = np.repeat([1, 0], 1000)
     mixed = np.arange(40, 100, 2)
