@@ -30,3 +30,8 @@ def test_bands_beyond_three_are_described():
 def test_presets_of_known_data_sets_stay_as_they_are():
     assert load_preset("ucmd", collection(100, 13)) == load_preset("ucmd")
     assert load_preset("mine").head.epochs == 40
+
+
+@pytest.mark.parametrize(("count", "epochs"), [(20_000, 10), (200_000, 8), (500_000, 3)])
+def test_parts_of_sat4_are_passed_more_often(count, epochs):
+    assert load_preset("sat4-synthetic", collection(count, 4)).fine_tune.epochs == epochs
