@@ -15,7 +15,8 @@ def collection(count, channels):
     [(100, 160), (630, 160), (1_900, 40), (10_000, 40)],
 )
 def test_small_collections_get_more_epochs(count, epochs):
-    assert load_preset("mine", collection(count, 3)).head.epochs == epochs
+    preset = load_preset("mine", collection(count, 3))
+    assert (preset.head.epochs, preset.training.validate_every) == (epochs, epochs // 40)
 
 
 def test_bands_beyond_three_are_described():

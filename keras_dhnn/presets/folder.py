@@ -37,4 +37,7 @@ def fitted_to(info):
     steps = max(1, int(info.count * (1 - data.queries) * (1 - data.validation)) // batch)
     epochs = min(max(EXPERIMENT.head.epochs, math.ceil(STEPS / steps)), MOST_EPOCHS)
     more = any(spec.channels > 3 for spec in info.images.values())
-    return EXPERIMENT.override(f"head.epochs={epochs}", f"model.band_statistics={str(more).lower()}")
+    # Where epochs are many they are short, and validating would take longer than they do.
+    every = max(1, epochs // EXPERIMENT.head.epochs)
+    changes = f"head.epochs={epochs}", f"training.validate_every={every}", f"model.band_statistics={str(more).lower()}"
+    return EXPERIMENT.override(*changes)
