@@ -30,6 +30,8 @@ SCRATCH = (
     "fine_tune.learning_rate=5e-4",
     "fine_tune.backbone_learning_rate=5e-4",
     "loss.beta=0.02",
+    "loss.gamma=0.01",
+    "training.batch_size=64",
     "training.validate_every=5",
     "augmentation.flips=true",
 )
