@@ -182,13 +182,14 @@ def chosen_experiment(
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.presets import load_preset
 
+    # Data that are not there are complained about later, when it is known whether a twin will do.
+    info = DatasetInfo.load(data / name) if name is not None and (data / name).exists() else None
     if config is not None:
         experiment = Experiment.from_json(config.read_text())
         if name is not None:
             experiment = experiment.override(f"data.name={name}")
     elif name is not None:
-        # Data that are not there are complained about later, when it is known whether a twin will do.
-        experiment = load_preset(name, DatasetInfo.load(data / name) if (data / name).exists() else None)
+        experiment = load_preset(name, info)
     else:
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
@@ -203,7 +204,7 @@ def chosen_experiment(
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     backbone = ",".join(backbone or [])
     if "=" in backbone:
-        changes += _branch_changes(backbone, experiment)
+        changes += _branch_changes(backbone, experiment, info)
     elif backbone and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
@@ -231,7 +232,7 @@ def _backbone_changes(backbone):
     return changes
 
 
-def _branch_changes(backbones, experiment):
+def _branch_changes(backbones, experiment, info):
     """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
 
     The papers' networks see images at their stored size and have no layer between features and codes; ImageNet's sees
@@ -244,9 +245,12 @@ def _branch_changes(backbones, experiment):
     large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
     sizes = {s: 0 if name in ("pan_cnn", "mul_cnn") else large or 256 for s, name in branches.items()}
     hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
+    # ImageNet's network sees red, green and blue: of a near-infrared band only its statistics tell.
+    more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
     changes = [
         f"model.backbone={backbones}",
         "model.weights=auto",
+        f"model.band_statistics={str(more).lower()}",
         f"model.hidden={hidden}",
         f"data.image_size={_by_source(sizes)}",
     ]

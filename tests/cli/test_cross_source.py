@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,6 +177,18 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
     pretrained = chosen("dsrsid-synthetic", twin)
     assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
     assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
+
+
+@pytest.mark.parametrize(("channels", "more"), [(3, False), (4, True)])
+def test_bands_that_imagenet_has_not_seen_are_described(tmp_path, monkeypatch, channels, more):
+    from keras_dhnn.cli.fit import chosen_experiment
+
+    (tmp_path / "dsrsid").mkdir()
+    info = SimpleNamespace(images={"pan": SimpleNamespace(channels=1), "mul": SimpleNamespace(channels=channels)})
+    monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
+    backbones = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
+    experiment = chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
+    assert experiment.model.band_statistics == more
 
 
 def ablate(root, *more):
