@@ -24,7 +24,7 @@ def print_scores(run, metrics):
     for name in ("stable", "pessimistic", "optimistic"):
         table.add_row(f"  {name} order of ties", f"{scores[name]:.4f}")
     for k, value in metrics["precision_at"].items():
-        # Runs of before have none.
+        # Runs of earlier versions have none.
         best = metrics.get("best_precision_at", {}).get(k, 1.0)
         of_few = f" (at best {best:.4f})" if best < 1 else ""
         table.add_row(f"precision at {k}", f"{value:.4f}{of_few}")
