@@ -33,6 +33,7 @@ SETTINGS = {
     "data.validation": 0.2,
     "data.protocol": "grouped",
     "head.epochs": EPOCHS,
+    "training.validate_every": 1,
     "fine_tune.epochs": 0,
 }
 
