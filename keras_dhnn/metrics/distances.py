@@ -1,6 +1,7 @@
 """Hamming distances in blocks of queries, in bounded memory."""
 
 from collections import deque
+from itertools import repeat
 
 import numpy as np
 
@@ -36,31 +37,31 @@ def distance_blocks(queries, database, each=map, workers=1):
     rows = min(int(rows), len(queries))
     distances = np.empty((rows, len(database)), kind)
     chunks = [slice(first, first + CHUNK) for first in range(0, len(database), CHUNK)]
-    shares = [(_Workspace(rows, bits), chunks[worker::workers]) for worker in range(workers)]
+    shares = [_Share(rows, bits, chunks[worker::workers]) for worker in range(workers)]
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows]
-        numbers, digit = _numbers(block)
         into = distances[: len(block)]
-
-        def fill(share, numbers=numbers, digit=digit, into=into):
-            workspace, own = share
-            for chunk in own:
-                workspace.fill(numbers, digit, database[chunk], into[:, chunk])
-
-        deque(each(fill, shares), maxlen=0)
+        deque(each(_Share.fill, shares, repeat(_numbers(block)), repeat(database), repeat(into)), maxlen=0)
         yield start, into
 
 
-class _Workspace:
-    """What a chunk's products need: fresh memory for each would cost as much as the product."""
+class _Share:
+    """One worker's chunks of the database, and what their products need.
 
-    def __init__(self, rows, bits):
-        self._bits = bits
+    Fresh memory for every product would cost as much as the product: what can be reused is.
+    """
+
+    def __init__(self, rows, bits, chunks):
+        self._bits, self._chunks = bits, chunks
         self._half_signs = np.ones((CHUNK, bits + 1), np.float32)
         self._products, self._integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
 
-    def fill(self, numbers, digit, chunk, into):
-        """Distances of a block's queries, as `_numbers` made them, to a `(c, l / 8)` chunk: `(b, c)`."""
+    def fill(self, made, database, into):
+        """Distances of a block's queries, of which `_numbers` made `made`, to the share's codes: into `(b, m)`."""
+        for chunk in self._chunks:
+            self._fill_chunk(*made, database[chunk], into[:, chunk])
+
+    def _fill_chunk(self, numbers, digit, chunk, into):
         half_signs = self._half_signs[: len(chunk)]
         half_signs[:, : self._bits] = _HALF_SIGNS.take(chunk, axis=0).reshape(len(chunk), self._bits)
         shape = len(numbers), len(chunk)

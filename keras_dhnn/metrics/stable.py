@@ -34,13 +34,14 @@ def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoff
     sums = np.array([optimistic_sums(tied, relevant, k)[~ordered].sum() for k in cutoffs])
     if not ordered.any():
         return sums
-    items = np.sort(groups.members(np.flatnonzero(mixed[distances]))) if few else slice(None)
+    items = slice(None)
+    if few:
+        items = np.sort(groups.members(np.flatnonzero(mixed[distances])))
+        items = items[items != excluded]
     of_items = distances[items] if groups.all_distinct else distances[groups.of_item[items]]
     is_relevant = is_relevant[items]
-    if excluded >= 0:
-        left_out = np.searchsorted(items, excluded) if few else excluded
-        if not few or (left_out < len(items) and items[left_out] == excluded):
-            of_items, is_relevant = np.delete(of_items, left_out), np.delete(is_relevant, left_out)
+    if excluded >= 0 and not few:
+        of_items, is_relevant = np.delete(of_items, excluded), np.delete(is_relevant, excluded)
     ranks, precision = _precision(_in_stable_order(of_items, is_relevant, len(tied)), tied, relevant, ordered)
     return sums + [precision.sum() if k is None else precision[ranks <= k].sum() for k in cutoffs]
 

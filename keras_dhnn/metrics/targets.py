@@ -44,7 +44,8 @@ class Targets:
 
 def _histogram(bins, sizes, length):
     """`np.bincount` in chunks that stay in the processor's cache: it copies its argument to 64 bits."""
-    if sizes is None and bins.dtype == np.uint8 and bins.flags.c_contiguous:
+    # Below that, looking at all bins of pairs takes longer than counting.
+    if sizes is None and bins.dtype == np.uint8 and len(bins) > 256 * length:
         return _histogram_of_pairs(bins, length)
     counts = np.zeros(length, np.int64)
     for start in range(0, len(bins), _CHUNK):

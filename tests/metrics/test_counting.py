@@ -17,7 +17,16 @@ def test_counts_are_those_of_every_pair(multi_label, spread):
         sets = np.random.default_rng(0).integers(0, 2, (4, 6))
         query_labels, database_labels = sets[query_labels], sets[database_labels]
     arguments = (*codes, query_labels, database_labels)
-    own = np.arange(15) - 1
+    assert_counts_every_pair(arguments, np.arange(15) - 1)
+
+
+def test_counts_of_many_distinct_codes_are_those_of_every_pair(monkeypatch):
+    # More than 256 codes a bin, and an odd number: bytes are counted in pairs, in several chunks, and one is left over.
+    monkeypatch.setattr("keras_dhnn.metrics.targets._CHUNK", 1000)
+    assert_counts_every_pair(random_collection(1, 6, 5001, 16), np.arange(6) - 1)
+
+
+def assert_counts_every_pair(arguments, own):
     counts = rank(*arguments, exclude_self=own)
     levels = counts.by_gain.shape[1]
     for i, (distances, gains) in enumerate(queries(*arguments, own)):
