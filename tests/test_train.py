@@ -154,6 +154,12 @@ def test_a_backbone_that_is_frozen_below_the_cut_keeps_its_weights(info, split, 
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_later_phases_cut_is_checked_before_the_first_is_trained(info, split, tmp_path):
+    with pytest.raises(ValueError, match="stage1"):
+        train(BOTH.override("fine_tune.cut=stage9"), info, split, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_unknown_pairs_are_refused(info, split, tmp_path):
     with pytest.raises(ValueError, match="batch or memory"):
         train(HEAD.override("loss.pairs=triplets"), info, split, tmp_path)
