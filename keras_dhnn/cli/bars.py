@@ -6,9 +6,13 @@ import sys
 
 from tqdm import tqdm
 
+from keras_dhnn.cli.interruption import interruptions_wait, raise_waiting
+
 
 def bars(quiet, *, delay=0):
     """A factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`.
+
+    Ctrl-C is raised by the next update (`interruption.py`).
 
     Args:
         quiet: whether nothing is shown.
@@ -20,7 +24,7 @@ def bars(quiet, *, delay=0):
 @contextlib.contextmanager
 def _bar(quiet, delay, description, total, unit):
     interval = 0.2 if sys.stderr.isatty() else 10
-    with tqdm(
+    shown = tqdm(
         total=total,
         desc=description,
         unit=f" {unit}s",
@@ -28,11 +32,13 @@ def _bar(quiet, delay, description, total, unit):
         mininterval=interval,
         dynamic_ncols=True,
         delay=delay,
-    ) as progress:
+    )
+    with interruptions_wait(), shown as progress:
         latest = ""
 
         def update(done, note=""):
             nonlocal latest
+            raise_waiting()
             if note != latest:
                 progress.set_postfix_str(note, refresh=False)
                 latest = note

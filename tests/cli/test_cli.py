@@ -1,5 +1,6 @@
 """The command line as a user meets it: exit codes, what goes where, and what each message says to do."""
 
+import functools
 import importlib
 import json
 import signal
@@ -343,11 +344,8 @@ def test_interrupted_fit_says_how_to_resume_and_resumes(prepared, run, tmp_path)
         "head.epochs=100000",
         *map(str, places),
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    events = tmp_path / "runs" / "ucmd-grouped-16" / "tensorboard" / "head"
-    deadline = time.monotonic() + 120
-    while not events.exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    process = start(command)
+    await_file(tmp_path / "runs" / "ucmd-grouped-16" / "tensorboard" / "head")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -357,13 +355,26 @@ def test_interrupted_fit_says_how_to_resume_and_resumes(prepared, run, tmp_path)
 
 def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path):
     command = [sys.executable, "-m", "keras_dhnn", "prepare", "ucmd", "--synthetic", "--per-class", "50"]
-    process = subprocess.Popen([*command, "--data", tmp_path / "data"], stderr=subprocess.PIPE, text=True)
-    time.sleep(6)
+    process = start([*command, "--data", tmp_path / "data"])
+    await_file(tmp_path / "data")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not (tmp_path / "data" / "ucmd-synthetic").exists()
+
+
+def start(command):
+    """A process that takes SIGINT, even if whoever started the tests ignores it."""
+    take = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=take)
+
+
+def await_file(path, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"no {path}"
+        time.sleep(0.1)
 
 
 def test_group_pattern_keeps_names_together_and_says_what_it_found(run, tmp_path):

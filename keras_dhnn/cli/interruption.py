@@ -1,0 +1,47 @@
+"""Ctrl-C where it can be taken.
+
+Python raises KeyboardInterrupt wherever the program stands. Within TensorFlow that may be a finaliser, which drops it,
+or a function being traced, which turns it into an error of another kind. So, while work shows its progress, an
+interruption waits for the next step of it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+
+_waiting = []
+
+
+@contextlib.contextmanager
+def interruptions_wait():
+    """While it lasts, `raise_waiting`, or at the latest its end, raises the first interruption; a second comes at once.
+
+    A process that ignores interruptions, as background jobs of scripts do, or has a handler of its own, is left as it
+    is; so is a thread beside the main one.
+    """
+    beside = threading.current_thread() is not threading.main_thread()
+    if beside or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _wait)
+    try:
+        yield
+        raise_waiting()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _waiting.clear()
+
+
+def raise_waiting():
+    """Raises KeyboardInterrupt if an interruption is waiting."""
+    if _waiting:
+        raise KeyboardInterrupt
+
+
+def _wait(number, frame):
+    raise_waiting()
+    _waiting.append(number)
+    # Not by print: a handler may run in the middle of one.
+    os.write(sys.__stderr__.fileno(), b"\nStopping after this step. Ctrl-C again stops at once.\n")
