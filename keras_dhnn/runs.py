@@ -1,5 +1,6 @@
 """A run's folder: what is in it, and how each part is written whole or not at all."""
 
+import contextlib
 import json
 import os
 import platform
@@ -96,6 +97,15 @@ class Run:
         if finished and not run.finished:
             raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
         return run
+
+    def discard_untrained(self):
+        """Removes the run again if nothing was trained yet; files that are not a run's stay."""
+        if self.checkpoints.exists():
+            return
+        for path in (self.experiment_path, self.environment_path, self.split_path):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     @property
     def finished(self):

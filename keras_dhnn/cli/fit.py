@@ -320,6 +320,9 @@ def _fit(run, info, bar, as_json, strategy):
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with: keras-dhnn fit --resume {run.path}", file=sys.stderr)
         raise typer.Exit(130) from None
+    except ValueError:
+        run.discard_untrained()
+        raise
     if as_json:
         print(json.dumps(metrics))
         return

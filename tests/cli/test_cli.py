@@ -331,6 +331,18 @@ def test_run_of_other_images_is_refused(prepared, run, tmp_path):
     assert "checksum" in err
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("model.backbone=resnet_x", "resnet_x"), ("loss.pairs=all", "loss.pairs"), ("head.cut=stage99", "stage99")],
+)
+def test_a_setting_that_cannot_be_trained_leaves_no_run(setting, message, prepared, run, tmp_path):
+    runs = tmp_path / "runs"
+    status, _, err = run("fit", "ucmd", *SMALL, "--set", setting, "--data", prepared / "data", "--runs", runs)
+    assert status == 2
+    assert message in err
+    assert list(runs.iterdir()) == []
+
+
 def test_interrupted_fit_says_how_to_resume_and_resumes(prepared, run, tmp_path):
     places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
     command = [
