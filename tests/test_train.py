@@ -3,27 +3,15 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.callbacks.collapse import CollapseError
-from keras_dhnn.callbacks.resumable import ResumableState
 from keras_dhnn.codes import pack
-from keras_dhnn.config import Experiment
 from keras_dhnn.evaluate import expected_map
 from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.network import Network
-from keras_dhnn.pipelines.splits import make_split
 from keras_dhnn.train import train
 from tests.fakes import make_coloured_dataset
+from tests.tiny_training import TINY, assert_resumes_to_the_same, split_tiny, write_every_epoch
 
-BASE = Experiment().override(
-    "data.image_size=16",
-    "data.validation=0.2",
-    "model.backbone=tests.fakes:tiny_backbone",
-    "model.bits=16",
-    "model.hidden=0",
-    "training.batch_size=24",
-    "loss.pair_weighting=balanced",
-    "head.epochs=0",
-    "fine_tune.epochs=0",
-)
+BASE = TINY.override("data.image_size=16")
 HEAD = BASE.override("head.epochs=6", "head.learning_rate=0.01")
 BOTH = HEAD.override("fine_tune.epochs=4", "fine_tune.cut=stage1", "fine_tune.backbone_learning_rate=0.01")
 SCRATCH = BASE.override(
@@ -42,15 +30,12 @@ def info(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def split(info):
-    return make_split(info.labels, protocol="grouped", seed=0, queries=0.25, validation=0.2)
+    return split_tiny(info)
 
 
 @pytest.fixture(autouse=True)
 def _a_state_every_epoch(monkeypatch):
-    original = ResumableState.__init__
-    monkeypatch.setattr(
-        ResumableState, "__init__", lambda self, *args, **how: original(self, *args, seconds=0.0, **how)
-    )
+    write_every_epoch(monkeypatch)
 
 
 def labels_of(info):
@@ -96,25 +81,7 @@ def test_history_has_a_value_for_each_epoch(info, split, tmp_path):
     ids=["both", "scratch", "memory"],
 )
 def test_killed_and_resumed_equals_uninterrupted(experiment, killed_after, info, split, tmp_path, monkeypatch):
-    tf.config.experimental.enable_op_determinism()
-    whole = train(experiment, info, split, tmp_path / "whole")
-
-    original = ResumableState.on_epoch_end
-
-    def kill(self, epoch, logs=None):
-        if epoch == killed_after and self.folder.name == "fine_tune":
-            raise KeyboardInterrupt
-        original(self, epoch, logs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableState, "on_epoch_end", kill)
-        with pytest.raises(KeyboardInterrupt):
-            train(experiment, info, split, tmp_path / "killed")
-    resumed = train(experiment, info, split, tmp_path / "killed")
-    np.testing.assert_array_equal(resumed.outputs["image"], whole.outputs["image"])
-    assert resumed.history == whole.history
-    for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_resumes_to_the_same(experiment, "fine_tune", killed_after, info, split, tmp_path, monkeypatch)
 
 
 def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, monkeypatch):

@@ -4,27 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.callbacks.resumable import ResumableState
-from keras_dhnn.config import Experiment
 from keras_dhnn.evaluate import expected_map
 from keras_dhnn.network import Network
-from keras_dhnn.pipelines.splits import make_split
 from keras_dhnn.train import train
 from tests.dual import make_dual_dataset
+from tests.tiny_training import TINY, assert_resumes_to_the_same, split_tiny, write_every_epoch
 
-BASE = Experiment().override(
-    "data.image_size=0",
-    "data.validation=0.2",
-    "model.backbone=tests.fakes:tiny_backbone",
-    "model.bits=16",
-    "model.hidden=0",
-    "training.batch_size=24",
-    "loss.pair_weighting=balanced",
-    "head.epochs=0",
-    "fine_tune.epochs=0",
-)
-HEADS = BASE.override("head.epochs=8", "head.learning_rate=0.02")
-SCRATCH = BASE.override("fine_tune.learning_rate=0.01", "fine_tune.backbone_learning_rate=0.01", "fine_tune.epochs=20")
+HEADS = TINY.override("head.epochs=8", "head.learning_rate=0.02")
+SCRATCH = TINY.override("fine_tune.learning_rate=0.01", "fine_tune.backbone_learning_rate=0.01", "fine_tune.epochs=20")
 ALTERNATING = SCRATCH.override("training.update=alternating")
 MIXED = SCRATCH.override("fine_tune.cut=pan=features,mul=images")
 
@@ -36,15 +23,12 @@ def info(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def split(info):
-    return make_split(info.labels, protocol="grouped", seed=0, queries=0.25, validation=0.2)
+    return split_tiny(info)
 
 
 @pytest.fixture(autouse=True)
 def _a_state_every_epoch(monkeypatch):
-    original = ResumableState.__init__
-    monkeypatch.setattr(
-        ResumableState, "__init__", lambda self, *args, **how: original(self, *args, seconds=0.0, **how)
-    )
+    write_every_epoch(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -70,26 +54,12 @@ def test_every_term_and_both_directions_are_in_the_history(info, split, tmp_path
 
 
 @pytest.mark.parametrize(
-    "experiment", [HEADS, ALTERNATING.override("fine_tune.epochs=4")], ids=["joint", "alternating"]
+    ("experiment", "phase"),
+    [(HEADS, "head"), (ALTERNATING.override("fine_tune.epochs=4"), "fine_tune")],
+    ids=["joint", "alternating"],
 )
-def test_killed_and_resumed_equals_uninterrupted(experiment, info, split, tmp_path, monkeypatch):
-    tf.config.experimental.enable_op_determinism()
-    whole = train(experiment, info, split, tmp_path / "whole")
-    original = ResumableState.on_epoch_end
-
-    def kill(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        original(self, epoch, logs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableState, "on_epoch_end", kill)
-        with pytest.raises(KeyboardInterrupt):
-            train(experiment, info, split, tmp_path / "killed")
-    resumed = train(experiment, info, split, tmp_path / "killed")
-    assert resumed.history == whole.history
-    for source in ("pan", "mul"):
-        np.testing.assert_array_equal(resumed.outputs[source], whole.outputs[source])
+def test_killed_and_resumed_equals_uninterrupted(experiment, phase, info, split, tmp_path, monkeypatch):
+    assert_resumes_to_the_same(experiment, phase, 2, info, split, tmp_path, monkeypatch)
 
 
 def test_a_branch_on_cached_features_keeps_its_backbone_while_the_other_is_trained(info, split, tmp_path):
