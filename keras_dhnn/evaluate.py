@@ -68,6 +68,7 @@ def evaluate(outputs, labels, split, info, seed, task=None):
         f"precision_within_radius_{RADIUS}": float(precision_within(counts, RADIUS).mean()),
         "queries_without_relevant": scores.without_relevant,
         "distinct_codes": health.distinct_codes,
+        "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
         **protocol(split, info, outputs.shape[1], seed),
     }
     return Evaluation(task, counts, scores, health, metrics)
@@ -120,7 +121,9 @@ def evaluate_all(outputs, labels, split, info, seed):
 
 
 def _mean(values):
-    """The mean of numbers, or of equal dictionaries of them, value by value."""
+    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    if None in values:
+        return None
     if isinstance(values[0], dict):
         return {name: _mean([value[name] for value in values]) for name in values[0]}
     return sum(values) / len(values)

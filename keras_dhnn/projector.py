@@ -32,7 +32,7 @@ def write_projector(folder, info, items, outputs, turns, *, source=None, most=MO
     """
     items = sample(items, 0, most)
     np.savetxt(folder / OUTPUTS, np.asarray(outputs, np.float32)[items], fmt="%.4f", delimiter="\t")
-    rows = [(info.classes[info.labels[i // turns]], info.ids[i // turns], 90 * (i % turns)) for i in items]
+    rows = [(info.classes[info.true_labels[i // turns]], info.ids[i // turns], 90 * (i % turns)) for i in items]
     table = [("class", "image", "turned"), *rows]
     write_text(folder / LABELS, "".join("\t".join(_cell(value) for value in row) + "\n" for row in table))
     sprite, side = thumbnails(info, items, turns, source)
@@ -63,7 +63,7 @@ def thumbnails(info, items, turns, source=None):
     images, places = np.unique(items // turns, return_inverse=True)
     by_image = np.argsort(places, kind="stable")
     for (_, image), where in zip(read_images(info, images, source), _runs(places[by_image], by_image), strict=True):
-        picture = Image.fromarray(displayable(colours(image, info)))
+        picture = Image.fromarray(displayable(colours(image, info, source)))
         small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
         for place in where:
             row, column = divmod(int(place), columns)

@@ -27,6 +27,9 @@ def test_scores_of_a_toy_ranking_by_hand():
     assert metrics["best_precision_at"]["10"] == pytest.approx(2 / 3)
     assert metrics["precision_within_radius_2"] == pytest.approx(1 / 2)
     assert metrics["distinct_codes"] == 3
+    health = metrics["code_health"]
+    assert health["code_entropy"] == pytest.approx(np.log2(3))
+    assert [health[n] for n in ("dead_bits", "quantization_gap", "distance_within", "distance_between")] == [6, 0, 2, 1]
     assert expected_map({"image": outputs}, labels, split([0], [1, 2, 3])) == pytest.approx(5 / 6)
 
 
@@ -92,9 +95,17 @@ def test_tasks_across_sources_by_hand():
     assert expected_map(DUAL, labels, chosen) == pytest.approx((3 / 4 + 5 / 12) / 2)
     assert (metrics["bits"], metrics["queries"], metrics["distinct_codes"]) == (8, 1, 2)
     assert "split" not in metrics["tasks"]["pan->mul"]
+    # In both databases item 2, of class 1, differs in all bits from items 1 and 3, of classes 0 and 1.
+    assert (metrics["code_health"]["distance_within"], metrics["code_health"]["distance_between"]) == (8, 4)
 
 
 def test_of_one_source_all_is_its_evaluation():
     (evaluation,), metrics = evaluate_all({"image": DUAL["pan"]}, np.array([0, 0, 1, 1]), split([0], [1]), INFO, seed=0)
     assert metrics == evaluation.metrics
     assert "tasks" not in metrics
+
+
+def test_what_one_source_lacks_the_mean_of_two_lacks():
+    labels, chosen = np.array([0, 0, 1, 2]), split([0], [1, 2, 3])
+    metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)[1]
+    assert metrics["code_health"]["distance_within"] is None

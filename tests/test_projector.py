@@ -8,7 +8,9 @@ from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
 from keras_dhnn import projector
+from keras_dhnn.pipelines.prepare import prepare
 from keras_dhnn.projector import thumbnails, write_projector
+from tests.fakes import make_block_archive
 from tests.leakage.pictures import prepare_pictures
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (30, 2, 3))
@@ -98,3 +100,26 @@ def test_multispectral_images_are_shown_in_their_colours(tmp_path):
     sprite, _ = thumbnails(info, np.array([0]), 1)
     assert sprite[5, 5].tolist() == [255, 0, 0]
     assert sprite[40, 40].tolist() == [0, 0, 0]
+
+
+def test_each_of_two_sources_is_shown_in_its_own_colours(tmp_path):
+    optical, radar = np.zeros((48, 48, 13), np.uint16), np.zeros((40, 40, 3), np.uint8)
+    optical[:24, :, 12] = 900  # the last band is red
+    radar[:20, :, 1] = 250  # the second one is
+    info = prepare_pictures(tmp_path / "made", [{"optical": optical, "radar": radar}])
+    bands = {"optical": [13, 3, 2], "radar": [2, 1, 3]}
+    info = dataclasses.replace(info, source={**info.source, "rgb_bands": bands})
+    for source in bands:
+        sprite, _ = thumbnails(info, np.array([0]), 1, source)
+        assert sprite[5, 5, 0] >= 250
+        assert not sprite[5, 5, 1:].any()
+        assert not sprite[40, 40].any()
+
+
+def test_classes_are_the_true_ones(tmp_path):
+    archive = make_block_archive(count=10, images={"image": ((40, 40, 3), np.uint8)}, wrong=(0, 3))
+    info = prepare(archive, tmp_path / "noisy").info
+    write_projector(tmp_path, info, np.arange(10), np.zeros((10, 8)), 1)
+    _, _, rows, _ = load(tmp_path)
+    assert [row[0] for row in rows[1:]] == [info.classes[label] for label in info.true_labels]
+    assert (info.labels != info.true_labels).sum() == 2

@@ -30,6 +30,8 @@ def print_scores(run, metrics):
         table.add_row(f"precision at {k}", f"{value:.4f}{of_few}")
     table.add_row("precision within radius 2", f"{metrics['precision_within_radius_2']:.4f}")
     table.add_row("distinct codes", f"{metrics['distinct_codes']} among {metrics['database']}")
+    for name, value in _health_rows(metrics.get("code_health")):
+        table.add_row(f"  {name}", value)
     table.add_row(
         "protocol", f"{metrics['protocol']}, {metrics['queries']} queries, {metrics['database']} in the database"
     )
@@ -48,3 +50,18 @@ def print_scores(run, metrics):
     ):
         console.print(f"{path}  {what}", highlight=False)
     console.print(f"Look inside: tensorboard --logdir {run.path.parent}", highlight=False)
+
+
+def _health_rows(health):
+    """Name and text of what there is; runs of earlier versions have none."""
+    if health is None:
+        return
+    yield "their entropy", f"{health['code_entropy']:.2f} bits"
+    yield "bits that never change", f"{health['dead_bits']:g}"
+    yield "imbalance of bits, mean", f"{health['mean_bit_imbalance']:.3f}"
+    yield "correlation of bits, mean", f"{health['mean_absolute_correlation']:.3f}"
+    yield "lost by taking signs", f"{health['quantization_gap']:.3f} a bit"
+    distances = [(name, health[f"distance_{name}"]) for name in ("within", "between")]
+    known = [f"{value:.1f} {name}" for name, value in distances if value is not None]
+    if known:
+        yield "bits that differ, mean", f"{', '.join(known)} classes"

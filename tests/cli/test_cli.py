@@ -169,6 +169,15 @@ def test_evaluate_prints_the_protocol(prepared, run):
     assert "mean average precision" in out
 
 
+def test_evaluate_prints_the_health_of_the_codes(prepared, run):
+    folder = prepared / "runs" / "ucmd-grouped-16"
+    _, out, _ = run("evaluate", folder, "--data", prepared / "data")
+    health = json.loads((folder / "metrics.json").read_text())["code_health"]
+    assert f"{health['code_entropy']:.2f} bits" in out
+    assert f"{health['quantization_gap']:.3f} a bit" in out
+    assert f"{health['distance_within']:.1f} within, {health['distance_between']:.1f} between classes" in out
+
+
 def test_query_finds_an_image_of_the_database_itself(prepared, run):
     folder = prepared / "runs" / "ucmd-grouped-16"
     with np.load(folder / "split.npz") as split:

@@ -28,12 +28,13 @@ def edited(image):
 
 
 def prepare_pictures(directory, images, labels=None):
-    """Prepares images as a data set; returns its DatasetInfo."""
+    """Prepares images, arrays or `{source: array}`, as a data set; returns its DatasetInfo."""
     labels = np.zeros(len(images), int) if labels is None else labels
 
     def examples(skipped):
         for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-            yield Example(f"item{number:02}", int(label), {"image": image})
+            sources = image if isinstance(image, dict) else {"image": image}
+            yield Example(f"item{number:02}", int(label), sources)
 
     classes = tuple(f"class{label}" for label in range(int(max(labels)) + 1))
     source = {"kind": "folder", "path": "/made/up", "fingerprint": f"pictures {directory} {len(images)}"}
