@@ -71,7 +71,7 @@ def protocol_of(run):
         "items": items,
         # Groups that do not fit a class's share move it a little from seed to seed.
         "share of queries": f"{metrics['queries'] / items:.0%}",
-        "groups kept together": data.groups or "none",
+        "groups kept together": " and ".join(filter(None, (data.groups, data.group_pattern))) or "none",
         **{name: metrics[name] for name in ("ties", "cut_off", "exclude_self")},
     }
 

@@ -88,6 +88,12 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         ValueError: for settings that the network or the data do not allow.
     """
+    if not len(split.validation):
+        raise ValueError(
+            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
+            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
+            "data.validation=0.1, or more images."
+        )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
     everything = np.arange(len(network.labels))

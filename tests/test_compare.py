@@ -87,6 +87,7 @@ def test_runs_of_other_seeds_bits_and_training_compare(make_run, tmp_path, setti
     [
         (("data.protocol=paper",), "protocol"),
         (("data.queries=0.5",), "share of queries"),
+        (("data.group_pattern=[0-9]+", "seed=1"), "groups kept together"),
         (("data.protocol=paper", "data.queries=0.3", "seed=1"), "protocol"),
     ],
 )

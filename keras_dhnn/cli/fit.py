@@ -1,5 +1,6 @@
 """`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
+import contextlib
 import itertools
 import json
 import sys
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
@@ -26,7 +28,7 @@ from keras_dhnn.cli.options import (
 
 # How networks of two sources learn from random weights: docs/cross-source.md.
 SCRATCH = (
-    "fine_tune.epochs=60",
+    "fine_tune.epochs=108",
     "fine_tune.learning_rate=5e-4",
     "fine_tune.backbone_learning_rate=5e-4",
     "loss.beta=0.02",
@@ -224,6 +226,8 @@ def _backbone_changes(backbone):
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
         )
+    if backbone == "cnn_f":
+        changes += ["model.hidden=0", "model.weight_decay=0", "data.image_size=224"]
     if backbone == "sat4_cnn":
         # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
         changes.append("data.image_size=0")
@@ -269,9 +273,14 @@ def _by_source(values):
 def twin(name, data, bar):
     """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
+    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.errors import DataError
 
     if name not in _TWINS:
         raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
+    # One that is there will do, whatever its size.
+    with contextlib.suppress(DataError):
+        return DatasetInfo.load(data / f"{name}-synthetic").name
     return prepare_twin(name, data, bar, **_TWINS[name]).info.name
 
 
@@ -316,10 +325,8 @@ def _fit(run, info, bar, as_json, strategy):
     # So that a run that was killed and resumed ends with the same weights as one that was not.
     tf.config.experimental.enable_op_determinism()
     try:
-        metrics = fit_run(run, info, bar, strategy)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. Continue with: keras-dhnn fit --resume {run.path}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        with ends_well(f"Continue with: keras-dhnn fit --resume {run.path}"):
+            metrics = fit_run(run, info, bar, strategy)
     except ValueError:
         run.discard_untrained()
         raise

@@ -1,7 +1,6 @@
 """`keras-dhnn grid`: a table of scores over settings."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
@@ -121,11 +121,8 @@ def _fit(path, base, axes, info, paper_eta, quiet):
     tf.config.experimental.enable_op_determinism()
     # Each experiment is a network of its own, and so traced anew.
     tf.get_logger().setLevel("ERROR")
-    try:
+    with ends_well(f"Continue with: keras-dhnn grid --resume {path}"):
         return fit_grid(base, axes, info, path, paper_eta=paper_eta, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. Continue with: keras-dhnn grid --resume {path}", file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 def _write(path, result, score, as_json):

@@ -1,4 +1,4 @@
-"""Ctrl-C where it can be taken.
+"""Ctrl-C where it can be taken, and what its user is told.
 
 Python raises KeyboardInterrupt wherever the program stands. Within TensorFlow that may be a finaliser, which drops it,
 or a function being traced, which turns it into an error of another kind. So, while work shows its progress, an
@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import threading
+
+import typer
 
 _waiting = []
 
@@ -32,6 +34,16 @@ def interruptions_wait():
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _waiting.clear()
+
+
+@contextlib.contextmanager
+def ends_well(how):
+    """An interruption ends with exit status 130 and `how` to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {how}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def raise_waiting():

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
 ARCHIVES = ("ucmd", "ucmd-dual", "sat4", "dsrsid")
@@ -105,21 +106,25 @@ def prepare(
         )
     if layout == "dual" and scale:
         raise ValueError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
+    if synthetic and name != layout:
+        raise ValueError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
     bar, started = bars(quiet), time.monotonic()
-    if synthetic:
-        how = _twin_settings(layout, per_class, size, label_noise)
-        prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
-    else:
-        source = _download(layout, data, bar) if download else _sources(layout, source)
-        options = {
-            "skip_damaged": skip_damaged,
-            "image_size": _image_sizes(image_size),
-            "percentiles": percentiles,
-            "scale": scale,
-            "rgb_bands": _numbers(rgb_bands),
-        }
-        options = {name: options[name] for name in _OPTIONS[layout]}
-        prepared = _write(_reader(layout)(source, **options), data / name, seed, bar, force=force)
+    options = {
+        "skip_damaged": skip_damaged,
+        "image_size": _image_sizes(image_size),
+        "percentiles": percentiles,
+        "scale": scale,
+        "rgb_bands": _numbers(rgb_bands),
+    }
+    options = {name: options[name] for name in _OPTIONS[layout]}
+    goes_on = "goes on where it stopped" if download else "starts again; nothing half-written is left"
+    with ends_well(f"The same command {goes_on}."):
+        if synthetic:
+            how = _twin_settings(layout, per_class, size, label_noise)
+            prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
+        else:
+            source = _download(layout, data, bar) if download else _sources(layout, source)
+            prepared = _write(_reader(layout)(source, **options), data / name, seed, bar, force=force)
     _report(prepared, time.monotonic() - started, as_json)
 
 

@@ -11,6 +11,7 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
 from keras_dhnn.cli.grid import base_experiment
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
@@ -159,7 +160,7 @@ def _search(path, request, info, part, hours, quiet, as_json):
     tf.get_logger().setLevel("ERROR")
     experiment, inner = base_experiment(request), bars(quiet, delay=2)
     space = Space.from_json(json.dumps(request["space"]), experiment)
-    try:
+    with ends_well(f"Continue with: keras-dhnn tune --resume {path}"):
         rows = search(
             space,
             info,
@@ -177,9 +178,6 @@ def _search(path, request, info, part, hours, quiet, as_json):
             return
         _record(path, rows, space)
         winner = score_winner(rows, space, info, path, bar=inner)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. Continue with: keras-dhnn tune --resume {path}", file=sys.stderr)
-        raise typer.Exit(130) from None
     _draw(path, rows, space, winner)
     if as_json:
         print(json.dumps({"path": str(path), "trials": rows, "winner": winner}))

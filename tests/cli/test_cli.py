@@ -279,6 +279,12 @@ def test_queries_out_of_bounds(prepared, run, tmp_path, protocol, queries):
     assert not (tmp_path / "runs").exists()
 
 
+def test_the_papers_network_sees_images_at_its_size_and_has_no_layer_between(capsys):
+    chosen = chosen_experiment("ucmd", Path("nowhere"), None, None, None, ["cnn_f"], None, None)
+    assert (chosen.data.image_size, chosen.model.hidden, chosen.model.weight_decay) == (224, 0, 0)
+    assert "Training cnn_f from random weights" in capsys.readouterr().err
+
+
 def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
     chosen = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, None)
     assert (chosen.data.image_size, chosen.head.epochs, chosen.fine_tune.cut) == (0, 0, "images")
@@ -340,9 +346,29 @@ def test_run_of_other_images_is_refused(prepared, run, tmp_path):
     assert "checksum" in err
 
 
+@pytest.mark.slow
+def test_fit_killed_without_warning_and_resumed_ends_as_if_it_had_not_been(prepared, run, tmp_path):
+    how = (*SMALL, "--set", "fine_tune.epochs=40", "--set", "fine_tune.cut=stage1", "--data", prepared / "data")
+    for name in ("killed", "whole"):
+        process = start([sys.executable, "-m", "keras_dhnn", "fit", "ucmd", *how, "--runs", tmp_path, "--name", name])
+        if name == "killed":
+            await_file(tmp_path / name / "tensorboard" / "fine_tune")
+            process.kill()
+        process.communicate(timeout=200)
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    assert run("fit", "--resume", tmp_path / "killed", "--data", prepared / "data", "--quiet")[0] == 0
+    with np.load(tmp_path / "killed" / "codes.npz") as killed, np.load(tmp_path / "whole" / "codes.npz") as whole:
+        np.testing.assert_array_equal(killed["outputs"], whole["outputs"])
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("model.backbone=resnet_x", "resnet_x"), ("loss.pairs=all", "loss.pairs"), ("head.cut=stage99", "stage99")],
+    [
+        ("model.backbone=resnet_x", "resnet_x"),
+        ("data.validation=0", "data.validation=0.1"),
+        ("loss.pairs=all", "loss.pairs"),
+        ("head.cut=stage99", "stage99"),
+    ],
 )
 def test_a_setting_that_cannot_be_trained_leaves_no_run(setting, message, prepared, run, tmp_path):
     runs = tmp_path / "runs"
@@ -352,7 +378,7 @@ def test_a_setting_that_cannot_be_trained_leaves_no_run(setting, message, prepar
     assert list(runs.iterdir()) == []
 
 
-def test_interrupted_fit_says_how_to_resume_and_resumes(prepared, run, tmp_path):
+def test_interrupted_fit_says_how_to_resume(prepared, run, tmp_path):
     places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
     command = [
         sys.executable,
@@ -382,6 +408,7 @@ def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+    assert "Interrupted. The same command starts again" in err
     assert not (tmp_path / "data" / "ucmd-synthetic").exists()
 
 

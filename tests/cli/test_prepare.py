@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.fit import twin
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
 
@@ -73,6 +75,12 @@ def test_ucmd_dual_and_its_twin(prepare, tmp_path):
         assert (info.count, info.sources) == (count, ("mul", "pan"))
 
 
+def test_fit_takes_the_twin_that_is_there(prepare, tmp_path):
+    prepare("ucmd", "--synthetic", "--per-class", 2)
+    assert twin("ucmd", tmp_path / "data", bars(True)) == "ucmd-synthetic"
+    assert DatasetInfo.load(tmp_path / "data" / "ucmd-synthetic").count == 42
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +98,7 @@ def test_ucmd_dual_and_its_twin(prepare, tmp_path):
         (("dsrsid", "--source", "missing.mat"), "Expected the file DSRSID.mat"),
         (("dsrsid", "--download"), "Only ucmd can be downloaded"),
         (("dsrsid", "--synthetic", "--size", 12), "Expected a whole number from 16"),
+        (("mine", "--layout", "ucmd", "--synthetic"), "keras-dhnn prepare ucmd --synthetic"),
     ],
 )
 def test_a_users_mistakes(prepare, arguments, message):
