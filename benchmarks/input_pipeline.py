@@ -1,12 +1,12 @@
 """How many images a second the input pipeline gives alone, against what training takes from it.
 
-    python benchmarks/input_pipeline.py [--preset ucmd] [--cut features|images] [--data data/ucmd] [--json]
+    python benchmarks/input_pipeline.py [--preset ucmd|sat4] [--cut features|images] [--data data/ucmd] [--json]
 
 Training is the preset's network, loss and optimiser above the cut, stepping over one batch in memory. The pipeline is
 the one that `fit` uses there: images, turned, resized and augmented as the preset says, or, above "features", the
-cached outputs of the frozen backbone. For images also with records streamed from disk, and with every augmentation
-switched on. All are measured in turn, several times; the ratios printed are medians. Without `--data` the images are
-a synthetic twin's.
+cached outputs of the frozen backbone. For images also with records streamed from disk, and of ucmd with every
+augmentation switched on. All are measured in turn, several times; the ratios printed are medians. Without `--data` the
+images are a synthetic twin's.
 """
 
 import argparse
@@ -23,13 +23,14 @@ import tensorflow as tf
 
 from keras_dhnn.config import Augmentation
 from keras_dhnn.network import Network
+from keras_dhnn.pipelines import sat4, ucmd
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.prepare import prepare
-from keras_dhnn.pipelines.record_store import StreamedRecords
+from keras_dhnn.pipelines.record_store import open_records
+from keras_dhnn.pipelines.sat4_twin import write_sat4
 from keras_dhnn.pipelines.synthetic import write_ucmd
-from keras_dhnn.pipelines.ucmd import open_archive
 from keras_dhnn.presets import load_preset
 from keras_dhnn.train import compile_phase
 
@@ -39,15 +40,16 @@ AUGMENTED = Augmentation(flips=True, angles=10.0, colour=0.2, crop=0.1)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="ucmd", choices=["ucmd"])
+    parser.add_argument("--preset", default="ucmd", choices=["ucmd", "sat4"])
     parser.add_argument("--cut", default="images", help="train what lies above it: features, stage5, ..., images")
     parser.add_argument("--data", type=Path, help="a prepared data set's folder (default: a synthetic twin)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with _data_set(arguments.data) as info:
-        network = Network(load_preset(arguments.preset), info, np.arange(4 * info.count))
+    with _data_set(arguments.preset, arguments.data) as info:
+        experiment = load_preset(arguments.preset, info)
+        network = Network(experiment, info, np.arange(experiment.data.turns * info.count))
         rates = measure(network, arguments.cut, arguments.seconds, arguments.repeats)
     taken = rates.pop("training")
     ratios = {name: statistics.median(np.divide(given, taken)) for name, given in rates.items()}
@@ -65,16 +67,18 @@ def measure(network, cut, seconds, repeats):
     """{what: [images a second of each repeat]}; the first round, which builds the graphs, is left out."""
     training = network.experiment.training
     model, make_batches = network.above(cut)
-    compile_phase(model, network, np.arange(4 * network.info.count), "head" if cut == "features" else "fine_tune", 1000)
+    items = np.arange(len(network.labels))
+    compile_phase(model, network, items, "head" if cut == "features" else "fine_tune", 1000)
     pipelines = {"pipeline": make_batches}
     if make_batches == network._image_batches:
         how = {"turns": network.experiment.data.turns, "image_size": network.experiment.data.image_size}
-        streamed = StreamedRecords(network.info)
+        streamed = open_records(network.info, memory_budget=0)
         pipelines["streamed from disk"] = lambda items, **k: batches(network.info, items, records=streamed, **k, **how)
-        augment = augmentation(AUGMENTED)
-        pipelines["with every augmentation"] = lambda items, **k: batches(
-            network.info, items, augment=augment, **k, **how
-        )
+        if network.info.images["image"].channels == 3:
+            augment = augmentation(AUGMENTED)
+            pipelines["with every augmentation"] = lambda items, **k: batches(
+                network.info, items, augment=augment, **k, **how
+            )
     rates = {name: [] for name in ("training", *pipelines)}
     for _ in range(repeats + 1):
         rates["training"].append(_training_rate(model, make_batches, training.batch_size, seconds))
@@ -91,7 +95,7 @@ def _training_rate(model, make_batches, batch_size, seconds):
 
 
 def _pipeline_rate(make_batches, network, batch_size, seconds):
-    items = np.arange(4 * network.info.count)
+    items = np.arange(len(network.labels))
     # More epochs than there is time for.
     iterator = iter(make_batches(items, batch_size=batch_size, seed=0, epochs=range(10_000), drop_remainder=True))
     next(iterator)
@@ -107,13 +111,17 @@ def _rate(step, batch_size, seconds):
 
 
 @contextlib.contextmanager
-def _data_set(directory):
+def _data_set(preset, directory):
     if directory:
         yield DatasetInfo.load(directory)
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_ucmd(Path(folder), per_class=20)
-        yield prepare(open_archive(Path(folder)), Path(folder) / "ucmd-synthetic", synthetic=True).info
+        if preset == "sat4":
+            write_sat4(Path(folder), size=20_000)
+        else:
+            write_ucmd(Path(folder), per_class=20)
+        archive = {"sat4": sat4, "ucmd": ucmd}[preset].open_archive(Path(folder))
+        yield prepare(archive, Path(folder) / f"{preset}-synthetic", synthetic=True).info
 
 
 if __name__ == "__main__":
