@@ -21,6 +21,8 @@ MAX_RESULTS = 1_000_000
 _AT_WORK = 2
 # Of a body that is too large, so much is read (and forgotten), so that its sender reads the answer.
 _DRAINED = 1 << 30
+# Of a version's number, an int64.
+_DIGITS = 19
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
@@ -95,7 +97,12 @@ def _checked_version(model, matched):
         raise ServingError(404, f"Servable not found for request: Latest({matched['name']})")
     if matched["label"]:
         raise ServingError(400, f"Unrecognized servable version label: {matched['label']}")
-    return int(matched["version"]) if matched["version"] else None
+    if not matched["version"]:
+        return None
+    # Python refuses to read thousands of digits.
+    if len(matched["version"]) > _DIGITS:
+        raise ServingError(400, f"A version has {_DIGITS} digits at most. Received: {len(matched['version'])} digits")
+    return int(matched["version"])
 
 
 def _predict(model, number, method, body, max_batch):
