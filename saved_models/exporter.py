@@ -32,7 +32,7 @@ class Export:
         indexes: `{source: Index}` of what is searched.
         classes: class names.
         card: dictionary for JSON, the model card.
-        thumbnails: `{item key: bytes}` of small PNG files, may be empty.
+        thumbnails: `{image id: bytes}` of small PNG files, one for an image and its turns; may be empty.
     """
 
     encoders: dict
