@@ -1,6 +1,7 @@
 """A development server that answers TensorFlow Serving's REST API from an exported model."""
 
 import re
+import socket
 
 import anyio
 import uvicorn
@@ -67,15 +68,23 @@ def make_app(model, max_body=MAX_BODY, max_batch=MAX_BATCH):
     return Starlette(routes=[Route("/{path:path}", answer, methods=methods)], exception_handlers={Exception: broken})
 
 
-def serve(model, host, port, **limits):
-    """Serves a model until interrupted; limits as of `make_app`."""
-    server(model, host, port, **limits).run()
+def listen(host, port):
+    """A socket at which clients may already wait; port 0 is any that is free.
+
+    Raises:
+        ValueError: if there is no such address here, or its port is not free.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = error.strerror.partition(" (while")[0]  # Python adds the address
+        raise ValueError(f"Cannot listen at {host}, port {port}: {reason}.") from error
 
 
-def server(model, host, port, **limits):
-    """The uvicorn server of a model, not yet running."""
-    app = make_app(model, **limits)
-    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_keep_alive=60))
+def server(model, **limits):
+    """The uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
+    return uvicorn.Server(uvicorn.Config(make_app(model, **limits), log_level="warning", timeout_keep_alive=60))
 
 
 async def _read(request, max_body):
