@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-import io
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +18,9 @@ from keras_dhnn.saved_models.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.versions import next_version
-from keras_dhnn.stored_images import colours, read_images
-
-THUMBNAIL_SIDE = 64
+from keras_dhnn.sources import sources_of
+from keras_dhnn.stored_images import read_images
+from keras_dhnn.thumbnails import thumbnail
 
 
 def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
@@ -30,8 +30,8 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
         run: a finished `Run`.
         info: `DatasetInfo` of its data set.
         index: what is searched: "database" (the database of its split), "all" (all items), or the path of a file of
-            codes that `Index.save` wrote.
-        name: of the model; by default the data set's.
+            codes that `Index.save` wrote; `{source: one of these}` of a data set with several sources.
+        name: of the model, fit for a URL and a folder; by default the data set's.
         version: number; by default the next.
         thumbnails: whether small pictures of the items go with it.
         warmup: whether warm-up requests go with it; needs tensorflow-serving-api.
@@ -41,20 +41,21 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
 
     Raises:
         RunError: if that version exists.
-        ValueError: for codes of another length or of another model.
+        ValueError: for codes of another length or of another model, a source without an index, or another name.
         DataError: if another process is writing the same version.
     """
+    base = run.path / "export" / _checked_name(name or info.name)
+    chosen = _index_of_each(index, sources_of(info))
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
     fingerprint = model_fingerprint(model.variables, _preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
-    indexes = {source: _index(run, info, index, fingerprint, source) for source in specs}
-    base = run.path / "export" / (name or info.name)
+    indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
-    pictures = _thumbnails(info, items, run.experiment.data.turns) if thumbnails else {}
+    pictures = _thumbnails(info, items) if thumbnails else {}
     version = next_version(base) if version is None else version
-    card = _card(run, info, specs, indexes, fingerprint, base.name, version, index)
+    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
     export = Export(encoders, indexes, info.classes, card, pictures)
     with new_version(base, version) as folder:
         write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
@@ -87,9 +88,41 @@ def item_keys(info, items, turns):
     )
 
 
+def has_item(image, keys):
+    """Whether an image, by its id, is among keys of virtual items, turned or not."""
+    return any(f"{image}{turn}" in keys for turn in ("", "@90", "@180", "@270"))
+
+
 def today():
     """The date, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def _checked_name(name):
+    """A model's name, which is part of its URL."""
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise ValueError(
+            "The name of an exported model is part of its URL: ASCII letters, digits and _ . -, the first not . or -. "
+            f"Received: {name!r}. Give another by --name."
+        )
+    return name
+
+
+def _index_of_each(index, sources):
+    """`{source: index}` of an argument `index`."""
+    if not isinstance(index, dict):
+        if len(sources) > 1 and index not in ("database", "all"):
+            raise ValueError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
+        return dict.fromkeys(sources, index)
+    if index.keys() != set(sources):
+        raise ValueError(
+            f"Expected what is searched of every source: {_by_option(sources)}. Received: {', '.join(index)}"
+        )
+    return index
+
+
+def _by_option(sources):
+    return " ".join(f"--index {source}=CODES" for source in sources)
 
 
 def _encoder(branch, source, spec):
@@ -110,19 +143,11 @@ def _preprocessing(specs, branches):
 def _index(run, info, index, fingerprint, source):
     if index not in ("database", "all"):
         return _given_index(index, fingerprint, run.experiment.model.bits, source)
-    stored, turns = _stored_codes(run, source), run.experiment.data.turns
+    stored = run.load_codes(source if len(info.images) > 1 else None)
+    turns = run.experiment.data.turns
     items = Split.load(run.split_path).database if index == "database" else stored["items"]
     labels = info.true_labels[items // turns].astype(np.int32)
     return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
-
-
-def _stored_codes(run, source):
-    """What `Run.load_codes` gives, of one source of several."""
-    path = run.path / f"codes-{source}.npz"
-    if not path.is_file():
-        return run.load_codes()
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
 
 
 def _given_index(path, fingerprint, bits, source):
@@ -139,26 +164,14 @@ def _given_index(path, fingerprint, bits, source):
     return index
 
 
-def _thumbnails(info, items, turns):
-    from PIL import Image
-
-    keys = item_keys(info, np.arange(info.count * turns), turns)
-    kept = [number for number in range(info.count) if items & set(keys[number * turns : (number + 1) * turns])]
-    pictures = {}
-    for number, image in read_images(info, np.array(kept, int)):
-        shown = colours(image, info)[..., :3]
-        if shown.dtype != np.uint8:
-            low, high = np.percentile(shown, (1, 99))
-            shown = np.clip(255 * (shown - low) / max(high - low, 1e-6), 0, 255).astype(np.uint8)
-        file = io.BytesIO()
-        picture = Image.fromarray(shown if shown.shape[2] == 3 else shown[..., 0])
-        picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        picture.save(file, "PNG")
-        pictures[str(info.ids[number])] = file.getvalue()
-    return pictures
+def _thumbnails(info, items):
+    source = sources_of(info)[0]
+    kept = np.array([number for number, image in enumerate(info.ids) if has_item(image, items)], int)
+    bands = info.rgb_bands_of(source)
+    return {str(info.ids[number]): thumbnail(image, bands) for number, image in read_images(info, kept, source)}
 
 
-def _card(run, info, specs, indexes, fingerprint, name, version, index):
+def _card(run, info, specs, indexes, fingerprint, name, version, chosen):
     metrics = run.metrics
     scores = ("map", "tasks", "precision_at", "precision_within_radius_2", "distinct_codes")
     return {
@@ -172,10 +185,11 @@ def _card(run, info, specs, indexes, fingerprint, name, version, index):
         "data": {"name": info.name, "checksum": info.checksum, "synthetic": info.synthetic},
         "split": {key: metrics[key] for key in ("protocol", "split", "queries", "database")},
         "score": {key: metrics[key] for key in scores if key in metrics},
-        "index": {source: {"kind": str(index), "items": len(found.ids)} for source, found in indexes.items()},
+        "index": {source: {"kind": str(chosen[source]), "items": len(found.ids)} for source, found in indexes.items()},
         "images": {
             source: {"height": spec.height, "width": spec.width, "channels": spec.channels, "dtype": spec.dtype}
             for source, spec in specs.items()
         },
+        "rgb_bands": {source: list(info.rgb_bands_of(source)) for source in specs},
         "versions": {"keras_dhnn": __version__, "tensorflow": tf.__version__, "trained_with": run.environment},
     }

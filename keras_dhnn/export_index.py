@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.export import new_version, today
+from keras_dhnn.export import has_item, new_version, today
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.image_file import read_image
 from keras_dhnn.saved_models.exporter import EXTRA, load_version, write_version
 from keras_dhnn.saved_models.index import UNKNOWN
 from keras_dhnn.saved_models.versions import list_versions, next_version
 from keras_dhnn.saved_models.warmup import FILE
+from keras_dhnn.thumbnails import thumbnail
 
 _BATCH = 32
 
@@ -35,10 +36,12 @@ def add_images(base, paths, *, label=None, source=None):
 
     def change(export, name):
         spec = ImageSpec(**export.card["images"][name])
-        images = [read_image(Path(path), spec) for path in paths]
-        return export.indexes[name].add(
-            _encode(export.encoders[name], images), list(map(str, paths)), [_label(export, label)] * len(paths)
-        )
+        images, keys = [read_image(Path(path), spec) for path in paths], list(map(str, paths))
+        if export.thumbnails:
+            bands = export.card["rgb_bands"][name]
+            export.thumbnails |= {key: thumbnail(image, bands) for key, image in zip(keys, images, strict=True)}
+        codes = _encode(export.encoders[name], images)
+        return export.indexes[name].add(codes, keys, [_label(export, label)] * len(keys))
 
     return _write_next(base, change, source)
 
@@ -56,6 +59,8 @@ def _write_next(base, change, source):
     export = load_version(latest)
     name = _source(export, source)
     export.indexes[name] = change(export, name)
+    keys = {key for index in export.indexes.values() for key in index.ids.tolist()}
+    export.thumbnails = {image: picture for image, picture in export.thumbnails.items() if has_item(image, keys)}
     number = next_version(base)
     export.card |= {"version": number, "date": today(), "made_from_version": found[-1]}
     export.card["index"][name]["items"] = len(export.indexes[name].ids)

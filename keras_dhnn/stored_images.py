@@ -28,5 +28,9 @@ def read_images(info, numbers, source=None):
 
 def colours(image, info, source=None):
     """The red, green and blue bands of an image with three bands or more; others as they are; `source` as above."""
-    bands = info.rgb_bands_of(source or sources_of(info)[0])
+    return in_colour(image, info.rgb_bands_of(source or sources_of(info)[0]))
+
+
+def in_colour(image, bands):
+    """The bands of these numbers, from 1, of an image with three bands or more; others as they are."""
     return image[..., np.subtract(bands, 1)] if image.shape[-1] >= 3 else image

@@ -1,6 +1,7 @@
 """A client of TensorFlow Serving's REST API, for models that keras-dhnn exported."""
 
 import base64
+import contextlib
 import http.client
 import json
 import re
@@ -35,19 +36,23 @@ class RestClient:
         Raises:
             ValueError: if there is no such server or model; so do the other methods.
         """
-        return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+        answer = self._ask("/metadata")
+        with self._reading():
+            return dict(answer["metadata"]["signature_def"]["signature_def"])
 
     def channels(self, signature="serving_default", signatures=None):
         """Bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked before."""
         signatures = signatures or self.metadata()
         try:
             return int(signatures[signature]["inputs"]["images"]["tensor_shape"]["dim"][-1]["size"])
-        except KeyError as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
 
     def predict(self, signature, instances):
         """The predictions for a list of instances, one each."""
-        return self._ask(":predict", {"signature_name": signature, "instances": instances})["predictions"]
+        answer = self._ask(":predict", {"signature_name": signature, "instances": instances})
+        with self._reading():
+            return [prediction for prediction, _ in zip(answer["predictions"], instances, strict=True)]
 
     def search_files(self, contents, k, signature="search_bytes", **more):
         """The nearest items of each image file.
@@ -64,12 +69,27 @@ class RestClient:
         instances = [
             {"image_bytes": {"b64": base64.b64encode(content).decode()}, "k": k, **more} for content in contents
         ]
-        return [_items(answer) for answer in self.predict(signature, instances)]
+        return self._search(signature, instances)
 
     def search_images(self, images, k, signature="serving_default", **more):
         """The same for `(B, H, W, C)` pixels in the stored units."""
         instances = [{"images": image.tolist(), "k": k, **more} for image in images]
-        return [_items(answer) for answer in self.predict(signature, instances)]
+        return self._search(signature, instances)
+
+    def _search(self, signature, instances):
+        predictions = self.predict(signature, instances)
+        with self._reading():
+            return [_items(prediction) for prediction in predictions]
+
+    @contextlib.contextmanager
+    def _reading(self):
+        """What is read of an answer in other JSON is not there, or of another type."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.url} did not answer as TensorFlow Serving's REST API does for a model that keras-dhnn exported."
+            ) from error
 
     def _ask(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()

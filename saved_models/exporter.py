@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from keras_dhnn.saved_models.decoding import decodes
 from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.searcher import Searcher
+from keras_dhnn.saved_models.signature_names import file_signatures
 from keras_dhnn.saved_models.signatures import make_signatures
 from keras_dhnn.saved_models.warmup import FILE as WARMUP
 from keras_dhnn.saved_models.warmup import example_files, write_warmup
@@ -31,7 +32,7 @@ class Export:
         indexes: `{source: Index}` of what is searched.
         classes: class names.
         card: dictionary for JSON, the model card.
-        thumbnails: `{item key: bytes}` of small PNG files, may be empty.
+        thumbnails: `{image id: bytes}` of small PNG files, one for an image and its turns; may be empty.
     """
 
     encoders: dict
@@ -76,8 +77,7 @@ def make_warmup(specs, name):
         files = {}
         for source, spec in specs.items():
             if decodes(spec.channels, spec.dtype):
-                ours = [key for key in signatures if len(specs) == 1 or key.startswith((source, f"encode_{source}"))]
-                files |= dict.fromkeys(ours, example_files(spec))
+                files |= dict.fromkeys(file_signatures(source, list(specs)), example_files(spec))
         write_warmup(path, signatures, name, files)
 
     return warmup

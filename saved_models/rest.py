@@ -73,7 +73,8 @@ def format_error(message):
 
 
 def _dump(value):
-    return json.dumps(value, ensure_ascii=False).encode()
+    # A message may repeat a request's text that UTF-8 cannot hold, half of a surrogate pair.
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
 def _bad(message):
@@ -191,7 +192,10 @@ def _text_array(name, value):
 
 def _text(name, value):
     if isinstance(value, str):
-        return value.encode()
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise _bad(f"JSON string of input {name!r} holds half of a surrogate pair: {value[:40]!a}") from error
     if not _is_base64(value):
         raise _bad(f"JSON value of input {name!r} is neither a string nor {{'b64': ...}}")
     try:

@@ -22,11 +22,13 @@ class Searcher(tf.Module):
 
     def __init__(self, index, classes, name=None):
         super().__init__(name=name)
-        labels = np.asarray(index.labels, np.int32)
         # From 0 for items of no known class, which no search for a class may find.
-        self.retrieval = HammingRetrieval(index.codes, labels - UNKNOWN)
+        numbers = np.asarray(index.labels, np.int32) - UNKNOWN
+        self.retrieval = HammingRetrieval(index.codes, numbers)
         self.ids = _texts(index.ids, "ids")
-        self.labels = tf.Variable(labels, trainable=False, name="labels")
+        # Where codes are not grouped, the retrieval's labels are those of the items.
+        grouped = self.retrieval.positions is not None
+        self.numbers = tf.Variable(numbers, trainable=False, name="labels") if grouped else self.retrieval.labels
         self.classes = _texts(classes, "classes")
 
     def search(self, codes, k, class_name=None):
@@ -51,7 +53,7 @@ class Searcher(tf.Module):
         positions, distances = self.retrieval.search(codes, tf.reduce_max(tf.concat([k, [1]], 0)), label=label)
         found = (positions >= 0) & (tf.range(tf.shape(positions)[1])[None] < k[:, None])
         positions = tf.where(found, positions, 0)
-        labels = tf.where(found, tf.gather(self.labels, positions), UNKNOWN)
+        labels = tf.where(found, tf.gather(self.numbers, positions) + UNKNOWN, UNKNOWN)
         known = tf.where(labels >= 0, tf.gather(self.classes, tf.maximum(labels, 0)), "")
         return {
             "ids": tf.where(found, tf.gather(self.ids, positions), ""),

@@ -53,7 +53,8 @@ class ServedModel:
             )
         self.refresh()
         if self._current is None:
-            raise ValueError(f"{base} cannot be served: {self.states}")
+            ((number, (_, message)),) = self.states.items()
+            raise ValueError(f"Version {number} in {base} cannot be loaded: {message}")
 
     def refresh(self):
         """Loads the latest version, if it is another one; a broken one leaves what is served as it is."""
@@ -66,7 +67,7 @@ class ServedModel:
             version = _load(self.base / str(latest), latest)
         except Exception as error:  # Damaged files surface as almost anything.
             _LOG.warning("Version %s of %s cannot be loaded: %s", latest, self.name, error)
-            self.states[latest] = ("END", str(error))
+            self.states[latest] = ("END", str(error) or repr(error))
             return
         previous, self._current = self._current, version
         self.states[latest] = ("AVAILABLE", "")

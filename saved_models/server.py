@@ -1,6 +1,7 @@
 """A development server that answers TensorFlow Serving's REST API from an exported model."""
 
 import re
+import socket
 
 import anyio
 import uvicorn
@@ -21,6 +22,8 @@ MAX_RESULTS = 1_000_000
 _AT_WORK = 2
 # Of a body that is too large, so much is read (and forgotten), so that its sender reads the answer.
 _DRAINED = 1 << 30
+# Of a version's number, an int64.
+_DIGITS = 19
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
@@ -65,15 +68,23 @@ def make_app(model, max_body=MAX_BODY, max_batch=MAX_BATCH):
     return Starlette(routes=[Route("/{path:path}", answer, methods=methods)], exception_handlers={Exception: broken})
 
 
-def serve(model, host, port, **limits):
-    """Serves a model until interrupted; limits as of `make_app`."""
-    server(model, host, port, **limits).run()
+def listen(host, port):
+    """A socket at which clients may already wait; port 0 is any that is free.
+
+    Raises:
+        ValueError: if there is no such address here, or its port is not free.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = error.strerror.partition(" (while")[0]  # Python adds the address
+        raise ValueError(f"Cannot listen at {host}, port {port}: {reason}.") from error
 
 
-def server(model, host, port, **limits):
-    """The uvicorn server of a model, not yet running."""
-    app = make_app(model, **limits)
-    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_keep_alive=60))
+def server(model, **limits):
+    """The uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
+    return uvicorn.Server(uvicorn.Config(make_app(model, **limits), log_level="warning", timeout_keep_alive=60))
 
 
 async def _read(request, max_body):
@@ -95,7 +106,12 @@ def _checked_version(model, matched):
         raise ServingError(404, f"Servable not found for request: Latest({matched['name']})")
     if matched["label"]:
         raise ServingError(400, f"Unrecognized servable version label: {matched['label']}")
-    return int(matched["version"]) if matched["version"] else None
+    if not matched["version"]:
+        return None
+    # Python refuses to read thousands of digits.
+    if len(matched["version"]) > _DIGITS:
+        raise ServingError(400, f"A version has {_DIGITS} digits at most. Received: {len(matched['version'])} digits")
+    return int(matched["version"])
 
 
 def _predict(model, number, method, body, max_batch):

@@ -17,6 +17,18 @@ def search_stem(source, target, alone, in_class=False):
     return join("search" if alone else f"{source}_to_{target}", IN_CLASS if in_class else "")
 
 
+def file_signatures(source, targets):
+    """Names of the signatures that take image files of a source.
+
+    Args:
+        source: one of a model's sources.
+        targets: all that are searched.
+    """
+    alone = len(targets) == 1
+    stems = [search_stem(source, target, alone, in_class) for target in targets for in_class in (False, True)]
+    return [join(stem, "bytes") for stem in [join("encode", "" if alone else source), *stems]]
+
+
 def served_tasks(names):
     """The pairs (source of the image, source to search in) that a model's signatures offer, in the order of names.
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 def list_versions(base):
     """Numbers of the versions in a model's folder, ascending. Other folders, such as unfinished ones, are none."""
-    base = Path(base)
-    folders = base.iterdir() if base.is_dir() else ()
-    return sorted(int(path.name) for path in folders if path.name.isdecimal() and (path / "saved_model.pb").is_file())
+    return sorted(int(path.name) for path in _numbered(base) if (path / "saved_model.pb").is_file())
 
 
 def next_version(base):
-    """The number after the last one."""
-    return max(list_versions(base), default=0) + 1
+    """The number after the last one, also of folders that hold no version."""
+    return max((int(path.name) for path in _numbered(base)), default=0) + 1
+
+
+def _numbered(base):
+    base = Path(base)
+    return [path for path in base.iterdir() if path.name.isdecimal()] if base.is_dir() else []

@@ -12,12 +12,13 @@ from keras_dhnn.cli.options import DataFolder, Json, RunPath
 def export(
     run: RunPath,
     index: Annotated[
-        str,
+        list[str],
         typer.Option(
-            help="What is searched: database (of the run's split), all (all items), or a file of codes of this model.",
+            help="What is searched: database (of the run's split), all (all items), or a file of codes of this model. "
+            "Of two sources: --index pan=CODES --index mul=CODES.",
             metavar="database|all|CODES",
         ),
-    ] = "database",
+    ] = ("database",),
     name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Number of the version; by default the next.")] = None,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Small pictures of the items go with it.")] = False,
@@ -36,10 +37,12 @@ def export(
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
     from keras_dhnn.saved_models.exporter import read_card, read_signatures
+    from keras_dhnn.sources import sources_of
 
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)
     run.check_data(info)
+    index = _index(index, sources_of(info))
     path = export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
     card = read_card(path)
     if as_json:
@@ -49,3 +52,14 @@ def export(
     print(f"signatures: {', '.join(sorted(read_signatures(path)))}")
     for source, found in card["index"].items():
         print(f"searches {found['items']:,} items by their {card['bits']} bits of {source!r}")
+
+
+def _index(given, sources):
+    """The argument `index` of `export_run`; a path may hold "=", too."""
+    of_sources = dict(text.split("=", 1) for text in given if text.partition("=")[0] in sources and "=" in text)
+    if len(of_sources) == len(given):
+        return of_sources
+    if len(given) == 1:
+        return given[0]
+    choices = " ".join(f"--index {source}=CODES" for source in sources)
+    raise ValueError(f"Expected one --index, or one for each source: {choices}. Received: {' '.join(given)}")

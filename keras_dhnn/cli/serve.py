@@ -9,7 +9,7 @@ import typer
 
 def serve(
     export: Annotated[Path, typer.Argument(help="Folder of an exported model, RUN/export/NAME.", metavar="EXPORT")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8501,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for any that is free.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen at; by default only this machine reaches it.")] = (
         "127.0.0.1"
     ),
@@ -21,13 +21,15 @@ def serve(
     Ask it: keras-dhnn query --server http://localhost:8501/v1/models/NAME IMAGE
     """
     try:
-        from keras_dhnn.saved_models.server import serve as run
+        from keras_dhnn.saved_models.server import listen, server
     except ImportError as error:
         raise ImportError(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
     from keras_dhnn.saved_models.served_model import ServedModel
 
     model = ServedModel(export)
     model.follow()
-    number = model.version().number
-    print(f"Serving version {number} at http://{host}:{port}/v1/models/{model.name}", file=sys.stderr, flush=True)
-    run(model, host, port, max_body=max_body << 20, max_batch=max_batch)
+    listening = listen(host, port)
+    address = f"[{host}]" if ":" in host else host
+    url = f"http://{address}:{listening.getsockname()[1]}/v1/models/{model.name}"
+    print(f"Serving version {model.version().number} at {url}", file=sys.stderr, flush=True)
+    server(model, max_body=max_body << 20, max_batch=max_batch).run(sockets=[listening])

@@ -31,6 +31,24 @@ def test_items_are_those_of_a_stable_sort(k):
     assert np.array_equal(got["classes"].numpy().astype(str), np.array(["", "field", "sea"])[LABELS[order] + 1])
 
 
+def test_labels_are_those_of_a_stable_sort_where_codes_are_grouped():
+    codes, labels = np.repeat(CODES, 3, axis=0), np.repeat(LABELS, 3).astype(np.int32)
+    searcher = Searcher(Index(codes, np.arange(60).astype(str), labels, "m"), ["field", "sea"])
+    assert searcher.retrieval.positions is not None
+    assert Searcher(INDEX, ["field", "sea"]).retrieval.positions is None  # as the other tests have it
+    order = np.argsort(hamming_distances(QUERIES, codes), axis=1, kind="stable")
+    assert np.array_equal(searcher.search(QUERIES, tf.constant(60))["labels"], labels[order])
+
+
+def test_an_ungrouped_code_of_64_bits_takes_12_bytes_beside_its_key():
+    codes = np.random.default_rng(1).integers(0, 256, (5000, 8), np.uint8)
+    labels = np.arange(5000, dtype=np.int32) % 3 - 1
+    searcher = Searcher(Index(codes, np.arange(5000).astype(str), labels, "m"), ["field", "sea"])
+    numeric = sum(variable.numpy().nbytes for variable in searcher.variables if variable.dtype != tf.string)
+    assert numeric / 5008 == 12  # whole blocks of 16
+    assert np.array_equal(searcher.search(codes[::500], tf.constant(1))["labels"][:, 0], labels[::500])
+
+
 def test_a_query_ends_at_its_own_k():
     got = Searcher(INDEX, ["field", "sea"]).search(QUERIES, tf.constant([4, 1, 2]))
     order, distances = numpy_answer(4)

@@ -5,7 +5,7 @@ import threading
 import time
 
 from keras_dhnn.saved_models.served_model import ServedModel
-from keras_dhnn.saved_models.server import server
+from keras_dhnn.saved_models.server import listen, server
 
 MAX_BODY = 1 << 20
 
@@ -15,13 +15,15 @@ def serving(base):
     """Gives the port at which an exported model is served."""
     model = ServedModel(base)
     model.follow(seconds=0.1)
-    running = server(model, "127.0.0.1", 0, max_body=MAX_BODY, max_batch=8)
-    thread = threading.Thread(target=running.run)
+    listening = listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    running = server(model, max_body=MAX_BODY, max_batch=8)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
     while not running.started:
         time.sleep(0.01)
     try:
-        yield running.servers[0].sockets[0].getsockname()[1]
+        yield port
     finally:
         running.should_exit = True
         thread.join()

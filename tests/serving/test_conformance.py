@@ -1,13 +1,9 @@
 """The export in a process that knows nothing of us, against the model in Python."""
 
-import io
-import os
-import pickle
 import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,16 +12,10 @@ from PIL import Image
 from keras_dhnn.pipelines.image_file import read_image
 from keras_dhnn.saved_models.exporter import read_signatures
 from keras_dhnn.saved_models.warmup import FILE, read_warmup
+from tests.serving.elsewhere import answer, assert_same, encoded
 from tests.serving.tiny_run import expected
 
 K = 7
-SCRIPT = Path(__file__).with_name("answer.py")
-
-
-def encoded(image, kind):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, kind)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -94,26 +84,6 @@ def resized(run, info, images):
     return expected(run, info, np.concatenate([np.zeros((5, 16, 16, 3), np.uint8), shrunk]), K)
 
 
-def answer(python, folder, requests, scratch):
-    (scratch / "in").write_bytes(pickle.dumps([(name, inputs) for name, inputs, _ in requests], protocol=4))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    subprocess.run(
-        [python, "-I", SCRIPT, str(folder), str(scratch / "in"), str(scratch / "out")],
-        check=True,
-        cwd=scratch,
-        env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    return pickle.loads((scratch / "out").read_bytes())
-
-
-def assert_same(answers, requests):
-    for got, (signature, _, truth) in zip(answers, requests, strict=True):
-        assert got.keys() == truth.keys(), signature
-        for name, value in truth.items():
-            found = np.char.decode(got[name].astype("S")) if got[name].dtype == object else got[name]
-            assert np.array_equal(found, value), (signature, name)
-
-
 @pytest.fixture(scope="module")
 def answers(exported, requests, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("elsewhere")
@@ -139,7 +109,7 @@ def test_only_operations_of_stock_tensorflow(answers):
 def test_warmup_requests_parse_and_replay_in_every_signature(exported, tmp_path):
     requests = read_warmup(exported / "assets.extra" / FILE)
     assert sorted(name for name, _ in requests) == sorted(read_signatures(exported))
-    replayed = answer(sys.executable, exported, [(*request, None) for request in requests], tmp_path)
+    replayed = answer(sys.executable, exported, requests, tmp_path)
     for loader in ("load", "session"):
         for (name, _), got in zip(requests, replayed[loader], strict=True):
             assert got["codes"].shape[1] == 2

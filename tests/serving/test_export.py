@@ -1,8 +1,8 @@
 """Exporting and changing an export, by functions and by the command line: what is written, and what is refused."""
 
 import dataclasses
+import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run, RunError
 from keras_dhnn.saved_models.exporter import read_card
 from keras_dhnn.saved_models.index import Index
-from keras_dhnn.saved_models.versions import list_versions
+from keras_dhnn.saved_models.versions import list_versions, next_version
+from tests.serving.pictures import pictures
 from tests.serving.tiny_run import write_run
 
 
@@ -46,10 +47,9 @@ def test_assets_and_model_card(exported, run, info):
     assert items == item_keys(info, database, 4).tolist()
     assert card["index"]["image"]["items"] == len(items) == len(database)
     assert f"{info.ids[database[1] // 4]}@90" in items
-    with zipfile.ZipFile(exported / "assets" / "thumbnails.zip") as file:
-        names = file.read("names.txt").decode().splitlines()
-        assert set(names) == {item.split("@")[0] for item in items}
-        assert Image.open(file.open("0.png")).size == (16, 16)
+    found = pictures(exported)
+    assert found.keys() == {item.split("@")[0] for item in items}
+    assert Image.open(io.BytesIO(found[str(info.ids[database[1] // 4])])).size == (16, 16)
 
 
 def test_all_items_are_searched_with_index_all(run, info):
@@ -92,6 +92,22 @@ def test_versions_count_up_and_are_not_overwritten(run, info):
     with pytest.raises(RunError, match="7 exists already"):
         export_run(run, info, name="counted", version=7)
     assert (folder / "saved_model.pb").stat().st_mtime_ns == before
+
+
+def test_the_next_version_comes_after_numbered_folders_that_hold_none(tmp_path):
+    assert next_version(tmp_path / "nothing") == 1
+    for name in ("2", "10", "thumbs", ".11.preparing"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "2" / "saved_model.pb").touch()
+    assert (list_versions(tmp_path), next_version(tmp_path)) == ([2], 11)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../a", "..", ".", ".a", "a:b", "a b", "-a", "a?b", "é", "a\n", "/a"])
+def test_a_name_that_no_url_holds_is_refused_before_anything_is_written(run, info, name):
+    before = sorted(run.path.rglob("*"))
+    with pytest.raises(ValueError, match="is part of its URL"):
+        export_run(run, info, name=name)
+    assert sorted(run.path.rglob("*")) == before
 
 
 def test_a_version_that_fails_half_way_is_never_seen(run, info, monkeypatch):
@@ -140,6 +156,25 @@ def test_added_images_are_found_and_removed_items_are_not(base, tmp_path):
     assert read_card(fourth)["made_from_version"] == 3
 
 
+def test_pictures_follow_what_is_searched(run, info, tmp_path):
+    base = export_run(run, info, name="pictured", thumbnails=True, warmup=False).parent
+    Image.fromarray(np.full((100, 50, 3), (200, 10, 10), np.uint8)).save(tmp_path / "red.png")
+    items = (base / "1" / "assets" / "items.txt").read_text().splitlines()
+    image = items[0].split("@")[0]
+    turned = [item for item in items if item.split("@")[0] == image]
+    assert len(turned) == 4
+    before = pictures(base / "1")
+    added = pictures(add_images(base, [tmp_path / "red.png"]))
+    assert added.keys() - before.keys() == {str(tmp_path / "red.png")}
+    shown = np.asarray(Image.open(io.BytesIO(added[str(tmp_path / "red.png")])))
+    assert (shown == [200, 10, 10]).all()
+    assert pictures(remove_items(base, turned[1:])) == added
+    left = pictures(remove_items(base, [turned[0], str(tmp_path / "red.png")]))
+    assert left == {name: picture for name, picture in before.items() if name != image}
+    remove_items(base, [item for item in items if item not in turned])
+    assert not (base / "5" / "assets" / "thumbnails.zip").exists()
+
+
 def test_the_network_stays_the_same_and_the_graph_does_not_grow(base):
     keys = (base / "1" / "assets" / "items.txt").read_text().splitlines()
     for key in keys[:3]:
@@ -177,8 +212,3 @@ def test_export_by_the_command_line(run, info, command):
     result = json.loads(out)
     assert (status, result["path"]) == (0, str(run.path / "export" / "spoken" / "1"))
     assert {"serving_default", "search_bytes", "encode", "encode_bytes", "search_codes"} <= set(result["signatures"])
-
-
-def test_serve_refuses_a_folder_without_versions(command, tmp_path):
-    status, _, err = command("serve", tmp_path)
-    assert (status, "holds no version of a model" in err) == (2, True)

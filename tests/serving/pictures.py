@@ -1,0 +1,11 @@
+"""The small pictures that lie beside an export."""
+
+import zipfile
+
+
+def pictures(folder):
+    """`{image id: bytes}` of a version's PNG files."""
+    with zipfile.ZipFile(folder / "assets" / "thumbnails.zip") as file:
+        names = file.read("names.txt").decode().splitlines()
+        assert len(file.namelist()) == len(names) + 1
+        return {name: file.read(f"{number}.png") for number, name in enumerate(names)}
