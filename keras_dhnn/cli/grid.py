@@ -34,8 +34,8 @@ def grid(
         list[str] | None,
         typer.Option(
             help="A setting and its values, e.g. --over s=0.25,0.5; repeat it for more. The last two are the rows and "
-            "columns of the tables, each combination of the others has a table of its own. Short names: s, eta, l; "
-            "else a setting as for --set, or its last part.",
+            "columns of the tables, each combination of the others has a table of its own. Short names: s, eta, l, "
+            "of two image sources alpha, beta, gamma; else a setting as for --set, or its last part.",
             metavar="NAME=VALUE,...",
         ),
     ] = None,
@@ -97,7 +97,7 @@ def grid(
     axes = [Axis.parse(text) for text in request["over"]]
     info = DatasetInfo.load(data / request["base"]["data"]["name"]) if resume else prepared(data, experiment.data.name)
     base = base_experiment(request)
-    grid_experiments(base, axes, info if request["paper_eta"] else None)
+    grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
         create_job(path, "grid", request, info)
     else:

@@ -47,9 +47,9 @@ def tune(
     vary: Annotated[
         str | None,
         typer.Option(
-            help="What is searched, by default s,eta. Also, in ranges of their own: bits, hidden, dropout, "
-            "weight_decay, batch_size, pair_weighting, penalty, quantization, head.learning_rate, "
-            "fine_tune.learning_rate, fine_tune.backbone_learning_rate, fine_tune.cut.",
+            help="What is searched, by default s,eta, and of two image sources alpha,beta,gamma. Also, in ranges of "
+            "their own: bits, hidden, dropout, weight_decay, batch_size, pair_weighting, penalty, quantization, "
+            "head.learning_rate, fine_tune.learning_rate, fine_tune.backbone_learning_rate, fine_tune.cut.",
             metavar="NAME,...",
         ),
     ] = None,
@@ -124,7 +124,7 @@ def tune(
         info = prepared(data, experiment.data.name)
         request = {
             "base": json.loads(experiment.to_json()),
-            "space": _space(vary, space, experiment).to_json(),
+            "space": _space(vary, space, experiment, info).to_json(),
             "tuner": tuner,
             "trials": None if tuner == "grid" else _TRIALS,
         }
@@ -136,16 +136,20 @@ def tune(
     _search(path, request, info, part, hours, quiet, as_json)
 
 
-def _space(vary, file, experiment):
-    from keras_dhnn.tuning.space import DEFAULT, Space
+def _space(vary, file, experiment, info):
+    from keras_dhnn.tuning.space import Space
+    from keras_dhnn.tuning.weights import check_weights, default_names
 
     if file is not None:
         if vary is not None:
             raise ValueError("--space says all that is searched. Leave out --vary.")
         if not file.is_file():
             raise ValueError(f"There is no file {file}. Expected a search space in JSON: keras-dhnn tune --help")
-        return Space.from_json(file.read_text(), experiment)
-    return Space.of([name.strip() for name in vary.split(",")] if vary else DEFAULT, experiment)
+        space = Space.from_json(file.read_text(), experiment)
+    else:
+        space = Space.of([name.strip() for name in vary.split(",")] if vary else default_names(info), experiment)
+    check_weights(space.parts, info)
+    return space
 
 
 def _search(path, request, info, part, hours, quiet, as_json):

@@ -1,6 +1,7 @@
 """Searches and grids as their user meets them."""
 
 import csv
+import importlib
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from keras_dhnn import cli
 from keras_dhnn.config import Experiment
 from keras_dhnn.tuning import hypermodel, series
+from tests.dual import make_dual_dataset
 from tests.fakes import make_coloured_dataset
 
 SETTINGS = {
@@ -35,6 +37,7 @@ CHANGES = [text for name, value in SETTINGS.items() for text in ("--set", f"{nam
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     make_coloured_dataset(root / "data" / "coloured")
+    make_dual_dataset(root / "data" / "twins")
     return root
 
 
@@ -165,6 +168,40 @@ def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
     with pytest.raises(pytest.fail.Exception, match="scored"):
         run("tune", "coloured", *places(root), "--trials", "2", "--quiet", "--set", "model.bits=16")
     assert [experiment.data.validation for experiment in seen] == [0.1, 0.1]
+
+
+def test_tune_searches_the_weights_that_have_an_effect(root, run, monkeypatch):
+    seen = []
+    # The package holds the verb by the name of its module.
+    module = importlib.import_module("keras_dhnn.cli.tune")
+    monkeypatch.setattr(module, "_search", lambda path, request, *_: seen.append(request["space"]))
+    for name in ("coloured", "twins"):
+        assert run("tune", name, *CHANGES, *places(root, f"space-{name}"))[0] == 0
+    assert [list(space) for space in seen] == [
+        ["loss.similarity_factor", "loss.eta"],
+        ["loss.alpha", "loss.beta", "loss.gamma"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("twins", ("tune", "--vary", "s,eta"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("twins", ("tune", "--space", "eta.json"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("coloured", ("tune", "--vary", "gamma"), "gamma. Its objective has the weights: eta"),
+        ("twins", ("grid", "--over", "eta=0.1,1"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("twins", ("grid", "--over", "s=0.5", "--paper-eta"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("coloured", ("grid", "--over", "alpha=0,1"), "alpha. Its objective has the weights: eta"),
+    ],
+)
+def test_weights_without_an_effect_are_refused(root, run, tmp_path, monkeypatch, name, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eta.json").write_text('{"eta": [0.1, 1]}')
+    verb, *arguments = arguments
+    status, out, err = run(verb, name, *CHANGES, *places(root, "useless"), *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert not (root / "runs" / "useless").exists()
 
 
 GRID = ("--over", "s=0.25,0.5", "--over", "eta=5,50", "--paper-eta")

@@ -54,32 +54,33 @@ def test_axis_refuses_what_is_none(text):
         Axis.parse(text)
 
 
-def test_cells_are_all_combinations_the_last_varying_fastest():
-    experiments = grid_experiments(BASE, AXES)
+def test_cells_are_all_combinations_the_last_varying_fastest(info):
+    experiments = grid_experiments(BASE, AXES, info)
     assert list(experiments)[:4] == [("0.25", "5"), ("0.25", "50"), ("0.25", "500"), ("0.5", "5")]
     assert experiments["0.5", "50"] == BASE.override("loss.similarity_factor=0.5", "loss.eta=50")
 
 
 @pytest.mark.parametrize("axes", [[], [AXES[0], AXES[0]]])
-def test_a_setting_stands_on_one_axis(axes):
+def test_a_setting_stands_on_one_axis(info, axes):
     with pytest.raises(ValueError, match="each once"):
-        grid_experiments(BASE, axes)
+        grid_experiments(BASE, axes, info)
 
 
 def test_papers_eta_is_converted_for_the_batch_and_s_of_each_cell(info):
-    experiments = grid_experiments(BASE.override("training.batch_size=20"), AXES, info)
+    experiments = grid_experiments(BASE.override("training.batch_size=20"), AXES, info, paper_eta=True)
     assert experiments["0.25", "50"].loss.eta == eta_in_means(50, 20, 0.25) == 20.0
 
 
 def test_papers_eta_is_converted_for_the_bank(info):
     # 36 images of 3 classes in 4 turns; of each class's 12, 3 are queries, and 1 of the other 9 validates: 96 are left.
-    experiments = grid_experiments(BASE.override("loss.pairs=memory", "loss.penalty=32"), AXES, info)
+    base = BASE.override("loss.pairs=memory", "loss.penalty=32")
+    experiments = grid_experiments(base, AXES, info, paper_eta=True)
     assert experiments["0.25", "50"].loss.eta == pytest.approx(50 / (96 * 0.5))  # P = 32 of 64 bits: s = 0.5
 
 
 def test_papers_eta_wants_plain_means(info):
     with pytest.raises(ValueError, match=r"loss.pair_weighting=mean.*'balanced'"):
-        grid_experiments(BASE.override("loss.pair_weighting=balanced"), AXES, info)
+        grid_experiments(BASE.override("loss.pair_weighting=balanced"), AXES, info, paper_eta=True)
 
 
 def test_grid_has_the_scores_of_each_cell_and_the_reasons_of_those_that_failed(fitted, info, tmp_path):
