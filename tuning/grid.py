@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keras_dhnn.fit import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.network import no_bar
+from keras_dhnn.sources import sources_of, task_name, tasks_of
 from keras_dhnn.tuning.names import setting
 from keras_dhnn.tuning.series import fit_series
 from keras_dhnn.tuning.weights import check_weights
@@ -95,16 +96,17 @@ def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar
         inner_bar: the same for the parts of one.
 
     Returns:
-        Dictionary for JSON: `data`, `synthetic`, `over` ({name: values}), `paper_eta`, and `cells`, each `at` ({name:
-        value}), `settings` that it has beside `base` ({setting: value}), and `map`, `val_map`, `distinct_codes`,
-        `seconds`, or `failed`.
+        Dictionary for JSON: `data`, `synthetic`, `over` ({name: values}), `paper_eta`, `tasks` (their names of two
+        sources, both directions across first; none of one), and `cells`, each `at` ({name: value}), `settings` that it
+        has beside `base` ({setting: value}), and `map`, `val_map`, `distinct_codes`, `seconds`, of two sources `tasks`
+        ({name: mAP}, `map` being the mean of both directions), or `failed`.
     """
     experiments = grid_experiments(base, axes, info, paper_eta=paper_eta)
     names = {" ".join(f"{a.name}={v}" for a, v in zip(axes, values, strict=True)): values for values in experiments}
     rows = fit_series(
         {name: experiments[values] for name, values in names.items()}, info, folder, bar=bar, inner_bar=inner_bar
     )
-    cells = []
+    cells, sources = [], sources_of(info)
     for name, values in names.items():
         settings = experiments[values].settings
         cells.append(
@@ -119,6 +121,7 @@ def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar
         "synthetic": info.synthetic,
         "over": {axis.name: list(axis.values) for axis in axes},
         "paper_eta": paper_eta,
+        "tasks": [task_name(task) for task in tasks_of(sources)] if len(sources) > 1 else [],
         "base": json.loads(base.to_json()),
         "cells": cells,
     }

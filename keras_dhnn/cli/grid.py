@@ -176,14 +176,32 @@ def _draw(path, result, best, score):
 
 def _print(path, result, best, score, figure):
     from rich.console import Console
-    from rich.table import Table
-
-    from keras_dhnn.tuning.tables import grid_tables, place_of, table_of
 
     console = Console(soft_wrap=True)
+    # Of two sources the mean of both directions is in the heat map, and each direction has tables of its own.
+    directions = {task: f"mAP {task.replace('->', ' -> ')}" for task in result["tasks"][:2]} if score == "map" else {}
+    for one, title in (directions or {score: _SCORES[score]}).items():
+        _print_tables(console, result, one, title)
+    where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
+    which = "Best mean of both directions" if directions else "Best"
+    console.print(f"{which}: {best[score]:.4f} at {where}", highlight=False)
+    for cell in result["cells"]:
+        if "failed" in cell:
+            where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
+            console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
+    console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
+    console.print(f"{figure}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+
+
+def _print_tables(console, result, score, score_title):
+    from rich.table import Table
+
+    from keras_dhnn.tuning.tables import best_cell, grid_tables, place_of, table_of
+
+    best = best_cell(result, score)
     tables, (down, rows), (across, columns) = grid_tables(result, score)
     for name, values in tables.items():
-        title = ", ".join(text for text in (_SCORES[score], _title(result, best), name) if text)
+        title = ", ".join(text for text in (score_title, _title(result, best), name) if text)
         table = Table(title=title, title_justify="left")
         table.add_column(down)
         for column in columns:
@@ -194,14 +212,6 @@ def _print(path, result, best, score, figure):
             ]
             table.add_row(row, *(_cell(value, mark) for value, mark in zip(scores, marks, strict=True)))
         console.print(table)
-    where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
-    console.print(f"Best: {best[score]:.4f} at {where}", highlight=False)
-    for cell in result["cells"]:
-        if "failed" in cell:
-            where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
-            console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
-    console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
-    console.print(f"{figure}  the table as a heat map", highlight=False)
 
 
 def _cell(value, best):

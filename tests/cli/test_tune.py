@@ -230,6 +230,26 @@ def test_grid_prints_a_table_and_resumes(root, run, monkeypatch):
     assert [cell["at"] for cell in result["cells"]][1] == {"s": "0.25", "eta": "50"}
 
 
+def test_grid_of_two_sources_has_a_table_for_each_direction(root, run):
+    axes = ("--over", "alpha=0,1", "--over", "beta=0.1,10")
+    status, out, _ = run("grid", "twins", *CHANGES, *places(root, "directions"), *axes, "--quiet")
+    assert status == 0
+    rows = list(csv.DictReader((root / "runs" / "directions" / "cells.csv").open()))
+    assert [(row["alpha"], row["beta"]) for row in rows] == [("0", "0.1"), ("0", "10"), ("1", "0.1"), ("1", "10")]
+    for row in rows:
+        across = [float(row["map pan->mul"]), float(row["map mul->pan"])]
+        assert float(row["map"]) == pytest.approx(sum(across) / 2)
+        assert 0 < float(row["map mul->mul"]) <= 1
+    tables = out.split("mAP ")[1:]
+    for task, table in zip(("pan->mul", "mul->pan"), tables, strict=True):
+        assert table.startswith(task.replace("->", " -> "))
+        scores = [float(row[f"map {task}"]) for row in rows]
+        for score in scores:
+            assert f"{score:.4f}" in table
+        assert f"*{max(scores):.4f}" in table
+    assert f"Best mean of both directions: {max(float(row['map']) for row in rows):.4f} at" in out
+
+
 def test_grid_by_validation_marks_another_score(root, run):
     _, out, _ = run("grid", "--resume", root / "runs" / "grid", "--data", root / "data", "--validation", "--quiet")
     rows = list(csv.DictReader((root / "runs" / "grid" / "cells.csv").open()))
