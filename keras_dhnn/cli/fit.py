@@ -23,6 +23,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 # How networks of two sources learn from random weights: docs/cross-source.md.
 SCRATCH = (
@@ -46,6 +47,7 @@ _TWINS = {
 
 
 def fit(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, ucmd-dual, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -103,6 +105,8 @@ def fit(
     from keras_dhnn.runs import Run
 
     bar = bars(quiet)
+    if resume is not None:
+        refuse_beside_resume(context, "strategy")
 
     def choose():
         return chosen_experiment(

@@ -22,11 +22,13 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
 
 def grid(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -85,6 +87,7 @@ def grid(
     from keras_dhnn.tuning.job import check_job, create_job, open_job
 
     if resume is not None:
+        refuse_beside_resume(context, "validation")
         path, request = resume, open_job(resume, "grid")
     else:
         if paper_eta:

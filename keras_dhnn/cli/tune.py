@@ -24,12 +24,14 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _TRIALS = 20
 _PRINTED = 5
 
 
 def tune(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -109,6 +111,7 @@ def tune(
 
     part = role()
     if resume is not None:
+        refuse_beside_resume(context, "trials", "hours")
         path, request = resume, open_job(resume, "tune")
         info = DatasetInfo.load(data / request["base"]["data"]["name"])
         check_job(path, request, info)

@@ -150,7 +150,6 @@ def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
         (("--vary", "sigma"), "'sigma'"),
         (("--space", "nowhere.json"), "nowhere.json"),
         (("--set", "data.validation=0"), "data.validation=0.1"),
-        (("--resume", "nowhere"), "nothing to continue at nowhere"),
     ],
 )
 def test_mistakes_are_one_message(root, run, arguments, message):
@@ -158,6 +157,39 @@ def test_mistakes_are_one_message(root, run, arguments, message):
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["tune", "grid"])
+def test_there_must_be_something_to_continue(run, verb):
+    status, _, err = run(verb, "--resume", "nowhere")
+    assert (status, "nothing to continue at nowhere" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("tune", "coloured", "--vary", "s", "--trials", "3", "--hours", "1"), "NAME, --vary"),
+        (("tune", "--space", "a.json", "--set", "seed=1", "--tuner", "grid", "--quiet"), "--tuner, --space, --set"),
+        (
+            ("tune", "--config", "a.json", "--seed", "0", "--name", "other", "--synthetic"),
+            "--config, --synthetic, --name, --seed",
+        ),
+        (("grid", "--over", "s=1", "--paper-eta", "--validation", "--json"), "--over, --paper-eta"),
+        (("grid", "--runs", "runs", "--queries", "0.1"), "--queries, --runs"),
+        (("fit", "coloured", "--bits", "16", "--group-pattern", "a"), "NAME, --bits, --group-pattern"),
+        (("fit", "--protocol", "paper", "--strategy", "mirrored", "--backbone", "cnn_f"), "--protocol, --backbone"),
+    ],
+)
+def test_resume_names_the_options_that_it_would_drop(run, arguments, named):
+    status, out, err = run(*arguments, "--resume", "nowhere", "--data", "data")
+    assert (status, out) == (2, "")
+    assert f"Leave out {named}, or start anew" in err
+
+
+def test_a_search_takes_more_trials_when_it_is_continued(tuned, root, run, monkeypatch):
+    monkeypatch.setattr(hypermodel, "measure", lambda *_, **__: pytest.fail("trained"))
+    again = ("tune", "--resume", tuned[0], "--data", root / "data", "--trials", "9", "--hours", "1", "--quiet")
+    assert run(*again)[0] == 0
 
 
 def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
