@@ -189,7 +189,7 @@ def chosen_experiment(
     # Data that are not there are complained about later, when it is known whether a twin will do.
     info = DatasetInfo.load(data / name) if name is not None and (data / name).exists() else None
     if config is not None:
-        experiment = Experiment.from_json(config.read_text())
+        experiment = read_settings(config, Experiment.from_json)
         if name is not None:
             experiment = experiment.override(f"data.name={name}")
     elif name is not None:
@@ -212,6 +212,20 @@ def chosen_experiment(
     elif backbone and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
+
+
+def read_settings(path, parse):
+    """What `parse` makes of the JSON text in a file that the user named; its errors name the file.
+
+    Raises:
+        ValueError: if there is no such file, or `parse` refuses the text.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}. Expected JSON, see --help.")
+    try:
+        return parse(path.read_text(errors="replace"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _backbone_changes(backbone):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, read_settings, twin
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.options import (
     Backbone,
@@ -146,9 +146,7 @@ def _space(vary, file, experiment, info):
     if file is not None:
         if vary is not None:
             raise ValueError("--space says all that is searched. Leave out --vary.")
-        if not file.is_file():
-            raise ValueError(f"There is no file {file}. Expected a search space in JSON: keras-dhnn tune --help")
-        space = Space.from_json(file.read_text(), experiment)
+        space = read_settings(file, lambda text: Space.from_json(text, experiment))
     else:
         space = Space.of([name.strip() for name in vary.split(",")] if vary else default_names(info), experiment)
     check_weights(space.parts, info)

@@ -209,6 +209,14 @@ def test_ablation_prints_table_iv_and_keeps_finished_rows(root, capfd, monkeypat
     assert f"{table['rows'][0]['tasks']['pan->mul']:.4f}" in out
 
 
+def test_ablation_into_a_file_is_one_message(root, tmp_path, capfd):
+    (tmp_path / "runs").write_text("a file where a folder must be")
+    where = ("--data", root / "data", "--runs", tmp_path / "runs", "--quiet")
+    assert invoke("ablate", "twins", *SMALL, *where) == 2
+    err = capfd.readouterr().err
+    assert f"keras-dhnn: {tmp_path / 'runs' / 'twins-grouped-ablation'}: Not a directory. Check that this path" in err
+
+
 def test_sweep_takes_the_values_of_the_paper():
     from keras_dhnn.ablation import rows_of
     from keras_dhnn.config import Experiment

@@ -148,7 +148,8 @@ def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
         (("--tuner", "annealing"), "bayesian, random, hyperband, grid"),
         (("--vary", "turns"), "--space"),
         (("--vary", "sigma"), "'sigma'"),
-        (("--space", "nowhere.json"), "nowhere.json"),
+        (("--space", "nowhere.json"), "There is no file nowhere.json"),
+        (("--config", "nowhere.json"), "There is no file nowhere.json"),
         (("--set", "data.validation=0"), "data.validation=0.1"),
     ],
 )
@@ -157,6 +158,43 @@ def test_mistakes_are_one_message(root, run, arguments, message):
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["fit", "grid", "tune"])
+def test_a_config_that_is_none_is_named(root, run, tmp_path, verb):
+    (tmp_path / "text.json").write_bytes(b"\xff learning rate 3")
+    (tmp_path / "other.json").write_text('{"loss": {"etta": 1}}')
+    for name, message in ((".", "no file"), ("text.json", "not JSON"), ("other.json", "'loss.etta'")):
+        status, out, err = run(verb, "coloured", "--config", tmp_path / name, *places(root, "config"))
+        assert (status, out) == (2, "")
+        assert message in err
+        assert str(tmp_path / name) in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("verb", "blocked"), [("tune", "trials"), ("grid", "rows")])
+def test_a_file_in_the_way_of_a_folder_is_named(root, run, tmp_path, verb, blocked):
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / blocked).write_text("a file where a folder must be")
+    where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
+    status, out, err = run(verb, "coloured", *CHANGES, *where, *(["--over", "s=1"] if verb == "grid" else []))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"keras-dhnn: {tmp_path / 'job' / blocked}")
+    assert "Check that this path" in err
+
+
+def test_a_full_disk_is_one_message(root, run, tmp_path, monkeypatch):
+    failed = {"failed": "not tried"}
+    monkeypatch.setattr("keras_dhnn.tuning.grid.fit_series", lambda names, *_, **__: dict.fromkeys(names, failed))
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / ".grid.json.partial").symlink_to("/dev/full")
+    where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
+    status, out, err = run("grid", "coloured", *CHANGES, *where, "--over", "s=1")
+    assert (status, out) == (2, "")
+    assert err == (
+        f"keras-dhnn: {tmp_path / 'job' / 'grid.json'}: No space left on device. Free space there, then run the same "
+        "command again.\n"
+    )
 
 
 @pytest.mark.parametrize("verb", ["tune", "grid"])
