@@ -115,7 +115,7 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
     if not base.data.validation:
         raise ValueError("A search validates on items held out of the database: give --set data.validation=0.1")
     oracle = make_oracle(tuner, trials=trials, epochs=base.head.epochs + base.fine_tune.epochs, seed=seed)
-    oracle.verbose = 0
+    oracle.verbose, oracle.is_chief = 0, role() == "chief"
     if hours is not None:
         oracle.deadline = time.monotonic() + 3600 * hours
     # KerasTuner prints what it does; results alone go to stdout.

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -349,34 +350,71 @@ def test_a_grid_that_failed_everywhere_is_an_error(root, run):
     assert (status, "multiple of 8" in err) == (2, True)
 
 
-@pytest.mark.slow
-def test_a_chief_and_two_workers_search_together(root):
-    """Three processes of one command on loopback; one point of the space fails, on whichever worker gets it."""
-    space = root / "parallel.json"
-    space.write_text('{"eta": {"min": 0.01, "max": 1, "log": true}, "bits": [16, 32, 12]}')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "keras_dhnn", "tune", "coloured", *CHANGES, *places(root, "together"), "--quiet"]
-    command += ["--space", str(space), "--tuner", "random", "--trials", "12", "--json"]
-    parallel = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    processes = {
-        name: subprocess.Popen(
-            command,
-            env={**os.environ, **parallel, "KERASTUNER_TUNER_ID": name},
+class Together:
+    """Processes of one search on loopback, by their names.
+
+    Args:
+        root: the project.
+        name: of the search.
+        space: its space.
+        trials: how many.
+    """
+
+    def __init__(self, root, name, space, trials):
+        self.path, self.data, self.processes = root / "runs" / name, root / "data", {}
+        file = root / f"{name}.json"
+        file.write_text(json.dumps(space))
+        self.new = ["coloured", *CHANGES, *places(root, name), "--space", str(file), "--tuner", "random"]
+        self.new += ["--trials", str(trials)]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def start(self, name, resume=False):
+        asked = ["--resume", str(self.path), "--data", str(self.data)] if resume else self.new
+        parallel = {"TUNER_ID": name, "ORACLE_IP": "127.0.0.1", "ORACLE_PORT": str(self.port)}
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", "keras_dhnn", "tune", *asked, "--quiet", "--json"],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **{f"KERASTUNER_{key}": parallel[key] for key in parallel}},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for name in ("chief", "worker0", "worker1")
-    }
-    try:
-        outputs = {name: process.communicate(timeout=240) for name, process in processes.items()}
-    finally:
-        for process in processes.values():
+
+    def kill_in_trial(self, trial, name):
+        """Kills a process when a trial is under way, which no other is; gives what the trial's file says."""
+        file, deadline = self.path / "trials" / f"trial_{trial}" / "trial.json", time.monotonic() + 240
+        while not file.exists():
+            assert self.processes[name].poll() is None, self.processes[name].communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.processes[name].kill()
+        self.processes[name].communicate()
+        return json.loads(file.read_text())
+
+    def end(self):
+        """`{name: (stdout, stderr)}` of all processes, each of which ends well."""
+        outputs = {name: process.communicate(timeout=240) for name, process in self.processes.items()}
+        for name, process in self.processes.items():
+            assert process.returncode == 0, outputs[name][1]
+        return outputs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for process in self.processes.values():
             process.kill()
-    for name, process in processes.items():
-        assert process.returncode == 0, outputs[name][1]
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_search_together(root):
+    """Three processes of one command; one point of the space fails, on whichever worker gets it."""
+    space = {"eta": {"min": 0.01, "max": 1, "log": True}, "bits": [16, 32, 12]}
+    with Together(root, "together", space, 12) as search:
+        for name in ("chief", "worker0", "worker1"):
+            search.start(name)
+        outputs = search.end()
     for name in ("worker0", "worker1"):
         assert outputs[name][0] == ""
         assert f"{name} is done" in outputs[name][1]
@@ -387,7 +425,28 @@ def test_a_chief_and_two_workers_search_together(root):
         failed = trial["settings"]["model.bits"] == 12
         assert trial["status"] == ("failed" if failed else "completed")
         assert ("multiple of 8" in (trial["reason"] or "")) == failed
-    path = root / "runs" / "together"
-    results = [json.loads(file.read_text()) for file in path.glob("trials/trial_*/result.json")]
+    results = [json.loads(file.read_text()) for file in search.path.glob("trials/trial_*/result.json")]
     assert {result["worker"] for result in results} == {"worker0", "worker1"}
-    assert json.loads((path / "winner.json").read_text())["map"]["expected"] > 0.3
+    assert json.loads((search.path / "winner.json").read_text())["map"]["expected"] > 0.3
+
+
+@pytest.mark.slow
+def test_a_worker_and_then_the_chief_are_killed_and_started_again(root):
+    """The worker gets its trial back; the chief, when it is there again, the result of a worker that outlived it."""
+    with Together(root, "killed-both", {"eta": {"min": 0.01, "max": 1, "log": True}}, 3) as search:
+        search.start("chief")
+        search.start("worker0")
+        first = search.kill_in_trial(0, "worker0")
+        assert first["status"] == "RUNNING"
+        search.start("worker0")
+        second = search.kill_in_trial(1, "chief")
+        assert second["status"] == "RUNNING"
+        search.start("chief", resume=True)
+        outputs = search.end()
+    assert "worker0 is done" in outputs["worker0"][1]
+    trials = json.loads(outputs["chief"][0])["trials"]
+    assert [trial["status"] for trial in trials] == ["completed"] * 3
+    for trial, before in zip(trials, (first, second), strict=False):
+        assert trial["settings"]["loss.eta"] == before["hyperparameters"]["values"]["loss.eta"]
+    oracle = json.loads((search.path / "trials" / "oracle.json").read_text())
+    assert oracle["end_order"] == ["0", "1", "2"]  # none twice
