@@ -186,7 +186,12 @@ def environment(seed, info):
 def write_text(path, text):
     """Writes a text file whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
+    try:
+        partial.write_text(text)
+    except OSError as error:
+        # Of a full disk the system names no file.
+        error.filename = error.filename or str(path)
+        raise
     os.replace(partial, path)
 
 

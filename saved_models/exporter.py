@@ -49,6 +49,9 @@ def write_version(folder, export, warmup):
         folder: Path. Nothing in it may be looked at before this returns.
         export: the `Export`.
         warmup: function `warmup(path, signatures)` that writes the warm-up requests; None leaves them out.
+
+    Raises:
+        OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
     """
     root = tf.Module(name="export")
     for source, encoder in export.encoders.items():
@@ -57,7 +60,10 @@ def write_version(folder, export, warmup):
     root.searchers = list(searchers.values())
     with tempfile.TemporaryDirectory() as assets:
         root.assets = [tf.saved_model.Asset(str(path)) for path in _write_assets(Path(assets), export)]
-        tf.saved_model.save(root, str(folder), signatures=make_signatures(export.encoders, searchers))
+        try:
+            tf.saved_model.save(root, str(folder), signatures=make_signatures(export.encoders, searchers))
+        except tf.errors.OpError as error:
+            raise OSError(f"{folder} cannot be written: {error.message}") from error
     (folder / EXTRA).mkdir()
     for source, index in export.indexes.items():
         index.save(folder / EXTRA / _index_name(source, export.indexes))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from keras_dhnn.fit import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.network import no_bar
+from keras_dhnn.sources import sources_of, task_name, tasks_of
 from keras_dhnn.tuning.names import setting
 from keras_dhnn.tuning.series import fit_series
+from keras_dhnn.tuning.weights import check_weights
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,30 @@ class Axis:
         return cls(name, setting(name), values)
 
 
-def grid_experiments(base, axes, paper_info=None):
+def grid_experiments(base, axes, info, *, paper_eta=False):
     """The experiments of a grid.
 
     Args:
         base: the `Experiment` that is varied.
         axes: `Axis` list; the last varies fastest.
-        paper_info: `DatasetInfo` if eta, on an axis or in `base`, is in the papers' units: it is converted to ours for
-            the pairs and s of each cell.
+        info: `DatasetInfo` of the prepared data set.
+        paper_eta: whether eta, on an axis or in `base`, is in the papers' units: it is converted to ours for the pairs
+            and s of each cell.
 
     Returns:
         `{values: Experiment}`; values is a tuple of texts, one an axis.
 
     Raises:
-        ValueError: if two axes are one setting, or a value is not allowed.
+        ValueError: if two axes are one setting, a value is not allowed, or a weight has no effect on the data set.
     """
     paths = [axis.path for axis in axes]
     if not axes or len(set(paths)) < len(paths):
         raise ValueError(f"A grid goes over one setting or more, each once. Received: {', '.join(paths) or 'none'}")
+    check_weights([*paths, *(["loss.eta"] if paper_eta else [])], info)
     experiments = {}
     for values in itertools.product(*(axis.values for axis in axes)):
         experiment = base.override(*(f"{path}={value}" for path, value in zip(paths, values, strict=True)))
-        experiments[values] = experiment if paper_info is None else _in_means(experiment, paper_info)
+        experiments[values] = _in_means(experiment, info) if paper_eta else experiment
     return experiments
 
 
@@ -92,16 +96,17 @@ def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar
         inner_bar: the same for the parts of one.
 
     Returns:
-        Dictionary for JSON: `data`, `synthetic`, `over` ({name: values}), `paper_eta`, and `cells`, each `at` ({name:
-        value}), `settings` that it has beside `base` ({setting: value}), and `map`, `val_map`, `distinct_codes`,
-        `seconds`, or `failed`.
+        Dictionary for JSON: `data`, `synthetic`, `over` ({name: values}), `paper_eta`, `tasks` (their names of two
+        sources, both directions across first; none of one), and `cells`, each `at` ({name: value}), `settings` that it
+        has beside `base` ({setting: value}), and `map`, `val_map`, `distinct_codes`, `seconds`, of two sources `tasks`
+        ({name: mAP}, `map` being the mean of both directions), or `failed`.
     """
-    experiments = grid_experiments(base, axes, info if paper_eta else None)
+    experiments = grid_experiments(base, axes, info, paper_eta=paper_eta)
     names = {" ".join(f"{a.name}={v}" for a, v in zip(axes, values, strict=True)): values for values in experiments}
     rows = fit_series(
         {name: experiments[values] for name, values in names.items()}, info, folder, bar=bar, inner_bar=inner_bar
     )
-    cells = []
+    cells, sources = [], sources_of(info)
     for name, values in names.items():
         settings = experiments[values].settings
         cells.append(
@@ -116,6 +121,7 @@ def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar
         "synthetic": info.synthetic,
         "over": {axis.name: list(axis.values) for axis in axes},
         "paper_eta": paper_eta,
+        "tasks": [task_name(task) for task in tasks_of(sources)] if len(sources) > 1 else [],
         "base": json.loads(base.to_json()),
         "cells": cells,
     }
@@ -125,7 +131,6 @@ def _scores(row):
     if "failed" in row:
         return {"failed": row["failed"]}
     names = ("val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split", "seed")
-    # Of two sources `map` is the mean of both directions.
     tasks = {task: scores["map"]["expected"] for task, scores in row.get("tasks", {}).items()}
     scores = {"map": row["map"]["expected"], **{name: row[name] for name in names}}
     return {**scores, "tasks": tasks} if tasks else scores

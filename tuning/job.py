@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.runs import RunError, write_json
 
 
@@ -41,6 +42,29 @@ def open_job(path, verb):
     if request["verb"] != verb:
         raise RunError(f"{path.parent} was made by another command. Continue it: keras-dhnn {request['verb']} --resume")
     return request
+
+
+def check_worker(path, space, info):
+    """Raises `RunError` if a worker would train something else than its chief has asked for.
+
+    Args:
+        path: the search's folder. Where it is not shared with the chief there is nothing to compare with.
+        space: the worker's `Space`.
+        info: `DatasetInfo` of the worker's prepared data set.
+    """
+    if not (Path(path) / "request.json").is_file():
+        return
+    request = open_job(path, "tune")
+    check_job(path, request, info)
+    theirs, ours = Experiment.from_json(json.dumps(request["base"])).settings, space.base.settings
+    unlike = [f"{name} is {theirs[name]!r}, here {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
+    if space.to_json() != request["space"]:
+        unlike.append(f"the space is {json.dumps(request['space'])}, here {json.dumps(space.to_json())}")
+    if unlike:
+        raise RunError(
+            f"This worker's search is not its chief's, {path}. There {'; '.join(unlike)}. Start it with the chief's "
+            "options, or both with another --name."
+        )
 
 
 def check_job(path, request, info):

@@ -17,9 +17,11 @@ class _Resumable:
     """What we change in each oracle.
 
     State is written whole or not at all; after a reload, trials that had not ended are done again and those that had
-    are kept; no trial starts after a deadline; who listens is told when a trial ends.
+    are kept; a chief that is started again leaves the trials under way to the workers that have them; no trial starts
+    after a deadline; who listens is told when a trial ends.
     """
 
+    is_chief = False
     deadline = None
     listener = None
 
@@ -29,11 +31,19 @@ class _Resumable:
     def _save_trial(self, trial):
         write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
 
+    def set_state(self, state):
+        super().set_state(state)
+        self._had = self.ongoing_trials
+
     def reload(self):
         # Trials and the list of them are two files: a kill between them leaves the trials in the right.
         super().reload()
         ended = {key for key, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
-        self._retry_queue = sorted((key for key in self.trials if key not in ended), reverse=True)
+        if self.is_chief:
+            # Workers outlive their chief. (KerasTuner hands their trials to others, and to themselves a second time.)
+            self.ongoing_trials = {who: trial for who, trial in self._had.items() if trial.trial_id not in ended}
+        waiting = set(self.trials) - ended - {trial.trial_id for trial in self.ongoing_trials.values()}
+        self._retry_queue = sorted(waiting, reverse=True)
         self.start_order = sorted(self.trials)
         self.end_order += sorted(ended - set(self.end_order))
 

@@ -15,6 +15,7 @@ from keras_dhnn.network import no_bar
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.runs import RunError, write_json, write_text
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
+from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
 from keras_dhnn.tuning.trials import read_trials
@@ -61,6 +62,10 @@ class Search(BaseTuner):
         return {OBJECTIVE: result["val_map"]}
 
     def on_search_begin(self):
+        if self._is_worker():
+            # Answered when the chief listens, and by then its request is written.
+            self.oracle.get_space()
+            check_worker(self.folder, self.hypermodel.space, self.hypermodel.info)
         self.save()
 
     def save(self):
@@ -104,13 +109,13 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
 
     Raises:
         ValueError: if nothing is held out of the database to validate on, or for settings out of bounds.
-        RunError: if a chief cannot listen at its address.
+        RunError: if a chief cannot listen at its address, or a worker's search is not its chief's.
     """
     base, folder = space.base, Path(folder)
     if not base.data.validation:
         raise ValueError("A search validates on items held out of the database: give --set data.validation=0.1")
     oracle = make_oracle(tuner, trials=trials, epochs=base.head.epochs + base.fine_tune.epochs, seed=seed)
-    oracle.verbose = 0
+    oracle.verbose, oracle.is_chief = 0, role() == "chief"
     if hours is not None:
         oracle.deadline = time.monotonic() + 3600 * hours
     # KerasTuner prints what it does; results alone go to stdout.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from keras_dhnn.config import Experiment
 from keras_dhnn.tuning.names import setting
 
-DEFAULT = ("loss.similarity_factor", "loss.eta")
-
 
 @dataclass(frozen=True)
 class Range:

@@ -5,13 +5,16 @@ import io
 
 import numpy as np
 
-SCORES = ("map", "val_map")
+
+def score_of(cell, score):
+    """A score of a cell: "map", "val_map", or the mAP of a task such as "pan->mul"; None if the cell failed."""
+    return cell.get("tasks", {}).get(score, cell.get(score))
 
 
 def best_cell(result, score="map"):
     """The cell with the highest score; of equal ones the first. None if all failed."""
-    cells = [cell for cell in result["cells"] if cell.get(score) is not None]
-    return max(cells, key=lambda cell: cell[score], default=None)
+    cells = [cell for cell in result["cells"] if score_of(cell, score) is not None]
+    return max(cells, key=lambda cell: score_of(cell, score), default=None)
 
 
 def grid_tables(result, score="map"):
@@ -19,7 +22,8 @@ def grid_tables(result, score="map"):
 
     Args:
         result: what `fit_grid` returns.
-        score: "map", of the queries, or "val_map", of the items held out of the database.
+        score: "map", of the queries, of two sources the mean of both directions; a task, for one of them; or "val_map",
+            of the items held out of the database.
 
     Returns:
         `(tables, rows, columns)`: `{name: (r, c) float64}`, one for each combination of the settings before the last
@@ -30,8 +34,8 @@ def grid_tables(result, score="map"):
     tables = {}
     for cell in result["cells"]:
         table = tables.setdefault(table_of(result, cell), np.full((len(rows[1]), len(columns[1])), np.nan))
-        if cell.get(score) is not None:
-            table[place_of(result, cell)] = cell[score]
+        if score_of(cell, score) is not None:
+            table[place_of(result, cell)] = score_of(cell, score)
     return tables, rows, columns
 
 
@@ -51,8 +55,9 @@ def grid_csv(result):
     scores = ("map", "val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split")
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*result["over"], "loss.eta", *scores, "failed"])
+    writer.writerow([*result["over"], "loss.eta", *scores, *(f"map {task}" for task in result["tasks"]), "failed"])
     for cell in result["cells"]:
         eta = cell["settings"].get("loss.eta", result["base"]["loss"]["eta"])
-        writer.writerow([*cell["at"].values(), eta, *(cell.get(name, "") for name in (*scores, "failed"))])
+        found = (score_of(cell, name) for name in (*scores, *result["tasks"]))
+        writer.writerow([*cell["at"].values(), eta, *found, cell.get("failed")])
     return file.getvalue()

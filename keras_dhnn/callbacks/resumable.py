@@ -66,10 +66,18 @@ class ResumableState(tf.keras.callbacks.Callback):
             self.write(epoch, stopped)
 
     def write(self, epoch, stopped=False):
-        """Writes the state at the end of `epoch`, which may have stopped the training before its time."""
+        """Writes the state at the end of `epoch`, which may have stopped the training before its time.
+
+        Raises:
+            OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         validation, name = self.validation, f"epoch-{epoch}"
-        _checkpoint(self.model).write(str(self.folder / name))
+        try:
+            _checkpoint(self.model).write(str(self.folder / name))
+        except tf.errors.OpError as error:
+            # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
+            raise OSError(f"{self.folder / name} cannot be written: {error.message}") from error
         if validation.best_weights is not None:
             partial = self.folder / ".best.npz"
             np.savez(partial, *validation.best_weights)

@@ -1,5 +1,6 @@
 """The command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
+import errno
 import os
 import sys
 
@@ -40,7 +41,7 @@ def main():
     except Exception as error:
         if os.environ.get("KERAS_DHNN_TRACEBACK") or not _is_users(error):
             raise
-        print(f"keras-dhnn: {error}", file=sys.stderr)
+        print(f"keras-dhnn: {_message(error)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -50,4 +51,17 @@ def _is_users(error):
     from keras_dhnn.pipelines.errors import DataError
     from keras_dhnn.runs import RunError
 
-    return isinstance(error, (CollapseError, DataError, ImportError, RunError, ValueError))
+    return isinstance(error, (CollapseError, DataError, ImportError, OSError, RunError, ValueError))
+
+
+def _message(error):
+    """What an error says; the system's errors know of a file, but not what to do."""
+    if not isinstance(error, OSError):
+        return error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = " Free space there, then run the same command again."
+    elif error.filename is not None:
+        remedy = " Check that this path can be read and written and nothing else stands there, or name another place."
+    else:
+        return error
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}.{remedy}"

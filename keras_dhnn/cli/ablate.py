@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import prepared
-from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunsFolder
+from keras_dhnn.cli.fit import chosen_experiment, prepared
+from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Settings
 
 
 def ablate(
@@ -20,10 +20,10 @@ def ablate(
     sweep: Annotated[
         str | None, typer.Option(help="alpha, beta or gamma at 0, 0.1, 1 and 10 instead, as in Tables V to VII.")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="paper or grouped, as in fit.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting of all rows.", metavar="FIELD=VALUE")
-    ] = None,
+    protocol: Protocol = None,
+    queries: Queries = None,
+    backbone: Backbone = None,
+    settings: Settings = None,
     run_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the results below RUNS.", metavar="NAME")
     ] = None,
@@ -41,12 +41,9 @@ def ablate(
     Example: keras-dhnn ablate ucmd-dual --bits 8 16 24 32
     """
     from keras_dhnn.ablation import ablate as ablate_all
-    from keras_dhnn.presets import load_preset
 
-    changes = {"data.protocol": protocol, "seed": seed}
-    changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     info = prepared(data, name)
-    experiment = load_preset(name, info).override(*changes, *(settings or []))
+    experiment = chosen_experiment(name, data, None, None, protocol, backbone, seed, settings, queries=queries)
     folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     lengths = [bits, *(more_bits or [])]
     place = runs / (run_name or folder)

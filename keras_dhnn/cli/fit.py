@@ -25,6 +25,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 # How networks of two sources learn from random weights: docs/cross-source.md.
 SCRATCH = (
@@ -48,6 +49,7 @@ _TWINS = {
 
 
 def fit(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, ucmd-dual, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -105,6 +107,8 @@ def fit(
     from keras_dhnn.runs import Run
 
     bar = bars(quiet)
+    if resume is not None:
+        refuse_beside_resume(context, "strategy")
 
     def choose():
         return chosen_experiment(
@@ -187,7 +191,7 @@ def chosen_experiment(
     # Data that are not there are complained about later, when it is known whether a twin will do.
     info = DatasetInfo.load(data / name) if name is not None and (data / name).exists() else None
     if config is not None:
-        experiment = Experiment.from_json(config.read_text())
+        experiment = read_settings(config, Experiment.from_json)
         if name is not None:
             experiment = experiment.override(f"data.name={name}")
     elif name is not None:
@@ -210,6 +214,20 @@ def chosen_experiment(
     elif backbone and backbone != experiment.model.backbone:
         changes += _backbone_changes(backbone)
     return experiment.override(*changes, *(settings or []))
+
+
+def read_settings(path, parse):
+    """What `parse` makes of the JSON text in a file that the user named; its errors name the file.
+
+    Raises:
+        ValueError: if there is no such file, or `parse` refuses the text.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}. Expected JSON, see --help.")
+    try:
+        return parse(path.read_text(errors="replace"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _backbone_changes(backbone):

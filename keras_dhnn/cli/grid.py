@@ -22,11 +22,13 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
 
 def grid(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -34,8 +36,8 @@ def grid(
         list[str] | None,
         typer.Option(
             help="A setting and its values, e.g. --over s=0.25,0.5; repeat it for more. The last two are the rows and "
-            "columns of the tables, each combination of the others has a table of its own. Short names: s, eta, l; "
-            "else a setting as for --set, or its last part.",
+            "columns of the tables, each combination of the others has a table of its own. Short names: s, eta, l, "
+            "of two image sources alpha, beta, gamma; else a setting as for --set, or its last part.",
             metavar="NAME=VALUE,...",
         ),
     ] = None,
@@ -85,6 +87,7 @@ def grid(
     from keras_dhnn.tuning.job import check_job, create_job, open_job
 
     if resume is not None:
+        refuse_beside_resume(context, "validation")
         path, request = resume, open_job(resume, "grid")
     else:
         if paper_eta:
@@ -97,7 +100,7 @@ def grid(
     axes = [Axis.parse(text) for text in request["over"]]
     info = DatasetInfo.load(data / request["base"]["data"]["name"]) if resume else prepared(data, experiment.data.name)
     base = base_experiment(request)
-    grid_experiments(base, axes, info if request["paper_eta"] else None)
+    grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
         create_job(path, "grid", request, info)
     else:
@@ -173,14 +176,32 @@ def _draw(path, result, best, score):
 
 def _print(path, result, best, score, figure):
     from rich.console import Console
-    from rich.table import Table
-
-    from keras_dhnn.tuning.tables import grid_tables, place_of, table_of
 
     console = Console(soft_wrap=True)
+    # Of two sources the mean of both directions is in the heat map, and each direction has tables of its own.
+    directions = {task: f"mAP {task.replace('->', ' -> ')}" for task in result["tasks"][:2]} if score == "map" else {}
+    for one, title in (directions or {score: _SCORES[score]}).items():
+        _print_tables(console, result, one, title)
+    where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
+    which = "Best mean of both directions" if directions else "Best"
+    console.print(f"{which}: {best[score]:.4f} at {where}", highlight=False)
+    for cell in result["cells"]:
+        if "failed" in cell:
+            where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
+            console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
+    console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
+    console.print(f"{figure}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+
+
+def _print_tables(console, result, score, score_title):
+    from rich.table import Table
+
+    from keras_dhnn.tuning.tables import best_cell, grid_tables, place_of, table_of
+
+    best = best_cell(result, score)
     tables, (down, rows), (across, columns) = grid_tables(result, score)
     for name, values in tables.items():
-        title = ", ".join(text for text in (_SCORES[score], _title(result, best), name) if text)
+        title = ", ".join(text for text in (score_title, _title(result, best), name) if text)
         table = Table(title=title, title_justify="left")
         table.add_column(down)
         for column in columns:
@@ -191,14 +212,6 @@ def _print(path, result, best, score, figure):
             ]
             table.add_row(row, *(_cell(value, mark) for value, mark in zip(scores, marks, strict=True)))
         console.print(table)
-    where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
-    console.print(f"Best: {best[score]:.4f} at {where}", highlight=False)
-    for cell in result["cells"]:
-        if "failed" in cell:
-            where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
-            console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
-    console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
-    console.print(f"{figure}  the table as a heat map", highlight=False)
 
 
 def _cell(value, best):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, read_settings, twin
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -25,12 +25,14 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _TRIALS = 20
 _PRINTED = 5
 
 
 def tune(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
     ] = None,
@@ -48,9 +50,9 @@ def tune(
     vary: Annotated[
         str | None,
         typer.Option(
-            help="What is searched, by default s,eta. Also, in ranges of their own: bits, hidden, dropout, "
-            "weight_decay, batch_size, pair_weighting, penalty, quantization, head.learning_rate, "
-            "fine_tune.learning_rate, fine_tune.backbone_learning_rate, fine_tune.cut.",
+            help="What is searched, by default s,eta, and of two image sources alpha,beta,gamma. Also, in ranges of "
+            "their own: bits, hidden, dropout, weight_decay, batch_size, pair_weighting, penalty, quantization, "
+            "head.learning_rate, fine_tune.learning_rate, fine_tune.backbone_learning_rate, fine_tune.cut.",
             metavar="NAME,...",
         ),
     ] = None,
@@ -110,6 +112,7 @@ def tune(
 
     part = role()
     if resume is not None:
+        refuse_beside_resume(context, "trials", "hours")
         path, request = resume, open_job(resume, "tune")
         info = DatasetInfo.load(data / request["base"]["data"]["name"])
         check_job(path, request, info)
@@ -125,7 +128,7 @@ def tune(
         info = prepared(data, experiment.data.name)
         request = {
             "base": json.loads(experiment.to_json()),
-            "space": _space(vary, space, experiment).to_json(),
+            "space": _space(vary, space, experiment, info).to_json(),
             "tuner": tuner,
             "trials": None if tuner == "grid" else _TRIALS,
         }
@@ -137,16 +140,18 @@ def tune(
     _search(path, request, info, part, hours, quiet, as_json)
 
 
-def _space(vary, file, experiment):
-    from keras_dhnn.tuning.space import DEFAULT, Space
+def _space(vary, file, experiment, info):
+    from keras_dhnn.tuning.space import Space
+    from keras_dhnn.tuning.weights import check_weights, default_names
 
     if file is not None:
         if vary is not None:
             raise ValueError("--space says all that is searched. Leave out --vary.")
-        if not file.is_file():
-            raise ValueError(f"There is no file {file}. Expected a search space in JSON: keras-dhnn tune --help")
-        return Space.from_json(file.read_text(), experiment)
-    return Space.of([name.strip() for name in vary.split(",")] if vary else DEFAULT, experiment)
+        space = read_settings(file, lambda text: Space.from_json(text, experiment))
+    else:
+        space = Space.of([name.strip() for name in vary.split(",")] if vary else default_names(info), experiment)
+    check_weights(space.parts, info)
+    return space
 
 
 def _search(path, request, info, part, hours, quiet, as_json):

@@ -209,6 +209,32 @@ def test_ablation_prints_table_iv_and_keeps_finished_rows(root, capfd, monkeypat
     assert f"{table['rows'][0]['tasks']['pan->mul']:.4f}" in out
 
 
+def test_ablation_takes_queries_and_backbones_as_fit_does(root, tmp_path, monkeypatch):
+    seen = []
+
+    def ablate_all(experiment, *_, **__):
+        seen.append(experiment)
+        return {}
+
+    monkeypatch.setattr("keras_dhnn.ablation.ablate", ablate_all)
+    where = ("--data", root / "data", "--runs", tmp_path, "--json")
+    options = ("--queries", 0.25, "--backbone", "pan=pan_cnn", "--backbone", "mul=mul_cnn", "--protocol", "grouped")
+    assert invoke("ablate", "twins", *options, "--seed", 3, "--set", "loss.gamma=0.5", *where) == 0
+    (experiment,) = seen
+    assert (experiment.data.queries, experiment.data.protocol, experiment.seed) == (0.25, "grouped", 3)
+    assert experiment.model.backbone == "pan=pan_cnn,mul=mul_cnn"
+    assert experiment.data.image_size == "pan=0,mul=0"  # what fit makes of them
+    assert experiment.loss.gamma == 0.5
+
+
+def test_ablation_into_a_file_is_one_message(root, tmp_path, capfd):
+    (tmp_path / "runs").write_text("a file where a folder must be")
+    where = ("--data", root / "data", "--runs", tmp_path / "runs", "--quiet")
+    assert invoke("ablate", "twins", *SMALL, *where) == 2
+    err = capfd.readouterr().err
+    assert f"keras-dhnn: {tmp_path / 'runs' / 'twins-grouped-ablation'}: Not a directory. Check that this path" in err
+
+
 def test_sweep_takes_the_values_of_the_paper():
     from keras_dhnn.ablation import rows_of
     from keras_dhnn.config import Experiment

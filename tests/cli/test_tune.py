@@ -1,11 +1,13 @@
 """Searches and grids as their user meets them."""
 
 import csv
+import importlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 from keras_dhnn import cli
 from keras_dhnn.config import Experiment
 from keras_dhnn.tuning import hypermodel, series
+from tests.dual import make_dual_dataset
 from tests.fakes import make_coloured_dataset
 
 SETTINGS = {
@@ -35,6 +38,7 @@ CHANGES = [text for name, value in SETTINGS.items() for text in ("--set", f"{nam
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     make_coloured_dataset(root / "data" / "coloured")
+    make_dual_dataset(root / "data" / "twins")
     return root
 
 
@@ -145,9 +149,9 @@ def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
         (("--tuner", "annealing"), "bayesian, random, hyperband, grid"),
         (("--vary", "turns"), "--space"),
         (("--vary", "sigma"), "'sigma'"),
-        (("--space", "nowhere.json"), "nowhere.json"),
+        (("--space", "nowhere.json"), "There is no file nowhere.json"),
+        (("--config", "nowhere.json"), "There is no file nowhere.json"),
         (("--set", "data.validation=0"), "data.validation=0.1"),
-        (("--resume", "nowhere"), "nothing to continue at nowhere"),
     ],
 )
 def test_mistakes_are_one_message(root, run, arguments, message):
@@ -155,6 +159,76 @@ def test_mistakes_are_one_message(root, run, arguments, message):
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["fit", "grid", "tune"])
+def test_a_config_that_is_none_is_named(root, run, tmp_path, verb):
+    (tmp_path / "text.json").write_bytes(b"\xff learning rate 3")
+    (tmp_path / "other.json").write_text('{"loss": {"etta": 1}}')
+    for name, message in ((".", "no file"), ("text.json", "not JSON"), ("other.json", "'loss.etta'")):
+        status, out, err = run(verb, "coloured", "--config", tmp_path / name, *places(root, "config"))
+        assert (status, out) == (2, "")
+        assert message in err
+        assert str(tmp_path / name) in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("verb", "blocked"), [("tune", "trials"), ("grid", "rows")])
+def test_a_file_in_the_way_of_a_folder_is_named(root, run, tmp_path, verb, blocked):
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / blocked).write_text("a file where a folder must be")
+    where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
+    status, out, err = run(verb, "coloured", *CHANGES, *where, *(["--over", "s=1"] if verb == "grid" else []))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"keras-dhnn: {tmp_path / 'job' / blocked}")
+    assert "Check that this path" in err
+
+
+def test_a_full_disk_is_one_message(root, run, tmp_path, monkeypatch):
+    failed = {"failed": "not tried"}
+    monkeypatch.setattr("keras_dhnn.tuning.grid.fit_series", lambda names, *_, **__: dict.fromkeys(names, failed))
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / ".grid.json.partial").symlink_to("/dev/full")
+    where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
+    status, out, err = run("grid", "coloured", *CHANGES, *where, "--over", "s=1")
+    assert (status, out) == (2, "")
+    assert err == (
+        f"keras-dhnn: {tmp_path / 'job' / 'grid.json'}: No space left on device. Free space there, then run the same "
+        "command again.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["tune", "grid"])
+def test_there_must_be_something_to_continue(run, verb):
+    status, _, err = run(verb, "--resume", "nowhere")
+    assert (status, "nothing to continue at nowhere" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("tune", "coloured", "--vary", "s", "--trials", "3", "--hours", "1"), "NAME, --vary"),
+        (("tune", "--space", "a.json", "--set", "seed=1", "--tuner", "grid", "--quiet"), "--tuner, --space, --set"),
+        (
+            ("tune", "--config", "a.json", "--seed", "0", "--name", "other", "--synthetic"),
+            "--config, --synthetic, --name, --seed",
+        ),
+        (("grid", "--over", "s=1", "--paper-eta", "--validation", "--json"), "--over, --paper-eta"),
+        (("grid", "--runs", "runs", "--queries", "0.1"), "--queries, --runs"),
+        (("fit", "coloured", "--bits", "16", "--group-pattern", "a"), "NAME, --bits, --group-pattern"),
+        (("fit", "--protocol", "paper", "--strategy", "mirrored", "--backbone", "cnn_f"), "--protocol, --backbone"),
+    ],
+)
+def test_resume_names_the_options_that_it_would_drop(run, arguments, named):
+    status, out, err = run(*arguments, "--resume", "nowhere", "--data", "data")
+    assert (status, out) == (2, "")
+    assert f"Leave out {named}, or start anew" in err
+
+
+def test_a_search_takes_more_trials_when_it_is_continued(tuned, root, run, monkeypatch):
+    monkeypatch.setattr(hypermodel, "measure", lambda *_, **__: pytest.fail("trained"))
+    again = ("tune", "--resume", tuned[0], "--data", root / "data", "--trials", "9", "--hours", "1", "--quiet")
+    assert run(*again)[0] == 0
 
 
 def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
@@ -165,6 +239,40 @@ def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
     with pytest.raises(pytest.fail.Exception, match="scored"):
         run("tune", "coloured", *places(root), "--trials", "2", "--quiet", "--set", "model.bits=16")
     assert [experiment.data.validation for experiment in seen] == [0.1, 0.1]
+
+
+def test_tune_searches_the_weights_that_have_an_effect(root, run, monkeypatch):
+    seen = []
+    # The package holds the verb by the name of its module.
+    module = importlib.import_module("keras_dhnn.cli.tune")
+    monkeypatch.setattr(module, "_search", lambda path, request, *_: seen.append(request["space"]))
+    for name in ("coloured", "twins"):
+        assert run("tune", name, *CHANGES, *places(root, f"space-{name}"))[0] == 0
+    assert [list(space) for space in seen] == [
+        ["loss.similarity_factor", "loss.eta"],
+        ["loss.alpha", "loss.beta", "loss.gamma"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("twins", ("tune", "--vary", "s,eta"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("twins", ("tune", "--space", "eta.json"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("coloured", ("tune", "--vary", "gamma"), "gamma. Its objective has the weights: eta"),
+        ("twins", ("grid", "--over", "eta=0.1,1"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("twins", ("grid", "--over", "s=0.5", "--paper-eta"), "eta. Its objective has the weights: alpha, beta, gamma"),
+        ("coloured", ("grid", "--over", "alpha=0,1"), "alpha. Its objective has the weights: eta"),
+    ],
+)
+def test_weights_without_an_effect_are_refused(root, run, tmp_path, monkeypatch, name, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eta.json").write_text('{"eta": [0.1, 1]}')
+    verb, *arguments = arguments
+    status, out, err = run(verb, name, *CHANGES, *places(root, "useless"), *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert not (root / "runs" / "useless").exists()
 
 
 GRID = ("--over", "s=0.25,0.5", "--over", "eta=5,50", "--paper-eta")
@@ -191,6 +299,26 @@ def test_grid_prints_a_table_and_resumes(root, run, monkeypatch):
     result = json.loads(again)
     assert result["best"]["map"] == best
     assert [cell["at"] for cell in result["cells"]][1] == {"s": "0.25", "eta": "50"}
+
+
+def test_grid_of_two_sources_has_a_table_for_each_direction(root, run):
+    axes = ("--over", "alpha=0,1", "--over", "beta=0.1,10")
+    status, out, _ = run("grid", "twins", *CHANGES, *places(root, "directions"), *axes, "--quiet")
+    assert status == 0
+    rows = list(csv.DictReader((root / "runs" / "directions" / "cells.csv").open()))
+    assert [(row["alpha"], row["beta"]) for row in rows] == [("0", "0.1"), ("0", "10"), ("1", "0.1"), ("1", "10")]
+    for row in rows:
+        across = [float(row["map pan->mul"]), float(row["map mul->pan"])]
+        assert float(row["map"]) == pytest.approx(sum(across) / 2)
+        assert 0 < float(row["map mul->mul"]) <= 1
+    tables = out.split("mAP ")[1:]
+    for task, table in zip(("pan->mul", "mul->pan"), tables, strict=True):
+        assert table.startswith(task.replace("->", " -> "))
+        scores = [float(row[f"map {task}"]) for row in rows]
+        for score in scores:
+            assert f"{score:.4f}" in table
+        assert f"*{max(scores):.4f}" in table
+    assert f"Best mean of both directions: {max(float(row['map']) for row in rows):.4f} at" in out
 
 
 def test_grid_by_validation_marks_another_score(root, run):
@@ -222,34 +350,71 @@ def test_a_grid_that_failed_everywhere_is_an_error(root, run):
     assert (status, "multiple of 8" in err) == (2, True)
 
 
-@pytest.mark.slow
-def test_a_chief_and_two_workers_search_together(root):
-    """Three processes of one command on loopback; one point of the space fails, on whichever worker gets it."""
-    space = root / "parallel.json"
-    space.write_text('{"eta": {"min": 0.01, "max": 1, "log": true}, "bits": [16, 32, 12]}')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "keras_dhnn", "tune", "coloured", *CHANGES, *places(root, "together"), "--quiet"]
-    command += ["--space", str(space), "--tuner", "random", "--trials", "12", "--json"]
-    parallel = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    processes = {
-        name: subprocess.Popen(
-            command,
-            env={**os.environ, **parallel, "KERASTUNER_TUNER_ID": name},
+class Together:
+    """Processes of one search on loopback, by their names.
+
+    Args:
+        root: the project.
+        name: of the search.
+        space: its space.
+        trials: how many.
+    """
+
+    def __init__(self, root, name, space, trials):
+        self.path, self.data, self.processes = root / "runs" / name, root / "data", {}
+        file = root / f"{name}.json"
+        file.write_text(json.dumps(space))
+        self.new = ["coloured", *CHANGES, *places(root, name), "--space", str(file), "--tuner", "random"]
+        self.new += ["--trials", str(trials)]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def start(self, name, resume=False):
+        asked = ["--resume", str(self.path), "--data", str(self.data)] if resume else self.new
+        parallel = {"TUNER_ID": name, "ORACLE_IP": "127.0.0.1", "ORACLE_PORT": str(self.port)}
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", "keras_dhnn", "tune", *asked, "--quiet", "--json"],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **{f"KERASTUNER_{key}": parallel[key] for key in parallel}},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for name in ("chief", "worker0", "worker1")
-    }
-    try:
-        outputs = {name: process.communicate(timeout=240) for name, process in processes.items()}
-    finally:
-        for process in processes.values():
+
+    def kill_in_trial(self, trial, name):
+        """Kills a process when a trial is under way, which no other is; gives what the trial's file says."""
+        file, deadline = self.path / "trials" / f"trial_{trial}" / "trial.json", time.monotonic() + 240
+        while not file.exists():
+            assert self.processes[name].poll() is None, self.processes[name].communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.processes[name].kill()
+        self.processes[name].communicate()
+        return json.loads(file.read_text())
+
+    def end(self):
+        """`{name: (stdout, stderr)}` of all processes, each of which ends well."""
+        outputs = {name: process.communicate(timeout=240) for name, process in self.processes.items()}
+        for name, process in self.processes.items():
+            assert process.returncode == 0, outputs[name][1]
+        return outputs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for process in self.processes.values():
             process.kill()
-    for name, process in processes.items():
-        assert process.returncode == 0, outputs[name][1]
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_search_together(root):
+    """Three processes of one command; one point of the space fails, on whichever worker gets it."""
+    space = {"eta": {"min": 0.01, "max": 1, "log": True}, "bits": [16, 32, 12]}
+    with Together(root, "together", space, 12) as search:
+        for name in ("chief", "worker0", "worker1"):
+            search.start(name)
+        outputs = search.end()
     for name in ("worker0", "worker1"):
         assert outputs[name][0] == ""
         assert f"{name} is done" in outputs[name][1]
@@ -260,7 +425,28 @@ def test_a_chief_and_two_workers_search_together(root):
         failed = trial["settings"]["model.bits"] == 12
         assert trial["status"] == ("failed" if failed else "completed")
         assert ("multiple of 8" in (trial["reason"] or "")) == failed
-    path = root / "runs" / "together"
-    results = [json.loads(file.read_text()) for file in path.glob("trials/trial_*/result.json")]
+    results = [json.loads(file.read_text()) for file in search.path.glob("trials/trial_*/result.json")]
     assert {result["worker"] for result in results} == {"worker0", "worker1"}
-    assert json.loads((path / "winner.json").read_text())["map"]["expected"] > 0.3
+    assert json.loads((search.path / "winner.json").read_text())["map"]["expected"] > 0.3
+
+
+@pytest.mark.slow
+def test_a_worker_and_then_the_chief_are_killed_and_started_again(root):
+    """The worker gets its trial back; the chief, when it is there again, the result of a worker that outlived it."""
+    with Together(root, "killed-both", {"eta": {"min": 0.01, "max": 1, "log": True}}, 3) as search:
+        search.start("chief")
+        search.start("worker0")
+        first = search.kill_in_trial(0, "worker0")
+        assert first["status"] == "RUNNING"
+        search.start("worker0")
+        second = search.kill_in_trial(1, "chief")
+        assert second["status"] == "RUNNING"
+        search.start("chief", resume=True)
+        outputs = search.end()
+    assert "worker0 is done" in outputs["worker0"][1]
+    trials = json.loads(outputs["chief"][0])["trials"]
+    assert [trial["status"] for trial in trials] == ["completed"] * 3
+    for trial, before in zip(trials, (first, second), strict=False):
+        assert trial["settings"]["loss.eta"] == before["hyperparameters"]["values"]["loss.eta"]
+    oracle = json.loads((search.path / "trials" / "oracle.json").read_text())
+    assert oracle["end_order"] == ["0", "1", "2"]  # none twice

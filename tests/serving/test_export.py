@@ -212,3 +212,18 @@ def test_export_by_the_command_line(run, info, command):
     result = json.loads(out)
     assert (status, result["path"]) == (0, str(run.path / "export" / "spoken" / "1"))
     assert {"serving_default", "search_bytes", "encode", "encode_bytes", "search_codes"} <= set(result["signatures"])
+
+
+def test_a_file_where_a_folder_must_be_is_named(run, info, base, command):
+    """By `export`, and by `index`, which goes to the versions' folder."""
+    blocked = base / f".{list_versions(base)[-1] + 1}.preparing"
+    blocked.write_text("")
+    key = (base / "1" / "assets" / "items.txt").read_text().splitlines()[-1]
+    status, out, err = command("index", "remove", base, key)
+    assert (status, out) == (2, "")
+    assert f"keras-dhnn: {blocked}: File exists. Check that this path" in err
+    blocked = run.path / "export" / "blocked"
+    blocked.write_text("")
+    status, out, err = command("export", run.path, "--data", info.directory.parent, "--name", "blocked")
+    assert (status, out) == (2, "")
+    assert f"keras-dhnn: {blocked}: " in err

@@ -9,6 +9,7 @@ from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.tuning import series
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables
+from tests.dual import make_dual_dataset
 from tests.fakes import make_coloured_dataset
 
 AXES = [Axis.parse("s=0.25,0.5"), Axis.parse("eta=5,50,500")]
@@ -18,6 +19,11 @@ BASE = Experiment().override("data.name=coloured", "data.protocol=grouped", "dat
 @pytest.fixture(scope="module")
 def info(tmp_path_factory):
     return make_coloured_dataset(tmp_path_factory.mktemp("data") / "coloured")
+
+
+@pytest.fixture(scope="module")
+def dual(tmp_path_factory):
+    return make_dual_dataset(tmp_path_factory.mktemp("data") / "twins")
 
 
 @pytest.fixture
@@ -54,32 +60,33 @@ def test_axis_refuses_what_is_none(text):
         Axis.parse(text)
 
 
-def test_cells_are_all_combinations_the_last_varying_fastest():
-    experiments = grid_experiments(BASE, AXES)
+def test_cells_are_all_combinations_the_last_varying_fastest(info):
+    experiments = grid_experiments(BASE, AXES, info)
     assert list(experiments)[:4] == [("0.25", "5"), ("0.25", "50"), ("0.25", "500"), ("0.5", "5")]
     assert experiments["0.5", "50"] == BASE.override("loss.similarity_factor=0.5", "loss.eta=50")
 
 
 @pytest.mark.parametrize("axes", [[], [AXES[0], AXES[0]]])
-def test_a_setting_stands_on_one_axis(axes):
+def test_a_setting_stands_on_one_axis(info, axes):
     with pytest.raises(ValueError, match="each once"):
-        grid_experiments(BASE, axes)
+        grid_experiments(BASE, axes, info)
 
 
 def test_papers_eta_is_converted_for_the_batch_and_s_of_each_cell(info):
-    experiments = grid_experiments(BASE.override("training.batch_size=20"), AXES, info)
+    experiments = grid_experiments(BASE.override("training.batch_size=20"), AXES, info, paper_eta=True)
     assert experiments["0.25", "50"].loss.eta == eta_in_means(50, 20, 0.25) == 20.0
 
 
 def test_papers_eta_is_converted_for_the_bank(info):
     # 36 images of 3 classes in 4 turns; of each class's 12, 3 are queries, and 1 of the other 9 validates: 96 are left.
-    experiments = grid_experiments(BASE.override("loss.pairs=memory", "loss.penalty=32"), AXES, info)
+    base = BASE.override("loss.pairs=memory", "loss.penalty=32")
+    experiments = grid_experiments(base, AXES, info, paper_eta=True)
     assert experiments["0.25", "50"].loss.eta == pytest.approx(50 / (96 * 0.5))  # P = 32 of 64 bits: s = 0.5
 
 
 def test_papers_eta_wants_plain_means(info):
     with pytest.raises(ValueError, match=r"loss.pair_weighting=mean.*'balanced'"):
-        grid_experiments(BASE.override("loss.pair_weighting=balanced"), AXES, info)
+        grid_experiments(BASE.override("loss.pair_weighting=balanced"), AXES, info, paper_eta=True)
 
 
 def test_grid_has_the_scores_of_each_cell_and_the_reasons_of_those_that_failed(fitted, info, tmp_path):
@@ -98,6 +105,26 @@ def test_grid_has_the_scores_of_each_cell_and_the_reasons_of_those_that_failed(f
     assert lines[0].startswith("s,eta,loss.eta,map,val_map")
     assert lines[2].startswith("0.25,50,50.0,0.3,0.95")
     assert lines[6].endswith(",The loss is nan after epoch 1.")
+
+
+def test_of_two_sources_each_task_has_a_column_and_its_best_cell(dual, tmp_path, monkeypatch):
+    tasks = ("pan->mul", "mul->pan", "pan->pan", "mul->mul")
+
+    def measure(experiment, *_, **__):
+        scores = dict(zip(tasks, (experiment.loss.alpha, 1 - experiment.loss.alpha, 0.8, 0.9), strict=True))
+        names = ("val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split", "seed")
+        found = {task: {"map": {"expected": score}} for task, score in scores.items()}
+        return {"map": {"expected": 0.5}, "tasks": found, **dict.fromkeys(names, 1)}
+
+    monkeypatch.setattr(series, "measure", measure)
+    result = fit_grid(BASE, [Axis.parse("alpha=0.25,0.75")], dual, tmp_path)
+    assert result["tasks"] == list(tasks)
+    np.testing.assert_array_equal(grid_tables(result, "mul->pan")[0][""], [[0.75, 0.25]])
+    assert best_cell(result, "pan->mul")["at"] == {"alpha": "0.75"}
+    assert best_cell(result, "mul->pan")["at"] == {"alpha": "0.25"}
+    header, first, _ = grid_csv(result).splitlines()
+    assert header.endswith(",map pan->mul,map mul->pan,map pan->pan,map mul->mul,failed")
+    assert first.endswith(",0.25,0.75,0.8,0.9,")
 
 
 def test_settings_before_the_last_two_have_tables_of_their_own(fitted, info, tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from keras_dhnn.config import Experiment
 from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.runs import RunError
 from keras_dhnn.tuning import hypermodel, oracles, search
+from keras_dhnn.tuning.job import create_job
 from keras_dhnn.tuning.search import best_trial, role, score_winner
 from keras_dhnn.tuning.space import Choice, Range, Space
 from keras_dhnn.tuning.trials import read_trials, trials_csv
@@ -260,6 +262,29 @@ def test_half_an_environment_is_refused(monkeypatch):
     monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
     with pytest.raises(ValueError, match=r"Not set: KERASTUNER_ORACLE_PORT"):
         role()
+
+
+def test_a_worker_unlike_its_chief_takes_no_trial(trained, tmp_path, monkeypatch):
+    """It asks its chief first: only a chief that listens has written what it was asked for."""
+    info = SimpleNamespace(checksum="abc", directory=tmp_path)
+
+    class Chief:
+        def __init__(self, oracle):
+            pass
+
+        def get_space(self):
+            request = {"base": json.loads(BASE.to_json()), "space": SPACE.to_json()}
+            create_job(tmp_path, "tune", request, info)
+
+        def create_trial(self, tuner_id):
+            pytest.fail("asked for a trial")
+
+    for name, value in (("TUNER_ID", "worker0"), ("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", "1")):
+        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    monkeypatch.setattr("keras_tuner.src.distribute.oracle_client.OracleClient", Chief)
+    space = Space(SPACE.parts, BASE.override("loss.quantization=l1"))
+    with pytest.raises(RunError, match="quantization is 'l2', here 'l1'"):
+        search.search(space, info, tmp_path, tuner="random", trials=6, seed=1)
 
 
 def test_a_trials_files_are_json(trained, tmp_path):
