@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
@@ -25,7 +26,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.cli.resuming import refuse_beside_resume
 
 # How networks of two sources learn from random weights: docs/cross-source.md.
 SCRATCH = (

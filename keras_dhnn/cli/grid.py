@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
@@ -22,7 +23,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 

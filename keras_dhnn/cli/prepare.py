@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.given import given_beside
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
@@ -20,6 +21,7 @@ _SIZES = {"sat4": 20_000, "dsrsid": 2400}
 
 
 def prepare(
+    context: typer.Context,
     name: Annotated[
         str,
         typer.Argument(help=f"The data set: {', '.join(ARCHIVES)}, or a name of yours with --layout.", metavar="NAME"),
@@ -106,6 +108,10 @@ def prepare(
         )
     if layout == "dual" and scale:
         raise ValueError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
+    unused = given_beside(context, *_USUAL, *(_twin_options(layout) if synthetic else _OPTIONS[layout]))
+    if unused:
+        of = f"the synthetic twin of {layout}" if synthetic else f"--layout {layout}"
+        raise ValueError(f"No effect on {of}: {', '.join(unused)}. Leave that out.")
     if synthetic and name != layout:
         raise ValueError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
     bar, started = bars(quiet), time.monotonic()
@@ -120,7 +126,8 @@ def prepare(
     goes_on = "goes on where it stopped" if download else "starts again; nothing half-written is left"
     with ends_well(f"The same command {goes_on}."):
         if synthetic:
-            how = _twin_settings(layout, per_class, size, label_noise)
+            twin = {"per_class": per_class, "size": size or _SIZES.get(layout), "label_noise": label_noise}
+            how = {name: twin[name] for name in _twin_options(layout)}
             prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
         else:
             source = _download(layout, data, bar) if download else _sources(layout, source)
@@ -162,6 +169,7 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
 
+_USUAL = ("name", "source", "layout", "synthetic", "download", "force", "seed")
 # What the readers of the layouts take.
 _FOLDERS = ("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands")
 _OPTIONS = {
@@ -174,11 +182,9 @@ _OPTIONS = {
 }
 
 
-def _twin_settings(layout, per_class, size, label_noise):
+def _twin_options(layout):
     """What the writer of a twin takes."""
-    if layout not in _SIZES:
-        return {"per_class": per_class}
-    return {"size": size or _SIZES[layout]} | ({"label_noise": label_noise} if layout == "sat4" else {})
+    return {"sat4": ("size", "label_noise"), "dsrsid": ("size",)}.get(layout, ("per_class",))
 
 
 def _sources(layout, sources):

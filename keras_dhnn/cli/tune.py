@@ -10,6 +10,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, read_settings, twin
+from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -25,7 +26,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.cli.resuming import refuse_beside_resume
 
 _TRIALS = 20
 _PRINTED = 5

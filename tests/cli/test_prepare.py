@@ -98,6 +98,9 @@ def test_fit_takes_the_twin_that_is_there(prepare, tmp_path):
         (("dsrsid", "--source", "missing.mat"), "Expected the file DSRSID.mat"),
         (("dsrsid", "--download"), "Only ucmd can be downloaded"),
         (("dsrsid", "--synthetic", "--size", 12), "Expected a whole number from 16"),
+        (("ucmd", "--source", "a", "--image-size", 64, "--scale", 0, 1), "--layout ucmd: --image-size, --scale. Leave"),
+        (("sat4", "--source", "a", "--label-noise", 0.1), "No effect on --layout sat4: --label-noise"),
+        (("sat4", "--synthetic", "--per-class", 5), "No effect on the synthetic twin of sat4: --per-class"),
         (("mine", "--layout", "ucmd", "--synthetic"), "keras-dhnn prepare ucmd --synthetic"),
     ],
 )

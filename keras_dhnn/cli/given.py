@@ -1,0 +1,29 @@
+"""Options that were given where they have no effect are refused, not ignored."""
+
+
+def refuse_beside_resume(context, *allowed):
+    """Refuses what would have no effect on something that is continued.
+
+    Args:
+        context: the command's `typer.Context`.
+        *allowed: names of parameters that have one, beside those of --data, --quiet and --json.
+
+    Raises:
+        ValueError: if others were given; it names them.
+    """
+    given = given_beside(context, "resume", *allowed)
+    if given:
+        raise ValueError(
+            f"--resume continues what was asked for at the beginning. Leave out {', '.join(given)}, or start anew "
+            "without --resume."
+        )
+
+
+def given_beside(context, *allowed):
+    """What of the command line is neither `allowed`, names of parameters, nor --data, --quiet or --json; as written."""
+    allowed = {"data", "quiet", "as_json", *allowed}
+    return [
+        parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name).name == "COMMANDLINE" and parameter.name not in allowed
+    ]
