@@ -94,11 +94,16 @@ def train(
             f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
             "data.validation=0.1, or more images."
         )
+    phases = [name for name in PHASES if getattr(experiment, name).epochs]
+    if not phases:
+        raise ValueError(
+            "Nothing would be trained: head.epochs and fine_tune.epochs are both 0. Expected epochs of at least one of "
+            "them, such as --set head.epochs=40."
+        )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
     everything = np.arange(len(network.labels))
-    phases = [name for name in PHASES if getattr(experiment, name).epochs]
-    cuts = [getattr(experiment, name).cut for name in phases] or ["features"]
+    cuts = [getattr(experiment, name).cut for name in phases]
     untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
     history = {}
     for name in phases:

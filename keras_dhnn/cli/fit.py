@@ -39,6 +39,18 @@ SCRATCH = (
     "augmentation.flips=true",
 )
 
+# What a hash head on frozen features is trained by.
+_HEAD = (
+    "data.image_size",
+    "model.hidden",
+    "model.weight_decay",
+    "model.band_statistics",
+    "head.epochs",
+    "training.validate_every",
+)
+# Sides in pixels that backbones are for, 0 being images as they are stored; others see what ImageNet's networks see.
+_SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
+
 # The data sets that have a synthetic twin, and how large `--synthetic` makes it.
 _TWINS = {
     "ucmd": {"per_class": 20},
@@ -133,6 +145,9 @@ def fit(
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
     else:
+        if synthetic and name is not None:
+            # Before its preset, which is fitted to it.
+            name = twin(name, data, bar)
         experiment = choose()
         if synthetic:
             experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
@@ -188,18 +203,17 @@ def chosen_experiment(
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.presets import load_preset
 
-    # Data that are not there are complained about later, when it is known whether a twin will do.
-    info = DatasetInfo.load(data / name) if name is not None and (data / name).exists() else None
+    experiment = None
     if config is not None:
         experiment = read_settings(config, Experiment.from_json)
-        if name is not None:
-            experiment = experiment.override(f"data.name={name}")
-    elif name is not None:
-        experiment = load_preset(name, info)
-    else:
+        name = name or experiment.data.name
+    elif name is None:
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
+    # Data that are not there are complained about later, when it is known whether a twin will do.
+    info = DatasetInfo.load(data / name) if (data / name).exists() else None
+    experiment = load_preset(name, info) if experiment is None else experiment.override(f"data.name={name}")
     changes = {
         "model.bits": bits,
         "data.protocol": protocol,
@@ -209,10 +223,12 @@ def chosen_experiment(
     }
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
     backbone = ",".join(backbone or [])
-    if "=" in backbone:
-        changes += _branch_changes(backbone, experiment, info)
-    elif backbone and backbone != experiment.model.backbone:
-        changes += _backbone_changes(backbone)
+    if backbone and backbone != experiment.model.backbone:
+        sources = _sources(experiment, info)
+        if "=" not in backbone and len(sources) > 1:
+            backbone = _by_source(dict.fromkeys(sources, backbone))
+        of_kind = _branch_changes if "=" in backbone else _backbone_changes
+        changes += of_kind(backbone, experiment, info)
     return experiment.override(*changes, *(settings or []))
 
 
@@ -230,12 +246,24 @@ def read_settings(path, parse):
         raise ValueError(f"{path}: {error}") from error
 
 
-def _backbone_changes(backbone):
+def _sources(experiment, info):
+    """Names of the data set's sources, as far as they are known: by itself, or by the backbones of its preset."""
+    if info is not None:
+        return tuple(info.images)
+    return tuple(part.split("=")[0] for part in experiment.model.backbone.split(",") if "=" in part)
+
+
+def _backbone_changes(backbone, experiment, info):
     """A preset's phases fit its own backbone: where another one is to be cut, only its user can say."""
     from keras_dhnn.config import Model
+    from keras_dhnn.presets import load_preset
 
     if backbone == Model().backbone:
-        changes = [f"model.backbone={backbone}", "fine_tune.epochs=0"]
+        changes = [f"model.backbone={backbone}", "model.weights=auto", "fine_tune.epochs=0"]
+        if not experiment.head.epochs:
+            # What trains a network as a whole has no head for this one: that of folders, which was chosen with it.
+            head = load_preset("folder", info).settings
+            changes += [f"{path}={head[path]}" for path in _HEAD]
         how = "with its ImageNet weights, the hash head only"
     else:
         changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
@@ -245,10 +273,10 @@ def _backbone_changes(backbone):
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
         )
     if backbone == "cnn_f":
-        changes += ["model.hidden=0", "model.weight_decay=0", "data.image_size=224"]
+        changes += ["model.hidden=0", "model.weight_decay=0", f"data.image_size={_SIDES[backbone]}"]
     if backbone == "sat4_cnn":
         # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
-        changes.append("data.image_size=0")
+        changes.append(f"data.image_size={_SIDES[backbone]}")
         how = "from random weights, all of it, on images as they are stored"
     print(f"Training {backbone} {how}.", file=sys.stderr)
     return changes
@@ -257,15 +285,15 @@ def _backbone_changes(backbone):
 def _branch_changes(backbones, experiment, info):
     """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
 
-    The papers' networks see images at their stored size and have no layer between features and codes; ImageNet's sees
-    them at 256 pixels.
+    The papers' networks see images at their stored size; ImageNet's sees them at 256 pixels. Between features and codes
+    the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
     """
     from keras_dhnn.config import Model
 
     branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
     large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
-    sizes = {s: 0 if name in ("pan_cnn", "mul_cnn") else large or 256 for s, name in branches.items()}
+    sizes = {source: _SIDES.get(name, large or 256) for source, name in branches.items()}
     hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
     # ImageNet's network sees red, green and blue: of a near-infrared band only its statistics tell.
     more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
@@ -294,6 +322,7 @@ def twin(name, data, bar):
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.pipelines.errors import DataError
 
+    name = name.removesuffix("-synthetic")
     if name not in _TWINS:
         raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
     # One that is there will do, whatever its size.

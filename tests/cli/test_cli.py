@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from keras_dhnn import cli
 from keras_dhnn.cli.fit import chosen_experiment
+from keras_dhnn.config import Experiment
 from keras_dhnn.fit import draw_split
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import write_ucmd
@@ -295,6 +297,27 @@ def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
     assert larger.data.image_size == 64
 
 
+@pytest.mark.parametrize(("channels", "count", "epochs"), [(4, 500_000, 40), (3, 500, 160)])
+def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
+    monkeypatch, tmp_path, channels, count, epochs
+):
+    """SAT-4's preset trains its own network on 28 pixels; this one takes the head that folders have."""
+    (tmp_path / "sat4").mkdir()
+    info = SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
+    monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
+    chosen = chosen_experiment("sat4", tmp_path, None, None, None, ["efficientnet_lite0"], None, None)
+    assert (chosen.model.backbone, chosen.model.weights, chosen.model.hidden) == ("efficientnet_lite0", "auto", 512)
+    assert (chosen.data.image_size, chosen.model.band_statistics) == (256, channels > 3)
+    assert (chosen.head.epochs, chosen.head.cut, chosen.fine_tune.epochs) == (epochs, "features", 0)
+
+
+def test_imagenets_network_keeps_the_head_that_a_preset_has(tmp_path):
+    config = tmp_path / "experiment.json"
+    config.write_text(Experiment().override("model.backbone=MobileNetV2", "head.epochs=7", "model.hidden=64").to_json())
+    chosen = chosen_experiment(None, tmp_path, config, None, None, ["efficientnet_lite0"], None, None)
+    assert (chosen.head.epochs, chosen.model.hidden, chosen.data.image_size) == (7, 64, 224)
+
+
 def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
     places = ("--data", prepared / "data", "--runs", tmp_path / "runs")
     small = ("--set", "data.image_size=32", "--set", "fine_tune.epochs=1", "--protocol", "grouped", "--quiet")
@@ -366,6 +389,7 @@ def test_fit_killed_without_warning_and_resumed_ends_as_if_it_had_not_been(prepa
     [
         ("model.backbone=resnet_x", "resnet_x"),
         ("data.validation=0", "data.validation=0.1"),
+        ("head.epochs=0", "head.epochs and fine_tune.epochs are both 0"),
         ("loss.pairs=all", "loss.pairs"),
         ("head.cut=stage99", "stage99"),
     ],

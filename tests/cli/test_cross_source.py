@@ -177,6 +177,20 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
     pretrained = chosen("dsrsid-synthetic", twin)
     assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
     assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
+    assert chosen("dsrsid", ["efficientnet_lite0"]) == chosen("dsrsid", twin)
+    assert chosen("dsrsid", ["pan=pan_cnn", "mul=mul_cnn"]) == chosen("dsrsid", None)
+
+
+def test_a_bare_backbone_is_for_both_sources(root):
+    from keras_dhnn.cli.fit import chosen_experiment
+
+    one, both = (
+        chosen_experiment("twins", root / "data", None, None, None, backbones, None, None)
+        for backbones in (["cnn_f"], ["mul=cnn_f", "pan=cnn_f"])
+    )
+    assert one == both
+    assert (one.data.image_size, one.model.hidden, one.head.epochs) == ("mul=224,pan=224", 0, 0)
+    assert one.fine_tune.epochs > 0
 
 
 @pytest.mark.parametrize(("channels", "more"), [(3, False), (4, True)])
