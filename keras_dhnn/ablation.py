@@ -5,10 +5,12 @@ import shutil
 
 import numpy as np
 
+from keras_dhnn.callbacks.collapse import CollapseError
 from keras_dhnn.evaluate import evaluate_all
 from keras_dhnn.figures.precision_recall import precision_recall_figure
 from keras_dhnn.fit import draw_split
 from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.network import no_bar
 from keras_dhnn.runs import RunError, write_json, write_text
 from keras_dhnn.sources import task_name
@@ -30,8 +32,9 @@ def rows_of(experiment, sweep=None):
 
     Args:
         experiment: the `Experiment` whose weights are the full objective's.
-        sweep: "alpha", "beta" or "gamma", which then takes the values `SWEPT`, as in Tables V to VII; None is Table IV,
-            and DCMH as the paper has it: the same networks and objective, without pairs inside a source.
+        sweep: "alpha", "beta" or "gamma", which then takes the values `SWEPT`, those of Tables V to VII but in our
+            units, for means; None is Table IV, and DCMH as the paper has it: the same networks and objective, without
+            pairs inside a source.
 
     Raises:
         ValueError: if a weight of the full objective is 0, so that rows would be the same.
@@ -52,6 +55,8 @@ def rows_of(experiment, sweep=None):
 def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
     """Trains and scores every row at every code length; rows that an earlier call finished are kept.
 
+    A row whose training collapses has the reason instead of scores, and the others are trained.
+
     Args:
         experiment: the `Experiment` with the full objective.
         info: `DatasetInfo` of a data set with two sources.
@@ -61,23 +66,26 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
         bar: progress bar factory.
 
     Returns:
-        `{"protocol": {...}, "rows": [{"row", "bits", "tasks": {task: mAP}, ...}]}`.
+        `{"protocol": str, "rows": [{"row", "bits", "tasks": {task: mAP}, ...}, {"row", "bits", "failed"}], ...}`.
 
     Raises:
         RunError: if the folder holds an ablation of another experiment.
-        ValueError: if the data set has one source.
+        ValueError: if the data set has one source, or a setting or code length is not allowed.
     """
     if len(info.images) != 2:
         raise ValueError(f"An ablation is of a data set with two image sources. {info.name} has {len(info.images)}.")
-    rows = rows_of(experiment, sweep)
+    for length in bits:
+        check_bits(length)
+    rows = {
+        (name, length): experiment.override(f"model.bits={length}", *settings)
+        for length in bits
+        for name, settings in rows_of(experiment, sweep).items()
+    }
     folder.mkdir(parents=True, exist_ok=True)
     _check_same(experiment, info, folder / "experiment.json")
-    results = []
-    for length in bits:
-        for name, settings in rows.items():
-            changed = experiment.override(f"model.bits={length}", *settings)
-            results.append(_row(changed, info, folder, name, length, bar))
-        _draw([one for one in results if one["bits"] == length], info, folder)
+    results = [_row(changed, info, folder, name, length, bar) for (name, length), changed in rows.items()]
+    for length in dict.fromkeys(bits):
+        _draw([one for one in results if one["bits"] == length and "tasks" in one], info, folder)
     table = {
         "data": info.name,
         "checksum": info.checksum,
@@ -92,7 +100,8 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
 
 def _check_same(experiment, info, path):
     text = json.dumps({"checksum": info.checksum, "experiment": json.loads(experiment.to_json())}, indent=2) + "\n"
-    if path.exists() and path.read_text() != text:
+    # Alone in its folder it is of settings that were refused.
+    if path.exists() and path.read_text() != text and len(list(path.parent.iterdir())) > 1:
         raise RunError(f"{path.parent} holds an ablation of other settings or images. Give another --name.")
     write_text(path, text)
 
@@ -102,27 +111,32 @@ def _row(experiment, info, folder, name, bits, bar):
     if path.exists():
         return json.loads(path.read_text())
     split, state = draw_split(experiment.data, experiment.seed, info), folder / f"training-{name}-{bits}"
+    row = {"row": name, "bits": bits, "split": split.hash}
+    try:
+        row |= _scores(experiment, info, split, state, bar)
+    except CollapseError as error:
+        row["failed"] = str(error)
+    write_json(path, row)
+    shutil.rmtree(state, ignore_errors=True)
+    return row
+
+
+def _scores(experiment, info, split, state, bar):
     trained = train(experiment, info, split, state, bar=bar)
     labels = np.repeat(info.true_labels, experiment.data.turns)
     evaluations, metrics = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
-    row = {
-        "row": name,
-        "bits": bits,
-        "split": split.hash,
+    return {
         "tasks": {task: scores["map"]["expected"] for task, scores in metrics["tasks"].items()},
         "distinct_codes": metrics["distinct_codes"],
         "curves": {
             task_name(one.task): [x.tolist() for x in precision_recall_curve(one.counts)] for one in evaluations
         },
     }
-    write_json(path, row)
-    shutil.rmtree(state, ignore_errors=True)
-    return row
 
 
 def _draw(rows, info, folder):
     """Precision-recall curves of all rows, a figure a direction (SIDHCNN Figs. 3 and 4)."""
-    for task in list(rows[0]["tasks"])[:2]:
+    for task in list(rows[0]["tasks"])[:2] if rows else ():
         curves = {f"{one['row']}, mAP {one['tasks'][task]:.4f}": one["curves"][task][::-1] for one in rows}
         title = f"{info.name}{', synthetic' if info.synthetic else ''}, {task}, {rows[0]['bits']} bits"
         name = f"{task.replace('->', '-to-')}-{rows[0]['bits']}.png"

@@ -72,7 +72,7 @@ def _most_bytes(columns):
 
 def _first_wrong(text, columns, path, first):
     """The message about the first wrong row."""
-    for number, row in enumerate(text.splitlines(), first):
+    for number, row in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
         cells = row.split(b",")
         if len(cells) != columns or not all(cell.isdigit() and len(cell) < 4 and int(cell) < 256 for cell in cells):
             return _wrong(path, number, columns, row)

@@ -18,7 +18,7 @@ def ablate(
     bits: Annotated[int, typer.Option(help="Code lengths: --bits 8 16 24 32.", metavar="BITS...")] = 32,
     more_bits: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
     sweep: Annotated[
-        str | None, typer.Option(help="alpha, beta or gamma at 0, 0.1, 1 and 10 instead, as in Tables V to VII.")
+        str | None, typer.Option(help="alpha, beta or gamma at 0, 0.1, 1 and 10 instead, in our units.")
     ] = None,
     protocol: Protocol = None,
     queries: Queries = None,
@@ -38,7 +38,14 @@ def ablate(
     IRSC pairs images across sources, IASC within each, BQC draws outputs to common codes, FDC balances the bits. DCMH
     is the full objective without IASC. The rows that are done stay if it is started again.
 
-    Example: keras-dhnn ablate ucmd-dual --bits 8 16 24 32
+    --sweep takes the values of Tables V to VII as they are. Our weights are for means, the paper's for sums: its beta
+    is ours times the number of items and divided by the bits, its gamma ours divided by the bits.
+
+    Examples:
+
+      keras-dhnn ablate ucmd-dual --bits 8 16 24 32
+
+      keras-dhnn ablate ucmd-dual --sweep alpha
     """
     from keras_dhnn.ablation import ablate as ablate_all
 
@@ -65,12 +72,16 @@ def _print(table, lengths, place):
         shown.add_column(column, no_wrap=True)
     for length in lengths:
         shown.add_column(f"{length} bits", justify="right", no_wrap=True)
-    scores = {(row["row"], row["bits"]): row["tasks"] for row in table["rows"]}
+    scores = {(row["row"], row["bits"]): row["tasks"] for row in table["rows"] if "tasks" in row}
     names = list(dict.fromkeys(row["row"] for row in table["rows"]))
-    for task in table["rows"][0]["tasks"]:
+    for task in next(iter(scores.values()), ()):
         for name in names:
-            values = [f"{scores[name, length][task]:.4f}" for length in lengths]
+            found = [scores.get((name, length)) for length in lengths]
+            values = [f"{tasks[task]:.4f}" if tasks else "failed" for tasks in found]
             shown.add_row(task.replace("->", " -> "), name, *values, end_section=name == names[-1])
     console = Console(soft_wrap=True)
     console.print(shown)
+    for row in table["rows"]:
+        if "failed" in row:
+            console.print(f"{row['row']}, {row['bits']} bits failed: {row['failed']}", highlight=False)
     console.print(f"{place}  table.json, precision-recall curves", highlight=False)

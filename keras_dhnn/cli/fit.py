@@ -295,7 +295,7 @@ def _branch_changes(backbones, experiment, info):
     large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
     sizes = {source: _SIDES.get(name, large or 256) for source, name in branches.items()}
     hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
-    # ImageNet's network sees red, green and blue: of a near-infrared band only its statistics tell.
+    # ImageNet's network was made for red, green and blue: what other bands are, their statistics tell best.
     more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
     changes = [
         f"model.backbone={backbones}",

@@ -21,11 +21,7 @@ def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None
     Raises:
         ValueError: if `bits` is not a positive multiple of 8.
     """
-    if bits <= 0 or bits % 8:
-        raise ValueError(
-            "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
-            f"stored in bytes. Received: bits={bits}"
-        )
+    check_bits(bits)
     decay = tf.keras.regularizers.L2(weight_decay / 2) if weight_decay else None
     inputs = x = tf.keras.Input((features,), name="features")
     if mean is not None:
@@ -37,3 +33,16 @@ def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None
     # float32 whatever the compute policy: sign and likelihood want the precision.
     outputs = tf.keras.layers.Dense(bits, kernel_regularizer=decay, name="hash", dtype="float32")(x)
     return tf.keras.Model(inputs, outputs, name="hash_head")
+
+
+def check_bits(bits):
+    """Whether codes may be so long.
+
+    Raises:
+        ValueError: if `bits` is not a positive multiple of 8.
+    """
+    if bits <= 0 or bits % 8:
+        raise ValueError(
+            "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
+            f"stored in bytes. Received: bits={bits}"
+        )

@@ -36,7 +36,7 @@ def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
 
 
 def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
-    """The first convolution's kernel for another number of bands, such that a grey image gives the same response.
+    """The first convolution's kernel for another number of bands, such that a grey image gives about the same response.
 
     Args:
         kernel: `(out, 3, height, width)` for red, green and blue.
@@ -44,7 +44,9 @@ def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
         rgb_bands: numbers, from 1, of the bands that are red, green and blue, where there are three or more.
 
     Returns:
-        `(out, bands, height, width)`: red, green and blue get their kernels; bands beside them start at zero, since
+        `(out, bands, height, width)`: red, green and blue get their kernels. Beside them a fourth band is taken
+        to be near infrared and gets red's, and all four are scaled so that the network sees no more light than before
+        (docs/cross-source.md has what that gains). More bands than that start at zero beside red, green and blue, since
         averages of many bands are nothing that the network has seen (docs/folder.md has what that costs). Of one or two
         bands each gets its share of the kernels' sum.
     """
@@ -52,6 +54,10 @@ def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
         return np.repeat(kernel.sum(axis=1, keepdims=True) / bands, bands, axis=1)
     adapted = np.zeros((len(kernel), bands, *kernel.shape[2:]), kernel.dtype)
     adapted[:, np.subtract(rgb_bands, 1)] = kernel
+    if bands == 4:
+        infrared = np.setdiff1d(np.arange(4), np.subtract(rgb_bands, 1))
+        adapted[:, infrared] = kernel[:, :1]
+        adapted *= 3 / 4
     return adapted
 
 

@@ -276,6 +276,72 @@ def test_ablation_rows_set_weights_to_nothing():
         rows_of(full.override("loss.gamma=0"))
 
 
+def test_settings_that_are_refused_leave_an_ablation_free(root, capfd):
+    name = ("--name", "refused", "--set", "head.epochs=1")
+    assert ablate(root, *name, "--bits", "8", "7") == 2
+    assert not (root / "runs" / "refused").exists()
+    assert ablate(root, *name, "--bits", "8", "--set", "head.cut=stage99") == 2
+    assert "stage99" in capfd.readouterr().err
+    assert not any((root / "runs" / "refused").glob("IRSC*"))
+    assert ablate(root, *name, "--bits", "8", "--sweep", "gamma") == 0
+
+
+def test_an_ablation_goes_on_after_a_row_that_collapsed(root, capfd, monkeypatch):
+    from keras_dhnn import ablation
+    from keras_dhnn.callbacks.collapse import CollapseError
+
+    def collapsing(experiment, *args, **kwargs):
+        if not experiment.loss.beta:
+            raise CollapseError("All images have the same hash code after epoch 9.")
+        return trained(experiment, *args, **kwargs)
+
+    trained = ablation.train
+    monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in ("IRSC", "DCMH")})
+    monkeypatch.setattr(ablation, "train", collapsing)
+    arguments = ("--bits", 8, "--set", "head.epochs=1", "--name", "collapsed")
+    assert ablate(root, *arguments) == 0
+    out = capfd.readouterr().out
+    assert out.count("│ failed │") == 4  # tasks
+    assert "IRSC, 8 bits failed: All images have the same hash code after epoch 9." in out
+    assert (root / "runs" / "collapsed" / "pan-to-mul-8.png").exists()
+    monkeypatch.setattr(ablation, "train", lambda *args, **kwargs: pytest.fail("trained again"))
+    assert ablate(root, *arguments, "--json") == 0
+    rows = json.loads(capfd.readouterr().out)["rows"]
+    assert [row["row"] for row in rows if "failed" in row] == ["IRSC"]
+
+
+def test_sweep_trains_and_prints_a_row_a_value(root, capfd):
+    assert ablate(root, "--bits", 8, "--set", "head.epochs=1", "--sweep", "gamma", "--json") == 0
+    table = json.loads(capfd.readouterr().out)
+    assert [row["row"] for row in table["rows"]] == ["gamma=0", "gamma=0.1", "gamma=1", "gamma=10"]
+    assert all(0 < score <= 1 for row in table["rows"] for score in row["tasks"].values())
+    assert (root / "runs" / "twins-grouped-gamma" / "mul-to-pan-8.png").exists()
+
+
+def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, capfd, monkeypatch):
+    from keras_dhnn import ablation
+
+    class Killed(BaseException):
+        pass
+
+    def killed(experiment, info, split, folder, **kwargs):
+        trained(experiment, info, split, folder, epochs=5, **kwargs)
+        raise Killed
+
+    arguments = ("--bits", 8, "--set", "head.epochs=10")
+    trained = ablation.train
+    monkeypatch.setattr(ablation, "ROWS", {"IRSC+IASC+BQC+FDC": ()})
+    monkeypatch.setattr(ablation, "train", killed)
+    with pytest.raises(Killed):
+        ablate(root, *arguments, "--name", "killed")
+    monkeypatch.setattr(ablation, "train", trained)
+    tables = []
+    for name in ("killed", "whole"):
+        assert ablate(root, *arguments, "--name", name, "--json") == 0
+        tables.append(json.loads(capfd.readouterr().out))
+    assert tables[0] == tables[1]
+
+
 def test_ablation_of_other_settings_in_the_same_folder_is_refused(root, capfd):
     assert ablate(root, "--bits", "8", "--set", "head.epochs=1", "--seed", "5", "--name", "twins-grouped-ablation") == 2
     assert "--name" in capfd.readouterr().err

@@ -52,7 +52,16 @@ def test_grey_images_look_the_same_in_any_number_of_bands():
     np.testing.assert_array_equal(adapt_bands(kernel, 3, rgb_bands=(3, 2, 1)), kernel[:, ::-1])
 
 
-def test_five_bands_take_weights():
-    model = EfficientNetLite0((32, 32, 5))
+@pytest.mark.parametrize(("rgb_bands", "infrared"), [((1, 2, 3), 3), ((3, 2, 1), 3), ((2, 3, 4), 0)])
+def test_a_fourth_band_is_seen_as_red_is(rgb_bands, infrared):
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3))
+    four = adapt_bands(kernel, 4, rgb_bands)
+    np.testing.assert_allclose(four[:, np.subtract(rgb_bands, 1)], kernel * 0.75)
+    np.testing.assert_allclose(four[:, infrared], kernel[:, 0] * 0.75)
+
+
+@pytest.mark.parametrize("bands", [4, 5])
+def test_more_bands_take_weights(bands):
+    model = EfficientNetLite0((32, 32, bands))
     load_imagenet_weights(model)
-    assert np.isfinite(model(np.full((1, 32, 32, 5), 100, np.float32)).numpy()).all()
+    assert np.isfinite(model(np.full((1, 32, 32, bands), 100, np.float32)).numpy()).all()

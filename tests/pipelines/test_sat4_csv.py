@@ -39,6 +39,8 @@ def test_ends_of_lines_and_leading_zeros(tmp_path, text):
         ("1, 2", "' 2'"),
         ("1;2", "1 columns"),
         ('"1",2', "'\"1\"'"),
+        ("1,2\r1,2", "3 columns"),
+        ("1,2\r\r", "'2"),
         ("é,2", r"'é'"),
     ],
 )
