@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.callbacks.collapse import CollapseGuard
+from keras_dhnn.callbacks.collapse import CollapseGuard, advice
 from keras_dhnn.callbacks.progress import ProgressBar
 from keras_dhnn.callbacks.resumable import ResumableState
 from keras_dhnn.callbacks.snapshots import Snapshots
@@ -145,8 +145,9 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     first = state.restore(model)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
+    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"))
     with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
-        callbacks = [validation, CollapseGuard(), state, ProgressBar(update, steps)]
+        callbacks = [validation, guard, state, ProgressBar(update, steps)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if snapshots:

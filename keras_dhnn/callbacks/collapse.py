@@ -13,22 +13,38 @@ class CollapseGuard(tf.keras.callbacks.Callback):
     """Raises `CollapseError` on a loss that is not finite, or when all items share one code at two validations.
 
     It reads `distinct_codes` from the logs, which `ValidationMAP`, earlier in the list, writes.
+
+    Args:
+        advice: a sentence for the message, such as `advice` gives.
     """
 
-    ADVICE = (
-        "Try a smaller learning rate (--set head.learning_rate=3e-4), a smaller quantisation weight "
-        "(--set loss.eta=0.02), or balanced pairs (--set loss.pair_weighting=balanced)."
-    )
-
-    def __init__(self):
+    def __init__(self, advice="Try a smaller learning rate."):
         super().__init__()
+        self.advice = advice
         self._in_a_row = 0
 
     def on_epoch_end(self, epoch, logs=None):
         loss = logs.get("loss", 0.0)
         if not math.isfinite(loss):
-            raise CollapseError(f"The loss is {loss} after epoch {epoch + 1}. {self.ADVICE}")
+            raise CollapseError(f"The loss is {loss} after epoch {epoch + 1}. {self.advice}")
         if "distinct_codes" in logs:
             self._in_a_row = self._in_a_row + 1 if logs["distinct_codes"] == 1 else 0
         if self._in_a_row == 2:
-            raise CollapseError(f"All images have the same hash code after epoch {epoch + 1}. {self.ADVICE}")
+            raise CollapseError(f"All images have the same hash code after epoch {epoch + 1}. {self.advice}")
+
+
+def advice(experiment, phase, quantization="eta"):
+    """What may help in a phase of an experiment: its settings that matter here, smaller than they are.
+
+    Args:
+        experiment: the `Experiment`.
+        phase: "head" or "fine_tune".
+        quantization: name of the weight of the quantisation loss, "beta" of two image sources.
+    """
+    rate, weight = getattr(experiment, phase).learning_rate / 3, getattr(experiment.loss, quantization) / 5
+    ways = [f"a smaller learning rate (--set {phase}.learning_rate={rate:.2g})"]
+    if weight:
+        ways.append(f"a smaller quantisation weight (--set loss.{quantization}={weight:.2g})")
+    if experiment.loss.objective == "likelihood" and experiment.loss.pair_weighting != "balanced":
+        ways.append("balanced pairs (--set loss.pair_weighting=balanced)")
+    return f"Try {' or '.join(ways)}."

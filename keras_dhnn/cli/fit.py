@@ -63,7 +63,8 @@ _TWINS = {
 def fit(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="The prepared data set: ucmd, ucmd-dual, sat4, or your own.", metavar="[NAME]")
+        str | None,
+        typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="[NAME]"),
     ] = None,
     bits: Bits = None,
     protocol: Protocol = None,
@@ -131,12 +132,7 @@ def fit(
 
     # Before anything else: several processes start with it.
     strategy = _strategy(strategy)
-    if not _writes(strategy):
-        experiment = None
-        if resume is None:
-            experiment = choose()
-        _assist(experiment, resume, synthetic, data, strategy)
-        return
+    run = info = None
     if resume is not None:
         run = Run.open(resume, finished=False)
         if run.finished:
@@ -144,7 +140,10 @@ def fit(
             return
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
-    else:
+    if not _writes(strategy):
+        _assist(run, info, choose, synthetic, data, strategy)
+        return
+    if run is None:
         if synthetic and name is not None:
             # Before its preset, which is fitted to it.
             name = twin(name, data, bar)
@@ -174,23 +173,19 @@ def _writes(strategy):
     return is_chief(strategy)
 
 
-def _assist(experiment, resume, synthetic, data, strategy):
+def _assist(run, info, choose, synthetic, data, strategy):
     """What a worker does beside the chief: it trains along, and writes no run."""
     import tensorflow as tf
 
     from keras_dhnn.fit import assist
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run
 
     tf.config.experimental.enable_op_determinism()
-    if resume is not None:
-        run = Run.open(resume, finished=False)
-        info = DatasetInfo.load(data / run.experiment.data.name)
-        run.check_data(info)
+    if run is not None:
         assist(run.experiment, info, run.checkpoints, strategy)
         return
     if synthetic:
         raise ValueError("Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic")
+    experiment = choose()
     with tempfile.TemporaryDirectory() as nothing:
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 

@@ -22,16 +22,17 @@ Queries = Annotated[
     float | None,
     typer.Option(
         help="How many images search: a share such as 0.1, or a whole number. grouped: of each class that share, a "
-        "number in proportion to its size. By default the data set's own: 1000 of ucmd paper, 0.2 of ucmd grouped, 0.1 "
-        "of each class of a folder.",
+        "number in proportion to its size. By default the data set's own: paper 1000 of ucmd, ucmd-dual and sat4, a "
+        "sixteenth of dsrsid; grouped 0.2 of ucmd and ucmd-dual; 0.1 of each class of a folder.",
         metavar="N",
     ),
 ]
 Backbone = Annotated[
     list[str] | None,
     typer.Option(
-        help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), any Keras application such as "
-        "MobileNetV2, or package.module:function. Of two sources: --backbone pan=pan_cnn --backbone mul=mul_cnn."
+        help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), sat4_cnn (the paper's, for patches "
+        "of some dozen pixels), any Keras application such as MobileNetV2, or package.module:function. Of two sources: "
+        "one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn."
     ),
 ]
 Settings = Annotated[

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from keras_dhnn.callbacks.collapse import CollapseError, CollapseGuard
+from keras_dhnn.callbacks.collapse import CollapseError, CollapseGuard, advice
+from keras_dhnn.config import Experiment
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -24,3 +25,18 @@ def test_two_codes_are_no_collapse():
     guard = CollapseGuard()
     for epoch in range(5):
         guard.on_epoch_end(epoch, {"loss": 0.5, "distinct_codes": 2})
+
+
+def test_advice_names_settings_of_the_phase_and_of_the_objective():
+    plain = Experiment().override("head.learning_rate=3e-3", "loss.eta=0.1", "loss.beta=0.5")
+    assert advice(plain.override("loss.pair_weighting=mean"), "head") == (
+        "Try a smaller learning rate (--set head.learning_rate=0.001) or a smaller quantisation weight (--set "
+        "loss.eta=0.02) or balanced pairs (--set loss.pair_weighting=balanced)."
+    )
+    balanced = plain.override("loss.pair_weighting=balanced", "fine_tune.learning_rate=6e-4")
+    assert advice(balanced, "fine_tune", "beta") == (
+        "Try a smaller learning rate (--set fine_tune.learning_rate=0.0002) or a smaller quantisation weight (--set "
+        "loss.beta=0.1)."
+    )
+    assert "balanced" not in advice(plain.override("loss.objective=contrastive"), "head")
+    assert "quantisation" not in advice(balanced.override("loss.eta=0"), "head")
