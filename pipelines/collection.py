@@ -56,7 +56,7 @@ class Collection:
             f"Images are stored as {self.side} x {self.side} pixels of {survey.channels} x {survey.dtype}.",
         ]
         if self.scaling:
-            notes.append("Pixels become 0 to 255 as follows; change it by --percentiles:")
+            notes.append("Pixels become 0 to 255 as follows; change it by --percentiles or --scale:")
             notes += [f"  {line}" for line in describe_scaling(self.scaling)]
         if self.rgb_bands and survey.channels > 3:
             notes.append(f"Bands {self.rgb_bands} are taken as red, green and blue; change it by --rgb-bands.")

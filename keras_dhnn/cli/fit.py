@@ -48,6 +48,8 @@ _HEAD = (
     "head.epochs",
     "training.validate_every",
 )
+# The same, of two sources.
+_DUAL_HEAD = ("model.weight_decay", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
 # Sides in pixels that backbones are for, 0 being images as they are stored; others see what ImageNet's networks see.
 _SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
 
@@ -284,6 +286,7 @@ def _branch_changes(backbones, experiment, info):
     the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
     """
     from keras_dhnn.config import Model
+    from keras_dhnn.presets import load_preset
 
     branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
@@ -300,7 +303,10 @@ def _branch_changes(backbones, experiment, info):
         f"data.image_size={_by_source(sizes)}",
     ]
     if all(pretrained.values()):
-        return [*changes, f"head.epochs={experiment.head.epochs or 120}", "fine_tune.epochs=0"]
+        if not experiment.head.epochs:
+            head = load_preset("ucmd-dual").settings
+            changes += [f"{path}={head[path]}" for path in _DUAL_HEAD]
+        return [*changes, "fine_tune.epochs=0"]
     cuts = {source: "features" if pretrained[source] else "images" for source in branches}
     trained = ", ".join(source for source in branches if not pretrained[source])
     print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
