@@ -1,11 +1,17 @@
 """`keras-dhnn prepare` of two sources: what the user gives, and what comes of it."""
 
+import functools
+import hashlib
+import http.server
 import json
+import shutil
+import threading
 
 import pytest
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.fit import twin
+from keras_dhnn.pipelines import ucmd
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
 
@@ -109,3 +115,30 @@ def test_a_users_mistakes(prepare, arguments, message):
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_download_fetches_the_published_archive_once(prepare, tmp_path, monkeypatch):
+    """From a server of ours, whose archive has the size and checksum that the real one must have."""
+    write_ucmd(tmp_path / "folder")
+    (tmp_path / "web").mkdir()
+    shutil.make_archive(tmp_path / "web" / "UCMerced_LandUse", "zip", tmp_path / "folder")
+    content = (tmp_path / "web" / "UCMerced_LandUse.zip").read_bytes()
+    handler = functools.partial(Quiet, directory=tmp_path / "web")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(ucmd, "URL", f"http://127.0.0.1:{server.server_address[1]}/UCMerced_LandUse.zip")
+        monkeypatch.setattr(ucmd, "BYTES", len(content))
+        monkeypatch.setattr(ucmd, "CHECKSUM", "sha256:" + hashlib.sha256(content).hexdigest())
+        status, out, err = prepare("ucmd", "--download")
+        server.shutdown()
+    assert (status, err) == (0, "")
+    assert "9 images of 3 classes" in out
+    assert (tmp_path / "data" / "UCMerced_LandUse.zip").read_bytes() == content
+    assert prepare("ucmd-dual", "--download")[0] == 0  # without the server
+    assert DatasetInfo.load(tmp_path / "data" / "ucmd-dual").count == 9
