@@ -1,6 +1,7 @@
 """A run's folder: what is in it, and how each part is written whole or not at all."""
 
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -206,3 +207,9 @@ def _installed(name):
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def free_name(runs, base):
+    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (runs / name).exists())

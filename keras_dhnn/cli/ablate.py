@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, prepared
+from keras_dhnn.cli.data_sets import prepared
+from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Settings
 
 

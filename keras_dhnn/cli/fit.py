@@ -1,7 +1,5 @@
 """`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
-import contextlib
-import itertools
 import json
 import sys
 import tempfile
@@ -11,6 +9,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.data_sets import prepared, twin
+from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -26,40 +26,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-
-# How networks of two sources learn from random weights: docs/cross-source.md.
-SCRATCH = (
-    "fine_tune.epochs=108",
-    "fine_tune.learning_rate=5e-4",
-    "fine_tune.backbone_learning_rate=5e-4",
-    "loss.beta=0.02",
-    "loss.gamma=0.01",
-    "training.batch_size=64",
-    "training.validate_every=5",
-    "augmentation.flips=true",
-)
-
-# What a hash head on frozen features is trained by.
-_HEAD = (
-    "data.image_size",
-    "model.hidden",
-    "model.weight_decay",
-    "model.band_statistics",
-    "head.epochs",
-    "training.validate_every",
-)
-# The same, of two sources.
-_DUAL_HEAD = ("model.weight_decay", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
-# Sides in pixels that backbones are for, 0 being images as they are stored; others see what ImageNet's networks see.
-_SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
-
-# The data sets that have a synthetic twin, and how large `--synthetic` makes it.
-_TWINS = {
-    "ucmd": {"per_class": 20},
-    "ucmd-dual": {"per_class": 20},
-    "sat4": {"size": 20_000, "label_noise": 0.0},
-    "dsrsid": {"size": 2400},
-}
 
 
 def fit(
@@ -119,7 +85,7 @@ def fit(
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run
+    from keras_dhnn.runs import Run, free_name
 
     bar = bars(quiet)
     if resume is not None:
@@ -192,160 +158,6 @@ def _assist(run, info, choose, synthetic, data, strategy):
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
-def chosen_experiment(
-    name, data, config, bits, protocol, backbone, seed, settings, *, group_pattern=None, queries=None
-):
-    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
-    from keras_dhnn.config import Experiment
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.presets import load_preset
-
-    experiment = None
-    if config is not None:
-        experiment = read_settings(config, Experiment.from_json)
-        name = name or experiment.data.name
-    elif name is None:
-        raise ValueError(
-            "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
-        )
-    # Data that are not there are complained about later, when it is known whether a twin will do.
-    info = DatasetInfo.load(data / name) if (data / name).exists() else None
-    experiment = load_preset(name, info) if experiment is None else experiment.override(f"data.name={name}")
-    changes = {
-        "model.bits": bits,
-        "data.protocol": protocol,
-        "data.queries": queries,
-        "data.group_pattern": group_pattern,
-        "seed": seed,
-    }
-    changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
-    backbone = ",".join(backbone or [])
-    if backbone and backbone != experiment.model.backbone:
-        sources = _sources(experiment, info)
-        if "=" not in backbone and len(sources) > 1:
-            backbone = _by_source(dict.fromkeys(sources, backbone))
-        of_kind = _branch_changes if "=" in backbone else _backbone_changes
-        changes += of_kind(backbone, experiment, info)
-    return experiment.override(*changes, *(settings or []))
-
-
-def read_settings(path, parse):
-    """What `parse` makes of the JSON text in a file that the user named; its errors name the file.
-
-    Raises:
-        ValueError: if there is no such file, or `parse` refuses the text.
-    """
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}. Expected JSON, see --help.")
-    try:
-        return parse(path.read_text(errors="replace"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _sources(experiment, info):
-    """Names of the data set's sources, as far as they are known: by itself, or by the backbones of its preset."""
-    if info is not None:
-        return tuple(info.images)
-    return tuple(part.split("=")[0] for part in experiment.model.backbone.split(",") if "=" in part)
-
-
-def _backbone_changes(backbone, experiment, info):
-    """A preset's phases fit its own backbone: where another one is to be cut, only its user can say."""
-    from keras_dhnn.config import Model
-    from keras_dhnn.presets import load_preset
-
-    if backbone == Model().backbone:
-        changes = [f"model.backbone={backbone}", "model.weights=auto", "fine_tune.epochs=0"]
-        if not experiment.head.epochs:
-            # What trains a network as a whole has no head for this one: that of folders, which was chosen with it.
-            head = load_preset("folder", info).settings
-            changes += [f"{path}={head[path]}" for path in _HEAD]
-        how = "with its ImageNet weights, the hash head only"
-    else:
-        changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
-        changes += ["head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
-        how = (
-            "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
-            "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
-        )
-    if backbone == "cnn_f":
-        changes += ["model.hidden=0", "model.weight_decay=0", f"data.image_size={_SIDES[backbone]}"]
-    if backbone == "sat4_cnn":
-        # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
-        changes.append(f"data.image_size={_SIDES[backbone]}")
-        how = "from random weights, all of it, on images as they are stored"
-    print(f"Training {backbone} {how}.", file=sys.stderr)
-    return changes
-
-
-def _branch_changes(backbones, experiment, info):
-    """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
-
-    The papers' networks see images at their stored size; ImageNet's sees them at 256 pixels. Between features and codes
-    the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
-    """
-    from keras_dhnn.config import Model
-    from keras_dhnn.presets import load_preset
-
-    branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
-    pretrained = {source: name == Model().backbone for source, name in branches.items()}
-    large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
-    sizes = {source: _SIDES.get(name, large or 256) for source, name in branches.items()}
-    hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
-    # ImageNet's network was made for red, green and blue: what other bands are, their statistics tell best.
-    more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
-    changes = [
-        f"model.backbone={backbones}",
-        "model.weights=auto",
-        f"model.band_statistics={str(more).lower()}",
-        f"model.hidden={hidden}",
-        f"data.image_size={_by_source(sizes)}",
-    ]
-    if all(pretrained.values()):
-        if not experiment.head.epochs:
-            head = load_preset("ucmd-dual").settings
-            changes += [f"{path}={head[path]}" for path in _DUAL_HEAD]
-        return [*changes, "fine_tune.epochs=0"]
-    cuts = {source: "features" if pretrained[source] else "images" for source in branches}
-    trained = ", ".join(source for source in branches if not pretrained[source])
-    print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
-    return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *SCRATCH]
-
-
-def _by_source(values):
-    return ",".join(f"{source}={value}" for source, value in values.items())
-
-
-def twin(name, data, bar):
-    """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
-    from keras_dhnn.cli.prepare import prepare_twin
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.pipelines.errors import DataError
-
-    name = name.removesuffix("-synthetic")
-    if name not in _TWINS:
-        raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
-    # One that is there will do, whatever its size.
-    with contextlib.suppress(DataError):
-        return DatasetInfo.load(data / f"{name}-synthetic").name
-    return prepare_twin(name, data, bar, **_TWINS[name]).info.name
-
-
-def prepared(data, name):
-    """The `DatasetInfo` of a prepared data set; one that is not there is a `DataError` that says how to prepare it."""
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.pipelines.errors import DataError
-
-    if not (data / name).exists():
-        layout = "" if name in _TWINS else " --layout folder"
-        ways = [f"With the archive at hand: keras-dhnn prepare {name}{layout} --source PATH."]
-        ways += [f"To fetch it: keras-dhnn prepare {name} --download."] if name in ("ucmd", "ucmd-dual") else []
-        ways += [f"Without it: keras-dhnn fit {name} --synthetic"] if name in _TWINS else []
-        raise DataError(f"{data / name} is not prepared. {' '.join(ways)}")
-    return DatasetInfo.load(data / name)
-
-
 def _check_split(experiment, info):
     """Draws the split, so that one that cannot be drawn leaves no run behind; says how many are on either side."""
     from keras_dhnn.fit import draw_split
@@ -357,12 +169,6 @@ def _check_split(experiment, info):
         groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
         images += f" in {groups} groups by their names"
     print(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.", file=sys.stderr)
-
-
-def free_name(runs, base):
-    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (runs / name).exists())
 
 
 def _fit(run, info, bar, as_json, strategy):

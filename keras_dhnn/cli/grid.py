@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, twin
+from keras_dhnn.cli.data_sets import prepared, twin
+from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -83,6 +84,7 @@ def grid(
       keras-dhnn grid --resume runs/grid-ucmd
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.grid import Axis, grid_experiments
     from keras_dhnn.tuning.job import check_job, create_job, open_job
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import chosen_experiment, free_name, prepared, read_settings, twin
+from keras_dhnn.cli.data_sets import prepared, twin
+from keras_dhnn.cli.experiments import chosen_experiment, read_settings
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
@@ -106,6 +107,7 @@ def tune(
       keras-dhnn tune --resume runs/tune-ucmd
     """
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.tuning.oracles import TUNERS
     from keras_dhnn.tuning.search import role

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_dhnn import cli
-from keras_dhnn.cli.fit import chosen_experiment
-from keras_dhnn.config import Experiment
+from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.fit import draw_split
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import write_ucmd
@@ -279,43 +276,6 @@ def test_queries_out_of_bounds(prepared, run, tmp_path, protocol, queries):
     assert "above 0 and below 1" in err
     assert f"queries={queries}" in err
     assert not (tmp_path / "runs").exists()
-
-
-def test_the_papers_network_sees_images_at_its_size_and_has_no_layer_between(capsys):
-    chosen = chosen_experiment("ucmd", Path("nowhere"), None, None, None, ["cnn_f"], None, None)
-    assert (chosen.data.image_size, chosen.model.hidden, chosen.model.weight_decay) == (224, 0, 0)
-    assert "Training cnn_f from random weights" in capsys.readouterr().err
-
-
-def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
-    chosen = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, None)
-    assert (chosen.data.image_size, chosen.head.epochs, chosen.fine_tune.cut) == (0, 0, "images")
-    assert capsys.readouterr().err == (
-        "Training sat4_cnn from random weights, all of it, on images as they are stored.\n"
-    )
-    larger = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, ["data.image_size=64"])
-    assert larger.data.image_size == 64
-
-
-@pytest.mark.parametrize(("channels", "count", "epochs"), [(4, 500_000, 40), (3, 500, 160)])
-def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
-    monkeypatch, tmp_path, channels, count, epochs
-):
-    """SAT-4's preset trains its own network on 28 pixels; this one takes the head that folders have."""
-    (tmp_path / "sat4").mkdir()
-    info = SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
-    monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
-    chosen = chosen_experiment("sat4", tmp_path, None, None, None, ["efficientnet_lite0"], None, None)
-    assert (chosen.model.backbone, chosen.model.weights, chosen.model.hidden) == ("efficientnet_lite0", "auto", 512)
-    assert (chosen.data.image_size, chosen.model.band_statistics) == (256, channels > 3)
-    assert (chosen.head.epochs, chosen.head.cut, chosen.fine_tune.epochs) == (epochs, "features", 0)
-
-
-def test_imagenets_network_keeps_the_head_that_a_preset_has(tmp_path):
-    config = tmp_path / "experiment.json"
-    config.write_text(Experiment().override("model.backbone=MobileNetV2", "head.epochs=7", "model.hidden=64").to_json())
-    chosen = chosen_experiment(None, tmp_path, config, None, None, ["efficientnet_lite0"], None, None)
-    assert (chosen.head.epochs, chosen.model.hidden, chosen.data.image_size) == (7, 64, 224)
 
 
 def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):

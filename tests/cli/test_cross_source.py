@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -155,55 +154,6 @@ def test_runs_of_two_sources_compare(root, tmp_path, capfd):
     shutil.copytree(path, tmp_path / "again")
     assert invoke("compare", path, tmp_path / "again", "--out", tmp_path / "curves.png") == 0
     assert Image.open(tmp_path / "curves.png").width > 300
-
-
-def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
-    from keras_dhnn.cli.fit import chosen_experiment
-
-    def chosen(name, backbones):
-        return chosen_experiment(name, tmp_path, None, None, None, backbones, None, None)
-
-    backbones = ["pan=pan_cnn", "mul=efficientnet_lite0"]
-    experiment = chosen("ucmd-dual", backbones)
-    assert experiment.model.backbone == "pan=pan_cnn,mul=efficientnet_lite0"
-    assert experiment.data.image_size == "pan=0,mul=256"
-    assert experiment.fine_tune.cut == "pan=images,mul=features"
-    assert experiment.head.epochs == 0 < experiment.fine_tune.epochs
-    both = chosen("ucmd-dual", ["pan=efficientnet_lite0", "mul=efficientnet_lite0"])
-    assert both.head.epochs > 0 == both.fine_tune.epochs
-    scratch = chosen("ucmd-dual", ["pan=pan_cnn", "mul=mul_cnn"])
-    assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ("pan=0,mul=0", 0, 0)
-    twin = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
-    pretrained = chosen("dsrsid-synthetic", twin)
-    assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
-    assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
-    assert (pretrained.head.learning_rate, pretrained.loss.beta) == (3e-3, 0.1)  # a head's, as ucmd-dual has them
-    assert chosen("dsrsid", ["efficientnet_lite0"]) == chosen("dsrsid", twin)
-    assert chosen("dsrsid", ["pan=pan_cnn", "mul=mul_cnn"]) == chosen("dsrsid", None)
-
-
-def test_a_bare_backbone_is_for_both_sources(root):
-    from keras_dhnn.cli.fit import chosen_experiment
-
-    one, both = (
-        chosen_experiment("twins", root / "data", None, None, None, backbones, None, None)
-        for backbones in (["cnn_f"], ["mul=cnn_f", "pan=cnn_f"])
-    )
-    assert one == both
-    assert (one.data.image_size, one.model.hidden, one.head.epochs) == ("mul=224,pan=224", 0, 0)
-    assert one.fine_tune.epochs > 0
-
-
-@pytest.mark.parametrize(("channels", "more"), [(3, False), (4, True)])
-def test_bands_that_imagenet_has_not_seen_are_described(tmp_path, monkeypatch, channels, more):
-    from keras_dhnn.cli.fit import chosen_experiment
-
-    (tmp_path / "dsrsid").mkdir()
-    info = SimpleNamespace(images={"pan": SimpleNamespace(channels=1), "mul": SimpleNamespace(channels=channels)})
-    monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
-    backbones = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
-    experiment = chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
-    assert experiment.model.band_statistics == more
 
 
 def ablate(root, *more):

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.fit import twin
+from keras_dhnn.cli.data_sets import twin
 from keras_dhnn.pipelines import ucmd
 from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
