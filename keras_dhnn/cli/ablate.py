@@ -9,7 +9,7 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import prepared
 from keras_dhnn.cli.experiments import chosen_experiment
-from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Settings
+from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
 
 
 def ablate(
@@ -30,7 +30,7 @@ def ablate(
     ] = None,
     data: DataFolder = Path("data"),
     runs: RunsFolder = Path("runs"),
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the split, the initial weights and the order.")] = None,
+    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ):

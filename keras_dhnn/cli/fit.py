@@ -23,6 +23,7 @@ from keras_dhnn.cli.options import (
     Queries,
     Quiet,
     RunsFolder,
+    Seed,
     Settings,
     Synthetic,
 )
@@ -66,7 +67,7 @@ def fit(
     ] = None,
     data: DataFolder = Path("data"),
     runs: RunsFolder = Path("runs"),
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the split, the initial weights and the order.")] = None,
+    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ):
