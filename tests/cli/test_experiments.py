@@ -66,7 +66,7 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
     pretrained = chosen("dsrsid-synthetic", twin)
     assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
     assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
-    assert (pretrained.head.learning_rate, pretrained.loss.beta) == (3e-3, 0.1)  # a head's, as ucmd-dual has them
+    assert (pretrained.head.learning_rate, pretrained.loss.beta) == (1e-3, 0.1)  # a head's, as ucmd-dual has them
     assert chosen("dsrsid", ["efficientnet_lite0"]) == chosen("dsrsid", twin)
     assert chosen("dsrsid", ["pan=pan_cnn", "mul=mul_cnn"]) == chosen("dsrsid", None)
 
