@@ -36,3 +36,8 @@ def test_presets_of_known_data_sets_stay_as_they_are():
 @pytest.mark.parametrize(("count", "epochs"), [(20_000, 10), (200_000, 8), (500_000, 3)])
 def test_parts_of_sat4_are_passed_more_often(count, epochs):
     assert load_preset("sat4-synthetic", collection(count, 4)).fine_tune.epochs == epochs
+
+
+@pytest.mark.parametrize(("count", "epochs"), [(2_400, 108), (12_800, 60), (80_000, 30)])
+def test_parts_of_dsrsid_are_passed_more_often(count, epochs):
+    assert load_preset("dsrsid-synthetic", collection(count, 4)).fine_tune.epochs == epochs

@@ -85,7 +85,9 @@ def test_a_bare_backbone_is_for_both_sources(tmp_path):
 @pytest.mark.parametrize(("channels", "more"), [(3, False), (4, True)])
 def test_bands_that_imagenet_has_not_seen_are_described(tmp_path, monkeypatch, channels, more):
     (tmp_path / "dsrsid").mkdir()
-    info = SimpleNamespace(images={"pan": SimpleNamespace(channels=1), "mul": SimpleNamespace(channels=channels)})
+    info = SimpleNamespace(
+        count=100, images={"pan": SimpleNamespace(channels=1), "mul": SimpleNamespace(channels=channels)}
+    )
     monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
     backbones = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
     experiment = chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
