@@ -1,5 +1,6 @@
 """Which parts of SIDHCNN's objective pay: one training a row and code length (Tables IV to VII of the paper)."""
 
+import contextlib
 import json
 import shutil
 
@@ -112,10 +113,16 @@ def _row(experiment, info, folder, name, bits, bar):
         return json.loads(path.read_text())
     split, state = draw_split(experiment.data, experiment.seed, info), folder / f"training-{name}-{bits}"
     row = {"row": name, "bits": bits, "split": split.hash}
+    # The folder is taken: another process with other settings is refused from now on.
+    state.mkdir(exist_ok=True)
     try:
         row |= _scores(experiment, info, split, state, bar)
     except CollapseError as error:
         row["failed"] = str(error)
+    except ValueError:
+        with contextlib.suppress(OSError):
+            state.rmdir()
+        raise
     write_json(path, row)
     shutil.rmtree(state, ignore_errors=True)
     return row

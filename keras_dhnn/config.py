@@ -68,7 +68,8 @@ class Model:
         dropout: share of the hidden units dropped while training.
         weight_decay: weight of half the sum of the head's squared kernels in the loss.
         band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
-            which ImageNet's network sees red, green and blue only; `cut` can then be "features" or "images".
+            which ImageNet's network sees red, green, blue and, of four, near infrared; `cut` can then be "features" or
+            "images".
     """
 
     backbone: str = "efficientnet_lite0"

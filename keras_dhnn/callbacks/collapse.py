@@ -41,8 +41,11 @@ def advice(experiment, phase, quantization="eta"):
         phase: "head" or "fine_tune".
         quantization: name of the weight of the quantisation loss, "beta" of two image sources.
     """
-    rate, weight = getattr(experiment, phase).learning_rate / 3, getattr(experiment.loss, quantization) / 5
-    ways = [f"a smaller learning rate (--set {phase}.learning_rate={rate:.2g})"]
+    settings, weight = getattr(experiment, phase), getattr(experiment.loss, quantization) / 5
+    ways = [f"a smaller learning rate (--set {phase}.learning_rate={settings.learning_rate / 3:.2g}"]
+    if settings.cut != "features":
+        ways[0] += f" --set {phase}.backbone_learning_rate={settings.backbone_learning_rate / 3:.2g}"
+    ways[0] += ")"
     if weight:
         ways.append(f"a smaller quantisation weight (--set loss.{quantization}={weight:.2g})")
     if experiment.loss.objective == "likelihood" and experiment.loss.pair_weighting != "balanced":

@@ -30,9 +30,13 @@ _SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
 
 
 def chosen_experiment(
-    name, data, config, bits, protocol, backbone, seed, settings, *, group_pattern=None, queries=None
+    name, data, config, bits, protocol, backbone, seed, settings, *, group_pattern=None, queries=None, draw=None
 ):
-    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed."""
+    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed.
+
+    `draw`, if it is given, makes the synthetic twin of a data set's name and returns the twin's, before the preset is
+    fitted to it.
+    """
     from keras_dhnn.config import Experiment
     from keras_dhnn.pipelines.dataset_info import DatasetInfo
     from keras_dhnn.presets import load_preset
@@ -45,7 +49,9 @@ def chosen_experiment(
         raise ValueError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
-    # Data that are not there are complained about later, when it is known whether a twin will do.
+    if draw is not None:
+        name = draw(name)
+    # Data that are not there are complained about later.
     info = DatasetInfo.load(data / name) if (data / name).exists() else None
     experiment = load_preset(name, info) if experiment is None else experiment.override(f"data.name={name}")
     changes = {
@@ -56,12 +62,10 @@ def chosen_experiment(
         "seed": seed,
     }
     changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
-    backbone = ",".join(backbone or [])
-    if backbone and backbone != experiment.model.backbone:
-        sources = _sources(experiment, info)
-        if "=" not in backbone and len(sources) > 1:
-            backbone = _by_source(dict.fromkeys(sources, backbone))
-        of_kind = _branch_changes if "=" in backbone else _backbone_changes
+    sources = _sources(experiment, info)
+    backbone = _of_each(",".join(backbone or []), sources)
+    if backbone and backbone != _of_each(experiment.model.backbone, sources):
+        of_kind = _branch_changes if isinstance(backbone, dict) else _backbone_changes
         changes += of_kind(backbone, experiment, info)
     return experiment.override(*changes, *(settings or []))
 
@@ -85,6 +89,13 @@ def _sources(experiment, info):
     if info is not None:
         return tuple(info.images)
     return tuple(part.split("=")[0] for part in experiment.model.backbone.split(",") if "=" in part)
+
+
+def _of_each(backbone, sources):
+    """`{source: backbone}` of several sources, from "a=x,b=y" or a name for all; of one source the name."""
+    if "=" in backbone:
+        return dict(part.split("=", 1) for part in backbone.split(",") if "=" in part)
+    return dict.fromkeys(sources, backbone) if backbone and len(sources) > 1 else backbone
 
 
 def _backbone_changes(backbone, experiment, info):
@@ -116,8 +127,8 @@ def _backbone_changes(backbone, experiment, info):
     return changes
 
 
-def _branch_changes(backbones, experiment, info):
-    """Backbones by source, "pan=pan_cnn,mul=efficientnet_lite0": pretrained ones stay as they are, others are trained.
+def _branch_changes(branches, experiment, info):
+    """Backbones by source: pretrained ones stay as they are, others are trained.
 
     The papers' networks see images at their stored size; ImageNet's sees them at 256 pixels. Between features and codes
     the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
@@ -125,7 +136,6 @@ def _branch_changes(backbones, experiment, info):
     from keras_dhnn.config import Model
     from keras_dhnn.presets import load_preset
 
-    branches = dict(part.split("=", 1) for part in backbones.split(",") if "=" in part)
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
     large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
     sizes = {source: _SIDES.get(name, large or 256) for source, name in branches.items()}
@@ -133,7 +143,7 @@ def _branch_changes(backbones, experiment, info):
     # ImageNet's network was made for red, green and blue: what other bands are, their statistics tell best.
     more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
     changes = [
-        f"model.backbone={backbones}",
+        f"model.backbone={_by_source(branches)}",
         "model.weights=auto",
         f"model.band_statistics={str(more).lower()}",
         f"model.hidden={hidden}",
@@ -147,7 +157,9 @@ def _branch_changes(backbones, experiment, info):
     cuts = {source: "features" if pretrained[source] else "images" for source in branches}
     trained = ", ".join(source for source in branches if not pretrained[source])
     print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
-    return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *SCRATCH]
+    # A preset that trains from random weights has its own way to.
+    how = SCRATCH if experiment.head.epochs else ()
+    return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *how]
 
 
 def _by_source(values):

@@ -97,6 +97,7 @@ def fit(
             *(name, data, config, bits, protocol, backbone, seed, settings),
             group_pattern=group_pattern,
             queries=queries,
+            draw=(lambda name: twin(name, data, bar)) if synthetic else None,
         )
 
     # Before anything else: several processes start with it.
@@ -113,12 +114,7 @@ def fit(
         _assist(run, info, choose, synthetic, data, strategy)
         return
     if run is None:
-        if synthetic and name is not None:
-            # Before its preset, which is fitted to it.
-            name = twin(name, data, bar)
         experiment = choose()
-        if synthetic:
-            experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bar)}")
         info = prepared(data, experiment.data.name)
         _check_split(experiment, info)
         usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"

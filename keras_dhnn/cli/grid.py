@@ -95,9 +95,11 @@ def grid(
     else:
         if paper_eta:
             settings = ["loss.pair_weighting=mean", *(settings or [])]
-        experiment = chosen_experiment(name, data, config, bits, protocol, backbone, seed, settings, queries=queries)
-        if synthetic:
-            experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")
+        experiment = chosen_experiment(
+            *(name, data, config, bits, protocol, backbone, seed, settings),
+            queries=queries,
+            draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
+        )
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}
         path = runs / (grid_name or free_name(runs, f"grid-{experiment.data.name}"))
     axes = [Axis.parse(text) for text in request["over"]]

@@ -124,9 +124,8 @@ def tune(
         experiment = chosen_experiment(
             *(name, data, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]),
             queries=queries,
+            draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
         )
-        if synthetic:
-            experiment = experiment.override(f"data.name={twin(experiment.data.name, data, bars(quiet))}")
         info = prepared(data, experiment.data.name)
         request = {
             "base": json.loads(experiment.to_json()),

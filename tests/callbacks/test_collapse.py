@@ -33,10 +33,11 @@ def test_advice_names_settings_of_the_phase_and_of_the_objective():
         "Try a smaller learning rate (--set head.learning_rate=0.001) or a smaller quantisation weight (--set "
         "loss.eta=0.02) or balanced pairs (--set loss.pair_weighting=balanced)."
     )
-    balanced = plain.override("loss.pair_weighting=balanced", "fine_tune.learning_rate=6e-4")
+    rates = ("fine_tune.learning_rate=6e-4", "fine_tune.backbone_learning_rate=3e-5", "fine_tune.cut=stage5")
+    balanced = plain.override("loss.pair_weighting=balanced", *rates)
     assert advice(balanced, "fine_tune", "beta") == (
-        "Try a smaller learning rate (--set fine_tune.learning_rate=0.0002) or a smaller quantisation weight (--set "
-        "loss.beta=0.1)."
+        "Try a smaller learning rate (--set fine_tune.learning_rate=0.0002 --set "
+        "fine_tune.backbone_learning_rate=1e-05) or a smaller quantisation weight (--set loss.beta=0.1)."
     )
     assert "balanced" not in advice(plain.override("loss.objective=contrastive"), "head")
     assert "quantisation" not in advice(balanced.override("loss.eta=0"), "head")

@@ -285,6 +285,8 @@ def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, cap
     monkeypatch.setattr(ablation, "train", killed)
     with pytest.raises(Killed):
         ablate(root, *arguments, "--name", "killed")
+    (state,) = (root / "runs" / "killed").rglob("state.json")
+    assert json.loads(state.read_text())["epoch"] == 4  # the fifth
     monkeypatch.setattr(ablation, "train", trained)
     tables = []
     for name in ("killed", "whole"):

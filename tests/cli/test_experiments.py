@@ -92,3 +92,20 @@ def test_bands_that_imagenet_has_not_seen_are_described(tmp_path, monkeypatch, c
     backbones = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
     experiment = chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
     assert experiment.model.band_statistics == more
+
+
+def test_backbones_may_come_in_any_order(tmp_path):
+    def chosen(*backbones):
+        return chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
+
+    assert chosen("mul=mul_cnn", "pan=pan_cnn") == chosen()
+    assert chosen("pan=cnn_f", "mul=mul_cnn").fine_tune.epochs == chosen().fine_tune.epochs == 30
+
+
+def test_a_twin_is_drawn_before_its_preset_is_fitted(tmp_path):
+    def draw(name):
+        make_dual_dataset(tmp_path / f"{name}-synthetic")
+        return f"{name}-synthetic"
+
+    chosen = chosen_experiment("dsrsid", tmp_path, None, None, None, None, None, None, draw=draw)
+    assert (chosen.data.name, chosen.fine_tune.epochs) == ("dsrsid-synthetic", 108)
