@@ -2,18 +2,6 @@
 
 import sys
 
-# How networks of two sources learn from random weights: docs/cross-source.md.
-SCRATCH = (
-    "fine_tune.epochs=108",
-    "fine_tune.learning_rate=5e-4",
-    "fine_tune.backbone_learning_rate=5e-4",
-    "loss.beta=0.02",
-    "loss.gamma=0.01",
-    "training.batch_size=64",
-    "training.validate_every=5",
-    "augmentation.flips=true",
-)
-
 # What a hash head on frozen features is trained by.
 _HEAD = (
     "data.image_size",
@@ -25,6 +13,17 @@ _HEAD = (
 )
 # The same, of two sources.
 _DUAL_HEAD = ("model.weight_decay", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
+# What networks of two sources are trained by from random weights.
+_DUAL_SCRATCH = (
+    "augmentation.flips",
+    "loss.beta",
+    "loss.gamma",
+    "fine_tune.epochs",
+    "fine_tune.learning_rate",
+    "fine_tune.backbone_learning_rate",
+    "training.batch_size",
+    "training.validate_every",
+)
 # Sides in pixels that backbones are for, 0 being images as they are stored; others see what ImageNet's networks see.
 _SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
 
@@ -101,14 +100,12 @@ def _of_each(backbone, sources):
 def _backbone_changes(backbone, experiment, info):
     """A preset's phases fit its own backbone: where another one is to be cut, only its user can say."""
     from keras_dhnn.config import Model
-    from keras_dhnn.presets import load_preset
 
     if backbone == Model().backbone:
         changes = [f"model.backbone={backbone}", "model.weights=auto", "fine_tune.epochs=0"]
         if not experiment.head.epochs:
             # What trains a network as a whole has no head for this one: that of folders, which was chosen with it.
-            head = load_preset("folder", info).settings
-            changes += [f"{path}={head[path]}" for path in _HEAD]
+            changes += _of_preset("folder", info, _HEAD)
         how = "with its ImageNet weights, the hash head only"
     else:
         changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
@@ -134,7 +131,6 @@ def _branch_changes(branches, experiment, info):
     the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
     """
     from keras_dhnn.config import Model
-    from keras_dhnn.presets import load_preset
 
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
     large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
@@ -151,15 +147,22 @@ def _branch_changes(branches, experiment, info):
     ]
     if all(pretrained.values()):
         if not experiment.head.epochs:
-            head = load_preset("ucmd-dual").settings
-            changes += [f"{path}={head[path]}" for path in _DUAL_HEAD]
+            changes += _of_preset("ucmd-dual", info, _DUAL_HEAD)
         return [*changes, "fine_tune.epochs=0"]
     cuts = {source: "features" if pretrained[source] else "images" for source in branches}
     trained = ", ".join(source for source in branches if not pretrained[source])
     print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
     # A preset that trains from random weights has its own way to.
-    how = SCRATCH if experiment.head.epochs else ()
+    how = _of_preset("dsrsid", info, _DUAL_SCRATCH) if experiment.head.epochs else []
     return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *how]
+
+
+def _of_preset(name, info, paths):
+    """Some settings of the preset that they were chosen for, as changes."""
+    from keras_dhnn.presets import load_preset
+
+    settings = load_preset(name, info).settings
+    return [f"{path}={settings[path]}" for path in paths]
 
 
 def _by_source(values):

@@ -62,6 +62,7 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
     assert both.head.epochs > 0 == both.fine_tune.epochs
     scratch = chosen("ucmd-dual", ["pan=pan_cnn", "mul=mul_cnn"])
     assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ("pan=0,mul=0", 0, 0)
+    assert (scratch.training.batch_size, scratch.loss.beta, scratch.augmentation.flips) == (64, 0.02, True)
     twin = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
     pretrained = chosen("dsrsid-synthetic", twin)
     assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
