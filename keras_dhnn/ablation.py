@@ -86,7 +86,8 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
     _check_same(experiment, info, folder / "experiment.json")
     results = [_row(changed, info, folder, name, length, bar) for (name, length), changed in rows.items()]
     for length in dict.fromkeys(bits):
-        _draw([one for one in results if one["bits"] == length and "tasks" in one], info, folder)
+        if scored := [one for one in results if one["bits"] == length and "tasks" in one]:
+            _draw(scored, info, folder)
     table = {
         "data": info.name,
         "checksum": info.checksum,
@@ -143,7 +144,7 @@ def _scores(experiment, info, split, state, bar):
 
 def _draw(rows, info, folder):
     """Precision-recall curves of all rows, a figure a direction (SIDHCNN Figs. 3 and 4)."""
-    for task in list(rows[0]["tasks"])[:2] if rows else ():
+    for task in list(rows[0]["tasks"])[:2]:
         curves = {f"{one['row']}, mAP {one['tasks'][task]:.4f}": one["curves"][task][::-1] for one in rows}
         title = f"{info.name}{', synthetic' if info.synthetic else ''}, {task}, {rows[0]['bits']} bits"
         name = f"{task.replace('->', '-to-')}-{rows[0]['bits']}.png"

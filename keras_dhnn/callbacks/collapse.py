@@ -42,10 +42,9 @@ def advice(experiment, phase, quantization="eta"):
         quantization: name of the weight of the quantisation loss, "beta" of two image sources.
     """
     settings, weight = getattr(experiment, phase), getattr(experiment.loss, quantization) / 5
-    ways = [f"a smaller learning rate (--set {phase}.learning_rate={settings.learning_rate / 3:.2g}"]
-    if settings.cut != "features":
-        ways[0] += f" --set {phase}.backbone_learning_rate={settings.backbone_learning_rate / 3:.2g}"
-    ways[0] += ")"
+    rates = ["learning_rate"] if settings.cut == "features" else ["learning_rate", "backbone_learning_rate"]
+    smaller = " ".join(f"--set {phase}.{name}={getattr(settings, name) / 3:.2g}" for name in rates)
+    ways = [f"a smaller learning rate ({smaller})"]
     if weight:
         ways.append(f"a smaller quantisation weight (--set loss.{quantization}={weight:.2g})")
     if experiment.loss.objective == "likelihood" and experiment.loss.pair_weighting != "balanced":

@@ -1,6 +1,7 @@
 """Experiments by the name of their data set, one a file."""
 
 import importlib
+import math
 import pkgutil
 
 
@@ -21,3 +22,16 @@ def load_preset(name, info=None):
     preset = importlib.import_module(f"keras_dhnn.presets.{module}")
     experiment = preset.fitted_to(info) if info is not None and hasattr(preset, "fitted_to") else preset.EXPERIMENT
     return experiment.override(f"data.name={name}")
+
+
+def with_passes(experiment, count, steps, most):
+    """An experiment that is trained from scratch, fitted to a part of its archive: more passes over fewer items.
+
+    Args:
+        experiment: the `Experiment` for the whole archive, whose epochs are the least.
+        count: items there are.
+        steps: gradient steps to reach, about.
+        most: epochs that are enough for the smallest part.
+    """
+    epochs = math.ceil(steps * experiment.training.batch_size / count)
+    return experiment.override(f"fine_tune.epochs={min(max(experiment.fine_tune.epochs, epochs), most)}")

@@ -7,9 +7,8 @@ Tables II and III at the images' own sizes, 5,000 queries and 30 passes as in th
 archive up to 108. What the weights were chosen by is in docs/cross-source.md.
 """
 
-import math
-
 from keras_dhnn.config import Augmentation, Data, Experiment, Loss, Model, Phase, Training
+from keras_dhnn.presets import with_passes
 
 EXPERIMENT = Experiment(
     data=Data(name="dsrsid", protocol="paper", queries=1 / 16, turns=1, image_size=0, validation=0.01),
@@ -25,13 +24,5 @@ STEPS, MOST_EPOCHS = 12_000, 108
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin: more passes over fewer dual samples.
-
-    Args:
-        info: its `DatasetInfo`.
-
-    Returns:
-        `Experiment`.
-    """
-    epochs = math.ceil(STEPS * EXPERIMENT.training.batch_size / info.count)
-    return EXPERIMENT.override(f"fine_tune.epochs={min(max(EXPERIMENT.fine_tune.epochs, epochs), MOST_EPOCHS)}")
+    """The preset for a part of the archive, such as a small twin."""
+    return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

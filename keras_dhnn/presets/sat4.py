@@ -6,9 +6,8 @@ keras-dhnn fit sat4
 Three passes over all of it; of a part of it up to ten. docs/sat4.md has what the weights were chosen by.
 """
 
-import math
-
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase, Training
+from keras_dhnn.presets import with_passes
 
 EXPERIMENT = Experiment(
     data=Data(name="sat4", protocol="paper", queries=1000.0, validation=0.01, turns=1, image_size=28),
@@ -23,13 +22,5 @@ STEPS, MOST_EPOCHS = 5800, 10
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin: more passes over fewer patches.
-
-    Args:
-        info: its `DatasetInfo`.
-
-    Returns:
-        `Experiment`.
-    """
-    epochs = math.ceil(STEPS * EXPERIMENT.training.batch_size / info.count)
-    return EXPERIMENT.override(f"fine_tune.epochs={min(max(EXPERIMENT.fine_tune.epochs, epochs), MOST_EPOCHS)}")
+    """The preset for a part of the archive, such as a small twin."""
+    return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

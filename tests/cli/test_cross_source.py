@@ -287,11 +287,18 @@ def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, cap
         ablate(root, *arguments, "--name", "killed")
     (state,) = (root / "runs" / "killed").rglob("state.json")
     assert json.loads(state.read_text())["epoch"] == 4  # the fifth
-    monkeypatch.setattr(ablation, "train", trained)
+    found = []
+
+    def resumed(experiment, info, split, folder, **kwargs):
+        found.append(list(folder.rglob("state.json")))
+        return trained(experiment, info, split, folder, **kwargs)
+
+    monkeypatch.setattr(ablation, "train", resumed)
     tables = []
     for name in ("killed", "whole"):
         assert ablate(root, *arguments, "--name", name, "--json") == 0
         tables.append(json.loads(capfd.readouterr().out))
+    assert found == [[state], []]
     assert tables[0] == tables[1]
 
 

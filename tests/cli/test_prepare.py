@@ -130,7 +130,7 @@ def test_download_fetches_the_published_archive_once(prepare, tmp_path, monkeypa
     content = (tmp_path / "web" / "UCMerced_LandUse.zip").read_bytes()
     handler = functools.partial(Quiet, directory=tmp_path / "web")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setattr(ucmd, "URL", f"http://127.0.0.1:{server.server_address[1]}/UCMerced_LandUse.zip")
         monkeypatch.setattr(ucmd, "BYTES", len(content))
