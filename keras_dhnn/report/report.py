@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.codes import hamming_distances
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
@@ -94,7 +94,7 @@ def _figures(info, split, outputs, evaluations):
         which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
         direction = f", {task_name(evaluation.task)}" if which else ""
         figures[f"gallery{which}"] = gallery_figure(
-            _gallery(info, split, outputs, evaluation), title=f"{title}{direction}; last: the hardest query"
+            _gallery(info, split, evaluation), title=f"{title}{direction}; last: the hardest query"
         )
     for evaluation in evaluations[-len(outputs) :]:
         source = evaluation.task[1]
@@ -146,15 +146,14 @@ def item_images(info, items, turns, source=None):
     return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
 
 
-def _gallery(info, split, outputs, evaluation):
+def _gallery(info, split, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), np.repeat(info.true_labels, split.turns)
     searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())
-    codes = pack(outputs[searching][split.queries[rows]]), pack(outputs[searched][split.database])
-    distances = hamming_distances(*codes)
+    distances = hamming_distances(evaluation.codes[0][rows], evaluation.codes[1])
     found = np.argsort(distances, axis=1, kind="stable")
     shown = [rank for rank in RANKS if rank <= found.shape[1]]
     found = split.database[found[:, np.array(shown) - 1]]

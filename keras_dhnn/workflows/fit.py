@@ -98,8 +98,8 @@ def evaluate_run(run, info, *, tsne=False):
         The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
     """
     split = Split.load(run.split_path)
-    outputs, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed)
+    outputs, codes, labels = run.load_outputs(sources_of(info))
+    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
     write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
     metrics = {**run.metrics, **scores}
     write_json(run.metrics_path, metrics)
