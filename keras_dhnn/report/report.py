@@ -1,5 +1,6 @@
 """The figures of a run, as PNG files and in TensorBoard."""
 
+import contextlib
 import json
 import shutil
 
@@ -46,8 +47,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     run.figures.mkdir(exist_ok=True)
     folder = run.tensorboard / "evaluation"
     shutil.rmtree(folder, ignore_errors=True)
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=_epochs(run)):
+    with _writing(folder, run):
         for name, figure in figures.items():
             figure.savefig(run.figures / f"{name}.png", dpi=120)
             tf.summary.image(name, figure_to_array(figure)[None])
@@ -60,11 +60,16 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     for evaluation in evaluations[-len(outputs) :]:
         source = evaluation.task[1]
         place = folder / source if len(outputs) > 1 else folder
-        writer = writer if len(outputs) == 1 else tf.summary.create_file_writer(str(place))
-        with writer.as_default(step=_epochs(run)):
+        with _writing(place, run):
             write_health(evaluation.health)
-        writer.close()
         write_projector(place, info, split.database, outputs[source], split.turns, source=source)
+
+
+@contextlib.contextmanager
+def _writing(folder, run):
+    """Open a file of events in a folder, as the default of `tf.summary`; it is closed at the end."""
+    with contextlib.closing(tf.summary.create_file_writer(str(folder))) as writer, writer.as_default(step=_epochs(run)):
+        yield
 
 
 def _file_name(evaluation):
