@@ -6,8 +6,8 @@ import shutil
 
 from keras_dhnn._version import __version__
 from keras_dhnn.errors import CollapseError
+from keras_dhnn.files import write_json
 from keras_dhnn.progress import no_bar
-from keras_dhnn.runs import write_json
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 

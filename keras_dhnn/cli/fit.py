@@ -85,8 +85,9 @@ def fit(
 
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run, free_name
+    from keras_dhnn.runs import Run
 
     bar = bars(quiet)
     if resume is not None:

@@ -2,10 +2,10 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.files import write_json
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report import report
-from keras_dhnn.runs import write_json
 from tests.dual import make_dual_dataset
 from tests.fakes import make_dataset
 from tests.saved_models.serving.tiny_run import write_run

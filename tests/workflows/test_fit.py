@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.files import write_json
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.runs import write_json
 from keras_dhnn.workflows import fit
 from tests.fakes import make_dataset
 from tests.saved_models.serving.tiny_run import write_run
