@@ -84,8 +84,9 @@ def fit(
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run, free_name
+    from keras_dhnn.runs import Run
     from keras_dhnn.workflows.prepare import draw_twin, load_prepared
 
     bar = bars(quiet)

@@ -83,8 +83,8 @@ def grid(
       keras-dhnn grid --resume runs/grid-ucmd
     """
     from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.grid import Axis, grid_experiments
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.workflows.prepare import draw_twin, load_prepared
@@ -147,7 +147,7 @@ def _fit(path, base, axes, info, paper_eta, quiet):
 
 def _write(path, result, score, as_json):
     from keras_dhnn.errors import RunError
-    from keras_dhnn.runs import write_json, write_text
+    from keras_dhnn.files import write_json, write_text
     from keras_dhnn.tuning.tables import best_cell, grid_csv
 
     best = best_cell(result, score)

@@ -106,8 +106,8 @@ def tune(
       keras-dhnn tune --resume runs/tune-ucmd
     """
     from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.tuning.oracles import TUNERS
     from keras_dhnn.tuning.search import role
@@ -202,7 +202,7 @@ def _search(path, request, info, part, hours, quiet, as_json):
 
 
 def _record(path, rows, space):
-    from keras_dhnn.runs import write_text
+    from keras_dhnn.files import write_text
     from keras_dhnn.tuning.hparams import write_hparams
     from keras_dhnn.tuning.trials import trials_csv
 

@@ -1,11 +1,11 @@
 """What the frozen part of a network makes of every image: computed once, kept on disk, trained on from memory."""
 
 import hashlib
-import os
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.files import whole_file
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.training.encode import make_encoder
 
@@ -77,10 +77,8 @@ def compute_activations(model, info, turns, source, size, *, batch_size=64, prog
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
         images = batches(info, items, batch_size=batch_size, turns=turns, image_size=sizes)
         array = make_encoder(model)(((inputs[source], targets) for inputs, targets in images), progress)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with whole_file(path, shared=True) as file:
             np.save(file, array.astype(dtype))
-        os.replace(partial, path)
     elif progress is not None:
         progress(count)
     return np.load(path, allow_pickle=False)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import checksum
 from keras_dhnn.pipelines.example import ImageSpec
 
 FORMAT_VERSION = 1
@@ -30,11 +30,7 @@ class StoredFile:
     @classmethod
     def of(cls, path, count):
         """Describes a file on disk."""
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return cls(path.name, count, path.stat().st_size, digest.hexdigest())
+        return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory, *, content):
         """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.runs import write_json
+from keras_dhnn.files import write_arrays, write_json
 
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
@@ -79,9 +79,9 @@ class ResumableState(tf.keras.callbacks.Callback):
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
             raise OSError(f"{self.folder / name} cannot be written: {error.message}") from error
         if validation.best_weights is not None:
-            partial = self.folder / ".best.npz"
-            np.savez(partial, *validation.best_weights)
-            partial.replace(self.folder / "best.npz")
+            # As `np.savez` names arrays that have no names.
+            weights = {f"arr_{number}": array for number, array in enumerate(validation.best_weights)}
+            write_arrays(self.folder / "best.npz", weights)
         best = {name: getattr(validation, name) for name in _BEST}
         state = {"epoch": epoch, "stopped": stopped, "checkpoint": name, **best, "history": self.history}
         write_json(self.folder / "state.json", state)
