@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "presets": {"config"},
     "figures": BASE | {"metrics"},
     "saved_models": {"codes", "models"},
+    "baselines": {"codes"},
     "archive": {"codes", "saved_models"},
     "browse": {"archive"},
 }
