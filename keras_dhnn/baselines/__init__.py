@@ -3,6 +3,7 @@
 They need neither TensorFlow nor images, only feature vectors.
 """
 
+from keras_dhnn.baselines.gist import Gist
 from keras_dhnn.baselines.itq import ITQ
 
-__all__ = ["ITQ"]
+__all__ = ["ITQ", "Gist"]
