@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.baselines.hasher import Hasher, check_bits
+from keras_dhnn.baselines.hasher import Hasher, check_count
 
 
 class ITQ(Hasher):
@@ -48,7 +48,7 @@ class ITQ(Hasher):
         Raises:
             ValueError: if `bits` is no whole number from 1 to d, or `X` is no matrix of finite numbers.
         """
-        check_bits(self.bits)
+        check_count("bits", self.bits)
         X = self._checked(X)
         if self.bits > X.shape[1]:
             raise ValueError(
