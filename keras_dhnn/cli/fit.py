@@ -23,6 +23,7 @@ from keras_dhnn.cli.options import (
     RunsFolder,
     Seed,
     Settings,
+    SplitFile,
     Synthetic,
 )
 from keras_dhnn.errors import SettingError
@@ -38,6 +39,7 @@ def fit(
     bits: Bits = None,
     protocol: Protocol = None,
     queries: Queries = None,
+    split: SplitFile = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +102,7 @@ def fit(
             bits=bits,
             protocol=protocol,
             queries=queries,
+            split=split,
             backbone=",".join(backbone or []),
             seed=seed,
             group_pattern=group_pattern,
