@@ -22,6 +22,7 @@ from keras_dhnn.cli.options import (
     RunsFolder,
     Seed,
     Settings,
+    SplitFile,
     Synthetic,
 )
 from keras_dhnn.errors import SettingError
@@ -36,6 +37,7 @@ def fit(
     bits: Bits = None,
     protocol: Protocol = None,
     queries: Queries = None,
+    split: SplitFile = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +103,7 @@ def fit(
             bits=bits,
             protocol=protocol,
             queries=queries,
+            split=split,
             backbone=",".join(backbone or []),
             seed=seed,
             group_pattern=group_pattern,
