@@ -13,12 +13,9 @@ import numpy as np
 from keras_dhnn._version import __version__
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import RunError
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
-
-
-class RunError(Exception):
-    """A run that is not there, not finished, or cannot be written; the message says what to do."""
 
 
 class Run:

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
+
 # Grey of red, green and blue, as `tf.image.rgb_to_grayscale` weighs them.
 LUMA = np.array([0.2989, 0.587, 0.114], np.float32)
 
@@ -20,7 +22,7 @@ def augmentation(config):
         It runs eagerly and inside `tf.data`.
 
     Raises:
-        ValueError: for a setting outside its bounds.
+        SettingError: for a setting outside its bounds.
     """
     _check(config)
     if not (config.flips or config.angles or config.colour or config.crop):
@@ -120,7 +122,7 @@ def _check(config):
         ("crop", config.crop, "from 0 to below 1", 0 <= config.crop < 1),
     ):
         if not within:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for setting `augmentation.{name}`. Expected a number {bound}. "
                 f"Received: {name}={value}"
             )

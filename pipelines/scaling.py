@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 PERCENTILES = (1.0, 99.0)
 
@@ -18,10 +18,10 @@ def measure_scaling(pixels, percentiles=PERCENTILES):
         `{"low": [...], "high": [...]}`, a float a band; high is larger than low even if the band is constant.
 
     Raises:
-        ValueError: for percentiles that are not in order.
+        SettingError: for percentiles that are not in order.
     """
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
-        raise ValueError(
+        raise SettingError(
             "Invalid value received for argument `percentiles`. Expected two numbers from 0 to 100 in ascending order. "
             f"Received: percentiles={percentiles}"
         )

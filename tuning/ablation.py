@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 
+from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.metrics.curves import precision_recall_curve
@@ -13,8 +14,7 @@ from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
-from keras_dhnn.runs import RunError, write_json, write_text
-from keras_dhnn.training.callbacks.collapse import CollapseError
+from keras_dhnn.runs import write_json, write_text
 from keras_dhnn.training.train import train
 
 # Weights that a row sets to nothing, of alpha (IASC), beta (BQC) and gamma (FDC).
@@ -38,15 +38,17 @@ def rows_of(experiment, sweep=None):
             pairs inside a source.
 
     Raises:
-        ValueError: if a weight of the full objective is 0, so that rows would be the same.
+        SettingError: if a weight of the full objective is 0, so that rows would be the same.
     """
     if sweep is not None:
         if sweep not in ("alpha", "beta", "gamma"):
-            raise ValueError(f"Invalid value received for --sweep. Expected alpha, beta or gamma. Received: {sweep!r}")
+            raise SettingError(
+                f"Invalid value received for --sweep. Expected alpha, beta or gamma. Received: {sweep!r}"
+            )
         return {f"{sweep}={value:g}": (f"loss.{sweep}={value}",) for value in SWEPT}
     missing = [name for name in ("alpha", "beta", "gamma") if not getattr(experiment.loss, name)]
     if missing:
-        raise ValueError(
+        raise SettingError(
             f"The full objective has no {' and no '.join(missing)}: with them at 0 some rows are the same. Give them "
             f"a weight, e.g. --set loss.{missing[0]}=0.1"
         )
@@ -71,10 +73,10 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
 
     Raises:
         RunError: if the folder holds an ablation of another experiment.
-        ValueError: if the data set has one source, or a setting or code length is not allowed.
+        SettingError: if the data set has one source, or a setting or code length is not allowed.
     """
     if len(info.images) != 2:
-        raise ValueError(f"An ablation is of a data set with two image sources. {info.name} has {len(info.images)}.")
+        raise SettingError(f"An ablation is of a data set with two image sources. {info.name} has {len(info.images)}.")
     for length in bits:
         check_bits(length)
     rows = {

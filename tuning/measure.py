@@ -6,10 +6,10 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.progress import no_bar
-from keras_dhnn.training.callbacks.collapse import CollapseError
 from keras_dhnn.training.train import PHASES, train
 
 # What an experiment can fail of while others need not: no finite loss or one code for all, no memory, a setting that

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.runs import write_json
 
 OBJECTIVE = "val_map"
@@ -96,7 +97,7 @@ def make_oracle(kind, *, trials, epochs, seed):
         seed: of the points.
 
     Raises:
-        ValueError: if `kind` is none of them.
+        SettingError: if `kind` is none of them.
     """
     # Failed trials do not end the search, however many in a row.
     common = {"objective": kt.Objective(OBJECTIVE, "max"), "seed": seed, "max_consecutive_failed_trials": 10**9}
@@ -106,7 +107,7 @@ def make_oracle(kind, *, trials, epochs, seed):
         return oracle
     oracles = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
     if kind not in oracles:
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for argument `tuner`. Expected one of {', '.join(TUNERS)}. Received: {kind!r}"
         )
     return oracles[kind](max_trials=trials, **common)

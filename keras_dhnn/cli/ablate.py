@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.data_sets import prepared
 from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
-from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.experiment.resolve import resolve_experiment
 
 
 def ablate(
@@ -51,7 +51,16 @@ def ablate(
     from keras_dhnn.tuning.ablation import ablate as ablate_all
 
     info = prepared(data, name)
-    experiment = chosen_experiment(name, data, None, None, protocol, backbone, seed, settings, queries=queries)
+    experiment = resolve_experiment(
+        name,
+        data=data,
+        protocol=protocol,
+        queries=queries,
+        backbone=",".join(backbone or []),
+        seed=seed,
+        settings=settings or [],
+        say=notices(quiet),
+    )
     folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     lengths = [bits, *(more_bits or [])]
     place = runs / (run_name or folder)

@@ -9,6 +9,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Queries, Quiet
+from keras_dhnn.errors import SettingError
 
 _LEAKS = {
     "itself": "another turn of itself",
@@ -98,7 +99,7 @@ def _split(info, run, settings, seed):
     if run is None:
         return draw_split(dataclasses.replace(load_preset(info.name).data, **settings), seed or 0, info)
     if settings or seed is not None:
-        raise ValueError(
+        raise SettingError(
             "--run names a split that exists. Leave out --protocol, --queries, --groups, --group-pattern and --seed."
         )
     run = Run.open(run, finished=False)

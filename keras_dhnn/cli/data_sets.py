@@ -2,6 +2,8 @@
 
 import contextlib
 
+from keras_dhnn.errors import SettingError
+
 # The data sets that have a synthetic twin, and how large `--synthetic` makes it.
 _TWINS = {
     "ucmd": {"per_class": 20},
@@ -19,7 +21,7 @@ def twin(name, data, bar):
 
     name = name.removesuffix("-synthetic")
     if name not in _TWINS:
-        raise ValueError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
+        raise SettingError(f"There is no synthetic twin of {name!r}. There are twins of: {', '.join(_TWINS)}")
     # One that is there will do, whatever its size.
     with contextlib.suppress(DataError):
         return DatasetInfo.load(data / f"{name}-synthetic").name

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, RunPath
+from keras_dhnn.errors import SettingError
 
 
 def export(
@@ -62,4 +63,4 @@ def _index(given, sources):
     if len(given) == 1:
         return given[0]
     choices = " ".join(f"--index {source}=CODES" for source in sources)
-    raise ValueError(f"Expected one --index, or one for each source: {choices}. Received: {' '.join(given)}")
+    raise SettingError(f"Expected one --index, or one for each source: {choices}. Received: {' '.join(given)}")

@@ -1,14 +1,13 @@
 """`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
@@ -26,7 +25,8 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import resolve_experiment
 
 
 def fit(
@@ -93,10 +93,18 @@ def fit(
         refuse_beside_resume(context, "strategy")
 
     def choose():
-        return chosen_experiment(
-            *(name, data, config, bits, protocol, backbone, seed, settings),
-            group_pattern=group_pattern,
+        return resolve_experiment(
+            name,
+            data=data,
+            config=config,
+            bits=bits,
+            protocol=protocol,
             queries=queries,
+            backbone=",".join(backbone or []),
+            seed=seed,
+            group_pattern=group_pattern,
+            settings=settings or [],
+            say=notices(quiet),
             draw=(lambda name: twin(name, data, bar)) if synthetic else None,
         )
 
@@ -116,7 +124,7 @@ def fit(
     if run is None:
         experiment = choose()
         info = prepared(data, experiment.data.name)
-        _check_split(experiment, info)
+        _check_split(experiment, info, notices(quiet))
         usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
         run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
     _fit(run, info, bar, as_json, strategy)
@@ -149,13 +157,15 @@ def _assist(run, info, choose, synthetic, data, strategy):
         assist(run.experiment, info, run.checkpoints, strategy)
         return
     if synthetic:
-        raise ValueError("Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic")
+        raise SettingError(
+            "Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic"
+        )
     experiment = choose()
     with tempfile.TemporaryDirectory() as nothing:
         assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
 
 
-def _check_split(experiment, info):
+def _check_split(experiment, info, say):
     """Draws the split, so that one that cannot be drawn leaves no run behind; says how many are on either side."""
     from keras_dhnn.experiment.split import draw_split
     from keras_dhnn.pipelines.name_groups import groups_by_name
@@ -165,7 +175,7 @@ def _check_split(experiment, info):
     if experiment.data.group_pattern is not None:
         groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
         images += f" in {groups} groups by their names"
-    print(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.", file=sys.stderr)
+    say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
 
 
 def _fit(run, info, bar, as_json, strategy):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
@@ -24,7 +24,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.experiment.resolve import resolve_experiment
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
@@ -95,9 +95,17 @@ def grid(
     else:
         if paper_eta:
             settings = ["loss.pair_weighting=mean", *(settings or [])]
-        experiment = chosen_experiment(
-            *(name, data, config, bits, protocol, backbone, seed, settings),
+        experiment = resolve_experiment(
+            name,
+            data=data,
+            config=config,
+            bits=bits,
+            protocol=protocol,
             queries=queries,
+            backbone=",".join(backbone or []),
+            seed=seed,
+            settings=settings or [],
+            say=notices(quiet),
             draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
         )
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}
@@ -134,7 +142,8 @@ def _fit(path, base, axes, info, paper_eta, quiet):
 
 
 def _write(path, result, score, as_json):
-    from keras_dhnn.runs import RunError, write_json, write_text
+    from keras_dhnn.errors import RunError
+    from keras_dhnn.runs import write_json, write_text
     from keras_dhnn.tuning.tables import best_cell, grid_csv
 
     best = best_cell(result, score)

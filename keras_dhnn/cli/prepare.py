@@ -13,6 +13,7 @@ from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.given import given_beside
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.errors import SettingError
 
 ARCHIVES = ("ucmd", "ucmd-dual", "sat4", "dsrsid")
 LAYOUTS = (*ARCHIVES, "folder", "dual")
@@ -102,18 +103,18 @@ def prepare(
     """
     layout = _layout(name, layout)
     if bool(source) + synthetic + download != 1:
-        raise ValueError(
+        raise SettingError(
             "Give the archive by --source PATH (its folder, or the file as published), or write a synthetic twin by "
             "--synthetic, or fetch the archive by --download."
         )
     if layout == "dual" and scale:
-        raise ValueError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
+        raise SettingError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
     unused = given_beside(context, *_USUAL, *(_twin_options(layout) if synthetic else _OPTIONS[layout]))
     if unused:
         of = f"the synthetic twin of {layout}" if synthetic else f"--layout {layout}"
-        raise ValueError(f"No effect on {of}: {', '.join(unused)}. Leave that out.")
+        raise SettingError(f"No effect on {of}: {', '.join(unused)}. Leave that out.")
     if synthetic and name != layout:
-        raise ValueError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
+        raise SettingError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
     bar, started = bars(quiet), time.monotonic()
     options = {
         "skip_damaged": skip_damaged,
@@ -150,7 +151,7 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
         `Prepared`.
 
     Raises:
-        ValueError: if there is no twin.
+        SettingError: if there is no twin.
     """
     from keras_dhnn.pipelines.store.prepare import Prepared, find_prepared
 
@@ -192,13 +193,13 @@ def _sources(layout, sources):
     if layout == "dual":
         named = dict(_named(source, "--source pan=DIR --source mul=DIR") for source in sources)
         if len(named) != 2 or len(sources) != 2:
-            raise ValueError(
+            raise SettingError(
                 "Expected two sources, each by a name of its own: --source pan=DIR --source mul=DIR. Received: "
                 f"{' '.join(sources)}"
             )
         return {name: Path(path) for name, path in named.items()}
     if len(sources) != 1:
-        raise ValueError(
+        raise SettingError(
             f"Expected one --source PATH. Received: {' '.join(sources)}. Two sources of the same ground take --layout "
             "dual."
         )
@@ -214,7 +215,7 @@ def _image_sizes(sizes):
             return int(sizes[0])
         return {name: int(size) for name, size in (_named(text, "--image-size pan=256") for text in sizes)}
     except ValueError:
-        raise ValueError(
+        raise SettingError(
             "Expected a side in pixels, such as --image-size 64, or one for each source: --image-size pan=256 "
             f"--image-size mul=64. Received: {' '.join(sizes)}"
         ) from None
@@ -223,7 +224,7 @@ def _image_sizes(sizes):
 def _named(text, example):
     name, equals, value = text.partition("=")
     if not (equals and name and value):
-        raise ValueError(f"Expected NAME=VALUE, such as {example}. Received: {text}")
+        raise SettingError(f"Expected NAME=VALUE, such as {example}. Received: {text}")
     return name, value
 
 
@@ -231,7 +232,7 @@ def _layout(name, layout):
     if layout is None and name in ARCHIVES:
         return name
     if layout not in LAYOUTS:
-        raise ValueError(
+        raise SettingError(
             f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
             f"--layout dual for pairs of yours, or one of the names {', '.join(ARCHIVES)}."
             + (f" Received: --layout {layout}" if layout else "")
@@ -268,7 +269,7 @@ def _twin_writer(layout):
         from keras_dhnn.pipelines.synthetic.dsrsid_twin import write_dsrsid
 
         return write_dsrsid
-    raise ValueError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
+    raise SettingError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
 
 
 def _numbers(text):
@@ -279,7 +280,7 @@ def _numbers(text):
     try:
         numbers = tuple(int(number) for number in bands.split(","))
     except ValueError:
-        raise ValueError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
+        raise SettingError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
     return {name: numbers} if equals else numbers
 
 
@@ -295,7 +296,7 @@ def _download(layout, data, bar):
     from keras_dhnn.pipelines.formats.download import download
 
     if layout not in ("ucmd", "ucmd-dual"):
-        raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")
+        raise SettingError("Only ucmd can be downloaded. Give the archive by --source PATH.")
     with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
         return download(
             *(ucmd.URL, data / "UCMerced_LandUse.zip"),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json
+from keras_dhnn.errors import SettingError
 
 
 def query(
@@ -49,7 +50,7 @@ def query(
         _query_server(server, run if image is None else image, k, (source, target), class_name, as_json)
         return
     if image is None:
-        raise ValueError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
+        raise SettingError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
     from keras_dhnn.workflows.query import check_task, draw, search

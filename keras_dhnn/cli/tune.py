@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.grid import base_experiment
@@ -26,7 +26,8 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.experiment.resolve import chosen_experiment, read_settings
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import read_settings, resolve_experiment
 
 _TRIALS = 20
 _PRINTED = 5
@@ -120,10 +121,18 @@ def tune(
         check_job(path, request, info)
     else:
         if tuner not in TUNERS:
-            raise ValueError(f"There is no tuner {tuner!r}. There are: {', '.join(TUNERS)}")
-        experiment = chosen_experiment(
-            *(name, data, config, bits, protocol, backbone, seed, ["data.validation=0.1", *(settings or [])]),
+            raise SettingError(f"There is no tuner {tuner!r}. There are: {', '.join(TUNERS)}")
+        experiment = resolve_experiment(
+            name,
+            data=data,
+            config=config,
+            bits=bits,
+            protocol=protocol,
             queries=queries,
+            backbone=",".join(backbone or []),
+            seed=seed,
+            settings=["data.validation=0.1", *(settings or [])],
+            say=notices(quiet),
             draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
         )
         info = prepared(data, experiment.data.name)
@@ -147,7 +156,7 @@ def _space(vary, file, experiment, info):
 
     if file is not None:
         if vary is not None:
-            raise ValueError("--space says all that is searched. Leave out --vary.")
+            raise SettingError("--space says all that is searched. Leave out --vary.")
         space = read_settings(file, lambda text: Space.from_json(text, experiment))
     else:
         space = Space.of([name.strip() for name in vary.split(",")] if vary else default_names(info), experiment)

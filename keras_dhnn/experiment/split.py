@@ -1,5 +1,6 @@
 """Draw the split that an experiment's settings ask for."""
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.splits import make_split
@@ -20,7 +21,7 @@ def draw_split(data, seed, info):
         `Split`.
 
     Raises:
-        ValueError: if a setting is out of bounds.
+        SettingError: if a setting is out of bounds.
         DataError: if `data.groups` is no file of groups, or of other images; or if names do not match
             `data.group_pattern`.
     """
@@ -29,7 +30,7 @@ def draw_split(data, seed, info):
         # A number of all items, in proportion to the classes: the same share of each.
         total = data.turns * info.count
         if queries >= total:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for setting `data.queries`. Expected a share above 0 and below 1, or a whole "
                 f"number below {total}, the number of items. Received: queries={queries:g}"
             )

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
+
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandScaling(tf.keras.layers.Layer):
@@ -16,14 +18,14 @@ class BandScaling(tf.keras.layers.Layer):
         high: C numbers, what becomes 255; each above its low.
 
     Raises:
-        ValueError: if they are not.
+        SettingError: if they are not.
     """
 
     def __init__(self, low, high, **kwargs):
         super().__init__(**kwargs)
         self.low, self.high = [float(value) for value in low], [float(value) for value in high]
         if len(self.low) != len(self.high) or not np.all(np.less(self.low, self.high)):
-            raise ValueError(
+            raise SettingError(
                 "Invalid value received for arguments `low` and `high`. Expected as many numbers each, every high "
                 f"above its low. Received: low={self.low}, high={self.high}"
             )

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
@@ -65,7 +66,7 @@ class DHNN(tf.keras.Model):
         """
         super().compile(optimizer=optimizer, **kwargs)
         if objective not in OBJECTIVES:
-            raise ValueError(
+            raise SettingError(
                 "Invalid value received for argument `objective`. "
                 f"Expected one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}"
             )
@@ -174,7 +175,7 @@ def cut_backbone(backbone, cut):
         `(below, above)`.
 
     Raises:
-        ValueError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
+        SettingError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
     """
     if isinstance(backbone.layers[1], BandScaling) and cut != "images":
         _, scaling, scaled = backbone.layers
@@ -185,7 +186,7 @@ def cut_backbone(backbone, cut):
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:
         stages = [name for name in names if name.startswith("stage")] or list(names)[2:]
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for argument `cut`. Expected images, features or a layer of the backbone "
             f"{backbone.name!r}: {', '.join(stages)}. Received: cut={cut!r}"
         )
@@ -197,7 +198,7 @@ def cut_backbone(backbone, cut):
     try:
         above = tf.keras.Model(tensor, backbone.output, name=f"above_{cut}")
     except ValueError as error:
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for argument `cut`. Expected a layer that every path through the backbone "
             f"{backbone.name!r} goes through. Received: cut={cut!r}"
         ) from error

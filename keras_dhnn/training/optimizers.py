@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import multi_optimizer
+from keras_dhnn.errors import SettingError
 
 # The legacy classes are the ones that tensorflow-addons' MultiOptimizer takes.
 _OPTIMIZERS = {
@@ -24,10 +25,10 @@ def make_optimizer(kind, phase, model, steps):
         A Keras optimiser: one for all weights where only the head has any to train, else one for each part.
 
     Raises:
-        ValueError: if `kind` is neither.
+        SettingError: if `kind` is neither.
     """
     if kind not in _OPTIMIZERS:
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for setting `training.optimizer`. Expected one of {', '.join(_OPTIMIZERS)}. "
             f"Received: {kind!r}"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -87,17 +88,17 @@ def train(
 
     Raises:
         CollapseError: if the loss is not finite or all codes become one.
-        ValueError: for settings that the network or the data do not allow.
+        SettingError: for settings that the network or the data do not allow.
     """
     if not len(split.validation):
-        raise ValueError(
+        raise SettingError(
             "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
             f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
             "data.validation=0.1, or more images."
         )
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
-        raise ValueError(
+        raise SettingError(
             "Nothing would be trained: head.epochs and fine_tune.epochs are both 0. Expected epochs of at least one of "
             "them, such as --set head.epochs=40."
         )
@@ -183,7 +184,7 @@ def _snapshots(folder, network, split, encode, make_batches):
 def _alternating(network):
     update = network.experiment.training.update
     if update not in ("joint", "alternating"):
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
         )
     return update == "alternating" and len(network.branches) > 1
@@ -202,7 +203,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
     """
     loss, training = network.experiment.loss, network.experiment.training
     if loss.pairs not in ("batch", "memory"):
-        raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
+        raise SettingError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
     phase, labels = getattr(network.experiment, name), network.labels[items]
     how = {
         "similarity_factor": loss.similarity_factor,
@@ -221,7 +222,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         )
         return
     if loss.pairs == "memory":
-        raise ValueError(
+        raise SettingError(
             "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
             "items come by training.update=alternating. Received: memory"
         )

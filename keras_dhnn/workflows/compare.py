@@ -2,13 +2,13 @@
 
 import json
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.metrics.counting import rank
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import ARROW
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
-from keras_dhnn.runs import Run, RunError
+from keras_dhnn.runs import Run
 
 
 def compare(paths, figure, *, unlike=False):

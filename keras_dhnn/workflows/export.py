@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn._version import __version__
+from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
@@ -15,7 +16,6 @@ from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.report.thumbnails import thumbnail
-from keras_dhnn.runs import RunError
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
@@ -41,7 +41,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
 
     Raises:
         RunError: if that version exists.
-        ValueError: for codes of another length or of another model, a source without an index, or another name.
+        SettingError: for codes of another length or of another model, a source without an index, or another name.
         DataError: if another process is writing the same version.
     """
     base = run.path / "export" / _checked_name(name or info.name)
@@ -101,7 +101,7 @@ def today():
 def _checked_name(name):
     """A model's name, which is part of its URL."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-        raise ValueError(
+        raise SettingError(
             "The name of an exported model is part of its URL: ASCII letters, digits and _ . -, the first not . or -. "
             f"Received: {name!r}. Give another by --name."
         )
@@ -112,10 +112,10 @@ def _index_of_each(index, sources):
     """`{source: index}` of an argument `index`."""
     if not isinstance(index, dict):
         if len(sources) > 1 and index not in ("database", "all"):
-            raise ValueError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
+            raise SettingError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
         return dict.fromkeys(sources, index)
     if index.keys() != set(sources):
-        raise ValueError(
+        raise SettingError(
             f"Expected what is searched of every source: {_by_option(sources)}. Received: {', '.join(index)}"
         )
     return index
@@ -153,14 +153,14 @@ def _index(run, info, index, fingerprint, source):
 def _given_index(path, fingerprint, bits, source):
     index = Index.load(path)
     if index.bits != bits:
-        raise ValueError(f"{path} holds codes of {index.bits} bits, this run's model makes {bits}.")
+        raise SettingError(f"{path} holds codes of {index.bits} bits, this run's model makes {bits}.")
     if index.model != fingerprint:
-        raise ValueError(
+        raise SettingError(
             f"{path} holds codes of another model (fingerprint {index.model[:12]}, this run's is {fingerprint[:12]}): "
             "distances between codes of two models mean nothing. Encode its images with this model."
         )
     if index.source != source:
-        raise ValueError(f"{path} holds codes of {index.source!r} images. Expected {source!r}.")
+        raise SettingError(f"{path} holds codes of {index.source!r} images. Expected {source!r}.")
     return index
 
 

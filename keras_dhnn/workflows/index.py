@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.report.thumbnails import thumbnail
@@ -31,7 +32,7 @@ def add_images(base, paths, *, label=None, source=None):
 
     Raises:
         DataError: if a file is no image as the data set's are.
-        ValueError: if there is no such model, class or source, or a key is there already.
+        SettingError: if there is no such model, class or source, or a key is there already.
     """
 
     def change(export, name):
@@ -54,7 +55,7 @@ def remove_items(base, keys, *, source=None):
 def _write_next(base, change, source):
     found = list_versions(base)
     if not found:
-        raise ValueError(f"{base} holds no version of a model. Expected RUN/export/NAME after keras-dhnn export RUN.")
+        raise SettingError(f"{base} holds no version of a model. Expected RUN/export/NAME after keras-dhnn export RUN.")
     latest = base / str(found[-1])
     export = load_version(latest)
     name = _source(export, source)
@@ -83,7 +84,7 @@ def _label(export, label):
     if label is None:
         return UNKNOWN
     if label not in export.classes:
-        raise ValueError(f"The model knows no class {label!r}. It knows: {', '.join(export.classes)}")
+        raise SettingError(f"The model knows no class {label!r}. It knows: {', '.join(export.classes)}")
     return export.classes.index(label)
 
 
@@ -92,5 +93,5 @@ def _source(export, source):
     if source is None and len(names) == 1:
         return names[0]
     if source not in names:
-        raise ValueError(f"Expected one of the sources {', '.join(names)}, by --source. Received: {source}")
+        raise SettingError(f"Expected one of the sources {', '.join(names)}, by --source. Received: {source}")
     return source

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
@@ -31,7 +32,7 @@ def search(run, info, image, k, task=None, class_name=None):
 
     Raises:
         DataError: if the file is not such an image.
-        ValueError: if the task is of sources that there are not, or is needed; or the database holds no such class.
+        SettingError: if the task is of sources that there are not, or is needed; or the database holds no such class.
     """
     source, searched = check_task(info, task)
     data, sources = run.experiment.data, sources_of(info)
@@ -60,10 +61,10 @@ def _of_class(items, info, turns, class_name):
     if class_name is None:
         return items
     if class_name not in info.classes:
-        raise ValueError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
+        raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
     of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
     if not len(of_class):
-        raise ValueError(f"The run's database holds no image of class {class_name!r}.")
+        raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class
 
 
@@ -71,14 +72,14 @@ def check_task(info, task=None):
     """The (source of the image, source to search in) that a user named, each of which may be None.
 
     Raises:
-        ValueError: if the data set has two sources and one is not named, or has none of that name.
+        SettingError: if the data set has two sources and one is not named, or has none of that name.
     """
     sources = sources_of(info)
     if len(sources) == 1:
         task = tuple(name or sources[0] for name in task or (None, None))
     if task is None or set(task) - set(sources):
         how = f" Say what the image is and what to search in: --from {sources[0]} --to {sources[-1]}"
-        raise ValueError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
+        raise SettingError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
     return task
 
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 _CHUNK = 1 << 18
 _PASSING = {408, 429, 500, 502, 503, 504}
@@ -40,13 +40,13 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
         Path of the file.
 
     Raises:
-        ValueError: if the address is not http or https.
+        SettingError: if the address is not http or https.
         DataError: if it cannot be reached or answers with an error or another size; if connections keep breaking
             (what has come is kept for the next run); if the checksum differs (what has come is removed); or if the
             file cannot be written.
     """
     if not url.startswith(("http://", "https://")):
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for argument `url`. Expected an http or https address. Received: url={url}"
         )
     path = Path(path)

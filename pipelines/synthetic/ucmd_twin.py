@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.synthetic.canvas import Canvas
 from keras_dhnn.pipelines.synthetic.scenes import SCENES
 
@@ -36,12 +36,12 @@ def write_ucmd(destination, *, per_class=100, seed=0, classes=21, progress=None)
         Path of `UCMerced_LandUse`.
 
     Raises:
-        ValueError: for a number outside its bounds.
+        SettingError: for a number outside its bounds.
         DataError: if `UCMerced_LandUse` is there already.
     """
     for name, value, most in (("per_class", per_class, 10_000), ("classes", classes, len(SCENES))):
         if not 1 <= value <= most:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `{name}`. Expected a whole number from 1 to {most}. "
                 f"Received: {name}={value}"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.index import Index
@@ -93,7 +94,7 @@ def load_version(folder):
     """The `Export` in a version's folder, to make the next one from.
 
     Raises:
-        ValueError: if there is none that keras-dhnn wrote.
+        SettingError: if there is none that keras-dhnn wrote.
     """
     card = read_card(folder)
     loaded = tf.saved_model.load(str(folder))
@@ -113,12 +114,12 @@ def read_card(folder):
     """The model card of a version, a dictionary.
 
     Raises:
-        ValueError: if the folder holds no version that keras-dhnn wrote.
+        SettingError: if the folder holds no version that keras-dhnn wrote.
     """
     try:
         return json.loads((folder / "assets" / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} holds no model that keras-dhnn export wrote: no assets/{CARD} in it.") from error
+        raise SettingError(f"{folder} holds no model that keras-dhnn export wrote: no assets/{CARD} in it.") from error
 
 
 def read_signatures(folder):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_dhnn.errors import SettingError
+
 UNKNOWN = -1
 _FIELDS = ("codes", "ids", "labels", "model", "source")
 
@@ -21,7 +23,7 @@ class Index:
         source: the image source that they are codes of.
 
     Raises:
-        ValueError: if these do not fit together, or a key comes twice.
+        SettingError: if these do not fit together, or a key comes twice.
     """
 
     codes: np.ndarray
@@ -33,13 +35,15 @@ class Index:
     def __post_init__(self):
         count = len(self.codes)
         if self.codes.ndim != 2 or self.codes.dtype != np.uint8 or len(self.ids) != count or len(self.labels) != count:
-            raise ValueError(
+            raise SettingError(
                 "An index has codes (n, l / 8) uint8, n ids and n labels. Received: codes "
                 f"{self.codes.shape} {self.codes.dtype}, {len(self.ids)} ids and {len(self.labels)} labels."
             )
         found, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
-            raise ValueError(f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}")
+            raise SettingError(
+                f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}"
+            )
 
     @property
     def bits(self):
@@ -57,13 +61,13 @@ class Index:
         """Reads what `save` wrote.
 
         Raises:
-            ValueError: if the file is not there or not of this kind.
+            SettingError: if the file is not there or not of this kind.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {name: file[name] for name in _FIELDS}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
+            raise SettingError(
                 f"{path} is no file of codes ({error}). Expected one that keras-dhnn wrote, such as "
                 "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
             ) from error
@@ -83,10 +87,10 @@ class Index:
         """A copy without some items.
 
         Raises:
-            ValueError: if a key is not there.
+            SettingError: if a key is not there.
         """
         missing = sorted(set(ids) - set(self.ids.tolist()))
         if missing:
-            raise ValueError(f"There is no item {missing[0]!r} in the index, which has {len(self.ids)} items.")
+            raise SettingError(f"There is no item {missing[0]!r} in the index, which has {len(self.ids)} items.")
         kept = ~np.isin(self.ids, list(ids))
         return Index(self.codes[kept], self.ids[kept], self.labels[kept], self.model, self.source)

@@ -14,7 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_dhnn import cli
-from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.fakes import write_ucmd
@@ -250,9 +251,7 @@ def test_fit_mistakes_exit_2_with_one_message(prepared, run, tmp_path, arguments
 @pytest.mark.parametrize("queries", [0.25, 48])
 def test_queries_are_a_share_or_a_number(prepared, protocol, queries):
     info = DatasetInfo.load(prepared / "data" / "ucmd")
-    chosen = chosen_experiment(
-        "ucmd", prepared / "data", None, None, protocol, None, None, None, group_pattern=None, queries=queries
-    )
+    chosen = resolve_experiment("ucmd", data=prepared / "data", protocol=protocol, queries=queries)
     split = draw_split(chosen.data, 0, info)
     # 3 classes of 8 images in 4 turns: a quarter, and the half that 48 items are, is a whole number of images in each.
     assert len(split.queries) == (queries if queries >= 1 else queries * 4 * info.count)
@@ -261,10 +260,10 @@ def test_queries_are_a_share_or_a_number(prepared, protocol, queries):
 @pytest.mark.parametrize("verb", ["tune", "grid"])
 def test_jobs_pass_queries_on(run, monkeypatch, verb):
     def refuse(*arguments, queries, **others):
-        raise ValueError(f"queries={queries}")
+        raise SettingError(f"queries={queries}")
 
     # The package holds the verb by the name of its module.
-    monkeypatch.setattr(importlib.import_module(f"keras_dhnn.cli.{verb}"), "chosen_experiment", refuse)
+    monkeypatch.setattr(importlib.import_module(f"keras_dhnn.cli.{verb}"), "resolve_experiment", refuse)
     assert "queries=0.25" in run(verb, "ucmd", "--queries", "0.25")[2]
 
 

@@ -188,8 +188,8 @@ def test_ablation_takes_queries_and_backbones_as_fit_does(root, tmp_path, monkey
     assert invoke("ablate", "twins", *options, "--seed", 3, "--set", "loss.gamma=0.5", *where) == 0
     (experiment,) = seen
     assert (experiment.data.queries, experiment.data.protocol, experiment.seed) == (0.25, "grouped", 3)
-    assert experiment.model.backbone == "pan=pan_cnn,mul=mul_cnn"
-    assert experiment.data.image_size == "pan=0,mul=0"  # what fit makes of them
+    assert experiment.model.backbone == {"pan": "pan_cnn", "mul": "mul_cnn"}
+    assert experiment.data.image_size == {"pan": 0, "mul": 0}  # what fit makes of them
     assert experiment.loss.gamma == 0.5
 
 
@@ -239,7 +239,7 @@ def test_settings_that_are_refused_leave_an_ablation_free(root, capfd):
 
 
 def test_an_ablation_goes_on_after_a_row_that_collapsed(root, capfd, monkeypatch):
-    from keras_dhnn.training.callbacks.collapse import CollapseError
+    from keras_dhnn.errors import CollapseError
     from keras_dhnn.tuning import ablation
 
     def collapsing(experiment, *args, **kwargs):

@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.codes import pack
+from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import expected_map
 from keras_dhnn.metrics.ranking import mean_average_precision
-from keras_dhnn.training.callbacks.collapse import CollapseError
 from keras_dhnn.training.network import Network
 from keras_dhnn.training.train import train
 from tests.fakes import make_coloured_dataset

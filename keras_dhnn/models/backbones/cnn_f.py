@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
+
 # Mean red, green and blue of the ImageNet training images, in 0..255.
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
@@ -24,7 +26,7 @@ class MeanSubtraction(tf.keras.layers.Layer):
     def build(self, input_shape):
         bands = input_shape[-1]
         if np.size(self.initial_mean) not in (1, bands):
-            raise ValueError(
+            raise SettingError(
                 "Invalid value received for argument `mean`. Expected one number, or one for each of the "
                 f"{bands} bands. Received: mean={self.initial_mean}"
             )
@@ -57,7 +59,7 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
     def __init__(self, size=5, bias=2.0, alpha=1e-4, beta=0.75, **kwargs):
         super().__init__(**kwargs)
         if size < 1 or size % 2 == 0:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `size`. Expected an odd positive integer. Received: size={size}"
             )
         self.size = size
@@ -151,13 +153,13 @@ class CNNF(tf.keras.Model):
 
 def _check(input_shape, filters, units):
     if min(input_shape[:2]) < 39:
-        raise ValueError(
+        raise SettingError(
             "Invalid value received for argument `input_shape`. Expected images of at least 39x39 pixels, which "
             f"leave one pixel after the last pool. Received: input_shape={input_shape}"
         )
     for name, value, length in (("filters", filters, 5), ("units", units, 2)):
         if len(value) != length:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `{name}`. Expected {length} integers. Received: {name}={value}"
             )
 

@@ -4,9 +4,7 @@ import math
 
 import tensorflow as tf
 
-
-class CollapseError(RuntimeError):
-    """Training reached a state that it does not leave: no finite loss, or a single code for all images."""
+from keras_dhnn.errors import CollapseError
 
 
 class CollapseGuard(tf.keras.callbacks.Callback):

@@ -10,8 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_dhnn.codes import hamming_distances
+from keras_dhnn.errors import RunError
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.runs import Run, RunError
+from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import read_card
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import list_versions, next_version

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.training.callbacks.collapse import CollapseError, CollapseGuard, advice
+from keras_dhnn.errors import CollapseError
+from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
