@@ -8,6 +8,8 @@ import warnings
 
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
+
 with warnings.catch_warnings():
     # It announces its end of life at every import; we know, and pin the last version.
     warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended", category=UserWarning)
@@ -63,16 +65,16 @@ def multi_optimizer(pairs):
         own = [weight.name for layer in layers for weight in layer.weights]
         if not own:
             raise ValueError(
-                "Invalid value received for argument `pairs`. Expected built layers with weights. "
-                f"Received: {', '.join(layer.name for layer in layers) or 'no layer'}"
+                invalid(
+                    "argument `pairs`",
+                    "built layers with weights",
+                    ", ".join(layer.name for layer in layers),
+                )
             )
         names += own
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(
-            "Invalid value received for argument `pairs`. Expected every weight once, with a name of its own. "
-            f"Received: {', '.join(repeated)} more than once"
-        )
+        raise ValueError(invalid("argument `pairs`", "every weight once, with a name of its own", repeated=repeated))
     optimizer = _MultiOptimizer(list(pairs))
     for number, (inner, _) in enumerate(pairs):
         # MultiOptimizer does not: without this a checkpoint has neither the moments nor the schedules' steps.

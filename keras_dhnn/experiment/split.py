@@ -1,6 +1,6 @@
 """Draw the split that an experiment's settings ask for."""
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.splits import make_split
@@ -31,8 +31,11 @@ def draw_split(data, seed, info):
         total = data.turns * info.count
         if queries >= total:
             raise SettingError(
-                f"Invalid value received for setting `data.queries`. Expected a share above 0 and below 1, or a whole "
-                f"number below {total}, the number of items. Received: queries={queries:g}"
+                invalid(
+                    "setting `data.queries`",
+                    f"a share above 0 and below 1, or a whole number below {total}, the number of items",
+                    queries,
+                )
             )
         queries /= total
     return make_split(
