@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 _MOST_JSON = 64 << 20
 _MOST_ARRAYS = 16 << 30
@@ -362,12 +362,12 @@ def check_name(name, what):
         what: it is of, for the message, such as "a run".
 
     Raises:
-        ValueError: if it is empty, leads elsewhere (`/`, `..`), cannot be typed or seen (control characters, spaces at
-            an end), is hidden or looks like an option (begins with . or -), or means something to a shell.
+        SettingError: if it is empty, leads elsewhere (`/`, `..`), cannot be typed or seen (control characters,
+            spaces at an end), is hidden or looks like an option (begins with . or -), or means something to a shell.
     """
     reason = _fault(name)
     if reason:
-        raise ValueError(
+        raise SettingError(
             f"Expected as the name of {what} letters, digits, spaces and signs such as _ . - +, the first not . or -. "
             f"Received: {name!r}, which {reason}."
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn import files
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import (
     atomic_folder,
     check_kind,
@@ -306,7 +306,7 @@ def test_no_more_is_read_than_is_allowed(tmp_path):
     + ["a ", " a", "a\\b", "c:x", "'", "x" * 201, "ä" * 101, "\ud800", "a\u202eb", "*"],
 )
 def test_names_that_lead_elsewhere_or_cannot_be_typed_are_refused(name):
-    with pytest.raises(ValueError, match="Expected as the name of a run letters"):
+    with pytest.raises(SettingError, match="Expected as the name of a run letters"):
         check_name(name, "a run")
 
 

@@ -266,7 +266,7 @@ def _validation(network, split, encode, make_batches, epochs):
 
 def validation_items(split):
     """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
-    searched = split.fitting
+    searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
     return np.union1d(split.validation, searched)

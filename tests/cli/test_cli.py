@@ -1,7 +1,6 @@
 """The command line as a user meets it: exit codes, what goes where, and what each message says to do."""
 
 import functools
-import importlib
 import json
 import signal
 import subprocess
@@ -262,8 +261,7 @@ def test_jobs_pass_queries_on(run, monkeypatch, verb):
     def refuse(*arguments, queries, **others):
         raise SettingError(f"queries={queries}")
 
-    # The package holds the verb by the name of its module.
-    monkeypatch.setattr(importlib.import_module(f"keras_dhnn.cli.{verb}"), "resolve_experiment", refuse)
+    monkeypatch.setattr("keras_dhnn.experiment.resolve.resolve_experiment", refuse)
     assert "queries=0.25" in run(verb, "ucmd", "--queries", "0.25")[2]
 
 
