@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 
-from keras_dhnn.errors import CollapseError, RunError, SettingError
+from keras_dhnn.errors import CollapseError, RunError, SettingError, invalid
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json, write_text
@@ -42,9 +42,7 @@ def rows_of(experiment, sweep=None):
     """
     if sweep is not None:
         if sweep not in ("alpha", "beta", "gamma"):
-            raise SettingError(
-                f"Invalid value received for --sweep. Expected alpha, beta or gamma. Received: {sweep!r}"
-            )
+            raise SettingError(invalid("--sweep", "alpha, beta or gamma", sweep))
         return {f"{sweep}={value:g}": (f"loss.{sweep}={value}",) for value in SWEPT}
     missing = [name for name in ("alpha", "beta", "gamma") if not getattr(experiment.loss, name)]
     if missing:
