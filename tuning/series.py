@@ -4,8 +4,8 @@ import hashlib
 import json
 import shutil
 
+from keras_dhnn.files import read_json, write_json
 from keras_dhnn.progress import no_bar
-from keras_dhnn.runs import write_json
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
@@ -38,7 +38,7 @@ def _row(experiment, info, folder, bar):
     key = hashlib.sha256(f"{info.checksum} {experiment.to_json()}".encode()).hexdigest()[:16]
     path = folder / "rows" / f"{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return read_json(path, remedy="Remove it to train that one again.")
     state = folder / "checkpoints" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

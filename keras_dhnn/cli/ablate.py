@@ -48,6 +48,7 @@ def ablate(
 
       keras-dhnn ablate ucmd-dual --sweep alpha
     """
+    from keras_dhnn.files import check_name
     from keras_dhnn.tuning.ablation import ablate as ablate_all
 
     info = prepared(data, name)
@@ -63,7 +64,7 @@ def ablate(
     )
     folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     lengths = [bits, *(more_bits or [])]
-    place = runs / (run_name or folder)
+    place = runs / (folder if run_name is None else check_name(run_name, "an ablation"))
     table = ablate_all(experiment, info, lengths, place, sweep=sweep, bar=bars(quiet))
     if as_json:
         print(json.dumps(table))

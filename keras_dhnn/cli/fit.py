@@ -85,8 +85,9 @@ def fit(
 
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
+    from keras_dhnn.files import check_name, new_folder
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run, free_name
+    from keras_dhnn.runs import Run
 
     bar = bars(quiet)
     if resume is not None:
@@ -114,7 +115,7 @@ def fit(
     if resume is not None:
         run = Run.open(resume, finished=False)
         if run.finished:
-            print(f"{run.path} is finished: nothing to do.")
+            print(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {run.path}")
             return
         info = DatasetInfo.load(data / run.experiment.data.name)
         run.check_data(info)
@@ -126,8 +127,9 @@ def fit(
         info = prepared(data, experiment.data.name)
         _check_split(experiment, info, notices(quiet))
         usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
-        run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
-    _fit(run, info, bar, as_json, strategy)
+        path = new_folder(runs, usual) if run_name is None else runs / check_name(run_name, "a run")
+        run = Run.create(path, experiment, info)
+    _fit(run, info, bar, as_json, strategy, created=resume is None)
 
 
 def _strategy(name):
@@ -178,7 +180,7 @@ def _check_split(experiment, info, say):
     say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
 
 
-def _fit(run, info, bar, as_json, strategy):
+def _fit(run, info, bar, as_json, strategy, created):
     import tensorflow as tf
 
     from keras_dhnn.workflows.fit import fit as fit_run
@@ -188,8 +190,10 @@ def _fit(run, info, bar, as_json, strategy):
     try:
         with ends_well(f"Continue with: keras-dhnn fit --resume {run.path}"):
             metrics = fit_run(run, info, bar, strategy)
-    except ValueError:
-        run.discard_untrained()
+    except SettingError:
+        # What was there before this command stays.
+        if created:
+            run.discard_untrained()
         raise
     if as_json:
         print(json.dumps(metrics))

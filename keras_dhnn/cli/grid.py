@@ -85,7 +85,6 @@ def grid(
       keras-dhnn grid --resume runs/grid-ucmd
     """
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.grid import Axis, grid_experiments
     from keras_dhnn.tuning.job import check_job, create_job, open_job
 
@@ -109,17 +108,23 @@ def grid(
             draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
         )
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}
-        path = runs / (grid_name or free_name(runs, f"grid-{experiment.data.name}"))
     axes = [Axis.parse(text) for text in request["over"]]
     info = DatasetInfo.load(data / request["base"]["data"]["name"]) if resume else prepared(data, experiment.data.name)
     base = base_experiment(request)
     grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
+        path = _folder(runs, grid_name, f"grid-{experiment.data.name}")
         create_job(path, "grid", request, info)
     else:
         check_job(path, request, info)
     result = _fit(path, base, axes, info, request["paper_eta"], quiet)
     _write(path, result, "val_map" if validation else "map", as_json)
+
+
+def _folder(runs, name, usual):
+    from keras_dhnn.files import check_name, new_folder
+
+    return new_folder(runs, usual) if name is None else runs / check_name(name, "a grid")
 
 
 def base_experiment(request):
@@ -132,18 +137,20 @@ def base_experiment(request):
 def _fit(path, base, axes, info, paper_eta, quiet):
     import tensorflow as tf
 
+    from keras_dhnn.owner import owned
     from keras_dhnn.tuning.grid import fit_grid
 
     tf.config.experimental.enable_op_determinism()
     # Each experiment is a network of its own, and so traced anew.
     tf.get_logger().setLevel("ERROR")
-    with ends_well(f"Continue with: keras-dhnn grid --resume {path}"):
+    with ends_well(f"Continue with: keras-dhnn grid --resume {path}"), owned(path):
         return fit_grid(base, axes, info, path, paper_eta=paper_eta, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
 
 
 def _write(path, result, score, as_json):
     from keras_dhnn.errors import RunError
-    from keras_dhnn.runs import write_json, write_text
+    from keras_dhnn.files import write_json, write_text
+    from keras_dhnn.report.afterwards import alone
     from keras_dhnn.tuning.tables import best_cell, grid_csv
 
     best = best_cell(result, score)
@@ -151,9 +158,11 @@ def _write(path, result, score, as_json):
     write_text(path / "cells.csv", grid_csv(result))
     if best is None:
         raise RunError(f"No cell of {path} could be trained. The first failed of: {result['cells'][0]['failed']}")
-    figure = _draw(path, result, best, score)
+    figure = None
+    with alone(f"The figure of {path}", f"Draw it later: keras-dhnn grid --resume {path}"):
+        figure = _draw(path, result, best, score)
     if as_json:
-        print(json.dumps({**result, "best": best, "figure": str(figure)}))
+        print(json.dumps({**result, "best": best, "figure": figure and str(figure)}))
     else:
         _print(path, result, best, score, figure)
 

@@ -1,5 +1,6 @@
 """`keras-dhnn tune`: a search for settings."""
 
+import contextlib
 import json
 import os
 import sys
@@ -108,7 +109,6 @@ def tune(
       keras-dhnn tune --resume runs/tune-ucmd
     """
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.tuning.oracles import TUNERS
     from keras_dhnn.tuning.search import role
@@ -143,11 +143,20 @@ def tune(
             "trials": None if tuner == "grid" else _TRIALS,
         }
         usual = f"tune-{experiment.data.name}"
-        path = runs / (search_name or (free_name(runs, usual) if part == "alone" else usual))
+        path = _folder(runs, search_name, usual, part)
         if part != "worker":
             create_job(path, "tune", {**request, "trials": trials or request["trials"]}, info)
     request["trials"] = trials or request["trials"]
     _search(path, request, info, part, hours, quiet, as_json)
+
+
+def _folder(runs, name, usual, part):
+    from keras_dhnn.files import check_name, new_folder
+
+    if name is not None:
+        return runs / check_name(name, "a search")
+    # Chief and workers meet in one.
+    return new_folder(runs, usual) if part == "alone" else runs / usual
 
 
 def _space(vary, file, experiment, info):
@@ -167,6 +176,8 @@ def _space(vary, file, experiment, info):
 def _search(path, request, info, part, hours, quiet, as_json):
     import tensorflow as tf
 
+    from keras_dhnn.owner import owned
+    from keras_dhnn.report.afterwards import alone
     from keras_dhnn.tuning.search import score_winner, search
     from keras_dhnn.tuning.space import Space
 
@@ -175,7 +186,9 @@ def _search(path, request, info, part, hours, quiet, as_json):
     tf.get_logger().setLevel("ERROR")
     experiment, inner = base_experiment(request), bars(quiet, delay=2)
     space = Space.from_json(json.dumps(request["space"]), experiment)
-    with ends_well(f"Continue with: keras-dhnn tune --resume {path}"):
+    # Workers write beside their chief, each into trials of its own.
+    ours = contextlib.nullcontext() if part == "worker" else owned(path)
+    with ends_well(f"Continue with: keras-dhnn tune --resume {path}"), ours:
         rows = search(
             space,
             info,
@@ -193,7 +206,8 @@ def _search(path, request, info, part, hours, quiet, as_json):
             return
         _record(path, rows, space)
         winner = score_winner(rows, space, info, path, bar=inner)
-    _draw(path, rows, space, winner)
+    with alone(f"The figures of {path}", f"Draw them later: keras-dhnn tune --resume {path}"):
+        _draw(path, rows, space, winner)
     if as_json:
         print(json.dumps({"path": str(path), "trials": rows, "winner": winner}))
     else:
@@ -201,7 +215,7 @@ def _search(path, request, info, part, hours, quiet, as_json):
 
 
 def _record(path, rows, space):
-    from keras_dhnn.runs import write_text
+    from keras_dhnn.files import write_text
     from keras_dhnn.tuning.hparams import write_hparams
     from keras_dhnn.tuning.trials import trials_csv
 

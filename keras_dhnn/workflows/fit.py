@@ -7,11 +7,13 @@ import numpy as np
 from keras_dhnn.evaluation.float_features import cosine_map
 from keras_dhnn.evaluation.scores import evaluate_all, expected_map
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import write_json
+from keras_dhnn.owner import owned
 from keras_dhnn.pipelines.sources import main_tasks, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.progress import no_bar
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.report import write_report
-from keras_dhnn.runs import write_json
 from keras_dhnn.training.train import train
 
 
@@ -26,23 +28,31 @@ def fit(run, info, bar=no_bar, strategy=None):
 
     Returns:
         The metrics, as in the run's `metrics.json`.
+
+    Raises:
+        RunError: if another process is training the run.
     """
+    with owned(run.path):
+        return _fit(run, info, bar, strategy)
+
+
+def _fit(run, info, bar, strategy):
     started, experiment = time.monotonic(), run.experiment
     split = load_split(run, info)
-    snapshots = run.snapshots if len(info.images) > 1 else None
     trained = train(
         *(experiment, info, split, run.checkpoints),
         tensorboard=run.tensorboard,
-        snapshots=snapshots,
+        snapshots=run.snapshots if len(info.images) > 1 else None,
         bar=bar,
         strategy=strategy,
     )
     seconds = {"training": time.monotonic() - started}
     labels = np.repeat(info.true_labels, experiment.data.turns)
+    # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
     write_json(run.history_path, trained.history)
-    trained.model.save(run.model_path)
+    run.save_model(trained.model)
+    run.save_outputs(trained.outputs, labels)
     evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
-    write_report(run, info, split, trained.outputs, evaluations, scores)
     seconds["total"] = time.monotonic() - started
     metrics = {
         **scores,
@@ -52,7 +62,8 @@ def fit(run, info, bar=no_bar, strategy=None):
         "seconds": seconds,
     }
     write_json(run.metrics_path, metrics)
-    run.save_outputs(trained.outputs, labels)
+    run.seal()
+    write_report(run, info, split, trained.outputs, evaluations, scores)
     return metrics
 
 
@@ -95,14 +106,16 @@ def evaluate_run(run, info, *, tsne=False):
         tsne: whether to draw the codes in the plane too.
 
     Returns:
-        The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
+        The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced if it can
+        be written.
     """
     split = Split.load(run.split_path)
     outputs, labels = run.load_outputs(sources_of(info))
     evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed)
-    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
     metrics = {**run.metrics, **scores}
-    write_json(run.metrics_path, metrics)
+    with alone(str(run.metrics_path), "The scores are printed all the same."):
+        run.replace_metrics(metrics)
+    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
     return metrics
 
 
@@ -110,4 +123,5 @@ def load_split(run, info):
     """The split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
+        run.seal()
     return Split.load(run.split_path)
