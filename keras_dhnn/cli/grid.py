@@ -213,7 +213,8 @@ def _print(path, result, best, score, figure):
             where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
             console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
     console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
-    console.print(f"{figure}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+    if figure:
+        console.print(f"{figure}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
 
 
 def _print_tables(console, result, score, score_title):

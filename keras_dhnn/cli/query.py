@@ -52,6 +52,7 @@ def query(
     if image is None:
         raise SettingError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+    from keras_dhnn.report.afterwards import alone
     from keras_dhnn.runs import Run
     from keras_dhnn.workflows.query import check_task, draw, search
 
@@ -60,12 +61,15 @@ def query(
     run.check_data(info)
     task = check_task(info, (source, target))
     pixels, found = search(run, info, image, k, task, class_name)
-    figure = draw(run, info, image, pixels, found, task)
+    figure = None
+    with alone("The picture of the results", "They are printed all the same."):
+        figure = draw(run, info, image, pixels, found, task)
     if as_json:
-        print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
+        print(json.dumps({"query": str(image), "results": found, "figure": figure and str(figure)}))
         return
     _print_table(found)
-    print(figure)
+    if figure:
+        print(figure)
 
 
 def _query_server(server, image, k, task, class_name, as_json):

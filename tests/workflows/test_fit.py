@@ -77,9 +77,7 @@ def fails(*_, **__):
 @pytest.mark.parametrize(
     "broken",
     [
-        "precision_recall_figure",
         "gallery_figure",
-        "health_figure",
         "write_projector",
         "write_health",
         "figure_to_array",
@@ -135,11 +133,13 @@ def test_changed_bytes_of_a_run_are_noticed(copied, run, name, damage):
 def test_without_a_list_damage_is_named_where_it_is_read(copied, info, name):
     (copied.path / "files.json").unlink()
     (copied.path / name).write_bytes(b"")
-    with pytest.raises((DataError, RunError), match=name):
-        again = Run.open(copied.path)
-        again.check_data(info)
-        evaluate_run(again, info)
-        assert again.history
+
+    def read(run):
+        run.check_data(info)
+        return run.load_codes(), run.metrics, run.history
+
+    with pytest.raises(DataError, match=name):
+        read(Run.open(copied.path))
 
 
 def test_evaluate_replaces_the_scores_that_are_checked(copied, info):

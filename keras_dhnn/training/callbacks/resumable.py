@@ -6,7 +6,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import DataError, RunError
+from keras_dhnn.errors import RunError
 from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_json
 
 # What `ValidationMAP` knows beside the best weights.
@@ -59,7 +59,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             return 0
         try:
             self._restore(model, state)
-        except (tf.errors.OpError, AssertionError, DataError) as error:
+        except Exception as error:  # TensorFlow gives IndexError, AssertionError and errors of its own.
             raise RunError(
                 f"The training state in {self.folder} is damaged, or of another network ({error}). {_REMEDY}"
             ) from error
