@@ -134,7 +134,8 @@ def _print(result, score):
             where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
             console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
     console.print(f"{result['table']}  all scores of all cells", highlight=False)
-    console.print(f"{result['figure']}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+    if result["figure"]:
+        console.print(f"{result['figure']}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
 
 
 def _print_tables(console, result, score, score_title):

@@ -58,7 +58,8 @@ def query(
         print(json.dumps(result))
         return
     _print_table(result["results"])
-    print(result["figure"])
+    if result["figure"]:
+        print(result["figure"])
 
 
 def _query_server(server, image, k, task, class_name, as_json):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
+from keras_dhnn.files import check_name
 from keras_dhnn.progress import Bar, show_progress
 from keras_dhnn.tuning.ablation import ablate as fit_rows
 from keras_dhnn.workflows.prepare import load_prepared
@@ -61,5 +62,6 @@ def ablate(
         settings=settings,
         say=say,
     )
-    path = Path(runs) / (run_name or f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}")
+    usual = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
+    path = Path(runs) / (usual if run_name is None else check_name(run_name, "an ablation"))
     return {**fit_rows(experiment, info, list(bits), path, sweep=sweep, bar=bar), "path": str(path)}

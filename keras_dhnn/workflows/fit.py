@@ -11,7 +11,7 @@ from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.files import free_name
+from keras_dhnn.files import check_name, new_folder
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
@@ -105,7 +105,7 @@ def fit(
     if resume is not None:
         run, info = open_run(resume, data, finished=False)
         if run.finished:
-            say(f"{run.path} is finished: nothing to do.")
+            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {run.path}")
             return run
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)
@@ -119,6 +119,7 @@ def fit(
     try:
         train_run(run, info, bar, chosen)
     except SettingError:
+        # What was there before this call stays.
         if resume is None:
             run.discard_untrained()
         raise
@@ -127,7 +128,8 @@ def fit(
 
 def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | None) -> Run:
     usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
-    return Run.create(runs / (name or free_name(runs, usual)), experiment, info)
+    path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    return Run.create(path, experiment, info)
 
 
 def _assist(

@@ -10,8 +10,10 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
-from keras_dhnn.files import free_name, write_json, write_text
+from keras_dhnn.files import check_name, new_folder, write_json, write_text
+from keras_dhnn.files.owner import owned
 from keras_dhnn.progress import Bar, no_bar, show_progress
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.heat_map import heat_map_figure
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.job import check_job, create_job, open_job
@@ -70,7 +72,8 @@ def grid(
 
     Returns:
         As in the folder's `grid.json`: `cells`, `best` and what they have in common; and `path`, `table` and `figure`,
-        where they are written.
+        where they are written (None for a
+        figure that could not be drawn).
 
     Raises:
         SettingError: for a setting that is not allowed.
@@ -98,17 +101,19 @@ def grid(
         if paper_eta and "loss.pair_weighting" not in _given(settings):
             experiment = experiment.replace({"loss.pair_weighting": "mean"})
         request = {"base": json.loads(experiment.to_json()), "over": list(over), "paper_eta": paper_eta}
-        path = Path(runs) / (grid_name or free_name(Path(runs), f"grid-{experiment.data.name}"))
     axes = [Axis.parse(text) for text in request["over"]]
     base = Experiment.from_json(json.dumps(request["base"]))
     info = load_prepared(base.data.name, data)
     grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
+        usual = f"grid-{base.data.name}"
+        path = new_folder(Path(runs), usual) if grid_name is None else Path(runs) / check_name(grid_name, "a grid")
         create_job(path, "grid", request, info)
     else:
         check_job(path, request, info)
     started(path)
-    result = fit_grid(base, axes, info, path, paper_eta=request["paper_eta"], bar=bar, inner_bar=inner_bar)
+    with owned(path):
+        result = fit_grid(base, axes, info, path, paper_eta=request["paper_eta"], bar=bar, inner_bar=inner_bar)
     return _write(path, result, "val_map" if validation else "map")
 
 
@@ -123,8 +128,10 @@ def _write(path: Path, result: dict[str, Any], score: str) -> dict[str, Any]:
     write_text(path / "cells.csv", grid_csv(result))
     if best is None:
         raise RunError(f"No cell of {path} could be trained. The first failed of: {result['cells'][0]['failed']}")
-    figure = _draw(path, result, best, score)
-    places = {"path": str(path), "table": str(path / "cells.csv"), "figure": str(figure)}
+    figure = None
+    with alone(f"The figure of {path}", f"Draw it later: keras-dhnn grid --resume {path}"):
+        figure = str(_draw(path, result, best, score))
+    places = {"path": str(path), "table": str(path / "cells.csv"), "figure": figure}
     return {**result, "best": best, **places}
 
 

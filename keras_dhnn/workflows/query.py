@@ -14,6 +14,7 @@ from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
 from keras_dhnn.runs import Run
@@ -42,7 +43,8 @@ def query(
         data: folder of the prepared data sets.
 
     Returns:
-        Dictionary for JSON: `query`, `results` as `search` returns them, and `figure`, the path of the PNG file.
+        Dictionary for JSON: `query`, `results` as `search` returns them, and `figure`, the path of the PNG file, or
+        None if it could not be drawn.
 
     Raises:
         RunError: if there is no such run, it is not finished, or it was made with other images.
@@ -53,7 +55,10 @@ def query(
     image = Path(image)
     task = check_task(info, (source, target))
     pixels, found = search(run, info, image, k, task, class_name)
-    return {"query": str(image), "results": found, "figure": str(draw(run, info, image, pixels, found, task))}
+    figure = None
+    with alone("The picture of the results", "They are printed all the same."):
+        figure = str(draw(run, info, image, pixels, found, task))
+    return {"query": str(image), "results": found, "figure": figure}
 
 
 def search(run, info, image, k, task=None, class_name=None):

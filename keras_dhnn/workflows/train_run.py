@@ -8,6 +8,7 @@ from keras_dhnn.evaluation.float_features import cosine_map
 from keras_dhnn.evaluation.scores import evaluate_all, expected_map
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
+from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.sources import main_tasks
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.progress import no_bar
@@ -26,23 +27,31 @@ def train_run(run, info, bar=no_bar, strategy=None):
 
     Returns:
         The metrics, as in the run's `metrics.json`.
+
+    Raises:
+        RunError: if another process is training the run.
     """
+    with owned(run.path):
+        return _train(run, info, bar, strategy)
+
+
+def _train(run, info, bar, strategy):
     started, experiment = time.monotonic(), run.experiment
     split = load_split(run, info)
-    snapshots = run.snapshots if len(info.images) > 1 else None
     trained = train(
         *(experiment, info, split, run.checkpoints),
         tensorboard=run.tensorboard,
-        snapshots=snapshots,
+        snapshots=run.snapshots if len(info.images) > 1 else None,
         bar=bar,
         strategy=strategy,
     )
     seconds = {"training": time.monotonic() - started}
     labels = np.repeat(info.true_labels, experiment.data.turns)
+    # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
     write_json(run.history_path, trained.history)
-    trained.model.save(run.model_path)
+    run.save_model(trained.model)
+    run.save_outputs(trained.outputs, labels)
     evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
-    write_report(run, info, split, trained.outputs, evaluations, scores)
     seconds["total"] = time.monotonic() - started
     metrics = {
         **scores,
@@ -52,7 +61,8 @@ def train_run(run, info, bar=no_bar, strategy=None):
         "seconds": seconds,
     }
     write_json(run.metrics_path, metrics)
-    run.save_outputs(trained.outputs, labels)
+    run.seal()
+    write_report(run, info, split, trained.outputs, evaluations, scores)
     return metrics
 
 
@@ -90,4 +100,5 @@ def load_split(run, info):
     """The split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
+        run.seal()
     return Split.load(run.split_path)

@@ -1,5 +1,6 @@
 """Search for the settings with the best validation mAP."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice, read_settings, resolve_experiment
-from keras_dhnn.files import free_name, write_text
+from keras_dhnn.files import check_name, new_folder, write_text
+from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar, show_progress
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.tuning.hparams import write_hparams
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.oracles import TUNERS
@@ -113,12 +116,19 @@ def tune(
             "trials": None if tuner == "grid" else TRIALS,
         }
         usual = f"tune-{base.data.name}"
-        path = Path(runs) / (search_name or (free_name(Path(runs), usual) if part == "alone" else usual))
+        path = _folder(Path(runs), search_name, usual, part)
         if part != "worker":
             create_job(path, "tune", {**request, "trials": trials or request["trials"]}, info)
     request["trials"] = trials or request["trials"]
     started(path)
     return _search(path, request, info, part, hours, bar, inner_bar)
+
+
+def _folder(runs: Path, name: str | None, usual: str, part: str) -> Path:
+    if name is not None:
+        return runs / check_name(name, "a search")
+    # Chief and workers meet in one.
+    return new_folder(runs, usual) if part == "alone" else runs / usual
 
 
 def _held_out(settings: Mapping[str, Any] | Iterable[str]) -> Mapping[str, Any] | list[str]:
@@ -153,23 +163,27 @@ def _search(
     tf.get_logger().setLevel("ERROR")
     experiment = Experiment.from_json(json.dumps(request["base"]))
     space = Space.from_json(json.dumps(request["space"]), experiment)
-    rows = search(
-        space,
-        info,
-        path,
-        tuner=request["tuner"],
-        trials=request["trials"],
-        seed=experiment.seed + 1,  # KerasTuner takes 0 for none
-        hours=hours,
-        listener=lambda rows: _record(path, rows, space),
-        bar=bar,
-        inner_bar=inner_bar,
-    )
-    if part == "worker":
-        return None
-    _record(path, rows, space)
-    winner = score_winner(rows, space, info, path, bar=inner_bar)
-    _draw(path, rows, space, winner)
+    # Workers write beside their chief, each into trials of its own.
+    ours = contextlib.nullcontext() if part == "worker" else owned(path)
+    with ours:
+        rows = search(
+            space,
+            info,
+            path,
+            tuner=request["tuner"],
+            trials=request["trials"],
+            seed=experiment.seed + 1,  # KerasTuner takes 0 for none
+            hours=hours,
+            listener=lambda rows: _record(path, rows, space),
+            bar=bar,
+            inner_bar=inner_bar,
+        )
+        if part == "worker":
+            return None
+        _record(path, rows, space)
+        winner = score_winner(rows, space, info, path, bar=inner_bar)
+    with alone(f"The figures of {path}", f"Draw them later: keras-dhnn tune --resume {path}"):
+        _draw(path, rows, space, winner)
     return {"path": str(path), "trials": rows, "winner": winner}
 
 
