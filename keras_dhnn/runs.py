@@ -224,9 +224,16 @@ class Run:
             self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
 
     def load_outputs(self, sources):
-        """`({source: (n, l) float16}, labels (n,))` as `save_outputs` wrote them; `sources` are their names."""
+        """Return `({source: (n, l) float16}, {source: (n, l / 8) uint8}, labels (n,))`: outputs, their codes, labels.
+
+        The codes are those of the outputs before they were rounded: of a tiny negative float16 has lost the sign.
+
+        Args:
+            sources: names of the sources.
+        """
         stored = {source: self.load_codes(source if len(sources) > 1 else None) for source in sources}
-        return {source: one["outputs"] for source, one in stored.items()}, stored[sources[0]]["labels"]
+        outputs, codes = ({source: one[name] for source, one in stored.items()} for name in ("outputs", "codes"))
+        return outputs, codes, stored[sources[0]]["labels"]
 
 
 def environment(seed, info):

@@ -13,7 +13,7 @@ import numpy as np
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, write_arrays
 
-PROTOCOLS = ("paper", "grouped")
+PROTOCOLS = ("paper", "grouped", "standard")
 # What is kept of a split: kinds of the arrays and their numbers of axes.
 _STORED = {"hash": ("U", 0), "protocol": ("U", 0), "seed": ("i", 0), "turns": ("i", 0)}
 _STORED |= dict.fromkeys(("queries", "database", "validation"), ("i", 1))
@@ -24,11 +24,11 @@ class Split:
     """Item numbers of one protocol and seed; every array is int64, sorted, without repeats and read-only.
 
     Attributes:
-        protocol: "paper" or "grouped".
+        protocol: "paper", "grouped" or "standard".
         seed: the seed that drew it.
         turns: quarter turns per stored image, so that an item's image is `item // turns`.
         queries: `(q,)` items that search; training never sees them.
-        database: `(m,)` items that are searched. The papers train on all of them: `training`.
+        database: `(m,)` items that are searched; see `training`.
         validation: `(k,)` part of the database that stands in for the queries while training; see `fitting`.
 
     Raises:
@@ -56,13 +56,21 @@ class Split:
 
     @property
     def training(self):
-        """`(m,)` the items to train on as the papers do: the whole database."""
-        return self.database
+        """`(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its turns."""
+        return self._all_turns(self.database)
 
     @property
     def fitting(self):
-        """`(m - k,)` the items to train on while validation picks the epoch: the database less validation."""
+        """`(k,)` the items to train on while validation picks the epoch: `training` less validation."""
+        return np.setdiff1d(self.training, self._all_turns(self.validation))
+
+    @property
+    def searched(self):
+        """`(m - v,)` the items that validation searches: the database less validation."""
         return np.setdiff1d(self.database, self.validation)
+
+    def _all_turns(self, items):
+        return _turned(items // self.turns, self.turns) if self.protocol == "standard" else items
 
     @property
     def hash(self):
@@ -105,15 +113,17 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
       `queries` of its images are queries, and of the others the share `validation` is validation (rounded half up,
       at least one, and at least one is left). Groups that do not fit the quota stay in the database, so that with
       large groups a class may have fewer; it has none only where no group can be spared.
+    - "standard": as "grouped", but queries, database and validation are images as they are stored: their turns are
+      only trained on. It is what most work since 2018 does, 80 % or half of each class being the database.
 
     Args:
         labels: `(n,)` integer class of each stored image, in order of index.
-        protocol: "paper" or "grouped".
+        protocol: "paper", "grouped" or "standard".
         seed: whole number, 0 or more.
         queries: number of queries ("paper" only), or if below 1 the share of items.
         validation: share of the database, 0 (none) to below 1.
         turns: quarter turns each image is seen in, 1 or 4.
-        groups: `(n,)` integers, equal for images that must stay together, e.g. near-duplicates ("grouped" only).
+        groups: `(n,)` integers, equal for images that must stay together, e.g. near-duplicates (not "paper").
 
     Returns:
         A `Split`.
@@ -130,14 +140,36 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
         held = _draw(validation_rng, database, _share(validation, database.size) if validation else 0)
     else:
         if not 0 < queries < 1:
-            expected = 'a share of each class, above 0 and below 1, e.g. 0.2, for protocol="grouped"'
+            expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
             raise _invalid("queries", expected, f"queries={queries}")
         images = np.arange(labels.size)
         query_images = images[_stratified(query_rng, labels, groups, queries)]
         rest = np.setdiff1d(images, query_images)
         held = rest[_stratified(validation_rng, labels[rest], groups[rest], validation)] if validation else rest[:0]
-        chosen, database, held = (_turned(part, turns) for part in (query_images, rest, held))
+        chosen, database, held = (_items(protocol, part, turns) for part in (query_images, rest, held))
     return Split(protocol, int(seed), int(turns), chosen, database, held)
+
+
+def split_of_images(queries, database, *, seed, validation, labels, turns=4):
+    """Return the "standard" split of images that a list names; the seed draws what is held out, if the list does not.
+
+    Args:
+        queries: numbers of stored images that search.
+        database: numbers of stored images that are searched.
+        seed: whole number, 0 or more.
+        validation: numbers of the images held out of the database, or the share of each class to draw.
+        labels: `(n,)` integer class of each stored image.
+        turns: quarter turns that each image is trained on in, 1 or 4.
+
+    Raises:
+        SettingError: if queries and database share an image, or validation is not part of the database.
+    """
+    if np.ndim(validation) == 0:
+        rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
+        groups = np.arange(len(database))
+        validation = database[_stratified(rng, labels[database], groups, validation)] if validation else database[:0]
+    parts = (_items("standard", images, turns) for images in (queries, database, validation))
+    return Split("standard", int(seed), int(turns), *parts)
 
 
 def _stratified(rng, labels, groups, share):
@@ -164,6 +196,11 @@ def _stratified(rng, labels, groups, share):
             taken[group] = True
             counts += table[group]
     return taken[groups]
+
+
+def _items(protocol, images, turns):
+    """Items that stored images are for queries and database."""
+    return turns * images if protocol == "standard" else _turned(images, turns)
 
 
 def _turned(images, turns):

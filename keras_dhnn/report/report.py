@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.codes import hamming_distances
 from keras_dhnn.files import whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
@@ -85,13 +85,9 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
 
 @contextlib.contextmanager
 def _board(folder, step):
-    """A page of TensorBoard to write to."""
-    writer = tf.summary.create_file_writer(str(folder))
-    try:
-        with writer.as_default(step=step):
-            yield
-    finally:
-        writer.close()
+    """Open a file of events in a folder, as the default of `tf.summary`; it is closed at the end."""
+    with contextlib.closing(tf.summary.create_file_writer(str(folder))) as writer, writer.as_default(step=step):
+        yield
 
 
 def _file_name(evaluation):
@@ -116,7 +112,7 @@ def _figures(info, split, outputs, evaluations):
         which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
         direction = f", {task_name(evaluation.task)}" if which else ""
         figures[f"gallery{which}"] = partial(
-            _gallery_figure, info, split, outputs, evaluation, f"{title}{direction}; last: the hardest query"
+            _gallery_figure, info, split, evaluation, f"{title}{direction}; last: the hardest query"
         )
     for evaluation in evaluations[-sources:]:
         source = evaluation.task[1]
@@ -139,8 +135,8 @@ def _curves_figure(evaluations, title):
     return precision_recall_figure(curves, title)
 
 
-def _gallery_figure(info, split, outputs, evaluation, title):
-    return gallery_figure(_gallery(info, split, outputs, evaluation), title=title)
+def _gallery_figure(info, split, evaluation, title):
+    return gallery_figure(_gallery(info, split, evaluation), title=title)
 
 
 def _tsne_figures(run, info, split, outputs, metrics):
@@ -192,15 +188,14 @@ def item_images(info, items, turns, source=None):
     return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
 
 
-def _gallery(info, split, outputs, evaluation):
+def _gallery(info, split, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), np.repeat(info.true_labels, split.turns)
     searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())
-    codes = pack(outputs[searching][split.queries[rows]]), pack(outputs[searched][split.database])
-    distances = hamming_distances(*codes)
+    distances = hamming_distances(evaluation.codes[0][rows], evaluation.codes[1])
     found = np.argsort(distances, axis=1, kind="stable")
     shown = [rank for rank in RANKS if rank <= found.shape[1]]
     found = split.database[found[:, np.array(shown) - 1]]

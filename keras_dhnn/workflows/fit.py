@@ -110,8 +110,8 @@ def evaluate_run(run, info, *, tsne=False):
         be written.
     """
     split = Split.load(run.split_path)
-    outputs, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed)
+    outputs, codes, labels = run.load_outputs(sources_of(info))
+    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
     metrics = {**run.metrics, **scores}
     with alone(str(run.metrics_path), "The scores are printed all the same."):
         run.replace_metrics(metrics)

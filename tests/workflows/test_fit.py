@@ -11,14 +11,17 @@ import pytest
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import DataError, RunError
-from keras_dhnn.files import read_json
+from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.files import read_json, write_json
 from keras_dhnn.owner import owned
+from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.report import report
 from keras_dhnn.runs import Run
 from keras_dhnn.workflows.fit import evaluate_run, fit
 from tests.command_line import command_line
-from tests.fakes import make_coloured_dataset
+from tests.fakes import make_coloured_dataset, make_dataset
+from tests.saved_models.serving.tiny_run import write_run
 
 SETTINGS = (
     "data.name=colours",
@@ -238,3 +241,31 @@ def test_names_that_are_no_folder_of_their_own_are_refused(run, tmp_path, name):
 def test_codes_are_those_of_the_model(finished):
     stored = finished.load_codes()
     np.testing.assert_array_equal(np.unpackbits(stored["codes"], axis=1), stored["outputs"] >= 0)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What is drawn of a run, which is not drawn."""
+    shown = []
+    monkeypatch.setattr(
+        "keras_dhnn.workflows.fit.write_report",
+        lambda run, info, split, outputs, evaluations, scores, tsne: shown.extend(evaluations),
+    )
+    return shown
+
+
+def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
+    """Rounded to float16 a tiny negative output is -0.0, whose bit is that of a positive one."""
+    info = make_dataset(tmp_path / "made", count=30)[0]
+    run = write_run(tmp_path / "run", info)
+    random, labels = np.random.default_rng(0), np.repeat(info.true_labels, 4)
+    outputs = {"image": random.choice([-1e-9, 1e-9], (len(labels), 16)).astype(np.float32)}
+    run.save_outputs(outputs, labels)
+    write_json(run.history_path, {})
+    _, expected = evaluate_all(outputs, labels, Split.load(run.split_path), info, run.experiment.seed)
+    metrics = evaluate_run(run, info)
+    assert expected["distinct_codes"] > 50
+    assert {name: metrics[name] for name in ("map", "distinct_codes")} == {
+        name: expected[name] for name in ("map", "distinct_codes")
+    }
+    assert len(np.unique(drawn[0].codes[1], axis=0)) == expected["distinct_codes"]

@@ -3,11 +3,10 @@
 import shutil
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_json
+from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
 
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
@@ -115,7 +114,9 @@ class ResumableState(tf.keras.callbacks.Callback):
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
             raise OSError(f"{self.folder} cannot be written: {error.message}") from error
         if self.validation.best_weights is not None:
-            np.savez(place / "best.npz", *self.validation.best_weights)
+            # As `np.savez` names arrays that have no names.
+            weights = {f"arr_{number}": array for number, array in enumerate(self.validation.best_weights)}
+            write_arrays(place / "best.npz", weights)
 
     def _tidy(self):
         """Removes all weights but those that `state.json` names, also what a write that was killed has left."""
