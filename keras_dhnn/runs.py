@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn._version import __version__
-from keras_dhnn.checksums import LIST, damage, read_list, relisted, write_list
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
 from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
-from keras_dhnn.owner import OWNER, owned
+from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
+from keras_dhnn.files.owner import OWNER, owned
 
 # What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
 _CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
-BASE = {"_version", "checksums", "config", "codes", "errors", "files", "owner", "progress"}
+BASE = {"_version", "config", "codes", "errors", "files", "progress"}
 MODELS = BASE | {"backend", "losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
@@ -17,11 +17,9 @@ MAY_IMPORT = {
     "": {"_version"},
     "__main__": {"cli"},
     "_version": set(),
-    "codes": set(),
+    "codes": {"errors"},
     "errors": set(),
     "files": {"errors"},
-    "checksums": {"errors", "files"},
-    "owner": {"errors"},
     "progress": set(),
     "config": {"errors"},
     "backend": {"errors"},
@@ -29,14 +27,14 @@ MAY_IMPORT = {
     "losses": BASE,
     "metrics": {"codes", "errors"},
     "models": MODELS,
-    "pipelines": {"", "_version", "checksums", "config", "errors", "files", "progress", "backend"},
+    "pipelines": {"", "_version", "config", "errors", "files", "progress", "backend"},
     "experiment": BASE | {"pipelines"},
     "training": TRAINING,
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
     "baselines": {"codes", "errors", "metrics", "progress"},
-    "saved_models": {"checksums", "codes", "errors", "files", "models", "owner"},
+    "saved_models": {"codes", "errors", "files", "models"},
     "archive": BASE | {"pipelines", "saved_models", "baselines"},
     "browse": BASE | {"archive", "pipelines", "saved_models"},
     "workflows": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},

@@ -6,13 +6,13 @@ import shutil
 
 import numpy as np
 
-from keras_dhnn.errors import CollapseError, RunError, SettingError
+from keras_dhnn.errors import CollapseError, RunError, SettingError, invalid
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import read_json, write_json
+from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.models.hash_head import check_bits
-from keras_dhnn.owner import OWNER, owned
 from keras_dhnn.pipelines.sources import task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.afterwards import alone
@@ -44,9 +44,7 @@ def rows_of(experiment, sweep=None):
     """
     if sweep is not None:
         if sweep not in ("alpha", "beta", "gamma"):
-            raise SettingError(
-                f"Invalid value received for --sweep. Expected alpha, beta or gamma. Received: {sweep!r}"
-            )
+            raise SettingError(invalid("--sweep", "alpha, beta or gamma", sweep))
         return {f"{sweep}={value:g}": (f"loss.{sweep}={value}",) for value in SWEPT}
     missing = [name for name in ("alpha", "beta", "gamma") if not getattr(experiment.loss, name)]
     if missing:

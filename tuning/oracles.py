@@ -7,7 +7,7 @@ from pathlib import Path
 import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.tuning.trials import read_trial
 
@@ -112,7 +112,5 @@ def make_oracle(kind, *, trials, epochs, seed):
         return oracle
     oracles = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
     if kind not in oracles:
-        raise SettingError(
-            f"Invalid value received for argument `tuner`. Expected one of {', '.join(TUNERS)}. Received: {kind!r}"
-        )
+        raise SettingError(invalid("argument `tuner`", f"one of {', '.join(TUNERS)}", kind))
     return oracles[kind](max_trials=trials, **common)

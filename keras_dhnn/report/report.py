@@ -85,9 +85,13 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
 
 @contextlib.contextmanager
 def _board(folder, step):
-    """Open a file of events in a folder, as the default of `tf.summary`; it is closed at the end."""
-    with contextlib.closing(tf.summary.create_file_writer(str(folder))) as writer, writer.as_default(step=step):
-        yield
+    """A page of TensorBoard to write to."""
+    writer = tf.summary.create_file_writer(str(folder))
+    try:
+        with writer.as_default(step=step):
+            yield
+    finally:
+        writer.close()
 
 
 def _file_name(evaluation):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError
-from keras_dhnn.owner import owned
+from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.progress import no_bar

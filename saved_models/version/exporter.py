@@ -9,9 +9,9 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_dhnn.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_json
+from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.index import Index

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_dhnn.checksums import LIST, damage, read_list, relisted, write_list
 from keras_dhnn.errors import DataError
+from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
 
 
 @pytest.fixture

@@ -11,17 +11,15 @@ import pytest
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import DataError, RunError
-from keras_dhnn.evaluation.scores import evaluate_all
-from keras_dhnn.files import read_json, write_json
-from keras_dhnn.owner import owned
-from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.files import read_json
+from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.report import report
 from keras_dhnn.runs import Run
-from keras_dhnn.workflows.fit import evaluate_run, fit
+from keras_dhnn.workflows.evaluate import evaluate
+from keras_dhnn.workflows.train_run import train_run
 from tests.command_line import command_line
-from tests.fakes import make_coloured_dataset, make_dataset
-from tests.saved_models.serving.tiny_run import write_run
+from tests.fakes import make_coloured_dataset
 
 SETTINGS = (
     "data.name=colours",
@@ -53,7 +51,7 @@ def info(data):
 @pytest.fixture(scope="module")
 def finished(info, tmp_path_factory):
     run = Run.create(tmp_path_factory.mktemp("finished") / "run", Experiment().override(*SETTINGS), info)
-    fit(run, info)
+    train_run(run, info)
     return run
 
 
@@ -86,11 +84,11 @@ def fails(*_, **__):
         "figure_to_array",
     ],
 )
-def test_whatever_fails_after_the_results_fails_alone(copied, info, monkeypatch, caplog, broken):
+def test_whatever_fails_after_the_results_fails_alone(copied, info, monkeypatch, caplog, broken, data):
     for name in ("figures", "tensorboard"):
         shutil.rmtree(copied.path / name)
     monkeypatch.setattr(report, broken, fails)
-    metrics = evaluate_run(copied, info)
+    metrics = evaluate(copied, data=data)
     assert metrics["map"] == copied.metrics["map"]
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert lines, "it is said"
@@ -100,19 +98,19 @@ def test_whatever_fails_after_the_results_fails_alone(copied, info, monkeypatch,
     assert len(figures) >= (0 if broken == "figure_to_array" else 2), "the others are drawn"
 
 
-def test_results_are_written_before_what_may_fail(info, tmp_path, monkeypatch):
+def test_results_are_written_before_what_may_fail(info, tmp_path, monkeypatch, data):
     run = Run.create(tmp_path / "run", Experiment().override(*SETTINGS), info)
 
     def killed(run, *_, **__):
         assert {path.name for path in run.path.iterdir()} >= set(RESULTS)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keras_dhnn.workflows.fit.write_report", killed)
+    monkeypatch.setattr("keras_dhnn.workflows.train_run.write_report", killed)
     with pytest.raises(KeyboardInterrupt):
-        fit(run, info)
+        train_run(run, info)
     monkeypatch.undo()
     again = Run.open(run.path)
-    evaluate_run(again, info)
+    evaluate(again, data=data)
     assert (again.figures / "gallery.png").is_file()
 
 
@@ -145,9 +143,9 @@ def test_without_a_list_damage_is_named_where_it_is_read(copied, info, name):
         read(Run.open(copied.path))
 
 
-def test_evaluate_replaces_the_scores_that_are_checked(copied, info):
+def test_evaluate_replaces_the_scores_that_are_checked(copied, info, data):
     shutil.rmtree(copied.figures)
-    evaluate_run(Run.open(copied.path), info)
+    evaluate(Run.open(copied.path), data=data)
     assert not Run.open(copied.path).damage()
     assert "metrics.json" in read_json(copied.path / "files.json", remedy="")["files"]
 
@@ -160,19 +158,19 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(copied, run):
     assert (status, "mean average precision" in out) == (0, True)
 
 
-def test_scores_that_cannot_be_written_are_given(copied, info, monkeypatch, caplog):
+def test_scores_that_cannot_be_written_are_given(copied, info, monkeypatch, caplog, data):
     def refused(*_):
         raise PermissionError(13, "Permission denied", str(copied.metrics_path))
 
     monkeypatch.setattr(Run, "replace_metrics", refused)
-    assert evaluate_run(copied, info)["map"]["expected"] > 0
+    assert evaluate(copied, data=data)["map"]["expected"] > 0
     assert "metrics.json could not be made (PermissionError" in caplog.text
 
 
 def test_a_run_that_is_being_trained_is_not_continued_by_another(info, tmp_path):
     run = Run.create(tmp_path / "run", Experiment().override(*SETTINGS), info)
     with owned(run.path), pytest.raises(RunError, match="is being written by process"):
-        fit(run, info)
+        train_run(run, info)
     assert not run.checkpoints.exists()
 
 
@@ -241,31 +239,3 @@ def test_names_that_are_no_folder_of_their_own_are_refused(run, tmp_path, name):
 def test_codes_are_those_of_the_model(finished):
     stored = finished.load_codes()
     np.testing.assert_array_equal(np.unpackbits(stored["codes"], axis=1), stored["outputs"] >= 0)
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """What is drawn of a run, which is not drawn."""
-    shown = []
-    monkeypatch.setattr(
-        "keras_dhnn.workflows.fit.write_report",
-        lambda run, info, split, outputs, evaluations, scores, tsne: shown.extend(evaluations),
-    )
-    return shown
-
-
-def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
-    """Rounded to float16 a tiny negative output is -0.0, whose bit is that of a positive one."""
-    info = make_dataset(tmp_path / "made", count=30)[0]
-    run = write_run(tmp_path / "run", info)
-    random, labels = np.random.default_rng(0), np.repeat(info.true_labels, 4)
-    outputs = {"image": random.choice([-1e-9, 1e-9], (len(labels), 16)).astype(np.float32)}
-    run.save_outputs(outputs, labels)
-    write_json(run.history_path, {})
-    _, expected = evaluate_all(outputs, labels, Split.load(run.split_path), info, run.experiment.seed)
-    metrics = evaluate_run(run, info)
-    assert expected["distinct_codes"] > 50
-    assert {name: metrics[name] for name in ("map", "distinct_codes")} == {
-        name: expected[name] for name in ("map", "distinct_codes")
-    }
-    assert len(np.unique(drawn[0].codes[1], axis=0)) == expected["distinct_codes"]

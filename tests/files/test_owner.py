@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from keras_dhnn.errors import RunError
-from keras_dhnn.owner import OWNER, owned
+from keras_dhnn.files.owner import OWNER, owned
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from keras_dhnn.owner import owned
+from keras_dhnn.files.owner import owned
 with owned(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
