@@ -13,6 +13,7 @@ from keras_dhnn._version import __version__
 from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.sources import sources_of
@@ -91,11 +92,13 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
-    version = next_version(base) if version is None else version
-    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
-    export = Export(encoders, indexes, info.classes, card, pictures)
-    with new_version(base, version) as folder:
-        write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+    base.mkdir(parents=True, exist_ok=True)
+    with owned(base, wait=True):
+        version = next_version(base) if version is None else version
+        card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
+        export = Export(encoders, indexes, info.classes, card, pictures)
+        with new_version(base, version) as folder:
+            write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
     return base / str(version)
 
 
