@@ -1,9 +1,7 @@
 """A run's folder: what is in it, and how each part is written whole or not at all."""
 
 import contextlib
-import itertools
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +12,7 @@ from keras_dhnn._version import __version__
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
+from keras_dhnn.files import write_arrays, write_json, write_text
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
 
@@ -139,10 +138,8 @@ class Run:
 
         Of a data set with two sources, each has a file of its own.
         """
-        path = self._codes_path_of(source)
-        partial = path.with_name(f".{path.name}")
-        np.savez(partial, codes=codes, outputs=outputs.astype(np.float16), items=items, labels=labels)
-        os.replace(partial, path)
+        arrays = {"codes": codes, "outputs": outputs.astype(np.float16), "items": items, "labels": labels}
+        write_arrays(self._codes_path_of(source), arrays)
 
     def load_codes(self, source=None):
         """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
@@ -162,9 +159,16 @@ class Run:
             self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
 
     def load_outputs(self, sources):
-        """`({source: (n, l) float16}, labels (n,))` as `save_outputs` wrote them; `sources` are their names."""
+        """Return `({source: (n, l) float16}, {source: (n, l / 8) uint8}, labels (n,))`: outputs, their codes, labels.
+
+        The codes are those of the outputs before they were rounded: of a tiny negative float16 has lost the sign.
+
+        Args:
+            sources: names of the sources.
+        """
         stored = {source: self.load_codes(source if len(sources) > 1 else None) for source in sources}
-        return {source: one["outputs"] for source, one in stored.items()}, stored[sources[0]]["labels"]
+        outputs, codes = ({source: one[name] for source, one in stored.items()} for name in ("outputs", "codes"))
+        return outputs, codes, stored[sources[0]]["labels"]
 
 
 def environment(seed, info):
@@ -181,32 +185,9 @@ def environment(seed, info):
     }
 
 
-def write_text(path, text):
-    """Writes a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text)
-    except OSError as error:
-        # Of a full disk the system names no file.
-        error.filename = error.filename or str(path)
-        raise
-    os.replace(partial, path)
-
-
-def write_json(path, value):
-    """Writes JSON whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
 def _installed(name):
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def free_name(runs, base):
-    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (runs / name).exists())

@@ -5,16 +5,18 @@ turns that they are seen in. NumPy and the standard library only.
 """
 
 import hashlib
-import os
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_arrays, write_arrays
 
 PROTOCOLS = ("paper", "grouped", "standard")
+# What is kept of a split: kinds of the arrays and their numbers of axes.
+_STORED = {"hash": ("U", 0), "protocol": ("U", 0), "seed": ("i", 0), "turns": ("i", 0)}
+_STORED |= dict.fromkeys(("queries", "database", "validation"), ("i", 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +82,8 @@ class Split:
 
     def save(self, path):
         """Writes the split and its hash to `path` (.npz, no pickle), whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
-            values = {field.name: getattr(self, field.name) for field in fields(self)}
-            np.savez_compressed(file, hash=self.hash, **values)
-        os.replace(partial, path)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_arrays(Path(path), {"hash": self.hash, **values}, compressed=True)
 
     @classmethod
     def load(cls, path):
@@ -94,16 +92,13 @@ class Split:
         Raises:
             DataError: if there is no such file, it is not a split, or its content does not match its hash.
         """
+        values = read_arrays(path, _STORED, remedy="Expected a split written by `Split.save`. Fit anew.")
+        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
+        stored = values.pop("hash")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name: file[name] for name in file.files}
-            stored = str(values.pop("hash"))
-            scalars = {"protocol": str(values.pop("protocol")), "seed": int(values.pop("seed"))}
-            split = cls(**scalars, turns=int(values.pop("turns")), **values)
-        except FileNotFoundError as error:
-            raise DataError(f"No split at {path}. Expected a file written by `Split.save`. Fit anew.") from error
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path} is not a split written by `Split.save` ({error}). Fit anew.") from error
+            split = cls(**values)
+        except ValueError as error:
+            raise DataError(f"{path} is damaged: {error}. Fit anew.") from error
         if split.hash != stored:
             raise DataError(f"The split in {path} was changed: expected hash {stored}, found {split.hash}. Fit anew.")
         return split

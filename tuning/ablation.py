@@ -9,12 +9,12 @@ import numpy as np
 from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import write_json, write_text
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
-from keras_dhnn.runs import write_json, write_text
 from keras_dhnn.training.train import train
 
 # Weights that a row sets to nothing, of alpha (IASC), beta (BQC) and gamma (FDC).

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
-from keras_dhnn.runs import write_json
+from keras_dhnn.files import write_json
 
 
 def create_job(path, verb, request, info):

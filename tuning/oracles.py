@@ -8,7 +8,7 @@ import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
 
 from keras_dhnn.errors import SettingError
-from keras_dhnn.runs import write_json
+from keras_dhnn.files import write_json
 
 OBJECTIVE = "val_map"
 TUNERS = ("bayesian", "random", "hyperband", "grid")

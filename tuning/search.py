@@ -12,8 +12,8 @@ import keras_tuner as kt
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from keras_dhnn.errors import DataError, RunError, SettingError
+from keras_dhnn.files import write_json, write_text
 from keras_dhnn.progress import no_bar
-from keras_dhnn.runs import write_json, write_text
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure

@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
-from keras_dhnn.cli.data_sets import prepared
 from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
-from keras_dhnn.experiment.resolve import resolve_experiment
 
 
 def ablate(
@@ -48,9 +46,11 @@ def ablate(
 
       keras-dhnn ablate ucmd-dual --sweep alpha
     """
+    from keras_dhnn.experiment.resolve import resolve_experiment
     from keras_dhnn.tuning.ablation import ablate as ablate_all
+    from keras_dhnn.workflows.prepare import load_prepared
 
-    info = prepared(data, name)
+    info = load_prepared(name, data)
     experiment = resolve_experiment(
         name,
         data=data,

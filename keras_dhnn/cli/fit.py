@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
-from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -27,7 +26,6 @@ from keras_dhnn.cli.options import (
     Synthetic,
 )
 from keras_dhnn.errors import SettingError
-from keras_dhnn.experiment.resolve import resolve_experiment
 
 
 def fit(
@@ -87,8 +85,11 @@ def fit(
 
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
+    from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run, free_name
+    from keras_dhnn.runs import Run
+    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
 
     bar = bars(quiet)
     if resume is not None:
@@ -108,7 +109,7 @@ def fit(
             group_pattern=group_pattern,
             settings=settings or [],
             say=notices(quiet),
-            draw=(lambda name: twin(name, data, bar)) if synthetic else None,
+            draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
         )
 
     # Before anything else: several processes start with it.
@@ -126,7 +127,7 @@ def fit(
         return
     if run is None:
         experiment = choose()
-        info = prepared(data, experiment.data.name)
+        info = load_prepared(experiment.data.name, data)
         _check_split(experiment, info, notices(quiet))
         usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
         run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
@@ -154,6 +155,7 @@ def _assist(run, info, choose, synthetic, data, strategy):
     import tensorflow as tf
 
     from keras_dhnn.workflows.fit import assist
+    from keras_dhnn.workflows.prepare import load_prepared
 
     tf.config.experimental.enable_op_determinism()
     if run is not None:
@@ -165,7 +167,7 @@ def _assist(run, info, choose, synthetic, data, strategy):
         )
     experiment = choose()
     with tempfile.TemporaryDirectory() as nothing:
-        assist(experiment, prepared(data, experiment.data.name), Path(nothing), strategy)
+        assist(experiment, load_prepared(experiment.data.name, data), Path(nothing), strategy)
 
 
 def _check_split(experiment, info, say):

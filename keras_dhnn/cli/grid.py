@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
-from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -24,7 +23,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.experiment.resolve import resolve_experiment
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
@@ -84,10 +82,12 @@ def grid(
 
       keras-dhnn grid --resume runs/grid-ucmd
     """
+    from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.grid import Axis, grid_experiments
     from keras_dhnn.tuning.job import check_job, create_job, open_job
+    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
 
     if resume is not None:
         refuse_beside_resume(context, "validation")
@@ -106,12 +106,16 @@ def grid(
             seed=seed,
             settings=settings or [],
             say=notices(quiet),
-            draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
+            draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
         )
         request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}
         path = runs / (grid_name or free_name(runs, f"grid-{experiment.data.name}"))
     axes = [Axis.parse(text) for text in request["over"]]
-    info = DatasetInfo.load(data / request["base"]["data"]["name"]) if resume else prepared(data, experiment.data.name)
+    info = (
+        DatasetInfo.load(data / request["base"]["data"]["name"])
+        if resume
+        else load_prepared(experiment.data.name, data)
+    )
     base = base_experiment(request)
     grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
@@ -143,7 +147,7 @@ def _fit(path, base, axes, info, paper_eta, quiet):
 
 def _write(path, result, score, as_json):
     from keras_dhnn.errors import RunError
-    from keras_dhnn.runs import write_json, write_text
+    from keras_dhnn.files import write_json, write_text
     from keras_dhnn.tuning.tables import best_cell, grid_csv
 
     best = best_cell(result, score)

@@ -8,7 +8,7 @@ import typer
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the prepared data sets.", metavar="DIR")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.", metavar="DIR")]
 RunPath = Annotated[Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64.", metavar="RUN")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Neither progress nor notices on stderr; errors alone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Bits = Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")]
 Protocol = Annotated[

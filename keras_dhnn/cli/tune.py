@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
-from keras_dhnn.cli.data_sets import prepared, twin
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
@@ -27,7 +26,6 @@ from keras_dhnn.cli.options import (
     Synthetic,
 )
 from keras_dhnn.errors import SettingError
-from keras_dhnn.experiment.resolve import read_settings, resolve_experiment
 
 _TRIALS = 20
 _PRINTED = 5
@@ -107,11 +105,13 @@ def tune(
 
       keras-dhnn tune --resume runs/tune-ucmd
     """
+    from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.files import free_name
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.tuning.oracles import TUNERS
     from keras_dhnn.tuning.search import role
+    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
 
     part = role()
     if resume is not None:
@@ -133,9 +133,9 @@ def tune(
             seed=seed,
             settings=["data.validation=0.1", *(settings or [])],
             say=notices(quiet),
-            draw=(lambda name: twin(name, data, bars(quiet))) if synthetic else None,
+            draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
         )
-        info = prepared(data, experiment.data.name)
+        info = load_prepared(experiment.data.name, data)
         request = {
             "base": json.loads(experiment.to_json()),
             "space": _space(vary, space, experiment, info).to_json(),
@@ -151,6 +151,7 @@ def tune(
 
 
 def _space(vary, file, experiment, info):
+    from keras_dhnn.experiment.resolve import read_settings
     from keras_dhnn.tuning.space import Space
     from keras_dhnn.tuning.weights import check_weights, default_names
 
@@ -201,7 +202,7 @@ def _search(path, request, info, part, hours, quiet, as_json):
 
 
 def _record(path, rows, space):
-    from keras_dhnn.runs import write_text
+    from keras_dhnn.files import write_text
     from keras_dhnn.tuning.hparams import write_hparams
     from keras_dhnn.tuning.trials import trials_csv
 

@@ -45,7 +45,7 @@ class Angular(tf.keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)`."""
-        return angular(tf.reshape(y_true, [-1]), y_pred, self.centres, self.margin)
+        return angular(tf.cast(tf.reshape(y_true, [-1]), tf.int32), y_pred, self.centres, self.margin)
 
     def get_config(self) -> dict:
         """Return the arguments."""

@@ -37,7 +37,7 @@ class CentralSimilarity(tf.keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)`."""
-        return central_similarity(tf.reshape(y_true, [-1]), y_pred, self.centres)
+        return central_similarity(tf.cast(tf.reshape(y_true, [-1]), tf.int32), y_pred, self.centres)
 
     def get_config(self) -> dict:
         """Return the arguments."""

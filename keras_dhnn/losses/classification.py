@@ -29,7 +29,7 @@ class Classification(tf.keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and logits `(n, C)`."""
-        return classification(tf.reshape(y_true, [-1]), y_pred)
+        return classification(tf.cast(tf.reshape(y_true, [-1]), tf.int32), y_pred)
 
     def get_config(self) -> dict:
         """Return the arguments."""

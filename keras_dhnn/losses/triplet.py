@@ -56,7 +56,7 @@ class TripletSemiHard(tf.keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)`."""
-        return triplet_semi_hard(tf.reshape(y_true, [-1]), y_pred, self.margin)
+        return triplet_semi_hard(tf.cast(tf.reshape(y_true, [-1]), tf.int32), y_pred, self.margin)
 
     def get_config(self) -> dict:
         """Return the arguments."""

@@ -34,7 +34,8 @@ class BandScaling(tf.keras.layers.Layer):
         # Weights, so that whatever depends on a network's weights depends on these.
         for name, values in (("low", self.low), ("high", self.high)):
             initializer = tf.keras.initializers.Constant(values)
-            setattr(self, f"_{name}", self.add_weight(name, (len(values),), initializer=initializer, trainable=False))
+            made = self.add_weight(name=name, shape=(len(values),), initializer=initializer, trainable=False)
+            setattr(self, f"_{name}", made)
         super().build(input_shape)
 
     def call(self, pixels):

@@ -1,12 +1,13 @@
 """The figures of a run, as PNG files and in TensorBoard."""
 
+import contextlib
 import json
 import shutil
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.codes import hamming_distances
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
@@ -46,8 +47,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     run.figures.mkdir(exist_ok=True)
     folder = run.tensorboard / "evaluation"
     shutil.rmtree(folder, ignore_errors=True)
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=_epochs(run)):
+    with _writing(folder, run):
         for name, figure in figures.items():
             figure.savefig(run.figures / f"{name}.png", dpi=120)
             tf.summary.image(name, figure_to_array(figure)[None])
@@ -60,11 +60,16 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     for evaluation in evaluations[-len(outputs) :]:
         source = evaluation.task[1]
         place = folder / source if len(outputs) > 1 else folder
-        writer = writer if len(outputs) == 1 else tf.summary.create_file_writer(str(place))
-        with writer.as_default(step=_epochs(run)):
+        with _writing(place, run):
             write_health(evaluation.health)
-        writer.close()
         write_projector(place, info, split.database, outputs[source], split.turns, source=source)
+
+
+@contextlib.contextmanager
+def _writing(folder, run):
+    """Open a file of events in a folder, as the default of `tf.summary`; it is closed at the end."""
+    with contextlib.closing(tf.summary.create_file_writer(str(folder))) as writer, writer.as_default(step=_epochs(run)):
+        yield
 
 
 def _file_name(evaluation):
@@ -94,7 +99,7 @@ def _figures(info, split, outputs, evaluations):
         which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
         direction = f", {task_name(evaluation.task)}" if which else ""
         figures[f"gallery{which}"] = gallery_figure(
-            _gallery(info, split, outputs, evaluation), title=f"{title}{direction}; last: the hardest query"
+            _gallery(info, split, evaluation), title=f"{title}{direction}; last: the hardest query"
         )
     for evaluation in evaluations[-len(outputs) :]:
         source = evaluation.task[1]
@@ -146,15 +151,14 @@ def item_images(info, items, turns, source=None):
     return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
 
 
-def _gallery(info, split, outputs, evaluation):
+def _gallery(info, split, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), np.repeat(info.true_labels, split.turns)
     searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())
-    codes = pack(outputs[searching][split.queries[rows]]), pack(outputs[searched][split.database])
-    distances = hamming_distances(*codes)
+    distances = hamming_distances(evaluation.codes[0][rows], evaluation.codes[1])
     found = np.argsort(distances, axis=1, kind="stable")
     shown = [rank for rank in RANKS if rank <= found.shape[1]]
     found = split.database[found[:, np.array(shown) - 1]]

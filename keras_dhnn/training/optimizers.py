@@ -2,14 +2,10 @@
 
 import tensorflow as tf
 
-from keras_dhnn.backend import multi_optimizer
+from keras_dhnn.backend import SGD, Adam, multi_optimizer
 from keras_dhnn.errors import SettingError
 
-# The legacy classes are the ones that tensorflow-addons' MultiOptimizer takes.
-_OPTIMIZERS = {
-    "adam": tf.keras.optimizers.legacy.Adam,
-    "sgd": lambda rate: tf.keras.optimizers.legacy.SGD(rate, momentum=0.9),
-}
+_OPTIMIZERS = {"adam": Adam, "sgd": lambda rate: SGD(rate, momentum=0.9)}
 
 
 def make_optimizer(kind, phase, model, steps):

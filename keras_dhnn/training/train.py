@@ -143,12 +143,12 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     with strategy.scope():
         compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
     encode = make_encoder(model)
-    validation = _validation(network, split, encode, make_batches)
+    validation = _validation(network, split, encode, make_batches, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
-    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"))
+    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
     with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
         callbacks = [validation, guard, state, ProgressBar(update, steps)]
         if logs:
@@ -167,9 +167,24 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
+    history = _validated(state.history, validation)
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
-    return state.history
+    return history
+
+
+def _validated(history, validation):
+    """Return a phase's history with a validation of its last epoch.
+
+    Where training pauses between two validations, it is measured here, and the state on disk knows nothing of it: so
+    training that goes on is as if there had been no pause.
+    """
+    epochs = len(history["loss"])
+    if history.get("val_map", [None])[-1] is not None:
+        return history
+    measured = validation.measure()
+    earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
+    return history | {name: [*earlier[name], value] for name, value in measured.items()}
 
 
 def _snapshots(folder, network, split, encode, make_batches):
@@ -253,7 +268,7 @@ def _steps_per_execution(branches, steps):
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
-def _validation(network, split, encode, make_batches):
+def _validation(network, split, encode, make_batches, epochs):
     training = network.experiment.training
     items = validation_items(split)
     held_out = np.isin(items, split.validation)
@@ -262,6 +277,7 @@ def _validation(network, split, encode, make_batches):
         network.labels[items],
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
+        epochs,
         every=training.validate_every,
         patience=training.patience,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn._version import __version__
+from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.models.loading import load_model
@@ -49,7 +50,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
-    fingerprint = model_fingerprint(model.variables, _preprocessing(specs, branches))
+    fingerprint = model_fingerprint(model.weights, _preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
@@ -126,17 +127,17 @@ def _by_option(sources):
 
 
 def _encoder(branch, source, spec):
-    size = tuple(branch.input_shape[source][1:3])
+    size = tuple(branch.input[source].shape[1:3])
     return ImageEncoder(
         lambda images: branch({source: images}, training=False)[source],
-        branch.variables,
+        plain_variables(branch.weights),
         spec,
         lambda images: resize(images, size),
     )
 
 
 def _preprocessing(specs, branches):
-    sizes = {source: branches[source].input_shape[source][1:3] for source in specs}
+    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
     return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 

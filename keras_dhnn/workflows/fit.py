@@ -7,11 +7,11 @@ import numpy as np
 from keras_dhnn.evaluation.float_features import cosine_map
 from keras_dhnn.evaluation.scores import evaluate_all, expected_map
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import write_json
 from keras_dhnn.pipelines.sources import main_tasks, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.report import write_report
-from keras_dhnn.runs import write_json
 from keras_dhnn.training.train import train
 
 
@@ -98,8 +98,8 @@ def evaluate_run(run, info, *, tsne=False):
         The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
     """
     split = Split.load(run.split_path)
-    outputs, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed)
+    outputs, codes, labels = run.load_outputs(sources_of(info))
+    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
     write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
     metrics = {**run.metrics, **scores}
     write_json(run.metrics_path, metrics)

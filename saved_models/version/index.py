@@ -1,14 +1,16 @@
 """What an export searches among: packed codes, a key and a class for each item, and the model that made them."""
 
-import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import read_arrays, write_arrays
 
 UNKNOWN = -1
-_FIELDS = ("codes", "ids", "labels", "model", "source")
+# What is kept of an index: kinds of the arrays and their numbers of axes.
+_STORED = {"codes": ("u", 2), "ids": ("U", 1), "labels": ("i", 1), "model": ("U", 0), "source": ("U", 0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +55,25 @@ class Index:
     def save(self, path):
         """Writes a NumPy file that `load` reads."""
         # NumPy keeps texts as 4 bytes a character, all as long as the longest.
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
+        write_arrays(Path(path), {name: getattr(self, name) for name in _STORED}, compressed=True)
 
     @classmethod
     def load(cls, path):
         """Reads what `save` wrote.
 
         Raises:
-            SettingError: if the file is not there or not of this kind.
+            DataError: if the file is not there, damaged or not of this kind.
         """
+        remedy = (
+            "Expected a file of codes that keras-dhnn wrote, such as "
+            "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
+        )
+        values = read_arrays(path, _STORED, remedy=remedy)
+        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name: file[name] for name in _FIELDS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SettingError(
-                f"{path} is no file of codes ({error}). Expected one that keras-dhnn wrote, such as "
-                "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
-            ) from error
-        return cls(**values | {name: str(values[name]) for name in ("model", "source")})
+            return cls(**values)
+        except SettingError as error:
+            raise DataError(f"{path} is damaged: {error} {remedy}") from error
 
     def add(self, codes, ids, labels):
         """A copy with more items at its end; arguments and errors as of the class."""

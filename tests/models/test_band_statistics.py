@@ -39,7 +39,9 @@ def test_network_with_them_is_cut_at_features_saved_and_loaded(tmp_path):
     below, above = model.above("features")
     np.testing.assert_allclose(above(below(IMAGES))["image"], model(IMAGES)["image"], atol=1e-5)
     model.save(tmp_path / "model.keras")
-    np.testing.assert_allclose(load_model(tmp_path / "model.keras")(IMAGES)["image"], model(IMAGES)["image"], atol=1e-5)
+    np.testing.assert_allclose(
+        load_model(tmp_path / "model.keras")({"image": IMAGES})["image"], model({"image": IMAGES})["image"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("scaled", [False, True], ids=("plain", "scaled"))

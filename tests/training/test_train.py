@@ -137,6 +137,17 @@ def test_unknown_optimizer_is_refused(info, split, tmp_path):
         train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
 
 
+def test_a_pause_between_validations_is_measured_and_leaves_no_trace(info, split, tmp_path):
+    experiment = HEAD.override("training.validate_every=4", "training.patience=3")
+    tf.config.experimental.enable_op_determinism()
+    whole = train(experiment, info, split, tmp_path / "whole").history["head"]
+    for epochs in (1, 1, 5):  # the second finds nothing to do
+        paused = train(experiment, info, split, tmp_path / "parts", epochs=epochs, outputs=False).history["head"]
+        assert [value is not None for value in paused["val_map"]] == [*[n == 3 for n in range(epochs - 1)], True]
+        assert paused["distinct_codes"][-1] >= 1
+    assert train(experiment, info, split, tmp_path / "parts").history["head"] == whole
+
+
 @pytest.mark.parametrize("pauses", [(2,), (6,), (3, 8)], ids=["head", "between", "both"])
 def test_paused_and_continued_equals_uninterrupted(info, split, tmp_path, pauses):
     tf.config.experimental.enable_op_determinism()

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.files import write_arrays
+
 
 class Snapshots(tf.keras.callbacks.Callback):
     """Writes `epoch-<T>.npz`, `{source: (n, l)}` and `items`, after T = 0, 10, 20 and 30 epochs (SIDHCNN Fig. 5).
@@ -29,7 +31,7 @@ class Snapshots(tf.keras.callbacks.Callback):
 
     def _write(self, epochs):
         self.folder.mkdir(parents=True, exist_ok=True)
-        np.savez(self._path(epochs), items=self.items, **self.encode())
+        write_arrays(self._path(epochs), {"items": self.items, **self.encode()})
 
     def _path(self, epochs):
         return self.folder / f"epoch-{epochs}.npz"

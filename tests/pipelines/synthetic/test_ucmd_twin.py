@@ -85,7 +85,7 @@ def test_an_interrupted_archive_is_not_there_and_can_be_written_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_ucmd(tmp_path, per_class=2, classes=2, progress=interrupt)
     assert not list(tmp_path.iterdir())
-    (tmp_path / "UCMerced_LandUse.partial" / "Images" / "left").mkdir(parents=True)  # of a killed run
+    (tmp_path / ".UCMerced_LandUse.partial" / "Images" / "left").mkdir(parents=True)  # of a killed run
     assert len(list(write_ucmd(tmp_path, per_class=2, classes=2).rglob("*.tif"))) == 4
 
 
