@@ -6,6 +6,8 @@ import numpy as np
 from scipy import fft
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from keras_dhnn.errors import SettingError
+
 SCALES = 4
 ORIENTATIONS = 8
 BLOCKS = 4
@@ -64,7 +66,7 @@ class Gist(TransformerMixin, BaseEstimator):
         """
         X = np.asarray(X)
         if X.ndim not in (3, 4):
-            raise ValueError(
+            raise SettingError(
                 "Invalid value received for argument `X`. Expected images of shape (n, H, W, bands) or (n, H, W). "
                 f"Received: shape={X.shape}"
             )
@@ -211,7 +213,7 @@ def _resizing(length, size):
 
 def _checked_size(size):
     if not isinstance(size, int | np.integer) or size < 32 or size % BLOCKS:
-        raise ValueError(
+        raise SettingError(
             f"Invalid value received for argument `size`. Expected a multiple of {BLOCKS} pixels, at least 32. "
             f"Received: size={size!r}"
         )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dhnn.baselines.hasher import Hasher, check_count
+from keras_dhnn.errors import SettingError
 
 
 class ITQ(Hasher):
@@ -51,7 +52,7 @@ class ITQ(Hasher):
         check_count("bits", self.bits)
         X = self._checked(X)
         if self.bits > X.shape[1]:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `bits`. Expected at most as many bits as features, {X.shape[1]} "
                 f"feature(s), since each bit is a rotated principal component. Received: bits={self.bits}. Ask for "
                 "fewer bits, or give longer feature vectors."

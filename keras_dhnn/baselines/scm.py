@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
+from keras_dhnn.errors import SettingError
 
 METHODS = ("sequential", "orthogonal")
 
@@ -51,13 +52,13 @@ class SCM(TwoSourceHasher):
         """
         check_count("bits", self.bits)
         if self.method not in METHODS:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `method`. Expected one of {METHODS}. Received: {self.method!r}"
             )
         first, second = self._centred(X)
         classes, places = np.unique(y, return_inverse=True)
         if len(places) != len(first):
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `y`. Expected a label for each of {len(first)} vectors. "
                 f"Received: {len(places)}"
             )
@@ -69,7 +70,7 @@ class SCM(TwoSourceHasher):
     def _orthogonal(self, first, second, cross, factors):
         fewest = min(cross.shape)
         if self.bits > fewest:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `bits`. Expected at most {fewest}, the features of the source "
                 f"that has fewer, of the orthogonal method. Received: bits={self.bits}"
             )

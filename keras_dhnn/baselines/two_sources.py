@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from keras_dhnn.codes import binarize
+from keras_dhnn.errors import SettingError
 
 
 class TwoSourceHasher(BaseEstimator):
@@ -30,7 +31,7 @@ class TwoSourceHasher(BaseEstimator):
         check_is_fitted(self)
         unknown = sorted(set(X) - set(self.means_))
         if unknown:
-            raise ValueError(
+            raise SettingError(
                 f"Invalid value received for argument `X`. Expected sources among {', '.join(self.means_)}. "
                 f"Received: {', '.join(unknown)}"
             )
@@ -39,7 +40,7 @@ class TwoSourceHasher(BaseEstimator):
     def _centred(self, X):
         """Return the training vectors of both sources, float64 and less the mean that it keeps as `means_`."""
         if len(X) != 2:
-            raise ValueError(
+            raise SettingError(
                 "Invalid value received for argument `X`. Expected the vectors of two sources, {source: (n, d)}. "
                 f"Received: {len(X)} source(s)"
             )
