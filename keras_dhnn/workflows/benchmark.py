@@ -22,7 +22,7 @@ from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_fig
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.report.report import item_images
 from keras_dhnn.workflows.benchmark_cells import deep_cell, is_deep, methods_of, shallow_cell, tuned_settings
-from keras_dhnn.workflows.benchmark_features import load_features
+from keras_dhnn.workflows.benchmark_features import check_features, load_features
 
 RANKS = (1, 2, 3, 4, 5, 10, 20, 50)
 
@@ -58,6 +58,8 @@ class Plan:
         for name, value in (("--seeds", self.seeds), ("--trials", self.trials)):
             if value < 1:
                 raise SettingError(invalid(name, "a whole number above 0", value))
+        if any(not is_deep(name) for name in self.methods):
+            check_features(self.features, self.experiment, info)
 
 
 def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 import numpy as np
+import tensorflow as tf
 
 from keras_dhnn.baselines.gist import Gist
 from keras_dhnn.errors import SettingError
@@ -30,19 +31,26 @@ def load_features(kind, experiment, info, bar=no_bar):
         `{source: (n, d) float32}`.
 
     Raises:
-        SettingError: for another kind, or "backbone" where the experiment has no frozen backbone.
+        SettingError: see `check_features`.
     """
-    if kind not in FEATURES:
-        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+    check_features(kind, experiment, info)
     if kind == "gist":
         return {source: _gist(info, source, experiment.data.turns, bar) for source in sources_of(info)}
-    if not experiment.head.epochs or experiment.head.cut != "features":
+    split = draw_split(experiment.data, experiment.seed, info)
+    tf.keras.utils.set_random_seed(experiment.seed)
+    return Network(experiment, info, split.database, bar).features
+
+
+def check_features(kind, experiment, info):
+    """Raise SettingError for another kind, or "backbone" where the experiment has no frozen backbone."""
+    if kind not in FEATURES:
+        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+    frozen = experiment.head.epochs and experiment.head.cut == "features"
+    if kind == "backbone" and not frozen:
         raise SettingError(
             f"--features backbone needs a frozen backbone, and {info.name} is trained from random weights "
             "(head.epochs=0). Leave it out, or add --backbone efficientnet_lite0."
         )
-    split = draw_split(experiment.data, experiment.seed, info)
-    return Network(experiment, info, split.database, bar).features
 
 
 def _gist(info, source, turns, bar):
