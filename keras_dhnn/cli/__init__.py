@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.audit import audit
+from keras_dhnn.cli.benchmark import benchmark
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.export import export
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, ablate, grid, tune, export, serve):
+for verb in (prepare, fit, evaluate, compare, query, audit, ablate, benchmark, grid, tune, export, serve):
     app.command()(verb)
 app.add_typer(index, name="index")
 
