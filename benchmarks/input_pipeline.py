@@ -22,17 +22,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import Augmentation
-from keras_dhnn.network import Network
-from keras_dhnn.pipelines import sat4, ucmd
+from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
-from keras_dhnn.pipelines.prepare import prepare
-from keras_dhnn.pipelines.record_store import open_records
-from keras_dhnn.pipelines.sat4_twin import write_sat4
-from keras_dhnn.pipelines.synthetic import write_ucmd
-from keras_dhnn.presets import load_preset
-from keras_dhnn.train import compile_phase
+from keras_dhnn.pipelines.datasets import sat4, ucmd
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.prepare import prepare
+from keras_dhnn.pipelines.store.record_store import open_records
+from keras_dhnn.pipelines.synthetic.sat4_twin import write_sat4
+from keras_dhnn.pipelines.synthetic.ucmd_twin import write_ucmd
+from keras_dhnn.training.network import Network
+from keras_dhnn.training.train import compile_phase
 
 TARGET = 3.0
 AUGMENTED = Augmentation(flips=True, angles=10.0, colour=0.2, crop=0.1)

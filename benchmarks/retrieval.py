@@ -34,7 +34,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
-from keras_dhnn.saved_models.retrieval import HammingRetrieval
+from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
 
 K, QUERIES, THREADS, CLASSES = 50, 100, 2, 21
 # A cautious share: networks trained on UC Merced measured 0.6 to 6 % among some thousand items.

@@ -19,10 +19,10 @@ from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import batches
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
-from keras_dhnn.sources import image_sizes, sources_of
 
 BATCH = 64
 

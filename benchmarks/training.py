@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.callbacks.collapse import CollapseGuard
-from keras_dhnn.callbacks.progress import ProgressBar
+from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.models.sidhcnn import SIDHCNN
-from keras_dhnn.network import Network
-from keras_dhnn.pipelines import sat4, ucmd, ucmd_dual
-from keras_dhnn.pipelines.prepare import prepare
-from keras_dhnn.pipelines.sat4_twin import write_sat4
-from keras_dhnn.pipelines.synthetic import write_ucmd
-from keras_dhnn.presets import load_preset
-from keras_dhnn.train import compile_phase
+from keras_dhnn.pipelines.datasets import sat4, ucmd, ucmd_dual
+from keras_dhnn.pipelines.store.prepare import prepare
+from keras_dhnn.pipelines.synthetic.sat4_twin import write_sat4
+from keras_dhnn.pipelines.synthetic.ucmd_twin import write_ucmd
+from keras_dhnn.training.callbacks.collapse import CollapseGuard
+from keras_dhnn.training.callbacks.progress import ProgressBar
+from keras_dhnn.training.network import Network
+from keras_dhnn.training.train import compile_phase
 
 # What is trained of each preset by default: all that lies above this cut.
 _CUTS = {"ucmd": "features", "ucmd-dual": "features", "sat4": "images"}

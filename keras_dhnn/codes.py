@@ -58,7 +58,9 @@ def to_words(codes):
         `(n, w)` int64, w = l / 64 rounded up; a code's first byte is a word's lowest, on any machine.
     """
     padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
-    return np.ascontiguousarray(padded).view("<i8").reshape(len(codes), padded.shape[1] // 8).astype(np.int64, copy=False)
+    return (
+        np.ascontiguousarray(padded).view("<i8").reshape(len(codes), padded.shape[1] // 8).astype(np.int64, copy=False)
+    )
 
 
 def from_words(words, bits):

@@ -55,7 +55,7 @@ def _flip(images, seed):
 
 def _rotate(images, seed, largest):
     # Imported only where needed: it takes seconds.
-    from keras_dhnn.addons import rotate
+    from keras_dhnn.backend import rotate
 
     angle = tf.random.stateless_uniform((), seed, -largest, largest)
     return {name: rotate(image, angle) for name, image in images.items()}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.pipelines.errors import DataError
-from keras_dhnn.pipelines.record_store import MEMORY_BUDGET, shared_records
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, shared_records
 
 
 def batches(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
 

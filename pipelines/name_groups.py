@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 
 def groups_by_name(ids, pattern):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 PERCENTILES = (1.0, 99.0)
 

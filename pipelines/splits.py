@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 PROTOCOLS = ("paper", "grouped")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_dhnn.pipelines.example import Archive, Example
-from keras_dhnn.pipelines.prepare import prepare
+from keras_dhnn.pipelines.store.prepare import prepare
 
 SIDES = {"pan": 16, "mul": 8}
 

@@ -10,7 +10,7 @@ import scipy.io
 import tifffile
 
 from keras_dhnn.pipelines.example import Archive, Block, Example
-from keras_dhnn.pipelines.prepare import prepare
+from keras_dhnn.pipelines.store.prepare import prepare
 
 UCMD_CLASSES = ("agricultural", "beach", "forest")
 

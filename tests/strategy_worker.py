@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.distribution import is_chief, make_strategy
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.splits import make_split
-from keras_dhnn.train import train
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.training.distribution import is_chief, make_strategy
+from keras_dhnn.training.train import train
 
 
 def main(data, settings, strategy, output, replicas="1", state=None, epochs=None):

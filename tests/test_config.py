@@ -1,7 +1,7 @@
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.presets import load_preset, names
+from keras_dhnn.experiment.presets import load_preset, names
 
 
 @pytest.mark.parametrize("name", names())

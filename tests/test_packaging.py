@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBE = """
-import keras_dhnn, keras_dhnn.pipelines.errors, keras_dhnn.saved_models, keras_dhnn.tuning, keras_dhnn.codes
-print(keras_dhnn.__file__, keras_dhnn.pipelines.errors.__file__, sep="\\n")
+import keras_dhnn, keras_dhnn.pipelines.splits, keras_dhnn.saved_models, keras_dhnn.tuning, keras_dhnn.codes
+print(keras_dhnn.__file__, keras_dhnn.pipelines.splits.__file__, sep="\\n")
 """
 
 
@@ -81,8 +81,8 @@ def test_installed_package_imports_outside_and_inside_the_checkout(kind, checkou
 
 
 def test_bare_checkout_imports_without_an_install(checkout):
-    command = (sys.executable, "-S", "-c", "import keras_dhnn, keras_dhnn.pipelines.errors as e; print(e.__file__)")
-    assert Path(run(*command, cwd=checkout).strip()) == checkout / "pipelines" / "errors.py"
+    command = (sys.executable, "-S", "-c", "import keras_dhnn, keras_dhnn.pipelines.splits as s; print(s.__file__)")
+    assert Path(run(*command, cwd=checkout).strip()) == checkout / "pipelines" / "splits.py"
 
 
 def test_editable_install_imports_outside_the_checkout(checkout, tmp_path):
@@ -94,5 +94,5 @@ def test_editable_install_imports_outside_the_checkout(checkout, tmp_path):
         cwd=tmp_path,
         path=os.pathsep.join(sys.path),
     )
-    command = (python, "-c", "import keras_dhnn, keras_dhnn.pipelines.errors as e; print(e.__file__)")
-    assert Path(run(*command, cwd=tmp_path).strip()) == checkout / "pipelines" / "errors.py"
+    command = (python, "-c", "import keras_dhnn, keras_dhnn.pipelines.splits as s; print(s.__file__)")
+    assert Path(run(*command, cwd=tmp_path).strip()) == checkout / "pipelines" / "splits.py"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.callbacks.resumable import ResumableState
 from keras_dhnn.config import Experiment
 from keras_dhnn.pipelines.splits import make_split
-from keras_dhnn.train import train
+from keras_dhnn.training.callbacks.resumable import ResumableState
+from keras_dhnn.training.train import train
 
 TINY = Experiment().override(
     "data.image_size=0",

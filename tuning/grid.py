@@ -4,10 +4,10 @@ import itertools
 import json
 from dataclasses import dataclass
 
-from keras_dhnn.fit import draw_split
+from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
-from keras_dhnn.network import no_bar
-from keras_dhnn.sources import sources_of, task_name, tasks_of
+from keras_dhnn.pipelines.sources import sources_of, task_name, tasks_of
+from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.names import setting
 from keras_dhnn.tuning.series import fit_series
 from keras_dhnn.tuning.weights import check_weights

@@ -2,7 +2,7 @@
 
 import keras_tuner as kt
 
-from keras_dhnn.network import no_bar
+from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 

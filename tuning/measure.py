@@ -6,11 +6,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.callbacks.collapse import CollapseError
-from keras_dhnn.evaluate import evaluate_all
-from keras_dhnn.fit import draw_split
-from keras_dhnn.network import no_bar
-from keras_dhnn.train import PHASES, train
+from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.progress import no_bar
+from keras_dhnn.training.callbacks.collapse import CollapseError
+from keras_dhnn.training.train import PHASES, train
 
 # What an experiment can fail of while others need not: no finite loss or one code for all, no memory, a setting that
 # the network or the data do not allow.

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from keras_dhnn.figures.heat_map import heat_map_figure
-from keras_dhnn.figures.parallel_coordinates import parallel_coordinates_figure
+from keras_dhnn.report.figures.heat_map import heat_map_figure
+from keras_dhnn.report.figures.parallel_coordinates import parallel_coordinates_figure
 from keras_dhnn.tuning.names import symbol
 from keras_dhnn.tuning.space import Choice
 

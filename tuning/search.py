@@ -11,8 +11,8 @@ from pathlib import Path
 import keras_tuner as kt
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from keras_dhnn.network import no_bar
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
+from keras_dhnn.progress import no_bar
 from keras_dhnn.runs import RunError, write_json, write_text
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 
-from keras_dhnn.network import no_bar
+from keras_dhnn.progress import no_bar
 from keras_dhnn.runs import write_json
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 

@@ -1,6 +1,6 @@
 """The weights of the objective, which has others for two image sources than for one."""
 
-from keras_dhnn.sources import sources_of
+from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.tuning.names import SYMBOLS, symbol
 
 WEIGHTS = {1: ("eta",), 2: ("alpha", "beta", "gamma")}

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 IDENTITY = "archive.json"
 PARTS = "parts.json"

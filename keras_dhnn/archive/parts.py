@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, Part, sync
 from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 # As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
 ROW_GROUP = 122_880

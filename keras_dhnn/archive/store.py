@@ -14,7 +14,7 @@ from keras_dhnn.archive import manifest
 from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
 from keras_dhnn.archive.schema import code_columns, make_schema, table_codes, table_features
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 
 _ATTEMPTS = 5
 

@@ -47,9 +47,9 @@ def main():
 
 def _is_users(error):
     """Whether an error tells the user what to change, rather than us."""
-    from keras_dhnn.callbacks.collapse import CollapseError
-    from keras_dhnn.pipelines.errors import DataError
+    from keras_dhnn.errors import DataError
     from keras_dhnn.runs import RunError
+    from keras_dhnn.training.callbacks.collapse import CollapseError
 
     return isinstance(error, (CollapseError, DataError, ImportError, OSError, RunError, ValueError))
 

@@ -8,8 +8,8 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import prepared
-from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
+from keras_dhnn.experiment.resolve import chosen_experiment
 
 
 def ablate(
@@ -48,7 +48,7 @@ def ablate(
 
       keras-dhnn ablate ucmd-dual --sweep alpha
     """
-    from keras_dhnn.ablation import ablate as ablate_all
+    from keras_dhnn.tuning.ablation import ablate as ablate_all
 
     info = prepared(data, name)
     experiment = chosen_experiment(name, data, None, None, protocol, backbone, seed, settings, queries=queries)

@@ -66,8 +66,8 @@ def audit(
 
       keras-dhnn audit data/ucmd --run runs/ucmd-grouped-64
     """
-    from keras_dhnn.audit import audit as audit_split
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+    from keras_dhnn.workflows.audit import audit as audit_split
 
     info = DatasetInfo.load(dataset)
     split = _split(
@@ -89,9 +89,9 @@ def audit(
 
 def _split(info, run, settings, seed):
     """The split of a run, or else one by settings."""
-    from keras_dhnn.fit import draw_split
+    from keras_dhnn.experiment.presets import load_preset
+    from keras_dhnn.experiment.split import draw_split
     from keras_dhnn.pipelines.splits import Split
-    from keras_dhnn.presets import load_preset
     from keras_dhnn.runs import Run
 
     settings = {name: value for name, value in settings.items() if value is not None}

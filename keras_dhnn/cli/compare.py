@@ -31,7 +31,7 @@ def compare(
 
     Example: keras-dhnn compare runs/ucmd-paper-32 runs/ucmd-paper-64
     """
-    from keras_dhnn.compare import compare as compare_runs
+    from keras_dhnn.workflows.compare import compare as compare_runs
 
     result = compare_runs(runs, out or runs[0].parent / "comparison.png", unlike=unlike)
     if as_json:

@@ -14,8 +14,8 @@ _TWINS = {
 def twin(name, data, bar):
     """Makes the synthetic twin of a data set, if it is not there, and returns its name."""
     from keras_dhnn.cli.prepare import prepare_twin
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.pipelines.errors import DataError
+    from keras_dhnn.errors import DataError
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
     name = name.removesuffix("-synthetic")
     if name not in _TWINS:
@@ -28,8 +28,8 @@ def twin(name, data, bar):
 
 def prepared(data, name):
     """The `DatasetInfo` of a prepared data set; one that is not there is a `DataError` that says how to prepare it."""
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.pipelines.errors import DataError
+    from keras_dhnn.errors import DataError
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
     if not (data / name).exists():
         layout = "" if name in _TWINS else " --layout folder"

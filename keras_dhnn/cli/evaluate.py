@@ -23,9 +23,9 @@ def evaluate(
     distances; the values of the stable, the worst and the best order stand beside it.
     """
     from keras_dhnn.cli.tables import print_scores
-    from keras_dhnn.fit import evaluate_run
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
+    from keras_dhnn.workflows.fit import evaluate_run
 
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)

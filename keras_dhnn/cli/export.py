@@ -33,11 +33,11 @@ def export(
 
     It goes to RUN/export/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME
     """
-    from keras_dhnn.export import export_run
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.sources import sources_of
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
-    from keras_dhnn.saved_models.exporter import read_card, read_signatures
-    from keras_dhnn.sources import sources_of
+    from keras_dhnn.saved_models.version.exporter import read_card, read_signatures
+    from keras_dhnn.workflows.export import export_run
 
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)

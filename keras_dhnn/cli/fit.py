@@ -10,7 +10,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import prepared, twin
-from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -27,6 +26,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.experiment.resolve import chosen_experiment
 
 
 def fit(
@@ -85,7 +85,7 @@ def fit(
 
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run, free_name
 
     bar = bars(quiet)
@@ -125,7 +125,7 @@ def fit(
 def _strategy(name):
     if name is None:
         return None
-    from keras_dhnn.distribution import make_strategy
+    from keras_dhnn.training.distribution import make_strategy
 
     return make_strategy(name)
 
@@ -133,7 +133,7 @@ def _strategy(name):
 def _writes(strategy):
     if strategy is None:
         return True
-    from keras_dhnn.distribution import is_chief
+    from keras_dhnn.training.distribution import is_chief
 
     return is_chief(strategy)
 
@@ -142,7 +142,7 @@ def _assist(run, info, choose, synthetic, data, strategy):
     """What a worker does beside the chief: it trains along, and writes no run."""
     import tensorflow as tf
 
-    from keras_dhnn.fit import assist
+    from keras_dhnn.workflows.fit import assist
 
     tf.config.experimental.enable_op_determinism()
     if run is not None:
@@ -157,7 +157,7 @@ def _assist(run, info, choose, synthetic, data, strategy):
 
 def _check_split(experiment, info):
     """Draws the split, so that one that cannot be drawn leaves no run behind; says how many are on either side."""
-    from keras_dhnn.fit import draw_split
+    from keras_dhnn.experiment.split import draw_split
     from keras_dhnn.pipelines.name_groups import groups_by_name
 
     split = draw_split(experiment.data, experiment.seed, info)
@@ -171,7 +171,7 @@ def _check_split(experiment, info):
 def _fit(run, info, bar, as_json, strategy):
     import tensorflow as tf
 
-    from keras_dhnn.fit import fit as fit_run
+    from keras_dhnn.workflows.fit import fit as fit_run
 
     # So that a run that was killed and resumed ends with the same weights as one that was not.
     tf.config.experimental.enable_op_determinism()

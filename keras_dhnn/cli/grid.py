@@ -8,7 +8,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import prepared, twin
-from keras_dhnn.cli.experiments import chosen_experiment
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
@@ -25,6 +24,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.experiment.resolve import chosen_experiment
 
 _SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
@@ -84,7 +84,7 @@ def grid(
 
       keras-dhnn grid --resume runs/grid-ucmd
     """
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.grid import Axis, grid_experiments
     from keras_dhnn.tuning.job import check_job, create_job, open_job
@@ -158,7 +158,7 @@ def _title(result, cell):
 
 
 def _draw(path, result, best, score):
-    from keras_dhnn.figures.heat_map import heat_map_figure
+    from keras_dhnn.report.figures.heat_map import heat_map_figure
     from keras_dhnn.tuning.tables import grid_tables, place_of, table_of
 
     tables, (down, rows), (across, columns) = grid_tables(result, score)

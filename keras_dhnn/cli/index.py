@@ -29,7 +29,7 @@ def add(
 
     Example: keras-dhnn index add runs/ucmd-paper-64/export/ucmd new/*.tif
     """
-    from keras_dhnn.export_index import add_images
+    from keras_dhnn.workflows.index import add_images
 
     _report(add_images(export, images, label=label, source=source), as_json)
 
@@ -45,13 +45,13 @@ def remove(
 
     Example: keras-dhnn index remove runs/ucmd-paper-64/export/ucmd beach/beach07.tif beach/beach07.tif@90
     """
-    from keras_dhnn.export_index import remove_items
+    from keras_dhnn.workflows.index import remove_items
 
     _report(remove_items(export, keys, source=source), as_json)
 
 
 def _report(path, as_json):
-    from keras_dhnn.saved_models.exporter import read_card
+    from keras_dhnn.saved_models.version.exporter import read_card
 
     items = {source: found["items"] for source, found in read_card(path)["index"].items()}
     if as_json:

@@ -152,7 +152,7 @@ def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
     Raises:
         ValueError: if there is no twin.
     """
-    from keras_dhnn.pipelines.prepare import Prepared, find_prepared
+    from keras_dhnn.pipelines.store.prepare import Prepared, find_prepared
 
     write = _twin_writer(layout)
     directory = data / f"{layout}-synthetic"
@@ -241,31 +241,31 @@ def _layout(name, layout):
 
 def _reader(layout):
     if layout == "ucmd":
-        from keras_dhnn.pipelines.ucmd import open_archive
+        from keras_dhnn.pipelines.datasets.ucmd import open_archive
     elif layout == "ucmd-dual":
-        from keras_dhnn.pipelines.ucmd_dual import open_archive
+        from keras_dhnn.pipelines.datasets.ucmd_dual import open_archive
     elif layout == "sat4":
-        from keras_dhnn.pipelines.sat4 import open_archive
+        from keras_dhnn.pipelines.datasets.sat4 import open_archive
     elif layout == "dsrsid":
-        from keras_dhnn.pipelines.dsrsid import open_archive
+        from keras_dhnn.pipelines.datasets.dsrsid import open_archive
     elif layout == "dual":
-        from keras_dhnn.pipelines.dual import open_archive
+        from keras_dhnn.pipelines.datasets.dual import open_archive
     else:
-        from keras_dhnn.pipelines.folder import open_archive
+        from keras_dhnn.pipelines.datasets.folder import open_archive
     return open_archive
 
 
 def _twin_writer(layout):
     if layout in ("ucmd", "ucmd-dual"):
-        from keras_dhnn.pipelines.synthetic import write_ucmd
+        from keras_dhnn.pipelines.synthetic.ucmd_twin import write_ucmd
 
         return write_ucmd
     if layout == "sat4":
-        from keras_dhnn.pipelines.sat4_twin import write_sat4
+        from keras_dhnn.pipelines.synthetic.sat4_twin import write_sat4
 
         return write_sat4
     if layout == "dsrsid":
-        from keras_dhnn.pipelines.dsrsid_twin import write_dsrsid
+        from keras_dhnn.pipelines.synthetic.dsrsid_twin import write_dsrsid
 
         return write_dsrsid
     raise ValueError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
@@ -284,15 +284,15 @@ def _numbers(text):
 
 
 def _write(archive, directory, seed, bar, **how):
-    from keras_dhnn.pipelines.prepare import prepare as write
+    from keras_dhnn.pipelines.store.prepare import prepare as write
 
     with bar(f"Preparing {directory}", archive.count, "image") as update:
         return write(archive, directory, seed=seed, progress=lambda done, total: update(done), **how)
 
 
 def _download(layout, data, bar):
-    from keras_dhnn.pipelines import ucmd
-    from keras_dhnn.pipelines.download import download
+    from keras_dhnn.pipelines.datasets import ucmd
+    from keras_dhnn.pipelines.formats.download import download
 
     if layout not in ("ucmd", "ucmd-dual"):
         raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")

@@ -50,9 +50,9 @@ def query(
         return
     if image is None:
         raise ValueError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
-    from keras_dhnn.query import check_task, draw, search
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
+    from keras_dhnn.workflows.query import check_task, draw, search
 
     run = Run.open(run)
     info = DatasetInfo.load(data / run.experiment.data.name)
@@ -68,7 +68,7 @@ def query(
 
 
 def _query_server(server, image, k, task, class_name, as_json):
-    from keras_dhnn.remote_query import search_remote
+    from keras_dhnn.workflows.remote_query import search_remote
 
     found = search_remote(server, image, k, task, class_name)
     if as_json:

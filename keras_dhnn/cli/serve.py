@@ -21,10 +21,10 @@ def serve(
     Ask it: keras-dhnn query --server http://localhost:8501/v1/models/NAME IMAGE
     """
     try:
-        from keras_dhnn.saved_models.server import listen, server
+        from keras_dhnn.saved_models.serving.server import listen, server
     except ImportError as error:
         raise ImportError(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
-    from keras_dhnn.saved_models.served_model import ServedModel
+    from keras_dhnn.saved_models.serving.served_model import ServedModel
 
     model = ServedModel(export)
     model.follow()

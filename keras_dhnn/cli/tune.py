@@ -10,7 +10,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import prepared, twin
-from keras_dhnn.cli.experiments import chosen_experiment, read_settings
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
@@ -27,6 +26,7 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
+from keras_dhnn.experiment.resolve import chosen_experiment, read_settings
 
 _TRIALS = 20
 _PRINTED = 5
@@ -106,7 +106,7 @@ def tune(
 
       keras-dhnn tune --resume runs/tune-ucmd
     """
-    from keras_dhnn.pipelines.dataset_info import DatasetInfo
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import free_name
     from keras_dhnn.tuning.job import check_job, create_job, open_job
     from keras_dhnn.tuning.oracles import TUNERS

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_dhnn.losses.pair_mean import pair_mean
-from keras_dhnn.similarity import label_similarity
+from keras_dhnn.losses.similarity import label_similarity
 
 
 def contrastive(similarity, rows, columns, margin, pair_weighting="mean"):

@@ -5,10 +5,10 @@ import tensorflow as tf
 from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
+from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
-from keras_dhnn.similarity import label_similarity
 
 OBJECTIVES = ("likelihood", "contrastive")
 

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from keras_dhnn.models import dhnn, sidhcnn  # noqa: F401
+
 # Imported for their registration, by which Keras finds the classes that a file names.
-from keras_dhnn.models import backbones, dhnn, sidhcnn  # noqa: F401
 
 
 def load_model(path):

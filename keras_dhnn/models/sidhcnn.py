@@ -5,8 +5,8 @@ import tensorflow as tf
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization, signs
+from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.dhnn import DHNN
-from keras_dhnn.similarity import label_similarity
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.fit import load_split
 from keras_dhnn.runs import Run
-from tests.leakage.pictures import SIDE, prepare_pictures, terrain
+from keras_dhnn.workflows.fit import load_split
+from tests.evaluation.leakage.pictures import SIDE, prepare_pictures, terrain
 
 
 @pytest.fixture(scope="module")

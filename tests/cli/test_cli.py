@@ -14,9 +14,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_dhnn import cli
-from keras_dhnn.cli.experiments import chosen_experiment
-from keras_dhnn.fit import draw_split
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.fakes import write_ucmd
 
 SMALL = (
@@ -139,7 +139,7 @@ from pathlib import Path
 from keras_dhnn.codes import pack
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import batches
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
 root = Path(sys.argv[1])
 run = Run.open(root / "runs" / "ucmd-grouped-16")

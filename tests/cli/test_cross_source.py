@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_dhnn import cli, report
-from keras_dhnn.callbacks.snapshots import load_snapshots
-from keras_dhnn.evaluate import evaluate
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn import cli
+from keras_dhnn.evaluation.scores import evaluate
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.report import report
 from keras_dhnn.runs import Run
+from keras_dhnn.training.callbacks.snapshots import load_snapshots
 from tests.dual import make_dual_dataset
 
 SETTINGS = (
@@ -167,7 +168,7 @@ def test_ablation_prints_table_iv_and_keeps_finished_rows(root, capfd, monkeypat
     rows = ["IRSC", "IRSC+IASC", "IRSC+IASC+BQC", "IRSC+IASC+BQC+FDC", "DCMH"]
     assert [(row["row"], row["bits"]) for row in table["rows"]] == [(name, bits) for bits in (8, 16) for name in rows]
     assert all(list(row["tasks"]) == TASKS for row in table["rows"])
-    monkeypatch.setattr("keras_dhnn.ablation.train", lambda *args, **kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr("keras_dhnn.tuning.ablation.train", lambda *args, **kwargs: pytest.fail("trained again"))
     assert ablate(root, "--set", "head.epochs=1", "--bits", "8", "16") == 0
     out = capfd.readouterr().out
     assert "IRSC+IASC+BQC+FDC" in out
@@ -181,7 +182,7 @@ def test_ablation_takes_queries_and_backbones_as_fit_does(root, tmp_path, monkey
         seen.append(experiment)
         return {}
 
-    monkeypatch.setattr("keras_dhnn.ablation.ablate", ablate_all)
+    monkeypatch.setattr("keras_dhnn.tuning.ablation.ablate", ablate_all)
     where = ("--data", root / "data", "--runs", tmp_path, "--json")
     options = ("--queries", 0.25, "--backbone", "pan=pan_cnn", "--backbone", "mul=mul_cnn", "--protocol", "grouped")
     assert invoke("ablate", "twins", *options, "--seed", 3, "--set", "loss.gamma=0.5", *where) == 0
@@ -201,8 +202,8 @@ def test_ablation_into_a_file_is_one_message(root, tmp_path, capfd):
 
 
 def test_sweep_takes_the_values_of_the_paper():
-    from keras_dhnn.ablation import rows_of
     from keras_dhnn.config import Experiment
+    from keras_dhnn.tuning.ablation import rows_of
 
     rows = rows_of(Experiment(), "beta")
     assert list(rows) == ["beta=0", "beta=0.1", "beta=1", "beta=10"]
@@ -210,8 +211,8 @@ def test_sweep_takes_the_values_of_the_paper():
 
 
 def test_ablation_rows_set_weights_to_nothing():
-    from keras_dhnn.ablation import rows_of
     from keras_dhnn.config import Experiment
+    from keras_dhnn.tuning.ablation import rows_of
 
     full = Experiment().override("loss.alpha=1", "loss.beta=0.1", "loss.gamma=0.5")
     losses = {name: full.override(*changes).loss for name, changes in rows_of(full).items()}
@@ -238,8 +239,8 @@ def test_settings_that_are_refused_leave_an_ablation_free(root, capfd):
 
 
 def test_an_ablation_goes_on_after_a_row_that_collapsed(root, capfd, monkeypatch):
-    from keras_dhnn import ablation
-    from keras_dhnn.callbacks.collapse import CollapseError
+    from keras_dhnn.training.callbacks.collapse import CollapseError
+    from keras_dhnn.tuning import ablation
 
     def collapsing(experiment, *args, **kwargs):
         if not experiment.loss.beta:
@@ -270,7 +271,7 @@ def test_sweep_trains_and_prints_a_row_a_value(root, capfd):
 
 
 def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, capfd, monkeypatch):
-    from keras_dhnn import ablation
+    from keras_dhnn.tuning import ablation
 
     class Killed(BaseException):
         pass

@@ -11,8 +11,8 @@ import pytest
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.data_sets import twin
-from keras_dhnn.pipelines import ucmd
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.datasets import ucmd
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
 
 PAIRS = {"optical": ((16, 16, 4), "uint8"), "radar": ((8, 8, 1), "float32")}

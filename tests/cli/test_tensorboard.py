@@ -18,8 +18,8 @@ from werkzeug.test import Client
 
 from keras_dhnn import cli
 from keras_dhnn.metrics.code_health import code_health
-from keras_dhnn.pipelines.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
 from tests.fakes import make_coloured_dataset
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.losses.contrastive import Contrastive, contrastive
-from keras_dhnn.similarity import label_similarity
+from keras_dhnn.losses.similarity import label_similarity
 
 LABELS = np.arange(10) % 3
 OUTPUTS = np.random.default_rng(0).normal(size=(10, 8))

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.losses.pairwise import PairwiseLikelihood, pairwise_likelihood
-from keras_dhnn.similarity import label_similarity
+from keras_dhnn.losses.similarity import label_similarity
 
 
 def sample(n=6, m=5, bits=8, seed=0):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.models.backbones import build_backbone
+from keras_dhnn.models.backbones.build import build_backbone
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.band_scaling import BandScaling, scale_bands
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
-from keras_dhnn.models.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.loading import load_model
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
-from keras_dhnn.models.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.loading import load_model

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.batches import batches
-from keras_dhnn.pipelines.errors import DataError
-from keras_dhnn.pipelines.record_store import ResidentRecords, StreamedRecords
+from keras_dhnn.pipelines.store.record_store import ResidentRecords, StreamedRecords
 from tests.fakes import make_dataset
 
 COUNT = 10

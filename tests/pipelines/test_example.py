@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.example import ImageSpec
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.splits import make_split
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_dhnn.config import Augmentation
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.augment import augmentation
-from keras_dhnn.pipelines.errors import DataError
 from keras_dhnn.pipelines.scaling import augment_scaled, describe_scaling, given_scaling, measure_scaling
 
 

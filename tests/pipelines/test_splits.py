@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_dhnn.pipelines.errors import DataError
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.splits import Split, make_split
 
 UCMD = np.repeat(np.arange(21), 100)  # 21 classes x 100 images, in order of class

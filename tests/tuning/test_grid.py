@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from keras_dhnn.callbacks.collapse import CollapseError
 from keras_dhnn.config import Experiment
 from keras_dhnn.losses.quantization import eta_in_means
+from keras_dhnn.training.callbacks.collapse import CollapseError
 from keras_dhnn.tuning import series
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables

@@ -1,9 +1,9 @@
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.callbacks.collapse import CollapseError
 from keras_dhnn.config import Experiment
-from keras_dhnn.network import Network
+from keras_dhnn.training.callbacks.collapse import CollapseError
+from keras_dhnn.training.network import Network
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 from tests.fakes import make_coloured_dataset
 

@@ -1,0 +1,147 @@
+"""What a run's codes retrieve: scores that carry their protocol."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_dhnn.codes import pack
+from keras_dhnn.metrics.code_health import CodeHealth, code_health
+from keras_dhnn.metrics.counting import rank
+from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.ranking import (
+    MeanAveragePrecision,
+    average_precision,
+    mean_per_class,
+    precision_at,
+    precision_within,
+)
+from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
+
+PRECISION_AT = (10, 50, 100)
+RADIUS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The scores of codes by one protocol, and what they were derived from.
+
+    Attributes:
+        task: (source that searches, source that is searched).
+        counts: `RankingCounts`, a row a query.
+        scores: `MeanAveragePrecision`.
+        health: `CodeHealth` of the database's codes.
+        metrics: the scores and their protocol, a dictionary for JSON.
+    """
+
+    task: tuple
+    counts: RankingCounts
+    scores: MeanAveragePrecision
+    health: CodeHealth
+    metrics: dict
+
+
+def evaluate(outputs, labels, split, info, seed, task=None):
+    """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        labels: `(n,)` their labels.
+        split: the `Split`.
+        info: `DatasetInfo`, for class names and checksum.
+        seed: the experiment's seed, for the record.
+        task: (source that searches, source that is searched); of one source it need not be said.
+
+    Returns:
+        `Evaluation`.
+    """
+    task = task or tasks_of(tuple(outputs))[0]
+    counts, outputs = _count(outputs, labels, split, task), outputs[task[1]]
+    codes, database, queries = pack(outputs), split.database, split.queries
+    scores = average_precision(counts)
+    health = code_health(codes[database], labels[database], outputs[database])
+    classes, means = mean_per_class(scores.per_query, labels[queries])
+    metrics = {
+        "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
+        "map_per_class": {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)},
+        "precision_at": {str(k): float(precision_at(counts, k).mean()) for k in PRECISION_AT},
+        "best_precision_at": {str(k): _best_precision(counts.totals, min(k, len(database))) for k in PRECISION_AT},
+        f"precision_within_radius_{RADIUS}": float(precision_within(counts, RADIUS).mean()),
+        "queries_without_relevant": scores.without_relevant,
+        "distinct_codes": health.distinct_codes,
+        "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
+        **protocol(split, info, outputs.shape[1], seed),
+    }
+    return Evaluation(task, counts, scores, health, metrics)
+
+
+def _best_precision(totals, k):
+    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    return float(np.minimum(totals, k).mean() / k)
+
+
+def protocol(split, info, bits, seed):
+    """What a score's numbers depend on; scores compare only where these are equal."""
+    return {
+        "data": info.name,
+        "checksum": info.checksum,
+        "synthetic": info.synthetic,
+        "protocol": split.protocol,
+        "split": split.hash,
+        "queries": len(split.queries),
+        "database": len(split.database),
+        "bits": bits,
+        "seed": seed,
+        "ties": "expectation over random orders",
+        "cut_off": None,
+        "exclude_self": False,
+    }
+
+
+def evaluate_all(outputs, labels, split, info, seed):
+    """Scores every task between the sources; arguments as of `evaluate`.
+
+    Returns:
+        `(evaluations, metrics)`: a list of `Evaluation`, and a dictionary for JSON. Of one source that is its only
+        evaluation's metrics. Of two, `tasks` holds those of each task by its name, such as "pan->mul", and what stands
+        beside it is the mean of both directions across the sources (of `distinct_codes` the smaller).
+    """
+    sources = tuple(outputs)
+    evaluations = [evaluate(outputs, labels, split, info, seed, task) for task in tasks_of(sources)]
+    if len(sources) == 1:
+        return evaluations, evaluations[0].metrics
+    across = [evaluation.metrics for evaluation in evaluations[:2]]
+    shared = protocol(split, info, outputs[sources[0]].shape[1], seed)
+    tasks = {
+        task_name(evaluation.task): {name: value for name, value in evaluation.metrics.items() if name not in shared}
+        for evaluation in evaluations
+    }
+    means = {name: _mean([one[name] for one in across]) for name in across[0] if name not in shared}
+    means["distinct_codes"] = min(one["distinct_codes"] for one in across)
+    return evaluations, {**means, "tasks": tasks, **shared}
+
+
+def _mean(values):
+    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    if None in values:
+        return None
+    if isinstance(values[0], dict):
+        return {name: _mean([value[name] for value in values]) for name in values[0]}
+    return sum(values) / len(values)
+
+
+def _count(outputs, labels, split, task, **how):
+    searching, searched = (pack(outputs[source]) for source in task)
+    queries, database = split.queries, split.database
+    return rank(searching[queries], searched[database], labels[queries], labels[database], **how)
+
+
+def expected_map(outputs, labels, split):
+    """Expected mAP alone: what an untrained network's outputs are measured by.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items; of two sources it is the mean of both directions.
+        labels: `(n,)` their labels.
+        split: the `Split`.
+    """
+    counts = [_count(outputs, labels, split, task, stable_at=()) for task in main_tasks(tuple(outputs))]
+    return _mean([average_precision(of_task).expected for of_task in counts])

@@ -1,0 +1,137 @@
+"""Backbones by name: what turns images into feature vectors, before the hash head."""
+
+import importlib
+import inspect
+
+import tensorflow as tf
+
+from keras_dhnn.models.backbones.cnn_f import CNNF, IMAGENET_MEAN
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.backbones.mul_cnn import MULCNN
+from keras_dhnn.models.backbones.pan_cnn import PANCNN
+from keras_dhnn.models.backbones.pretrained import load_imagenet_weights
+from keras_dhnn.models.backbones.sat4_cnn import SAT4CNN
+from keras_dhnn.models.backbones.vgg_f import load_vgg_f
+
+# Networks of the papers that are trained from scratch.
+SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
+OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
+
+
+def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None):
+    """A model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
+
+    Args:
+        name: "efficientnet_lite0", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
+            `tf.keras.applications` such as "MobileNetV2"; or
+            "package.module:function", a function of yours from image shape to model.
+        image_shape: height, width and bands.
+        weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
+            Keras one), or "auto": ImageNet's where pip has brought them ("efficientnet_lite0"), else random.
+        rgb_bands: numbers, from 1, of the bands that are red, green and blue, of images with more bands than those;
+            "efficientnet_lite0" gives them ImageNet's kernels.
+        statistics: function of no arguments that gives mean and variance of each band of the training images, by
+            which the networks of `SCRATCH` normalise them; only they call it. None: as if spread over 0 to 255.
+
+    Returns:
+        A functional `tf.keras.Model`.
+
+    Raises:
+        ValueError: for an unknown name, or weights that the backbone does not have.
+    """
+    if name == "efficientnet_lite0":
+        backbone = EfficientNetLite0(image_shape)
+        if weights in ("auto", "imagenet"):
+            load_imagenet_weights(backbone, rgb_bands)
+            return backbone
+    elif name == "cnn_f":
+        return _cnn_f(image_shape, weights)
+    elif name in SCRATCH:
+        mean, variance = statistics() if statistics else (127.5, 127.5**2)
+        backbone = SCRATCH[name](image_shape, mean=mean, variance=variance)
+    elif ":" in name:
+        backbone = _custom(name, image_shape)
+    else:
+        return _application(name, image_shape, weights)
+    if weights == "imagenet":
+        raise ValueError(f"There are no ImageNet weights for the backbone {name!r}.")
+    if weights not in ("auto", "none"):
+        backbone.load_weights(weights)
+    return backbone
+
+
+def is_pretrained(name, weights):
+    """Whether `build_backbone` with these arguments starts from trained weights."""
+    return weights != "none" and (weights != "auto" or name == "efficientnet_lite0")
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class ApplicationPreprocessing(tf.keras.layers.Layer):
+    """The `preprocess_input` of a module of `tf.keras.applications`, on pixels in 0..255.
+
+    Args:
+        module: name of the module, e.g. "mobilenet_v2".
+    """
+
+    def __init__(self, module, **kwargs):
+        super().__init__(**kwargs)
+        self.module = module
+        self._preprocess = importlib.import_module(f"tensorflow.keras.applications.{module}").preprocess_input
+
+    def call(self, images):
+        return self._preprocess(images)
+
+    def get_config(self):
+        return {**super().get_config(), "module": self.module}
+
+
+def _cnn_f(image_shape, weights):
+    """From random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
+    mean = IMAGENET_MEAN if image_shape[2] == 3 else 127.5
+    if weights in ("auto", "none"):
+        return CNNF(image_shape, mean=mean, scale=1 / 64)
+    if not str(weights).endswith(".mat"):
+        raise ValueError(
+            "ImageNet weights for the backbone 'cnn_f' are MatConvNet's file imagenet-vgg-f.mat. Expected its path, by "
+            f"--set model.weights=PATH. Received: {weights!r}"
+        )
+    backbone = CNNF(image_shape, mean=mean)
+    load_vgg_f(weights, backbone)
+    return backbone
+
+
+def _application(name, image_shape, weights):
+    modules = {
+        class_name: module
+        for module, content in inspect.getmembers(tf.keras.applications, inspect.ismodule)
+        for class_name, _ in inspect.getmembers(content, inspect.isfunction)
+        if class_name[0].isupper()
+    }
+    if name not in modules:
+        raise ValueError(
+            f"Unknown backbone {name!r}. Expected one of {', '.join(OWN)}; a Keras application: "
+            f"{', '.join(sorted(modules))}; or package.module:function."
+        )
+    images = tf.keras.Input(image_shape, name="images")
+    scale = ApplicationPreprocessing(modules[name]) if image_shape[2] == 3 else tf.keras.layers.Rescaling(1 / 127.5, -1)
+    network = getattr(tf.keras.applications, name)(
+        include_top=False,
+        input_tensor=scale(images),
+        weights=None if weights in ("auto", "none") else weights,
+        pooling="avg",
+    )
+    return tf.keras.Model(images, network.output, name=name.lower())
+
+
+def _custom(name, image_shape):
+    module, _, function = name.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"The backbone {name!r} cannot be imported: {error}") from error
+    backbone = build(tuple(image_shape))
+    if not isinstance(backbone, tf.keras.Model) or len(backbone.output_shape) != 2:
+        raise ValueError(
+            f"The backbone {name!r} must return a Keras model from images {image_shape} to (B, d) features."
+        )
+    return backbone

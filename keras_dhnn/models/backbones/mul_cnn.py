@@ -1,0 +1,30 @@
+"""MUL-DHCNN without its hash layer: the network for multispectral images (Table III of SIDHCNN)."""
+
+import tensorflow as tf
+
+from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class MULCNN(ScratchCNN):
+    """Images to the 1024 activations of its last layer, trained from scratch; arguments as of `ScratchCNN`.
+
+    The paper does not state its padding. Without any, 64x64 images shrink to 30, 14, 6, 4, 2 and 1 pixels, so that
+    the last 2x2 pool ends on exactly one (as do the papers' two other networks); that is the default.
+    """
+
+    TABLE = ((5, 2, (3, 2)), (3, 2, (3, 1)), (3, 1, (2, 1)))
+    SMALLEST = {"same": 29, "valid": 57}  # noqa: RUF012
+
+    def __init__(
+        self,
+        input_shape=(64, 64, 4),
+        filters=(64, 128, 256),
+        units=(1024, 1024),
+        padding="valid",
+        mean=127.5,
+        variance=127.5**2,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(input_shape, filters, units, padding, mean, variance, dropout, **kwargs)

@@ -1,0 +1,174 @@
+"""The figures of a run, as PNG files and in TensorBoard."""
+
+import json
+import shutil
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.pipelines.sources import main_tasks, task_name
+from keras_dhnn.pipelines.store.stored_images import colours, read_images
+from keras_dhnn.report.figures.embedding import embedding_figure, embedding_panels
+from keras_dhnn.report.figures.gallery import RANKS, GalleryRow, Retrieved, gallery_figure
+from keras_dhnn.report.figures.health import health_figure
+from keras_dhnn.report.figures.precision_recall import precision_recall_figure
+from keras_dhnn.report.figures.raster import figure_to_array
+from keras_dhnn.report.projector import write_projector
+from keras_dhnn.report.tsne import MOST_ITEMS, project, sample
+from keras_dhnn.training.callbacks.snapshots import load_snapshots
+from keras_dhnn.training.callbacks.tensorboard import write_health
+
+GALLERY_QUERIES = 5
+
+
+def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
+    """Draws precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
+
+    What TensorBoard shows of an earlier evaluation is replaced.
+
+    Args:
+        run: the `Run`; its `figures` and `tensorboard` folders are written to.
+        info: `DatasetInfo` of its data set.
+        split: its `Split`.
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        evaluations: their `Evaluation`s, one a task.
+        metrics: the scores of all, as `evaluate_all` gives them.
+        tsne: whether to draw the queries' codes in the plane too, which takes a minute.
+    """
+    figures = _figures(info, split, outputs, evaluations)
+    if tsne:
+        figures["tsne"] = _tsne_figure(info, split, outputs, metrics)
+        snapshots = load_snapshots(run.snapshots)
+        if snapshots:
+            figures["tsne-training"] = _training_figure(info, split, snapshots, metrics)
+    run.figures.mkdir(exist_ok=True)
+    folder = run.tensorboard / "evaluation"
+    shutil.rmtree(folder, ignore_errors=True)
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=_epochs(run)):
+        for name, figure in figures.items():
+            figure.savefig(run.figures / f"{name}.png", dpi=120)
+            tf.summary.image(name, figure_to_array(figure)[None])
+        tf.summary.scalar("map", metrics["map"]["expected"])
+        for k, value in metrics["precision_at"].items():
+            tf.summary.scalar(f"precision_at/{k}", value)
+        for evaluation in evaluations:
+            if len(evaluations) > 1:
+                tf.summary.scalar(f"map/{_file_name(evaluation)}", evaluation.metrics["map"]["expected"])
+    for evaluation in evaluations[-len(outputs) :]:
+        source = evaluation.task[1]
+        place = folder / source if len(outputs) > 1 else folder
+        writer = writer if len(outputs) == 1 else tf.summary.create_file_writer(str(place))
+        with writer.as_default(step=_epochs(run)):
+            write_health(evaluation.health)
+        writer.close()
+        write_projector(place, info, split.database, outputs[source], split.turns, source=source)
+
+
+def _file_name(evaluation):
+    return "-to-".join(evaluation.task)
+
+
+def _epochs(run):
+    """Epochs of the run's longest phase: where its final scores stand beside the curves of training."""
+    phases = json.loads(run.history_path.read_text()).values()
+    return max((len(values) for phase in phases for values in phase.values()), default=0)
+
+
+def _title(metrics):
+    synthetic = ", synthetic" if metrics["synthetic"] else ""
+    return f"{metrics['data']}{synthetic}, {metrics['protocol']}, {metrics['bits']} bits"
+
+
+def _figures(info, split, outputs, evaluations):
+    """{name: Figure}."""
+    title, figures, curves = _title(evaluations[0].metrics), {}, {}
+    for evaluation in evaluations:
+        precision, recall = precision_recall_curve(evaluation.counts)
+        which = f"{task_name(evaluation.task)}, " if len(evaluations) > 1 else ""
+        curves[f"{which}mAP {evaluation.metrics['map']['expected']:.4f}"] = recall, precision
+    figures["precision-recall"] = precision_recall_figure(curves, title)
+    for evaluation in evaluations[: len(main_tasks(tuple(outputs)))]:
+        which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
+        direction = f", {task_name(evaluation.task)}" if which else ""
+        figures[f"gallery{which}"] = gallery_figure(
+            _gallery(info, split, outputs, evaluation), title=f"{title}{direction}; last: the hardest query"
+        )
+    for evaluation in evaluations[-len(outputs) :]:
+        source = evaluation.task[1]
+        figures[f"code-health-{source}" if len(outputs) > 1 else "code-health"] = health_figure(
+            evaluation.health, counts=evaluation.counts, outputs=outputs[source][split.database], title=title
+        )
+    return figures
+
+
+def _tsne_figure(info, split, outputs, metrics):
+    items = sample(split.queries, metrics["seed"], MOST_ITEMS // len(outputs))
+    chosen = {source: of_source[items] for source, of_source in outputs.items()}
+    title = f"{_title(metrics)}: codes of {len(items):,} queries by t-SNE; equal ones form a disc"
+    points, labels, groups = _embed(info, split, items, chosen, metrics["seed"])
+    return embedding_figure(points, labels, info.classes, title, groups)
+
+
+def _training_figure(info, split, snapshots, metrics):
+    """SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
+    panels = {
+        f"T = {epochs}": _embed(info, split, items, outputs, metrics["seed"])
+        for epochs, (items, outputs) in snapshots.items()
+    }
+    return embedding_panels(panels, info.classes, f"{_title(metrics)}: codes of training items after T epochs")
+
+
+def _embed(info, split, items, outputs, seed):
+    """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
+    points = project(np.concatenate(list(outputs.values())), seed)
+    labels = np.tile(info.true_labels[items // split.turns], len(outputs))
+    return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
+
+
+def item_images(info, items, turns, source=None):
+    """Images of virtual items, as `figures.gallery` shows them.
+
+    Args:
+        info: `DatasetInfo`.
+        items: item numbers.
+        turns: quarter turns a stored image.
+        source: of the images, see `read_images`.
+
+    Returns:
+        `{item: (H, W, C) array}`, of more than three bands the red, green and blue ones.
+    """
+    items = np.unique(items)
+    numbers, places = np.unique(items // turns, return_inverse=True)
+    images = [colours(image, info, source) for _, image in read_images(info, numbers, source)]
+    return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
+
+
+def _gallery(info, split, outputs, evaluation):
+    """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
+    random, labels = np.random.default_rng(0), np.repeat(info.true_labels, split.turns)
+    searching, searched = evaluation.task
+    _, firsts = np.unique(labels[split.queries], return_index=True)
+    chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
+    rows = np.append(chosen, evaluation.scores.per_query.argmin())
+    codes = pack(outputs[searching][split.queries[rows]]), pack(outputs[searched][split.database])
+    distances = hamming_distances(*codes)
+    found = np.argsort(distances, axis=1, kind="stable")
+    shown = [rank for rank in RANKS if rank <= found.shape[1]]
+    found = split.database[found[:, np.array(shown) - 1]]
+    queries = item_images(info, split.queries[rows], split.turns, searching)
+    images = item_images(info, found.ravel(), split.turns, searched)
+    distances = np.sort(distances, axis=1)[:, np.array(shown) - 1]
+    return [
+        GalleryRow(
+            queries[query],
+            info.classes[labels[query]],
+            {
+                rank: Retrieved(images[item], info.classes[labels[item]], distance, bool(labels[item] == labels[query]))
+                for rank, item, distance in zip(shown, items, row, strict=True)
+            },
+        )
+        for query, items, row in zip(split.queries[rows], found, distances, strict=True)
+    ]

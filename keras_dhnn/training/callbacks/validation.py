@@ -1,0 +1,65 @@
+"""Validation mAP while training, and the weights of its best epoch."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.codes import pack
+from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.pipelines.sources import main_tasks
+
+# A few held-out items tell epochs apart no better. Of such equals the later one has smaller steps behind it, and
+# outputs closer to their codes.
+TOLERANCE = 0.002
+
+
+class ValidationMAP(tf.keras.callbacks.Callback):
+    """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
+
+    Of two sources `val_map` is the mean of both directions across them, which are logged too, as `val_map_pan_to_mul`.
+
+    Args:
+        encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of all items.
+        labels: `(n,)` labels of all items.
+        queries: positions of the held-out items.
+        database: positions of the items that are searched.
+        every: epochs between two validations; the last epoch always has one.
+        patience: epochs without a better `val_map` after which training stops; 0 never stops it.
+
+    Attributes:
+        best: the best `val_map` so far.
+        best_epoch: the last epoch, from 0, whose `val_map` is within `TOLERANCE` of the best then; -1 before the
+            first validation.
+        best_weights: the model's weights at that epoch.
+        improved_epoch: the epoch that brought the best; patience counts from it.
+        outputs: hash outputs `{source: (n, l)}` at the latest validation.
+    """
+
+    def __init__(self, encode, labels, queries, database, every=1, patience=0):
+        super().__init__()
+        self.encode = encode
+        self.labels, self.queries, self.database = labels, queries, database
+        self.every, self.patience = every, patience
+        self.best, self.best_epoch, self.best_weights, self.improved_epoch = -1.0, -1, None, -1
+        self.outputs = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
+            return
+        self.outputs = self.encode()
+        codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
+        scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
+        if len(scores) > 1:
+            logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
+        logs["val_map"] = float(np.mean(list(scores.values())))
+        logs["distinct_codes"] = min(len(np.unique(of_one, axis=0)) for of_one in codes.values())
+        if logs["val_map"] > self.best:
+            self.best, self.improved_epoch = logs["val_map"], epoch
+        if logs["val_map"] >= self.best - TOLERANCE:
+            self.best_epoch = epoch
+            self.best_weights = self.model.get_weights()
+        if self.patience and epoch - self.improved_epoch >= self.patience:
+            self.model.stop_training = True
+
+    def _score(self, searching, searched):
+        labels = self.labels[self.queries], self.labels[self.database]
+        return mean_average_precision(searching[self.queries], searched[self.database], *labels).expected

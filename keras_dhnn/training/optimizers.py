@@ -1,0 +1,41 @@
+"""Optimisers of a phase: cosine decay to zero, with a learning rate of its own for the backbone."""
+
+import tensorflow as tf
+
+from keras_dhnn.backend import multi_optimizer
+
+# The legacy classes are the ones that tensorflow-addons' MultiOptimizer takes.
+_OPTIMIZERS = {
+    "adam": tf.keras.optimizers.legacy.Adam,
+    "sgd": lambda rate: tf.keras.optimizers.legacy.SGD(rate, momentum=0.9),
+}
+
+
+def make_optimizer(kind, phase, model, steps):
+    """The optimiser of a DHNN for one phase of training.
+
+    Args:
+        kind: "adam" or "sgd" (momentum 0.9).
+        phase: the `Phase`, for its learning rates.
+        model: the `DHNN` that is trained.
+        steps: gradient steps of the phase, over which the rates decay to zero.
+
+    Returns:
+        A Keras optimiser: one for all weights where only the head has any to train, else one for each part.
+
+    Raises:
+        ValueError: if `kind` is neither.
+    """
+    if kind not in _OPTIMIZERS:
+        raise ValueError(
+            f"Invalid value received for setting `training.optimizer`. Expected one of {', '.join(_OPTIMIZERS)}. "
+            f"Received: {kind!r}"
+        )
+
+    def decaying(peak):
+        return _OPTIMIZERS[kind](tf.keras.optimizers.schedules.CosineDecay(peak, steps))
+
+    head = decaying(phase.learning_rate)
+    if not model.backbone.trainable_weights:
+        return head
+    return multi_optimizer([(decaying(phase.backbone_learning_rate), model.backbone), (head, model.head)])

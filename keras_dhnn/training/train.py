@@ -1,0 +1,264 @@
+"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.dual_bank import DualBank
+from keras_dhnn.models.feature_bank import FeatureBank
+from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.progress import no_bar
+from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
+from keras_dhnn.training.callbacks.progress import ProgressBar
+from keras_dhnn.training.callbacks.resumable import ResumableState
+from keras_dhnn.training.callbacks.snapshots import Snapshots
+from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
+from keras_dhnn.training.callbacks.validation import ValidationMAP
+from keras_dhnn.training.distribution import distribute, is_chief
+from keras_dhnn.training.encode import make_encoder
+from keras_dhnn.training.network import PHASES, Network
+from keras_dhnn.training.optimizers import make_optimizer
+
+VALIDATION_BATCH = 512
+SNAPSHOT_ITEMS = 1000
+# Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
+# them, and the expected mAP of a sample is nearly the same.
+VALIDATION_SEARCHES = 20_000
+
+
+@dataclass
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
+            phase.
+        outputs: `{source: (n, l)}` float32, hash outputs of all items; None if they were not asked for.
+        untrained: `{source: (n, l)}` float32, the same before the first step.
+        features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
+        history: `{phase: {name: [value of each epoch]}}`.
+    """
+
+    model: DHNN | SIDHCNN
+    outputs: dict | None
+    untrained: dict | None
+    features: dict
+    history: dict
+
+
+def train(
+    experiment,
+    info,
+    split,
+    folder,
+    *,
+    tensorboard=None,
+    snapshots=None,
+    bar=no_bar,
+    strategy=None,
+    epochs=None,
+    outputs=True,
+):
+    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+
+    Continues where an earlier call in the same folder was killed.
+
+    First the head alone, on features that the frozen backbone computes once, then everything above a cut through
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the prepared data set.
+        split: the `Split`; its queries are not used.
+        folder: where the resumable state is kept.
+        tensorboard: folder for event files; None writes none.
+        snapshots: folder for the outputs of some items at a few epochs of the first phase; None writes none.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        strategy: `tf.distribute.Strategy` that the gradient steps are spread by; None: one device. All processes call
+            this alike, and end with the same weights; only the chief writes states.
+        epochs: pause after so many epochs, counted over the phases; a later call in the same folder continues, and
+            learning rates decay as if there were no pause. None trains to the end.
+        outputs: whether to encode all items, before and after.
+
+    Returns:
+        `Trained`.
+
+    Raises:
+        CollapseError: if the loss is not finite or all codes become one.
+        ValueError: for settings that the network or the data do not allow.
+    """
+    if not len(split.validation):
+        raise ValueError(
+            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
+            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
+            "data.validation=0.1, or more images."
+        )
+    phases = [name for name in PHASES if getattr(experiment, name).epochs]
+    if not phases:
+        raise ValueError(
+            "Nothing would be trained: head.epochs and fine_tune.epochs are both 0. Expected epochs of at least one of "
+            "them, such as --set head.epochs=40."
+        )
+    tf.keras.utils.set_random_seed(experiment.seed)
+    network = Network(experiment, info, split.database, bar, strategy)
+    everything = np.arange(len(network.labels))
+    cuts = [getattr(experiment, name).cut for name in phases]
+    untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
+    history = {}
+    for name in phases:
+        logs = tensorboard / name if tensorboard else None
+        seen = snapshots if name == phases[0] else None
+        last = getattr(experiment, name).epochs
+        if epochs is not None:
+            last, epochs = min(last, epochs), max(0, epochs - last)
+        if last:
+            history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar, last)
+    if experiment.training.precision != "float32":
+        network = _in_float32(network, split.database)
+    trained = network.encode(cuts[-1], everything, "Codes after training") if outputs else None
+    return Trained(network.model, trained, untrained, network.features, history)
+
+
+def _in_float32(network, database):
+    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    experiment = network.experiment.override("training.precision=float32")
+    exact = Network(experiment, network.info, database, network.bar, network.strategy)
+    exact.model.set_weights(network.model.get_weights())
+    return exact
+
+
+def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
+    experiment, phase = network.experiment, getattr(network.experiment, name)
+    model, make_batches = network.above(phase.cut)
+    strategy = network.strategy
+    replicas = strategy.num_replicas_in_sync
+    batch_size = min(experiment.training.batch_size, len(split.fitting) // replicas * replicas)
+    # Of alternating updates an epoch is an outer iteration: a pass for each network.
+    passes = len(network.branches) if _alternating(network) else 1
+    steps = passes * (len(split.fitting) // batch_size)
+    with strategy.scope():
+        compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
+    encode = make_encoder(model)
+    validation = _validation(network, split, encode, make_batches)
+    state = ResumableState(folder, validation, writes=is_chief(strategy))
+    first = state.restore(model)
+    if first == 0 and passes > 1:
+        model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
+    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"))
+    with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
+        callbacks = [validation, guard, state, ProgressBar(update, steps)]
+        if logs:
+            callbacks.insert(2, TensorBoardLog(logs, validation))
+        if snapshots:
+            callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches))
+        if first is not None and first < last:
+            data = distribute(
+                strategy,
+                make_batches,
+                split.fitting,
+                batch_size=batch_size,
+                # Phases see different orders.
+                seed=2 * experiment.seed + PHASES.index(name),
+                epochs=range(passes * first, passes * last),
+                drop_remainder=True,
+            )
+            model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
+    if validation.best_weights is not None:
+        model.set_weights(validation.best_weights)
+    return state.history
+
+
+def _snapshots(folder, network, split, encode, make_batches):
+    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
+    of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
+    chosen = [random.choice(places, min(each, len(places)), replace=False) for places in of_classes]
+    items = split.fitting[np.sort(np.concatenate(chosen))]
+    return Snapshots(folder, lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)), items)
+
+
+def _alternating(network):
+    update = network.experiment.training.update
+    if update not in ("joint", "alternating"):
+        raise ValueError(
+            f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
+        )
+    return update == "alternating" and len(network.branches) > 1
+
+
+def compile_phase(model, network, items, name, steps, steps_of_pass=None):
+    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
+
+    Args:
+        model: the `DHNN` or `SIDHCNN` above the phase's cut.
+        network: the `Network`.
+        items: `(k,)` item numbers that it will be trained on.
+        name: of the phase, "head" or "fine_tune".
+        steps: gradient steps of the phase, of each branch.
+        steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
+    """
+    loss, training = network.experiment.loss, network.experiment.training
+    if loss.pairs not in ("batch", "memory"):
+        raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
+    phase, labels = getattr(network.experiment, name), network.labels[items]
+    how = {
+        "similarity_factor": loss.similarity_factor,
+        "penalty": loss.penalty,
+        "norm": loss.quantization,
+        "pair_weighting": loss.pair_weighting,
+    }
+    if isinstance(model, DHNN):
+        model.compile(
+            make_optimizer(training.optimizer, phase, model, steps),
+            eta=loss.eta,
+            objective=loss.objective,
+            bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
+            steps_per_execution=_steps_per_execution([model], steps),
+            **how,
+        )
+        return
+    if loss.pairs == "memory":
+        raise ValueError(
+            "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
+            "items come by training.update=alternating. Received: memory"
+        )
+    branches = model.branches
+    model.compile(
+        {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},
+        alpha=loss.alpha,
+        beta=loss.beta,
+        gamma=loss.gamma,
+        bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
+        steps_per_execution=_steps_per_execution(branches.values(), steps),
+        **how,
+    )
+
+
+def _steps_per_execution(branches, steps):
+    """A step of heads alone takes less time than starting it."""
+    return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
+
+
+def _validation(network, split, encode, make_batches):
+    training = network.experiment.training
+    items = validation_items(split)
+    held_out = np.isin(items, split.validation)
+    return ValidationMAP(
+        lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)),
+        network.labels[items],
+        np.flatnonzero(held_out),
+        np.flatnonzero(~held_out),
+        every=training.validate_every,
+        patience=training.patience,
+    )
+
+
+def validation_items(split):
+    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    searched = split.fitting
+    if len(searched) > VALIDATION_SEARCHES:
+        searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
+    return np.union1d(split.validation, searched)

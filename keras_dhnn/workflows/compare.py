@@ -1,0 +1,134 @@
+"""Runs side by side: their scores, what differs in their settings, their precision-recall curves."""
+
+import json
+
+from keras_dhnn.errors import DataError
+from keras_dhnn.metrics.counting import rank
+from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.pipelines.sources import ARROW
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.report.figures.precision_recall import precision_recall_figure
+from keras_dhnn.runs import Run, RunError
+
+
+def compare(paths, figure, *, unlike=False):
+    """Reads the scores of runs, checks that they compare, and draws their precision-recall curves.
+
+    Args:
+        paths: folders of the runs, two or more.
+        figure: path of the PNG file to draw.
+        unlike: whether to put runs side by side whose protocols differ.
+
+    Returns:
+        Dictionary for JSON: `runs` (of each its name, folder, metrics and the settings that are not the same in all),
+        `unlike` ({field: {name: value}}, what of the protocol differs) and `figure`.
+
+    Raises:
+        RunError: if there are fewer than two runs, one is not there or not finished, or (without `unlike`) protocols
+            differ.
+        DataError: if the figure cannot be written.
+    """
+    runs = _named([Run.open(path) for path in paths])
+    metrics = {name: run.metrics for name, run in runs.items()}
+    differing = _differing({name: protocol_of(run) for name, run in runs.items()})
+    differing = differing or _unlike_splits(runs, metrics)
+    if differing and not unlike:
+        lines = [
+            f"  {field}: " + ", ".join(f"{n} {v}" for n, v in values.items()) for field, values in differing.items()
+        ]
+        raise RunError(
+            "These runs were not scored by the same protocol:\n" + "\n".join(lines) + "\nTheir scores do not compare. "
+            "Put them side by side all the same by --unlike."
+        )
+    _draw(runs, figure)
+    settings = _differing({name: run.experiment.settings for name, run in runs.items()})
+    return {
+        "runs": [
+            {
+                "name": name,
+                "path": str(run.path),
+                "settings": {field: values[name] for field, values in settings.items()},
+                "metrics": metrics[name],
+            }
+            for name, run in runs.items()
+        ],
+        "unlike": differing,
+        "figure": str(figure),
+    }
+
+
+def protocol_of(run):
+    """What must be equal for the scores of runs to compare; seed and bits need not.
+
+    Splits that differ because the seed does are draws by one protocol, so that it is not the split's hash that must be
+    equal, but how it was drawn.
+    """
+    metrics, data = run.metrics, run.experiment.data
+    items = metrics["queries"] + metrics["database"]
+    return {
+        "images": f"{metrics['data']} {metrics['checksum'][:12]}",
+        "protocol": metrics["protocol"],
+        "items": items,
+        # Groups that do not fit a class's share move it a little from seed to seed.
+        "share of queries": f"{metrics['queries'] / items:.0%}",
+        "groups kept together": " and ".join(filter(None, (data.groups, data.group_pattern))) or "none",
+        **{name: metrics[name] for name in ("ties", "cut_off", "exclude_self")},
+    }
+
+
+def _unlike_splits(runs, metrics):
+    """Runs of one seed must have the same queries and database; which part is held out for validation may differ."""
+    splits = {name: Split.load(run.split_path) for name, run in runs.items()}
+    by_seed = {}
+    for name in runs:
+        by_seed.setdefault(metrics[name]["seed"], []).append(name)
+    for names in by_seed.values():
+        sides = {(splits[name].queries.tobytes(), splits[name].database.tobytes()) for name in names}
+        if len(sides) > 1:
+            return {"split": {name: metrics[name]["split"] for name in names}}
+    return {}
+
+
+def _named(runs):
+    """{name: Run}; runs of one name in several folders go by their paths."""
+    if len(runs) < 2:
+        raise RunError("Name two runs or more: keras-dhnn compare RUN RUN ...")
+    names = [run.path.resolve().name for run in runs]
+    if len(set(names)) < len(names):
+        names = [str(run.path) for run in runs]
+    if len(set(names)) < len(names):
+        raise RunError(f"A run is named twice: {', '.join(names)}")
+    return dict(zip(names, runs, strict=True))
+
+
+def _differing(by_run):
+    """{field: {run: value}} of the fields whose values are not all equal; `by_run` is {run: {field: value}}."""
+    fields = dict.fromkeys(field for values in by_run.values() for field in values)
+    columns = {field: {run: values.get(field) for run, values in by_run.items()} for field in fields}
+    return {field: column for field, column in columns.items() if len({json.dumps(v) for v in column.values()}) > 1}
+
+
+def _draw(runs, path):
+    metrics, curves = {name: run.metrics for name, run in runs.items()}, {}
+    for name, run in runs.items():
+        curves |= _curves(name, run, metrics[name])
+    titles = {f"{m['data']}{', synthetic' if m['synthetic'] else ''}, {m['protocol']}" for m in metrics.values()}
+    title = titles.pop() if len(titles) == 1 else "unlike protocols: " + "; ".join(sorted(titles))
+    try:
+        precision_recall_figure(curves, title).savefig(path, dpi=150)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
+
+
+def _curves(name, run, metrics):
+    """{what: (recall, precision)} of a run; of two sources, one for each direction across them."""
+    split, curves = Split.load(run.split_path), {}
+    across = [name for name in metrics.get("tasks", {}) if len(set(name.split(ARROW))) > 1]
+    for task in across or [None]:
+        searching, searched = (run.load_codes(source) for source in (task.split(ARROW) if task else (None, None)))
+        codes = searching["codes"][split.queries], searched["codes"][split.database]
+        labels = (searching["labels"][side] for side in (split.queries, split.database))
+        precision, recall = precision_recall_curve(rank(*codes, *labels, stable_at=()))
+        score = (metrics["tasks"][task] if task else metrics)["map"]["expected"]
+        curves[f"{name}, {task + ', ' if task else ''}mAP {score:.4f}"] = recall, precision
+    return curves

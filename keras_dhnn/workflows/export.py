@@ -1,0 +1,195 @@
+"""A finished run as a version for TensorFlow Serving, and the next version with another index."""
+
+import contextlib
+import datetime
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn._version import __version__
+from keras_dhnn.files import atomic_folder
+from keras_dhnn.models.loading import load_model
+from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.stored_images import read_images
+from keras_dhnn.report.thumbnails import thumbnail
+from keras_dhnn.runs import RunError
+from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
+from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
+from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
+from keras_dhnn.saved_models.version.index import Index
+from keras_dhnn.saved_models.version.versions import next_version
+
+
+def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
+    """Writes `runs/<run>/export/<name>/<version>/`, whole or not at all.
+
+    Args:
+        run: a finished `Run`.
+        info: `DatasetInfo` of its data set.
+        index: what is searched: "database" (the database of its split), "all" (all items), or the path of a file of
+            codes that `Index.save` wrote; `{source: one of these}` of a data set with several sources.
+        name: of the model, fit for a URL and a folder; by default the data set's.
+        version: number; by default the next.
+        thumbnails: whether small pictures of the items go with it.
+        warmup: whether warm-up requests go with it; needs tensorflow-serving-api.
+
+    Returns:
+        Path of the version.
+
+    Raises:
+        RunError: if that version exists.
+        ValueError: for codes of another length or of another model, a source without an index, or another name.
+        DataError: if another process is writing the same version.
+    """
+    base = run.path / "export" / _checked_name(name or info.name)
+    chosen = _index_of_each(index, sources_of(info))
+    model = load_model(run.model_path)
+    branches = getattr(model, "branches", None) or {model.source: model}
+    specs = {source: info.images[source] for source in branches}
+    fingerprint = model_fingerprint(model.variables, _preprocessing(specs, branches))
+    encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
+    indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
+    items = {key for found in indexes.values() for key in found.ids.tolist()}
+    pictures = _thumbnails(info, items) if thumbnails else {}
+    version = next_version(base) if version is None else version
+    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
+    export = Export(encoders, indexes, info.classes, card, pictures)
+    with new_version(base, version) as folder:
+        write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+    return base / str(version)
+
+
+@contextlib.contextmanager
+def new_version(base, version):
+    """An empty hidden folder that becomes `base/version` when the block ends well; see `atomic_folder`.
+
+    Raises:
+        RunError: if the version exists.
+    """
+    place = base / str(version)
+    refusal = RunError(f"{place} exists already. Versions are not overwritten: leave --version out, or give another.")
+    if place.exists():
+        raise refusal
+    with atomic_folder(place) as folder:
+        if place.exists():  # another process was faster
+            raise refusal
+        yield folder
+
+
+def item_keys(info, items, turns):
+    """Keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
+    angles = 90 * (items % turns)
+    return np.array(
+        [f"{key}@{angle}" if angle else str(key) for key, angle in zip(info.ids[items // turns], angles, strict=True)],
+        str,
+    )
+
+
+def has_item(image, keys):
+    """Whether an image, by its id, is among keys of virtual items, turned or not."""
+    return any(f"{image}{turn}" in keys for turn in ("", "@90", "@180", "@270"))
+
+
+def today():
+    """The date, ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def _checked_name(name):
+    """A model's name, which is part of its URL."""
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise ValueError(
+            "The name of an exported model is part of its URL: ASCII letters, digits and _ . -, the first not . or -. "
+            f"Received: {name!r}. Give another by --name."
+        )
+    return name
+
+
+def _index_of_each(index, sources):
+    """`{source: index}` of an argument `index`."""
+    if not isinstance(index, dict):
+        if len(sources) > 1 and index not in ("database", "all"):
+            raise ValueError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
+        return dict.fromkeys(sources, index)
+    if index.keys() != set(sources):
+        raise ValueError(
+            f"Expected what is searched of every source: {_by_option(sources)}. Received: {', '.join(index)}"
+        )
+    return index
+
+
+def _by_option(sources):
+    return " ".join(f"--index {source}=CODES" for source in sources)
+
+
+def _encoder(branch, source, spec):
+    size = tuple(branch.input_shape[source][1:3])
+    return ImageEncoder(
+        lambda images: branch({source: images}, training=False)[source],
+        branch.variables,
+        spec,
+        lambda images: resize(images, size),
+    )
+
+
+def _preprocessing(specs, branches):
+    sizes = {source: branches[source].input_shape[source][1:3] for source in specs}
+    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
+
+
+def _index(run, info, index, fingerprint, source):
+    if index not in ("database", "all"):
+        return _given_index(index, fingerprint, run.experiment.model.bits, source)
+    stored = run.load_codes(source if len(info.images) > 1 else None)
+    turns = run.experiment.data.turns
+    items = Split.load(run.split_path).database if index == "database" else stored["items"]
+    labels = info.true_labels[items // turns].astype(np.int32)
+    return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
+
+
+def _given_index(path, fingerprint, bits, source):
+    index = Index.load(path)
+    if index.bits != bits:
+        raise ValueError(f"{path} holds codes of {index.bits} bits, this run's model makes {bits}.")
+    if index.model != fingerprint:
+        raise ValueError(
+            f"{path} holds codes of another model (fingerprint {index.model[:12]}, this run's is {fingerprint[:12]}): "
+            "distances between codes of two models mean nothing. Encode its images with this model."
+        )
+    if index.source != source:
+        raise ValueError(f"{path} holds codes of {index.source!r} images. Expected {source!r}.")
+    return index
+
+
+def _thumbnails(info, items):
+    source = sources_of(info)[0]
+    kept = np.array([number for number, image in enumerate(info.ids) if has_item(image, items)], int)
+    bands = info.rgb_bands_of(source)
+    return {str(info.ids[number]): thumbnail(image, bands) for number, image in read_images(info, kept, source)}
+
+
+def _card(run, info, specs, indexes, fingerprint, name, version, chosen):
+    metrics = run.metrics
+    scores = ("map", "tasks", "precision_at", "precision_within_radius_2", "distinct_codes")
+    return {
+        "name": name,
+        "version": int(version),
+        "date": today(),
+        "model": fingerprint,
+        "run": run.path.name,
+        "bits": run.experiment.model.bits,
+        "seed": run.experiment.seed,
+        "data": {"name": info.name, "checksum": info.checksum, "synthetic": info.synthetic},
+        "split": {key: metrics[key] for key in ("protocol", "split", "queries", "database")},
+        "score": {key: metrics[key] for key in scores if key in metrics},
+        "index": {source: {"kind": str(chosen[source]), "items": len(found.ids)} for source, found in indexes.items()},
+        "images": {
+            source: {"height": spec.height, "width": spec.width, "channels": spec.channels, "dtype": spec.dtype}
+            for source, spec in specs.items()
+        },
+        "rgb_bands": {source: list(info.rgb_bands_of(source)) for source in specs},
+        "versions": {"keras_dhnn": __version__, "tensorflow": tf.__version__, "trained_with": run.environment},
+    }

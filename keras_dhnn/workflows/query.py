@@ -1,0 +1,118 @@
+"""Retrieval for one image file, by the codes of a run."""
+
+import numpy as np
+
+from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.models.loading import load_model
+from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.pipelines.sources import image_sizes, sources_of
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.stored_images import colours
+from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
+from keras_dhnn.report.report import item_images
+
+
+def search(run, info, image, k, task=None, class_name=None):
+    """The items of a run's database that are nearest to an image file.
+
+    Args:
+        run: a finished `Run`.
+        info: `DatasetInfo` of its data set.
+        image: path of an image file with as many bands as the data set's images.
+        k: how many to find.
+        task: (source of the image, source to search in); of data sets with one source it need not be said.
+        class_name: of the only class of items to find, or None.
+
+    Returns:
+        `(pixels, found)`: the image as prepared, and a list of dictionaries `rank`, `item`, `distance`, `class`, `id`
+        and `turned` (the quarter turns it is seen in), by distance, then item number.
+
+    Raises:
+        DataError: if the file is not such an image.
+        ValueError: if the task is of sources that there are not, or is needed; or the database holds no such class.
+    """
+    source, searched = check_task(info, task)
+    data, sources = run.experiment.data, sources_of(info)
+    pixels = read_image(image, info.images[source])
+    outputs = _branch(load_model(run.model_path), source)(resize(pixels[None], image_sizes(data, info)[source]))
+    stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
+    database = _of_class(split.database, info, data.turns, class_name)
+    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
+    order = np.argsort(distances, kind="stable")[:k]
+    items = database[order]
+    return pixels, [
+        {
+            "rank": rank,
+            "item": int(item),
+            "distance": int(distance),
+            "class": info.classes[info.true_labels[item // data.turns]],
+            "id": str(info.ids[item // data.turns]),
+            "turned": f"turned {90 * (item % data.turns)} degrees" if item % data.turns else "",
+        }
+        for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
+    ]
+
+
+def _of_class(items, info, turns, class_name):
+    """Those of a class, or all."""
+    if class_name is None:
+        return items
+    if class_name not in info.classes:
+        raise ValueError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
+    of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
+    if not len(of_class):
+        raise ValueError(f"The run's database holds no image of class {class_name!r}.")
+    return of_class
+
+
+def check_task(info, task=None):
+    """The (source of the image, source to search in) that a user named, each of which may be None.
+
+    Raises:
+        ValueError: if the data set has two sources and one is not named, or has none of that name.
+    """
+    sources = sources_of(info)
+    if len(sources) == 1:
+        task = tuple(name or sources[0] for name in task or (None, None))
+    if task is None or set(task) - set(sources):
+        how = f" Say what the image is and what to search in: --from {sources[0]} --to {sources[-1]}"
+        raise ValueError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
+    return task
+
+
+def _sources_in_words(sources):
+    return f"source {sources[0]}" if len(sources) == 1 else f"sources {' and '.join(sources)}"
+
+
+def _branch(model, source):
+    """Function from images of one source to hash outputs."""
+    branch = model.branches[source] if isinstance(model, SIDHCNN) else model
+    return lambda images: branch({source: images})[source]
+
+
+def draw(run, info, image, pixels, found, task=None):
+    """Draws the query and the nearest images into the run's figures.
+
+    Args:
+        run: the `Run`.
+        info: `DatasetInfo` of its data set.
+        image: path of the query's file.
+        pixels: the query as `search` returned it.
+        found: what it found.
+        task: as of `search`.
+
+    Returns:
+        Path of the PNG file.
+    """
+    asked, searched = check_task(info, task)
+    images = item_images(info, [result["item"] for result in found], run.experiment.data.turns, searched)
+    results = {
+        result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
+    }
+    figure = gallery_figure([GalleryRow(colours(pixels, info, asked), image.name, results)], ranks=tuple(results))
+    run.figures.mkdir(exist_ok=True)
+    path = run.figures / f"query-{image.stem}.png"
+    figure.savefig(path, dpi=120)
+    return path

@@ -1,0 +1,1 @@
+"""Read archives of images: one data set a file."""

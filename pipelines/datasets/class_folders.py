@@ -1,0 +1,30 @@
+"""What holds for every archive with a folder a class."""
+
+import collections
+
+from keras_dhnn.errors import DataError
+
+
+def check_classes(source, classes, images, layout):
+    """Retrieval needs two classes to tell apart, and in each a second image to find.
+
+    Args:
+        source: the archive, for messages.
+        classes: names of its folders.
+        images: names of its images, `<class>/<file>`.
+        layout: what it should look like, for messages.
+
+    Raises:
+        DataError: if there is no image, one class only, or a class with fewer than two images.
+    """
+    if not images:
+        raise DataError(f"No image in {source}. Expected {layout}, as a folder or a zip.")
+    if len(classes) < 2:
+        raise DataError(f"Expected {layout} in {source}, two classes at least. Found: {', '.join(classes) or 'none'}.")
+    counts = collections.Counter(name.split("/")[0] for name in images)
+    for name in classes:
+        if counts[name] < 2:
+            raise DataError(
+                f"Class {name!r} in {source}: expected at least 2 readable images, since a query needs another one of "
+                f"its class to find. Found {counts[name]}. Add images, or remove the folder."
+            )

@@ -1,0 +1,109 @@
+"""What a folder of images is as one source of a data set: its files, and how each becomes an image of one size."""
+
+from dataclasses import dataclass
+
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.datasets.folder_listing import Listing
+from keras_dhnn.pipelines.datasets.survey import Survey, survey_images
+from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image, resize_stored
+from keras_dhnn.pipelines.formats.trees import Limits
+from keras_dhnn.pipelines.scaling import PERCENTILES, describe_scaling, given_scaling, measure_scaling
+
+LARGEST_SIDE = 256
+LIMITS = Limits(file_bytes=256 << 20, total_bytes=1 << 42, files=2_000_000)
+# Where red, green and blue are in Sentinel-2's bands B1, B2, ... B8, B8A, B9, (B10,) B11, B12.
+_SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A listed and surveyed folder of images.
+
+    Attributes:
+        listing: Listing of its files.
+        survey: what most of its images are.
+        side: of the stored images, in pixels.
+        scaling: what becomes 0 and 255, see `scaling`; None for uint8 that is used as it is.
+        rgb_bands: numbers, from 1, of the bands that are red, green and blue; None where there are fewer than three.
+    """
+
+    listing: Listing
+    survey: Survey
+    side: int
+    scaling: dict | None
+    rgb_bands: list | None
+
+    def image(self, name):
+        """(side, side, channels) as stored, or the DamagedFile that says why not."""
+        survey = self.survey
+        try:
+            decoded = _decode(self.listing.tree, name)
+            if decoded.bands.dtype != survey.dtype:
+                reason = f"has pixels of {decoded.stored}; expected {survey.dtype}, as most of the others"
+                return DamagedFile(name, reason)
+            return resize_stored(decoded.image(survey.channels), self.side, self.side)
+        except UnreadableImage as error:
+            return DamagedFile(name, f"{error}, as most of the others")
+        except DamagedFile as error:
+            return error
+
+    @property
+    def notes(self):
+        """Sentences for the user."""
+        survey = self.survey
+        notes = [
+            *survey.notes,
+            f"Images are stored as {self.side} x {self.side} pixels of {survey.channels} x {survey.dtype}.",
+        ]
+        if self.scaling:
+            notes.append("Pixels become 0 to 255 as follows; change it by --percentiles or --scale:")
+            notes += [f"  {line}" for line in describe_scaling(self.scaling)]
+        if self.rgb_bands and survey.channels > 3:
+            notes.append(f"Bands {self.rgb_bands} are taken as red, green and blue; change it by --rgb-bands.")
+        return notes
+
+
+def survey_collection(
+    listing, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+):
+    """Looks at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
+
+    Returns:
+        Collection
+    """
+    survey = survey_images(listing.images, lambda name: _decode(listing.tree, name), seed=seed, mixed=skip_damaged)
+    side = _side(image_size, survey)
+    return Collection(listing, survey, side, _scaling(survey, percentiles, scale), _colours(rgb_bands, survey.channels))
+
+
+def _decode(tree, name):
+    try:
+        return decode_image(tree.read(name), LIMITS.file_bytes)
+    except UnreadableImage as error:
+        raise DamagedFile(name, str(error)) from error
+
+
+def _side(image_size, survey):
+    if image_size is None:
+        return min(survey.side, LARGEST_SIDE)
+    if not isinstance(image_size, int) or not 8 <= image_size <= 4096:
+        raise DataError(f"Expected an image size from 8 to 4096 pixels. Received: {image_size}.")
+    return image_size
+
+
+def _colours(rgb_bands, channels):
+    """The three bands that are red, green and blue, numbered from 1; None where there are fewer."""
+    if rgb_bands is None:
+        return list(_SENTINEL_2.get(channels, (1, 2, 3))) if channels >= 3 else None
+    bands = list(rgb_bands)
+    if len(set(bands)) != 3 or not all(1 <= band <= channels for band in bands):
+        raise DataError(
+            f"Expected the numbers of three bands, from 1 to {channels}, as red, green and blue. Received: {bands}."
+        )
+    return bands
+
+
+def _scaling(survey, percentiles, scale):
+    if scale is not None:
+        return given_scaling(scale, survey.channels)
+    return measure_scaling(survey.pixels, percentiles) if survey.dtype != "uint8" else None

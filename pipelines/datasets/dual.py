@@ -1,0 +1,174 @@
+"""Anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same name.
+
+Any two will do, such as panchromatic and multispectral, or optical and radar; each has its own size, bands and type,
+with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: suffixes may differ.
+"""
+
+import collections
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.datasets.class_folders import check_classes
+from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
+from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.read_ahead import read_ahead
+from keras_dhnn.pipelines.scaling import PERCENTILES
+
+NAME = "dual"
+_SHOWN = 5
+
+
+def open_archive(
+    sources, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+):
+    """Lists and checks two collections, and looks at up to 512 images of each.
+
+    Args:
+        sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
+        image_size, scale, rgb_bands: as of `folder.open_archive`; for both sources, or {name: ...} for some.
+        skip_damaged: also leave out images without a partner.
+        percentiles, seed: as of `folder.open_archive`.
+
+    Returns:
+        Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
+        `source` has `scaling` of both where one of them is not uint8, and `rgb_bands` of each.
+
+    Raises:
+        DataError: as of `folder.open_archive`; for sources that are not two; for images without a partner, if not
+            `skip_damaged`; and for two images of one source with one name but for the suffix.
+    """
+    _check_names(sources)
+    listings = {s: list_collection(path, LIMITS, skip_damaged=skip_damaged) for s, path in sources.items()}
+    files = {source: _by_key(source, listing.images) for source, listing in listings.items()}
+    keys, alone = _matched(files)
+    if alone and not (skip_damaged and keys):
+        raise DataError(_describe_alone(sources, keys, alone))
+    first = next(iter(files.values()))
+    origin = " and ".join(f"{source}={path}" for source, path in sources.items())
+    check_classes(origin, sorted({key.split("/")[0] for key in keys}), [first[key] for key in keys], LAYOUT)
+    own = _own(sources, image_size=image_size, scale=scale, rgb_bands=rgb_bands)
+    found = {}
+    for source, listing in listings.items():
+        kept = listing._replace(images=[files[source][key] for key in keys])
+        options = {"skip_damaged": skip_damaged, "percentiles": percentiles, "seed": seed} | own[source]
+        found[source] = survey_collection(kept, **options)
+    rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
+
+    def read(skipped):
+        skipped += [(f"{s}: {name}", reason) for s, listing in listings.items() for name, reason in listing.left_out]
+        skipped += [(f"{s}: {name}", "has no partner of its name in the other source") for s, name in alone]
+        return _examples(origin, found, rows, skipped if skip_damaged else None)
+
+    return Archive(
+        classes=tuple(sorted({key.split("/")[0] for key in keys})),
+        count=len(keys),
+        source=_description(found),
+        read=read,
+    )
+
+
+def _check_names(sources):
+    if len(sources) != 2 or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in sources):
+        raise DataError(
+            "Expected two sources by name, such as --source pan=DIR --source mul=DIR, names of letters, digits and _. "
+            f"Received: {', '.join(f'{name}={path}' for name, path in sources.items()) or 'none'}."
+        )
+
+
+def _own(sources, **settings):
+    """{source: {setting: value}} of settings that are for both, or {source: value} for some."""
+    for name, value in settings.items():
+        foreign = value.keys() - sources.keys() if isinstance(value, dict) else ()
+        if foreign:
+            raise DataError(f"Expected {name} of the sources {', '.join(sources)}. Received: {', '.join(foreign)}.")
+    return {
+        source: {name: value.get(source) if isinstance(value, dict) else value for name, value in settings.items()}
+        for source in sources
+    }
+
+
+def _by_key(source, images):
+    """{<class>/<name without suffix>: file}."""
+    files = collections.defaultdict(list)
+    for name in images:
+        files[str(PurePosixPath(name).with_suffix(""))].append(name)
+    several = [names for names in files.values() if len(names) > 1]
+    if several:
+        raise DataError(
+            f"{source}: expected one image of a name, whatever its suffix. Found: {', '.join(several[0])}. Remove one."
+        )
+    return {key: names[0] for key, names in files.items()}
+
+
+def _matched(files):
+    """The keys that both sources have, sorted, and (source, file) of the others."""
+    one, other = files.values()
+    keys = sorted(one.keys() & other.keys())
+    alone = [(source, own[key]) for source, own in files.items() for key in sorted(own.keys() - set(keys))]
+    return keys, alone
+
+
+def _describe_alone(sources, keys, alone):
+    lines = [
+        f"Expected each image in both sources, under the same <class>/<name>. {len(keys):,} are. Found in one only:"
+    ]
+    for source, path in sources.items():
+        names = [name for owner, name in alone if owner == source]
+        if names:
+            shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+            lines.append(f"  {source} ({path}): {shown}")
+    remedy = (
+        "Add the others, or leave these out with --skip-damaged." if keys else "Rename them: partners share a name."
+    )
+    return "\n".join([*lines, remedy])
+
+
+def _description(found):
+    """The Archive's `source`."""
+    trees = [collection.listing.tree.source for collection in found.values()]
+    made_by = {
+        "layout": NAME,
+        "image_size": {source: collection.side for source, collection in found.items()},
+        "scaling": _scaling(found),
+        "rgb_bands": {source: collection.rgb_bands for source, collection in found.items()},
+    }
+    prints = [(source, tree["fingerprint"]) for source, tree in zip(found, trees, strict=True)]
+    return {
+        "kind": "pairs",
+        "path": " and ".join(f"{source}={tree['path']}" for source, tree in zip(found, trees, strict=True)),
+        "fingerprint": hashlib.sha256(repr((prints, sorted(made_by.items()))).encode()).hexdigest(),
+        **made_by,
+        "notes": [f"{source}: {note}" for source, collection in found.items() for note in collection.notes],
+    }
+
+
+def _scaling(found):
+    """Of both sources, or None if both are used as they are; networks take either."""
+    if not any(collection.scaling for collection in found.values()):
+        return None
+    return {
+        s: c.scaling or {"low": [0.0] * c.survey.channels, "high": [255.0] * c.survey.channels}
+        for s, c in found.items()
+    }
+
+
+def _examples(origin, found, rows, skipped):
+    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised if that is None."""
+    classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
+
+    def images(row):
+        return {source: found[source].image(name) for source, name in zip(found, row[1:], strict=True)}
+
+    for row, pair in read_ahead(images, rows):
+        damaged = [DamagedFile(f"{s}: {o.name}", o.reason) for s, o in pair.items() if isinstance(o, DamagedFile)]
+        if damaged and skipped is None:
+            raise damaged[0]
+        if damaged:
+            skipped += [(error.name, error.reason) for error in damaged]
+            continue
+        read.append(row[1])
+        yield Example(row[1], classes.index(row[1].split("/")[0]), pair)
+    check_classes(origin, classes, read, LAYOUT)

@@ -1,0 +1,91 @@
+"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 16 bands and most types.
+
+Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
+PNG, JPEG or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and floats become
+float32. Whatever is not uint8 is scaled to 0..255 when a network sees it, by percentiles of each band over a sample of
+the collection, which go into `info.json`. See `image_file.decode_image` for opacity, palettes and empty pixels.
+"""
+
+import hashlib
+
+from keras_dhnn.errors import DamagedFile
+from keras_dhnn.pipelines.datasets.class_folders import check_classes
+from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
+from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.read_ahead import read_ahead
+from keras_dhnn.pipelines.scaling import PERCENTILES
+
+NAME = "folder"
+SOURCE = "image"
+
+
+def open_archive(
+    source, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+):
+    """Lists and checks a collection, and looks at up to 512 of its images, drawn at random.
+
+    Args:
+        source: the folder that holds a folder a class, or a zip of it. Folders around it that hold nothing else are
+            looked through.
+        image_size: side in pixels of the stored images, which are square; by default the median side of the sample,
+            at most 256.
+        skip_damaged: leave out what cannot be read, lies elsewhere or differs from most images in its bands or type,
+            instead of stopping at it. Files that are no images by their names are left out in any case.
+        percentiles: (lower, upper) of each band that become 0 and 255, where images are not uint8.
+        scale: what becomes 0 and 255 instead: (low, high), each a number, or a list of one a band.
+        rgb_bands: numbers, from 1, of the bands that are red, green and blue, for networks that were trained on
+            such, and for pictures; by default 1, 2, 3, or 4, 3, 2 of 12 or 13 bands (Sentinel-2).
+        seed: of the sample.
+
+    Returns:
+        Archive, for `prepare`. Its `source` says how the images are read: `layout`, `scaling`, `rgb_bands`, and
+        `notes` for the user.
+
+    Raises:
+        DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
+    """
+    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged)
+    collection = survey_collection(
+        listing,
+        image_size=image_size,
+        skip_damaged=skip_damaged,
+        percentiles=percentiles,
+        scale=scale,
+        rgb_bands=rgb_bands,
+        seed=seed,
+    )
+
+    def read(skipped):
+        skipped += listing.left_out
+        return _examples(source, collection, skipped if skip_damaged else None)
+
+    made_by = {
+        "layout": NAME,
+        "image_size": collection.side,
+        "scaling": collection.scaling and {SOURCE: collection.scaling},
+        "rgb_bands": collection.rgb_bands,
+    }
+    tree = listing.tree.source
+    fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
+    return Archive(
+        classes=listing.classes,
+        count=len(listing.images),
+        source={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
+        read=read,
+    )
+
+
+def _examples(source, collection, skipped):
+    """The Examples; an image that cannot be used is appended to `skipped`, or raised if that is None."""
+    classes, read = collection.listing.classes, []
+    labels = {folder: label for label, folder in enumerate(classes)}
+    for name, outcome in read_ahead(collection.image, collection.listing.images):
+        if isinstance(outcome, DamagedFile):
+            if skipped is None:
+                raise outcome
+            skipped.append((name, outcome.reason))
+            continue
+        read.append(name)
+        yield Example(name, labels[name.split("/")[0]], {SOURCE: outcome})
+    check_classes(source, classes, read, LAYOUT)

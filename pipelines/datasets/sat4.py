@@ -1,0 +1,178 @@
+"""SAT-4: half a million patches of 28 x 28 pixels at 1 m, in red, green, blue and near infrared, of four classes.
+
+Cut from the images of the National Agriculture Imagery Program across the United States. Classes: barren land, trees,
+grassland, and none (all other land cover). The archive has 400,000 training and 100,000 test patches; both parts are
+read, since the papers' protocol draws its queries from all 500,000.
+
+It is published as `sat-4-full.mat` (MATLAB 5; also read as HDF5, which `save -v7.3` makes of it), with `train_x`
+(28 x 28 x 4 x N uint8), `train_y` (4 x N, one 1 a column), `test_x` and `test_y`; and as four CSV files with a row a
+patch.
+
+Reference: S. Basu, S. Ganguly, S. Mukhopadhyay, R. DiBiano, M. Karki and R. Nemani, "DeepSat: a learning framework
+for satellite imagery", ACM SIGSPATIAL International Conference on Advances in Geographic Information Systems, 2015.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.datasets import sat4_csv
+from keras_dhnn.pipelines.example import Archive, Block, Example
+from keras_dhnn.pipelines.formats.mat import open_mat
+
+CLASSES = ("barren land", "trees", "grassland", "none")
+BANDS = ("red", "green", "blue", "near infrared")
+SIDE = 28
+PARTS = ("train", "test")
+MAT = "sat-4-full.mat"
+# Items a block: some MB, so that Python's share of the work is small.
+_ITEMS = 2048
+_PIXELS = SIDE * SIDE * len(BANDS)
+
+
+def examples(source):
+    """Reads a SAT-4 archive item by item; arguments and errors as of `open_archive`.
+
+    Returns:
+        Iterator of Examples with one source, `image`: (28, 28, 4) uint8.
+    """
+    return open_archive(source).read([])
+
+
+def open_archive(source):
+    """Opens a SAT-4 archive and checks all of its labels, without reading an image.
+
+    Where the archive says which labels are wrong (`train_y_true`, `test_y_true`: the twin with label noise), items
+    are labelled by `train_y` and `test_y`, and carry the others as their true labels.
+
+    Args:
+        source: `sat-4-full.mat`, or a folder with it or with `X_train_sat4.csv`, `y_train_sat4.csv`,
+            `X_test_sat4.csv` and `y_test_sat4.csv`. Any number of items will do.
+
+    Returns:
+        Archive, for `prepare`; its items are read in blocks.
+
+    Raises:
+        DataError: if the archive is not laid out so, is damaged or cut short, or a label is not one 1 among 0s.
+    """
+    source = Path(source).expanduser()
+    if (source / MAT).is_file():
+        source = source / MAT
+    paths = [source] if source.is_file() else [source / name for name in sat4_csv.FILES]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"Expected the file {MAT}, or a folder with it or with {', '.join(sat4_csv.FILES)}. Not found: "
+            f"{source if len(missing) == len(paths) else ', '.join(missing)}."
+        )
+    parts = _mat_parts(source) if source.is_file() else _csv_parts(source)
+    kind = "mat" if source.is_file() else "csv"
+    return Archive(
+        classes=CLASSES,
+        count=sum(len(part.labels) for part in parts),
+        source={"kind": kind, "path": str(source.resolve()), "fingerprint": _fingerprint(paths)},
+        read=lambda skipped: _examples(parts),
+        blocks=lambda: _blocks(parts),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The training or the test patches: labels (n,) uint8, and `images()`, which iterates over (k, 28, 28, 4)."""
+
+    name: str
+    labels: np.ndarray
+    true_labels: np.ndarray | None
+    images: Callable[[], Iterator[np.ndarray]]
+
+
+def _mat_parts(path):
+    file = open_mat(path)
+    noisy = any(f"{part}_y_true" in file.arrays for part in PARTS)
+    return [_mat_part(file, part, noisy) for part in PARTS]
+
+
+def _mat_part(file, part, noisy):
+    pixels = file.array(f"{part}_x", (None, len(BANDS), SIDE, SIDE))
+    if pixels.dtype != np.uint8:
+        raise DataError(f"Expected {part}_x in {file.path} to be uint8. Found: {pixels.dtype}. Is it the right file?")
+    count = pixels.shape[0]
+    true_labels = _mat_labels(file, f"{part}_y_true", count) if noisy else None
+
+    def images():
+        for slab in pixels.slabs(_ITEMS):  # (k, band, column, row): MATLAB's axes in reverse
+            block = np.empty((len(slab), SIDE, SIDE, len(BANDS)), np.uint8)
+            for band in range(len(BANDS)):  # band by band is faster than one transposition
+                block[..., band] = slab[:, band].transpose(0, 2, 1)
+            yield block
+
+    return _Part(part, _mat_labels(file, f"{part}_y", count), true_labels, images)
+
+
+def _mat_labels(file, name, count):
+    # 4 x N in the archive, N x 4 in its description.
+    if name in file.arrays and file.arrays[name].shape == (len(CLASSES), count) and count != len(CLASSES):
+        rows = next(file.arrays[name].slabs(len(CLASSES))).T
+    else:
+        rows = np.concatenate(list(file.array(name, (count, len(CLASSES))).slabs(1 << 16)))
+    return class_numbers(rows, f"{name} in {file.path}")
+
+
+def _csv_parts(folder):
+    return [
+        _Part(
+            part,
+            class_numbers(np.concatenate(list(sat4_csv.read_rows(y, len(CLASSES)))), y),
+            None,
+            lambda x=x: (rows.reshape(-1, SIDE, SIDE, len(BANDS)) for rows in sat4_csv.read_rows(x, _PIXELS)),
+        )
+        for part, x, y in ((part, *(folder / f"{kind}_{part}_sat4.csv" for kind in "Xy")) for part in PARTS)
+    ]
+
+
+def class_numbers(rows, name):
+    """Class numbers (n,) uint8 of one-hot rows (n, 4).
+
+    Raises:
+        DataError: naming the first row that is not one 1 among 0s.
+    """
+    wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | (rows.sum(axis=1) != 1))
+    if len(wrong):
+        raise DataError(
+            f"Expected every label of {name} to be one 1 among {len(CLASSES) - 1} 0s. Found, for item "
+            f"{wrong[0] + 1:,}: {', '.join(f'{value:g}' for value in rows[wrong[0]])}. Is it the right file?"
+        )
+    return rows.argmax(axis=1).astype(np.uint8)
+
+
+def _blocks(parts):
+    for part in parts:
+        first = 0
+        for images in part.images():
+            rows = slice(first, first + len(images))
+            ids = [f"{part.name}/{number:06d}" for number in range(rows.start, rows.stop)]
+            true_labels = None if part.true_labels is None else part.true_labels[rows]
+            if rows.stop <= len(part.labels):
+                yield Block(ids, part.labels[rows], {"image": images}, true_labels)
+            first = rows.stop
+        if first != len(part.labels):
+            raise DataError(
+                f"Expected as many images as labels in the {part.name} part. Found {first:,} images and "
+                f"{len(part.labels):,} labels. Is a file cut short? Fetch it again."
+            )
+
+
+def _examples(parts):
+    for block in _blocks(parts):
+        for i, (name, label) in enumerate(zip(block.ids, block.labels, strict=True)):
+            yield Example(name, int(label), {"image": block.images["image"][i]})
+
+
+def _fingerprint(paths):
+    """Of the files' names, sizes and times of change."""
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()

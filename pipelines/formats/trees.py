@@ -1,0 +1,143 @@
+"""Image archives as people have them, a folder tree or a zip, read without trusting any name or size in them."""
+
+import hashlib
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.formats.zip_safety import check_members
+
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
+
+    file_bytes: int = 64 << 20
+    total_bytes: int = 64 << 30
+    files: int = 1_000_000
+
+
+def open_tree(path, inside=(), limits=None):
+    """A folder or a zip file as a flat listing of `<folder>/<file>` names.
+
+    Args:
+        path: folder or zip file.
+        inside: sub-folders such as "UCMerced_LandUse/Images", the most specific first; the first that exists
+            is listed instead of the whole.
+        limits: `Limits`.
+
+    Returns:
+        FolderTree or ZipTree.
+
+    Raises:
+        DataError: if there is no such path, or it is neither, or the zip is unsafe to read.
+    """
+    path, limits = Path(path).expanduser(), limits or Limits()
+    try:
+        if path.is_dir():
+            return FolderTree(next((path / part for part in inside if (path / part).is_dir()), path), limits)
+        if path.is_file():
+            return ZipTree(path, inside, limits)
+    except OSError as error:
+        raise DataError(f"Cannot read {error.filename or path}: {error.strerror or error}.") from error
+    raise DataError(f"Expected a folder or a zip file. There is neither at {path}.")
+
+
+class FolderTree:
+    """The files one folder deep below `path`.
+
+    Attributes:
+        folders: names of the folders, sorted.
+        files: {"<folder>/<file>": bytes}, sorted by name; litter of operating systems is left out.
+        misplaced: names of everything else, which is never read, sorted.
+        source: kind, path and fingerprint (of names, sizes and times of change).
+    """
+
+    def __init__(self, path, limits):
+        self._path, self._limits = path, limits
+        self.folders, self.files, self.misplaced, stamps = [], {}, [], []
+        for entry in _entries(path):
+            (self.folders if entry.is_dir() else self.misplaced).append(entry.name)
+        for folder in self.folders:
+            for entry in _entries(path / folder):
+                name = f"{folder}/{entry.name}"
+                if not entry.is_file():
+                    self.misplaced.append(name)
+                    continue
+                self.files[name] = entry.stat().st_size
+                stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
+            if len(stamps) > limits.files:
+                raise DataError(f"{path} holds more than {limits.files:,} files. Is it the right folder?")
+        self.misplaced.sort()
+        self.source = {"kind": "folder", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+
+    def read(self, name):
+        """The bytes of one file.
+
+        Raises:
+            DamagedFile: if it cannot be read or is larger than the limit.
+        """
+        if self.files[name] > self._limits.file_bytes:
+            raise DamagedFile(name, f"has {self.files[name]:,} bytes; at most {self._limits.file_bytes:,} are allowed")
+        try:
+            with open(self._path / name, "rb") as file:
+                # Not the limit: Python takes as much memory as it is asked to read.
+                return file.read(self.files[name])
+        except OSError as error:
+            raise DamagedFile(name, f"cannot be read ({error.strerror})") from error
+
+
+class ZipTree:
+    """The members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+
+    Raises:
+        DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
+            (absolute, "..", links), a name listed twice, or declared sizes beyond the limits.
+    """
+
+    def __init__(self, path, inside, limits):
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+            raise DataError(f"Expected a folder or a zip file. {path} is no intact zip: {error}.") from error
+        members = self._zip.infolist()
+        check_members(path, members, limits)
+        base = next((f"{part}/" for part in inside if any(m.filename.startswith(f"{part}/") for m in members)), "")
+        self._members = {m.filename[len(base) :]: m for m in members if m.filename.startswith(base)}
+        names = sorted(name for name in self._members if name and not _is_litter(name))
+        self.folders = sorted({name.split("/")[0] for name in names if "/" in name})
+        self.files = {n: self._members[n].file_size for n in names if n.count("/") == 1 and not n.endswith("/")}
+        self.misplaced = [name for name in names if name not in self.files and name.rstrip("/") not in self.folders]
+        stamps = [path.stat().st_size, *sorted((m.filename, m.file_size, m.CRC) for m in members)]
+        self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+
+    def read(self, name):
+        """The bytes of one member, never more than it declares.
+
+        Raises:
+            DamagedFile: if it is cut short or fails its checksum.
+        """
+        try:
+            with self._zip.open(self._members[name]) as member:
+                return member.read(self.files[name] + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise DamagedFile(name, f"cannot be unpacked ({error})") from error
+
+
+def _entries(folder):
+    with os.scandir(folder) as found:
+        return sorted((entry for entry in found if not _is_litter(entry.name)), key=lambda entry: entry.name)
+
+
+def _is_litter(name):
+    parts = name.rstrip("/").split("/")
+    return parts[-1] in _LITTER or parts[-1].startswith("._") or "__MACOSX" in parts
+
+
+def _fingerprint(stamps):
+    return hashlib.sha256("\n".join(map(repr, stamps)).encode("utf-8", "backslashreplace")).hexdigest()

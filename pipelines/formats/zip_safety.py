@@ -1,0 +1,55 @@
+"""What a zip's directory may say before a byte of any member is unpacked."""
+
+import stat
+import zipfile
+
+from keras_dhnn.errors import DataError
+
+_ENCRYPTED = 0x1
+
+
+def check_members(path, members, limits):
+    """Refuses a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
+
+    Args:
+        path: the zip, for the message.
+        members: all its `zipfile.ZipInfo`.
+        limits: `archives.Limits`.
+
+    Raises:
+        DataError: naming the first member at fault.
+    """
+    refused = f"{path} is not safe to read, and nothing of it was unpacked:"
+    if len(members) > limits.files:
+        raise DataError(f"{refused} it lists {len(members):,} members, where at most {limits.files:,} are allowed.")
+    seen = set()
+    for member in members:
+        reason = "is listed twice" if member.filename in seen else _danger(member, limits)
+        if reason:
+            raise DataError(f"{refused} its member {member.filename!r} {reason}.")
+        seen.add(member.filename)
+    total = sum(member.file_size for member in members)
+    if total > limits.total_bytes:
+        raise DataError(f"{refused} its members declare {_excess(total, limits.total_bytes)}.")
+
+
+def _danger(member, limits):
+    name = member.filename
+    if name.startswith("/") or "\\" in name or name[1:2] == ":":
+        return "is an absolute path, or one with a drive letter or backslashes"
+    if ".." in name.split("/"):
+        return "points outside of the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a symbolic link"
+    if member.flag_bits & _ENCRYPTED:
+        return "is encrypted; unpack it yourself and give the folder"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Other methods cannot be unpacked within a bound on memory.
+        return "is compressed otherwise than by deflate; unpack it yourself and give the folder"
+    if member.file_size > limits.file_bytes:
+        return f"declares {_excess(member.file_size, limits.file_bytes)}"
+    return None
+
+
+def _excess(size, limit):
+    return f"{size:,} bytes, where at most {limit:,} are allowed"

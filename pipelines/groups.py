@@ -1,0 +1,58 @@
+"""Which images must stay on one side of a split, as a file that `fit --set data.groups=FILE` takes."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from keras_dhnn.errors import DataError
+
+
+def merge_groups(one, other):
+    """Groups `(n,)` int64 of what either of two groupings `(n,)` keeps together, directly or through others."""
+    _, one = np.unique(one, return_inverse=True)
+    _, other = np.unique(other, return_inverse=True)
+    count = one.max() + other.max() + 2  # a node for each group of both; an image connects its two
+    links = coo_array((np.ones(len(one), bool), (one, one.max() + 1 + other)), shape=(count, count))
+    return connected_components(links, directed=False)[1][one].astype(np.int64)
+
+
+def save_groups(path, groups, info):
+    """Writes groups `(n,)` of the images of a data set to a file (.npz, no pickle), whole or not at all.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            np.savez_compressed(file, groups=groups, checksum=info.checksum)
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error
+
+
+def load_groups(path, info):
+    """The groups `(n,)` int64 that `save_groups` wrote.
+
+    Raises:
+        DataError: if there is no such file, or it is of other images.
+    """
+    remedy = f"Write it: keras-dhnn audit {info.directory} --write-groups {path}"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            groups, checksum = file["groups"], str(file["checksum"])
+    except FileNotFoundError as error:
+        raise DataError(f"There are no groups at {path}. {remedy}") from error
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no file of groups ({error}). {remedy}") from error
+    if checksum != info.checksum or groups.shape != (info.count,):
+        raise DataError(
+            f"The groups in {path} are of other images than those in {info.directory} (checksum {checksum[:12]} there, "
+            f"{info.checksum[:12]} here). {remedy}"
+        )
+    return groups

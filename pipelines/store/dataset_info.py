@@ -1,0 +1,209 @@
+"""What a prepared data set says of itself: `info.json` and `items.npz`. Reads without TensorFlow."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.example import ImageSpec
+
+FORMAT_VERSION = 1
+INFO_FILE = "info.json"
+ITEMS_FILE = "items.npz"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a data set: its name, size, content, and how many items it holds."""
+
+    file: str
+    count: int
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path, count):
+        """Describes a file on disk."""
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        return cls(path.name, count, path.stat().st_size, digest.hexdigest())
+
+    def damage(self, directory, *, content):
+        """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
+        path = directory / self.file
+        if not path.is_file():
+            return f"{self.file} is missing"
+        if path.stat().st_size != self.bytes:
+            return f"{self.file} has {path.stat().st_size:,} bytes instead of {self.bytes:,}"
+        return f"{self.file} has changed" if content and StoredFile.of(path, self.count) != self else None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A prepared data set.
+
+    Attributes:
+        directory: its folder.
+        name: such as "ucmd".
+        classes: class names; a label is a position here.
+        images: {source: ImageSpec}, such as {"image": 256 x 256 x 3 uint8}.
+        count: number of items.
+        class_counts: items of each class, in the order of `classes`.
+        shards: the TFRecord files, as StoredFile.
+        items_file: `items.npz`, as StoredFile.
+        checksum: sha256 over ids, labels and pixels in the order of items; the same whether the source was a
+            folder or a zip, and however many shards there are.
+        source: where it came from (`kind`, `path`, `fingerprint`).
+        synthetic: whether the images are made up.
+        skipped: (name, reason) of each file of the source that was left out.
+        package_version: the version of keras-dhnn that wrote it.
+        items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
+    """
+
+    directory: Path
+    name: str
+    classes: tuple
+    images: dict
+    count: int
+    class_counts: tuple
+    shards: tuple
+    items_file: StoredFile
+    checksum: str
+    source: dict
+    synthetic: bool
+    skipped: tuple
+    package_version: str
+    items_per_record: int = 1
+
+    @classmethod
+    def load(cls, directory):
+        """Reads the data set in a folder and checks that its files are all there, by size.
+
+        Raises:
+            DataError: if there is none, or it is unfinished, damaged, or of another format version.
+        """
+        directory = Path(directory)
+        remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
+        if not (directory / INFO_FILE).is_file():
+            raise DataError(f"No prepared data set in {directory}. {remedy}")
+        try:
+            values = json.loads((directory / INFO_FILE).read_text(encoding="utf-8"))
+            version = values.pop("format_version")
+            info = cls._from_json(directory, values) if version == FORMAT_VERSION else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{directory / INFO_FILE} is damaged ({error!r}). {remedy}") from error
+        if info is None:
+            raise DataError(
+                f"{directory} was written in format {version}, where {FORMAT_VERSION} is expected: another version of "
+                f"keras-dhnn made it. {remedy}"
+            )
+        info._check(content=False, remedy=remedy)
+        return info
+
+    @classmethod
+    def _from_json(cls, directory, values):
+        values["images"] = {source: ImageSpec(**spec) for source, spec in values["images"].items()}
+        values["shards"] = tuple(StoredFile(**shard) for shard in values["shards"])
+        values["items_file"] = StoredFile(**values["items_file"])
+        values["skipped"] = tuple(map(tuple, values["skipped"]))
+        values["classes"], values["class_counts"] = tuple(values["classes"]), tuple(values["class_counts"])
+        return cls(directory=directory, **values)
+
+    def save(self):
+        """Writes `info.json`, the last file of a data set."""
+        values = dataclasses.asdict(self)
+        del values["directory"]
+        text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
+        (self.directory / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+
+    def verify(self):
+        """Reads every file and compares its checksum.
+
+        Raises:
+            DataError: naming the first file that is missing or differs.
+        """
+        self._check(content=True, remedy="Prepare the data set again, with --force.")
+
+    def _check(self, *, content, remedy):
+        for file in (self.items_file, *self.shards):
+            damage = file.damage(self.directory, content=content)
+            if damage:
+                raise DataError(f"The data set in {self.directory} is damaged: {damage}. {remedy}")
+
+    @property
+    def sources(self):
+        """Names of the sources, sorted."""
+        return tuple(sorted(self.images))
+
+    @property
+    def layout(self):
+        """What kind of archive it was read from, such as "folder"; None of those that are known by name."""
+        return self.source.get("layout")
+
+    @property
+    def scaling(self):
+        """{source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as uint8."""
+        return self.source.get("scaling")
+
+    @property
+    def rgb_bands(self):
+        """Numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
+        return self.rgb_bands_of(self.sources[0])
+
+    def rgb_bands_of(self, source):
+        """The same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
+        bands = self.source.get("rgb_bands")
+        return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
+
+    @property
+    def nbytes(self):
+        """Bytes that all images take in memory, as stored."""
+        return self.count * sum(spec.nbytes for spec in self.images.values())
+
+    @property
+    def labels(self):
+        """(count,) int32: class of each item."""
+        return self._items["labels"]
+
+    @property
+    def ids(self):
+        """(count,) str: name of each item in its archive."""
+        return self._items["ids"]
+
+    @property
+    def places(self):
+        """(count, 3) int64: shard number, first byte and length in bytes of each item's record."""
+        return self._items["places"]
+
+    @property
+    def pixels(self):
+        """(count, sources) int64: the first byte of each item's images in its shard, where records are blocks."""
+        return self._items["pixels"]
+
+    @property
+    def true_labels(self):
+        """(count,) int32: class of each item to score by. It is `labels`, but where those are known to be noisy."""
+        return self._items["true_labels"]
+
+    @functools.cached_property
+    def _items(self):
+        names = ("labels", "ids", "places", "pixels")[: 3 if self.items_per_record == 1 else 4]
+        try:
+            with np.load(self.directory / ITEMS_FILE, allow_pickle=False) as file:
+                items = {name: file[name] for name in names}
+                items["true_labels"] = file["true_labels"] if "true_labels" in file else items["labels"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{self.directory / ITEMS_FILE} is damaged ({error}). Prepare the data set again."
+            ) from error
+        for array in items.values():
+            array.flags.writeable = False
+        return items

@@ -1,0 +1,150 @@
+"""An archive to a prepared data set: all of it or nothing, and only once."""
+
+import fnmatch
+import itertools
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import keras_dhnn
+from keras_dhnn.errors import DataError
+from keras_dhnn.files import atomic_folder
+from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
+
+# A prepared data set. A folder with anything else is never replaced.
+OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+_SHARD_BYTES = 128 << 20
+
+
+class Prepared(NamedTuple):
+    """The data set, and whether it was written just now (False: it was there already, from the same source)."""
+
+    info: DatasetInfo
+    fresh: bool
+
+
+def prepare(archive, directory, *, synthetic=False, force=False, shards=None, seed=0, progress=None):
+    """Writes an archive as a prepared data set into `directory`, whose last part is the data set's name.
+
+    It is written beside its place in a hidden folder, which is moved there when everything is on disk. A killed run
+    leaves only that hidden folder; the next one removes it and starts afresh.
+
+    Args:
+        archive: Archive, from a reader such as `ucmd.open_archive`.
+        directory: the data set's folder, such as data/ucmd.
+        synthetic: whether the archive is a twin with made-up images.
+        force: write it even if it is there, from this or another source.
+        shards: number of TFRecord files; by default 8, or as many as keep them near 128 MiB.
+        seed: of the order of records in the shards.
+        progress: called as `progress(done, total)` after each item.
+
+    Returns:
+        Prepared
+
+    Raises:
+        DataError: if the source is damaged, the folder holds something else, another process is preparing it, or
+            it cannot be written (disk full, read-only).
+    """
+    name, place = Path(directory).name, Path(directory).resolve()
+    info = find_prepared(directory, archive.source, force=force)
+    if info:
+        return Prepared(info, fresh=False)
+    try:
+        with atomic_folder(place) as workspace:
+            _write(archive, workspace, name, synthetic, shards, seed, progress)
+    except OSError as error:
+        raise DataError(
+            f"Cannot write {directory}: {error.strerror or error}. What was written of it is removed. Free space or "
+            "choose another folder by --data, then run the same command again."
+        ) from error
+    return Prepared(DatasetInfo.load(directory), fresh=True)
+
+
+def find_prepared(directory, source, *, force=False):
+    """The finished data set in `directory`, if it was made from `source`; None if it has to be written.
+
+    One that is unfinished, damaged or of another format version has to be written anew.
+
+    Args:
+        directory: the data set's folder.
+        source: an Archive's `source`.
+        force: as if it had to be written in any case.
+
+    Raises:
+        DataError: if the folder must not be replaced: it holds other files, or (without `force`) a finished data
+            set from another source.
+    """
+    directory = Path(directory)
+    if not directory.exists():
+        return None
+    found = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else [directory.name]
+    foreign = [name for name in found if not any(fnmatch.fnmatch(name, ours) for ours in OUR_FILES)]
+    if foreign:
+        raise DataError(
+            f"{directory} will not be replaced: it holds what is no part of a prepared data set: "
+            f"{', '.join(foreign[:5])}. Move that elsewhere, or choose another folder by --data."
+        )
+    if force:
+        return None
+    try:
+        info = DatasetInfo.load(directory)
+    except DataError:
+        return None
+    if info.source["fingerprint"] == source["fingerprint"]:
+        return info
+    raise DataError(
+        f"{directory} holds a data set from another source, or the source has changed since: {info.source['kind']} "
+        f"{info.source['path']}. Received: {source['kind']} {source['path']}. Replace it by --force, or choose another "
+        "folder by --data."
+    )
+
+
+def _write(archive, workspace, name, synthetic, shards, seed, progress):
+    skipped = []
+    fields = _write_records(
+        archive,
+        skipped,
+        workspace,
+        classes=archive.classes,
+        seed=seed,
+        progress=progress and (lambda done: progress(done, archive.count)),
+        **({"shards": shards} if shards else {}),
+    )
+    info = DatasetInfo(
+        directory=workspace,
+        name=name,
+        classes=archive.classes,
+        source=archive.source,
+        synthetic=synthetic,
+        skipped=tuple(skipped),
+        package_version=keras_dhnn.__version__,
+        **fields,
+    )
+    info.save()
+
+
+def _write_records(archive, skipped, workspace, **how):
+    """Writes the archive's items, in blocks if it gives blocks; returns fields of the DatasetInfo."""
+    # TensorFlow is needed only to write.
+    if archive.blocks:
+        from keras_dhnn.pipelines.store.block_records import write_blocks
+
+        first, blocks = _peek(archive.blocks())
+        nbytes = sum(images[0].nbytes for images in first.images.values()) if first else 0
+        return write_blocks(blocks, workspace, **{"shards": _shard_count(archive.count, nbytes)} | how)
+    from keras_dhnn.pipelines.store.records import write_shards
+
+    first, examples = _peek(archive.read(skipped))
+    nbytes = sum(image.nbytes for image in first.images.values()) if first else 0
+    return write_shards(examples, workspace, **{"shards": _shard_count(archive.count, nbytes)} | how)
+
+
+def _peek(items):
+    """The first of the items, or None, and an iterator over all of them."""
+    first = next(items, None)
+    return first, items if first is None else itertools.chain([first], items)
+
+
+def _shard_count(count, nbytes):
+    """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
+    return min(max(8, math.ceil(count * nbytes / _SHARD_BYTES)), 512)

@@ -1,0 +1,95 @@
+"""Examples to TFRecord shards, in random order."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.pipelines.store.content import Content
+from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, DatasetInfo, StoredFile
+from keras_dhnn.pipelines.store.tf_example import encode_example
+
+__all__ = ["DatasetInfo", "write_shards"]
+
+# TFRecord frames a record by its length and a checksum of that (12 bytes), and a checksum of its content (4 bytes).
+HEADER, FRAME = 12, 16
+
+
+def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=None):
+    """Writes the Examples to `records-<k>-of-<shards>.tfrecord` and `items.npz` in an existing folder.
+
+    Archives come sorted by class, so items are spread over the shards and shuffled inside each. Memory holds one
+    shard at a time, and a few dozen bytes an item.
+
+    Args:
+        examples: Examples, all with the same sources, sizes and types; they get the numbers 0, 1, ... as they come.
+        directory: the folder.
+        classes: class names.
+        shards: number of files.
+        seed: of the random order.
+        progress: called with the number of items read so far.
+
+    Returns:
+        dict of the DatasetInfo fields `images`, `count`, `class_counts`, `shards`, `items_file` and `checksum`.
+
+    Raises:
+        DataError: if there is no example, an id comes twice, or an image or label does not fit the others.
+        OSError: if the disk is full or not writable.
+    """
+    directory, random, content = Path(directory), np.random.default_rng(seed), Content(classes)
+    spools, homes, lengths = [directory / f"spool-{k}" for k in range(shards)], [], []
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(spool, "wb")) for spool in spools]
+        for index, example in enumerate(examples):
+            if index % shards == 0:
+                order = random.permutation(shards)  # so that each shard gets one of every `shards` items
+            record = encode_example(index, example, content.add(example))
+            homes.append(order[index % shards])
+            lengths.append(len(record))
+            files[homes[-1]].write(record)
+            if progress:
+                progress(index + 1)
+    places = np.stack([homes, np.zeros(len(homes)), lengths], axis=1).astype(np.int64)
+    stored = tuple(_write_shard(spool, k, shards, places, random) for k, spool in enumerate(spools))
+    fields = content.fields()
+    np.savez_compressed(directory / ITEMS_FILE, **content.items(), places=places)
+    return fields | {"shards": stored, "items_file": StoredFile.of(directory / ITEMS_FILE, len(lengths))}
+
+
+@contextlib.contextmanager
+def shard_writer(path):
+    """Gives a function that writes one record, bytes, to a new TFRecord file, and returns the place of its first byte.
+
+    Raises:
+        OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
+    """
+    end = 0
+
+    def write(record):
+        nonlocal end
+        writer.write(record)
+        end += len(record) + FRAME
+        return end - len(record) - FRAME + HEADER
+
+    try:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            yield write
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+    if path.stat().st_size != end:
+        raise OSError(f"{path} was written to byte {path.stat().st_size:,} of {end:,}; the disk may be full")
+
+
+def _write_shard(spool, number, shards, places, random):
+    """Moves the records of one spool file into its shard, shuffled, and enters their offsets into `places`."""
+    path = spool.with_name(f"records-{number:05d}-of-{shards:05d}.tfrecord")
+    items = np.flatnonzero(places[:, 0] == number)
+    ends = np.cumsum(places[items, 2])
+    content = spool.read_bytes()
+    spool.unlink()
+    with shard_writer(path) as write:
+        for i in random.permutation(len(items)):
+            length = places[items[i], 2]
+            places[items[i], 1] = write(content[ends[i] - length : ends[i]])
+    return StoredFile.of(path, len(items))

@@ -1,0 +1,36 @@
+"""Images of a prepared data set, one after the other: for looking at them, not for training."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.record_store import open_records
+
+_CHUNK = 64  # images read at a time
+
+
+def read_images(info, numbers, source=None):
+    """Reads stored images, a few at a time.
+
+    Args:
+        info: `DatasetInfo`.
+        numbers: `(n,)` integers, numbers of stored images.
+        source: name of the source; by default the one with the finest pixels.
+
+    Yields:
+        (number, image): in the order given; the image is `(H, W, C)` in the stored type.
+    """
+    records, source = open_records(info, memory_budget=0), source or sources_of(info)[0]
+    for first in range(0, len(numbers), _CHUNK):
+        chunk = numbers[first : first + _CHUNK]
+        yield from zip(chunk, records.gather(tf.constant(chunk))[source].numpy(), strict=True)
+
+
+def colours(image, info, source=None):
+    """The red, green and blue bands of an image with three bands or more; others as they are; `source` as above."""
+    return in_colour(image, info.rgb_bands_of(source or sources_of(info)[0]))
+
+
+def in_colour(image, bands):
+    """The bands of these numbers, from 1, of an image with three bands or more; others as they are."""
+    return image[..., np.subtract(bands, 1)] if image.shape[-1] >= 3 else image

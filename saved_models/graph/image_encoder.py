@@ -1,0 +1,77 @@
+"""The images of one source to packed hash codes, in a graph."""
+
+import tensorflow as tf
+
+from keras_dhnn.saved_models.graph.decoding import decode_files, decodes, to_size
+
+_BIT_VALUES = [128, 64, 32, 16, 8, 4, 2, 1]
+
+
+class ImageEncoder(tf.Module):
+    """Pixels or image files of any size to codes: decoding, resizing and network in one graph.
+
+    Args:
+        network: function from `(B, h, w, C)` float32 images to `(B, l)` hash outputs.
+        variables: list of the variables that it uses.
+        spec: height, width, channels and dtype of the data set's images, as attributes (`ImageSpec`).
+        resize: function from `(B, height, width, C)` images to those that the network takes.
+
+    Attributes:
+        encode: tf.function from `images` (B, H, W, C) float32, in the stored units, to `(B, l / 8)` uint8.
+        encode_uint8: the same of uint8; only where images are stored so.
+        encode_bytes: the same of `image_bytes` (B,), image files; only where these may be PNG or JPEG.
+    """
+
+    def __init__(self, network, variables, spec, resize, name=None):
+        super().__init__(name=name)
+        self.weights = list(variables)
+        shape = (None, None, None, spec.channels)
+
+        def codes(images):
+            return pack_bits(network(resize(images)))
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
+        def encode(images):
+            return codes(_to_stored_size(images, spec))
+
+        self.encode = encode
+        if spec.dtype == "uint8":
+
+            @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "images")])
+            def encode_uint8(images):
+                return codes(to_size(images, spec.height, spec.width))
+
+            self.encode_uint8 = encode_uint8
+        if decodes(spec.channels, spec.dtype):
+
+            @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
+            def encode_bytes(image_bytes):
+                return codes(decode_files(image_bytes, *spec.shape, spec.dtype))
+
+            self.encode_bytes = encode_bytes
+
+
+def pack_bits(outputs):
+    """Packed codes of hash outputs, as `codes.pack`.
+
+    Args:
+        outputs: `(B, l)` real, l a multiple of 8 that is known when the graph is made.
+
+    Returns:
+        `(B, l / 8)` uint8.
+    """
+    bits = tf.cast(outputs >= 0, tf.int32)
+    octets = tf.reshape(bits, (-1, outputs.shape[1] // 8, 8))
+    return tf.cast(tf.reduce_sum(octets * _BIT_VALUES, axis=2), tf.uint8)
+
+
+def _to_stored_size(images, spec):
+    """float32 images as they are if they have the stored size, else resized in the stored type."""
+    dtype = tf.as_dtype(spec.dtype)
+    fits = tf.reduce_all(tf.shape(images)[1:3] == [spec.height, spec.width])
+
+    def resized():
+        whole = images if dtype.is_floating else tf.clip_by_value(tf.round(images), float(dtype.min), float(dtype.max))
+        return tf.cast(to_size(tf.cast(whole, dtype), spec.height, spec.width), tf.float32)
+
+    return tf.ensure_shape(tf.cond(fits, lambda: images, resized), (None, *spec.shape))

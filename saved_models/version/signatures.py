@@ -1,0 +1,86 @@
+"""The functions that an export offers to TensorFlow Serving, by their names."""
+
+import itertools
+
+import tensorflow as tf
+
+from keras_dhnn.saved_models.version.signature_names import IN_CLASS, images_signature, join, search_stem
+
+# What a gRPC client gets that sends no k; REST clients must send every input.
+DEFAULT_K = 10
+_KINDS = ("", "uint8", "bytes")
+
+
+def make_signatures(encoders, searchers):
+    """All signatures of an export.
+
+    With one source: `serving_default` (float32 images), `search_uint8`, `search_bytes` (PNG or JPEG files),
+    `search_codes`, `encode`, `encode_uint8` and `encode_bytes`. With several: `FROM_to_TO`, `FROM_to_TO_uint8`,
+    `FROM_to_TO_bytes` for each pair, `search_TO_codes`, `encode_FROM`, ...; `serving_default` is the first pair. For
+    items of one class: `search_in_class`, `search_in_class_uint8`, ..., `FROM_to_TO_in_class`, ...
+
+    Args:
+        encoders: `{source: ImageEncoder}`, or what loading one gives.
+        searchers: `{source: Searcher}`.
+
+    Returns:
+        `{name: tf.function}`. Searching ones take `k` beside their input, those for one class also `class_name`, see
+        `Searcher.search`, and return also the queries' `codes`; encoding ones return `codes` alone.
+    """
+    made = {}
+    alone = len(encoders) == len(searchers) == 1
+    for source, encoder in encoders.items():
+        for kind in _KINDS:
+            encode = getattr(encoder, join("encode", kind), None)
+            if encode is None:
+                continue
+            made[join("encode", "" if alone else source, kind)] = _encoding(encode)
+            for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
+                stem = search_stem(source, target, alone, in_class)
+                name = join(stem, kind) if kind else images_signature(stem)
+                made[name] = _searching(_spec(encode), encode, searcher, in_class)
+    for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
+        name = join("search", "" if alone else target, IN_CLASS if in_class else "", "codes")
+        spec = tf.TensorSpec((None, searcher.retrieval.bits // 8), tf.uint8, "codes")
+        made[name] = _searching(spec, tf.identity, searcher, in_class)
+    if not alone:
+        encode, searcher = next(iter(encoders.values())).encode, next(iter(searchers.values()))
+        made["serving_default"] = _searching(_spec(encode), encode, searcher, False)
+    return made
+
+
+def _spec(encode):
+    """The one input of an encoding function, made here or loaded."""
+    loaded = getattr(encode, "concrete_functions", None)
+    concrete = loaded[0] if loaded else encode.get_concrete_function()
+    return concrete.structured_input_signature[0][0]
+
+
+def _encoding(encode):
+    spec = _spec(encode)
+
+    @tf.function(input_signature=[spec])
+    def function(x):
+        return {"codes": encode(x)}
+
+    return function
+
+
+def _searching(spec, encode, searcher, in_class):
+    default, any_class = tf.constant(DEFAULT_K), tf.constant("")
+    # Any rank: REST's row form makes one k an instance, the columnar form what the client writes.
+    k_spec, class_spec = tf.TensorSpec(None, tf.int32, "k"), tf.TensorSpec(None, tf.string, "class_name")
+
+    def search(x, k, class_name=None):
+        codes = encode(x)
+        return {"codes": codes, **searcher.search(codes, k, class_name)}
+
+    @tf.function(input_signature=[spec, k_spec])
+    def function(x, k=default):
+        return search(x, k)
+
+    @tf.function(input_signature=[spec, k_spec, class_spec])
+    def function_in_class(x, k=default, class_name=any_class):
+        return search(x, k, class_name)
+
+    return function_in_class if in_class else function

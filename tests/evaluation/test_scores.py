@@ -1,0 +1,111 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_dhnn.evaluation.scores import evaluate, evaluate_all, expected_map
+from keras_dhnn.pipelines.splits import Split
+
+INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"))
+
+
+def split(queries, database):
+    return Split("paper", 0, 1, np.array(queries), np.array(database), np.array([], np.int64))
+
+
+def test_scores_of_a_toy_ranking_by_hand():
+    """Query 0 (class 0) finds, by distance: class 0, class 1, class 0. AP = (1/1 + 2/3) / 2 = 5/6."""
+    outputs = np.ones((4, 8))
+    outputs[1, :1] = -1
+    outputs[2, :2] = -1
+    outputs[3, :3] = -1
+    labels = np.array([0, 0, 1, 0])
+    metrics = evaluate({"image": outputs}, labels, split([0], [1, 2, 3]), INFO, seed=7).metrics
+    assert metrics["map"] == pytest.approx(dict.fromkeys(("expected", "stable", "pessimistic", "optimistic"), 5 / 6))
+    assert metrics["map_per_class"] == pytest.approx({"beach": 5 / 6})
+    assert metrics["precision_at"]["10"] == pytest.approx(2 / 3)
+    assert metrics["best_precision_at"]["10"] == pytest.approx(2 / 3)
+    assert metrics["precision_within_radius_2"] == pytest.approx(1 / 2)
+    assert metrics["distinct_codes"] == 3
+    health = metrics["code_health"]
+    assert health["code_entropy"] == pytest.approx(np.log2(3))
+    assert [health[n] for n in ("dead_bits", "quantization_gap", "distance_within", "distance_between")] == [6, 0, 2, 1]
+    assert expected_map({"image": outputs}, labels, split([0], [1, 2, 3])) == pytest.approx(5 / 6)
+
+
+def test_best_precision_is_that_of_all_relevant_ones_first():
+    """Query 0 has 13 relevant in the database of 120, query 1 has 107: (10 + 10) / 20, (13 + 50) / 100, 113 / 200."""
+    labels = np.array([0, 1] + 13 * [0] + 107 * [1])
+    outputs = np.where(labels[:, None], -1.0, 1.0) * np.ones(8)
+    metrics = evaluate({"image": outputs}, labels, split([0, 1], np.arange(2, 122)), INFO, seed=0).metrics
+    assert metrics["best_precision_at"] == pytest.approx({"10": 1, "50": 0.63, "100": 0.565})
+    assert metrics["precision_at"] == pytest.approx(metrics["best_precision_at"])
+
+
+def test_every_score_carries_its_protocol():
+    random = np.random.default_rng(0)
+    chosen = split([0, 5], [1, 2, 3, 4])
+    metrics = evaluate({"image": random.normal(size=(6, 16))}, np.arange(6) % 2, chosen, INFO, seed=7).metrics
+    expected = {
+        "data": "toy",
+        "checksum": "abc",
+        "synthetic": True,
+        "protocol": "paper",
+        "split": chosen.hash,
+        "queries": 2,
+        "database": 4,
+        "bits": 16,
+        "seed": 7,
+        "cut_off": None,
+        "exclude_self": False,
+    }
+    assert expected.items() <= metrics.items()
+
+
+def test_queries_without_anything_relevant_are_reported_and_count_zero():
+    metrics = evaluate({"image": np.ones((3, 8))}, np.array([1, 0, 0]), split([0], [1, 2]), INFO, seed=0).metrics
+    assert metrics["queries_without_relevant"] == 1
+    assert metrics["map"]["expected"] == 0
+
+
+DUAL = {
+    "pan": np.array([[1.0] * 8, [-1.0] * 8, [1.0] * 8, [-1.0] * 8]),
+    "mul": np.array([[1.0] * 8, [1.0] * 8, [-1.0] * 8, [1.0] * 8]),
+}
+
+
+def test_tasks_across_sources_by_hand():
+    """Item 0 (class 0) searches items 1 to 3 (classes 0, 1, 1), a sample on one side in both sources.
+
+    pan->mul: its code +; found at distance 0 are items 1 and 3, one of them relevant: AP = (1 + 1/2) / 2.
+    mul->pan: its code +; item 2 is at distance 0, items 1 and 3 at 8: item 1 has rank 2 or 3, AP = (1/2 + 1/3) / 2.
+    """
+    labels, chosen = np.array([0, 0, 1, 1]), split([0], [1, 2, 3])
+    evaluations, metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)
+    scores = {name: task["map"]["expected"] for name, task in metrics["tasks"].items()}
+    assert [evaluation.task for evaluation in evaluations] == [
+        ("pan", "mul"),
+        ("mul", "pan"),
+        ("pan", "pan"),
+        ("mul", "mul"),
+    ]
+    assert scores == pytest.approx({"pan->mul": 3 / 4, "mul->pan": 5 / 12, "pan->pan": 5 / 12, "mul->mul": 3 / 4})
+    assert metrics["map"]["expected"] == pytest.approx((3 / 4 + 5 / 12) / 2)
+    assert metrics["map_per_class"] == {"beach": pytest.approx((3 / 4 + 5 / 12) / 2)}
+    assert expected_map(DUAL, labels, chosen) == pytest.approx((3 / 4 + 5 / 12) / 2)
+    assert (metrics["bits"], metrics["queries"], metrics["distinct_codes"]) == (8, 1, 2)
+    assert "split" not in metrics["tasks"]["pan->mul"]
+    # In both databases item 2, of class 1, differs in all bits from items 1 and 3, of classes 0 and 1.
+    assert (metrics["code_health"]["distance_within"], metrics["code_health"]["distance_between"]) == (8, 4)
+
+
+def test_of_one_source_all_is_its_evaluation():
+    (evaluation,), metrics = evaluate_all({"image": DUAL["pan"]}, np.array([0, 0, 1, 1]), split([0], [1]), INFO, seed=0)
+    assert metrics == evaluation.metrics
+    assert "tasks" not in metrics
+
+
+def test_what_one_source_lacks_the_mean_of_two_lacks():
+    labels, chosen = np.array([0, 0, 1, 2]), split([0], [1, 2, 3])
+    metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)[1]
+    assert metrics["code_health"]["distance_within"] is None

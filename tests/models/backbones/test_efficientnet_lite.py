@@ -1,0 +1,40 @@
+"""The port itself is tested on photographs, in test_pretrained.py."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
+
+TINY = {"input_shape": (32, 32, 3), "stem": 8, "stages": ((1, 3, 1, 1, 8), (2, 3, 2, 6, 16)), "head": 24}
+
+
+def images():
+    return np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+
+
+def test_features_are_means_of_the_named_levels_in_order():
+    model = EfficientNetLite0(**TINY, pooled=("stage2", "head"))
+    levels = tf.keras.Model(model.input, [model.get_layer("stage2").output, model.get_layer("head_relu").output])
+    expected = np.concatenate([level.numpy().mean(axis=(1, 2)) for level in levels(images())], axis=1)
+    np.testing.assert_allclose(model(images()), expected, rtol=1e-5)
+    assert model.output_shape == (None, 16 + 24)
+
+
+def test_standard_network_has_the_published_size():
+    """4,652,008 parameters with the classifier of 1,000 x 1,281 (EfficientNet-Lite0 as published: 4.7 M)."""
+    model = EfficientNetLite0()
+    counted = sum(int(tf.size(weights)) for weights in model.trainable_weights)
+    assert counted + 1000 * 1281 == 4_652_008
+
+
+def test_strides_halve_five_times():
+    model = EfficientNetLite0()
+    sides = [model.get_layer(f"stage{number}").output_shape[1] for number in range(1, 8)]
+    assert sides == [112, 56, 28, 14, 14, 7, 7]
+
+
+def test_config_round_trip():
+    model = EfficientNetLite0(**TINY, pooled=("stage1", "stage2"))
+    copy = EfficientNetLite0.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy(images()), model(images()))

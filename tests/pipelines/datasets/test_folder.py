@@ -1,0 +1,284 @@
+import dataclasses
+import tracemalloc
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.datasets import folder
+from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.folder_listing import list_collection
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.prepare import prepare
+from tests.fakes import zip_folder
+
+CLASSES = ("forêt dense", "urban area", "野原")
+
+
+def write_image(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig" if image.ndim == 3 else None)
+    else:
+        Image.fromarray(image).save(path)
+
+
+def write_collection(root, classes=CLASSES, per_class=3, shape=(20, 24, 3), dtype="uint8", suffix=".png", seed=0):
+    """`root/<class>/image <n>.<suffix>`, random pixels."""
+    random = np.random.default_rng(seed)
+    for name in classes:
+        for number in range(per_class):
+            image = random.integers(0, 250 if dtype == "uint8" else 9000, shape).astype(dtype)
+            write_image(root / name / f"image {number}{suffix}", image)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_collection(tmp_path / "root")
+
+
+def read(archive):
+    return {example.id: example for example in archive.read([])}
+
+
+def test_a_folder_is_a_class_and_names_may_hold_any_letter(root, tmp_path):
+    archive = folder.open_archive(root)
+    assert archive.classes == CLASSES
+    assert archive.count == 9
+    found = read(archive)
+    assert list(found) == [f"{name}/image {number}.png" for name in CLASSES for number in range(3)]
+    assert [example.label for example in found.values()] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    info = prepare(archive, tmp_path / "data" / "mine").info
+    assert info == DatasetInfo.load(tmp_path / "data" / "mine")
+    assert info.classes == CLASSES
+    assert info.ids.tolist() == list(found)
+    assert (info.layout, info.scaling, info.rgb_bands) == ("folder", None, (1, 2, 3))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp", ".tif", ".TIFF"])
+def test_suffixes_in_any_case(tmp_path, suffix):
+    assert len(read(folder.open_archive(write_collection(tmp_path, suffix=suffix)))) == 9
+
+
+def test_zip_gives_the_same_as_folder(root, tmp_path):
+    packed = folder.open_archive(zip_folder(root, tmp_path / "x.zip"))
+    for one, other in zip(read(folder.open_archive(root)).values(), read(packed).values(), strict=True):
+        assert (one.id, one.label) == (other.id, other.label)
+        np.testing.assert_array_equal(one.images["image"], other.images["image"])
+
+
+@pytest.mark.parametrize("pack", [False, True], ids=["folder", "zip"])
+def test_folders_around_the_collection_are_looked_through(tmp_path, pack):
+    write_collection(tmp_path / "root" / "Collection-1.0" / "images")
+    (tmp_path / "root" / "readme.txt").write_text("x")
+    source = zip_folder(tmp_path / "root", tmp_path / "x.zip") if pack else tmp_path / "root"
+    assert folder.open_archive(source).classes == CLASSES
+
+
+def test_default_size_is_the_median_side_up_to_256(root, tmp_path):
+    assert {e.images["image"].shape for e in read(folder.open_archive(root)).values()} == {(22, 22, 3)}
+    large = write_collection(tmp_path / "large", shape=(300, 270, 3))
+    assert next(iter(read(folder.open_archive(large)).values())).images["image"].shape == (256, 256, 3)
+    archive = folder.open_archive(root, image_size=16)
+    assert next(iter(read(archive).values())).images["image"].shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("size", [4, 5000, 3.5])
+def test_impossible_sizes_are_rejected(root, size):
+    with pytest.raises(DataError, match="image size from 8 to 4096"):
+        folder.open_archive(root, image_size=size)
+
+
+def test_sentinel_2_patches_just_work(tmp_path):
+    write_collection(tmp_path / "root", shape=(64, 64, 13), dtype="uint16", suffix=".tif")
+    archive = folder.open_archive(tmp_path / "root")
+    stored = tifffile.imread(tmp_path / "root" / "urban area" / "image 1.tif")
+    np.testing.assert_array_equal(read(archive)["urban area/image 1.tif"].images["image"], stored)
+    info = prepare(archive, tmp_path / "data" / "s2").info
+    assert str(info.images["image"]) == "64 x 64 x 13 uint16"
+    assert info.rgb_bands == (4, 3, 2)
+    # Drawn evenly from 0 to 8,999: the 1st and 99th percentile are known.
+    np.testing.assert_allclose(info.scaling["image"]["low"], 90, atol=60)
+    np.testing.assert_allclose(info.scaling["image"]["high"], 8910, atol=60)
+    notes = "\n".join(info.source["notes"])
+    assert "band 13: " in notes
+    assert "Bands [4, 3, 2] are taken as red, green and blue; change it by --rgb-bands." in notes
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+@pytest.mark.parametrize("bands", [1, 2, 5, 16])
+def test_bands_and_types(tmp_path, dtype, bands):
+    write_collection(tmp_path, shape=(16, 16, bands) if bands > 1 else (16, 16), dtype=dtype, suffix=".tif")
+    archive = folder.open_archive(tmp_path)
+    image = next(iter(read(archive).values())).images["image"]
+    assert image.shape == (16, 16, bands)
+    assert image.dtype == dtype
+    assert len(archive.source["scaling"]["image"]["low"]) == bands
+    assert archive.source["rgb_bands"] == ([1, 2, 3] if bands > 2 else None)
+
+
+def test_scaling_is_robust_to_what_holds_nothing(tmp_path):
+    write_collection(tmp_path, shape=(32, 32, 2), dtype="float32", suffix=".tif")
+    clean = folder.open_archive(tmp_path).source["scaling"]["image"]
+    for path in tmp_path.glob("*/*.tif"):
+        image = tifffile.imread(path)
+        image[:3], image[3:6], image[6:9, :, 0] = np.nan, -9999, np.inf
+        write_image(path, image)
+    archive = folder.open_archive(tmp_path)
+    for bound in ("low", "high"):
+        np.testing.assert_allclose(archive.source["scaling"]["image"][bound], clean[bound], atol=120)
+    for example in read(archive).values():
+        assert np.isfinite(example.images["image"]).all()
+        assert example.images["image"].min() >= 0
+
+
+def test_scaling_can_be_given_and_percentiles_chosen(tmp_path):
+    write_collection(tmp_path, dtype="uint16", suffix=".tif")
+    given = folder.open_archive(tmp_path, scale=(0, 10_000)).source["scaling"]
+    assert given == {"image": {"low": [0.0] * 3, "high": [10_000.0] * 3}}
+    wide = folder.open_archive(tmp_path, percentiles=(10, 90)).source["scaling"]["image"]
+    np.testing.assert_allclose(wide["low"] + wide["high"], [900] * 3 + [8100] * 3, atol=250)
+
+
+@pytest.mark.parametrize("bands", [(1, 2), (1, 1, 2), (0, 1, 2), (1, 2, 4)])
+def test_rgb_bands_that_do_not_exist_are_rejected(root, bands):
+    with pytest.raises(DataError, match="three bands, from 1 to 3, as red, green and blue"):
+        folder.open_archive(root, rgb_bands=bands)
+
+
+@pytest.mark.parametrize("changed", [{"image_size": 16}, {"rgb_bands": (3, 2, 1)}, {"scale": (0, 200)}])
+def test_fingerprint_changes_with_how_images_are_read(root, changed):
+    before = folder.open_archive(root).source["fingerprint"]
+    assert folder.open_archive(root).source["fingerprint"] == before
+    assert folder.open_archive(root, **changed).source["fingerprint"] != before
+
+
+# What is wrong with collections.
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(DataError, match=r"No image in .* Expected <class>/<image> \(tif, tiff, png, jpg, jpeg, webp\)"):
+        folder.open_archive(tmp_path)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(DataError, match="Expected a folder or a zip file"):
+        folder.open_archive(tmp_path / "missing")
+
+
+def test_one_class(tmp_path):
+    with pytest.raises(DataError, match="two classes at least. Found: only"):
+        folder.open_archive(write_collection(tmp_path, ["only"]))
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_class_with_less_than_two_images(root, left):
+    for path in sorted((root / "urban area").iterdir())[left:]:
+        path.unlink()
+    with pytest.raises(DataError, match=rf"Class 'urban area' .* at least 2 readable images.* Found {left}"):
+        folder.open_archive(root)
+
+
+def test_image_directly_in_the_root(root):
+    write_image(root / "stray.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"(?s)folder of its class and nowhere else. Found:\n  stray.png\nMove"):
+        folder.open_archive(root)
+    skipped = []
+    assert len(list(folder.open_archive(root, skip_damaged=True).read(skipped))) == 9
+    assert skipped == [("stray.png", "lies elsewhere; expected <class>/<image>")]
+
+
+def test_nested_folders(root):
+    write_image(root / "urban area" / "2019" / "deep.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"Found:\n  urban area/2019\nMove them into the folders of their classes"):
+        folder.open_archive(root)
+    assert len(list(folder.open_archive(root, skip_damaged=True).read([]))) == 9
+
+
+def test_classes_one_folder_deeper(tmp_path):
+    write_collection(tmp_path / "train")
+    write_collection(tmp_path / "test")
+    with pytest.raises(DataError, match=r"Are the classes one folder deeper\? Then give that folder by --source"):
+        folder.open_archive(tmp_path, skip_damaged=True)
+    assert folder.open_archive(tmp_path / "train").classes == CLASSES
+
+
+def test_files_that_are_no_images_are_left_out_and_counted(root):
+    for number in range(3):
+        (root / "urban area" / f"image {number}.png.aux.xml").write_text("x")
+    (root / "readme.txt").write_text("x")
+    (root / ".cache").mkdir()
+    skipped = []
+    archive = folder.open_archive(root)
+    assert len(list(archive.read(skipped))) == 9
+    assert archive.classes == CLASSES
+    assert skipped == [("readme.txt", "is no image by its name"), ("3 files *.xml", "is no image by its name")]
+
+
+def test_name_that_is_not_utf_8(root):
+    try:
+        (root / "urban area" / b"\xff.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    with pytest.raises(DataError, match=r"a name that is not UTF-8: 'urban area/\\udcff.png'"):
+        folder.open_archive(root)
+
+
+def broken(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def grey(path):
+    write_image(path, np.zeros((20, 24), np.uint8))
+
+
+def text(path):
+    path.write_text("no image")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(broken, "cannot be decoded"), (text, "is no image of a known format"), (grey, "has 1 band, not 3, as most")],
+)
+def test_one_bad_image_is_named_or_left_out(root, damage, message):
+    archive = folder.open_archive(root)
+    damage(root / "urban area" / "image 1.png")
+    with pytest.raises(DamagedFile, match=rf"urban area/image 1.png: .*{message}"):
+        list(archive.read([]))
+    skipped = []
+    found = [example.id for example in folder.open_archive(root, skip_damaged=True).read(skipped)]
+    assert len(found) == 8
+    assert [name for name, _ in skipped] == ["urban area/image 1.png"]
+    assert message in skipped[0][1]
+
+
+def test_mixed_types_are_named_before_anything_is_read(root):
+    write_image(root / "urban area" / "deep.tif", np.zeros((20, 24, 3), np.uint16))
+    with pytest.raises(DataError, match=r"(?s)A sample .* 9 of 3 bands, uint8.* 1 of 3 bands, uint16, such as"):
+        folder.open_archive(root)
+    skipped = []
+    assert len(list(folder.open_archive(root, skip_damaged=True).read(skipped))) == 9
+    assert skipped == [("urban area/deep.tif", "has pixels of uint16; expected uint8, as most of the others")]
+
+
+def test_skipping_still_needs_two_images_a_class(root):
+    text(root / "urban area" / "image 1.png")
+    text(root / "urban area" / "image 2.png")
+    with pytest.raises(DataError, match="Class 'urban area' .* Found 1"):
+        list(folder.open_archive(root, skip_damaged=True).read([]))
+
+
+def test_many_images_are_not_held_in_memory(tmp_path):
+    write_collection(tmp_path, per_class=2, shape=(256, 256, 3), suffix=".tif")
+    listing = list_collection(tmp_path, LIMITS, skip_damaged=False)
+    collection = survey_collection(listing)
+    many = dataclasses.replace(collection, listing=listing._replace(images=listing.images * 50))
+    tracemalloc.start()
+    count = sum(1 for _ in folder._examples(tmp_path, many, None))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 300
+    assert peak < 40 * 256 * 256 * 3

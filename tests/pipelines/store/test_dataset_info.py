@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from tests.fakes import make_dataset
+
+
+@pytest.fixture
+def info(tmp_path):
+    return make_dataset(tmp_path / "data" / "ucmd")[0]
+
+
+def change_info(info, **values):
+    path = info.directory / "info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_load_returns_what_was_saved(info):
+    assert DatasetInfo.load(info.directory) == info
+    assert info.name == "ucmd"
+    assert info.sources == ("image",)
+    assert info.count == 20
+    assert info.class_counts == (10, 10)
+    assert info.nbytes == 20 * 8 * 8 * 3
+
+
+def test_labels_and_ids_are_in_item_order_and_read_only(info):
+    np.testing.assert_array_equal(info.labels, [0] * 10 + [1] * 10)
+    assert info.labels.dtype == np.int32
+    assert info.ids[3] == "item003"
+    with pytest.raises(ValueError, match="read-only"):
+        info.labels[0] = 1
+
+
+def test_load_of_nothing_says_what_to_run(tmp_path):
+    with pytest.raises(DataError, match=rf"No prepared data set .* keras-dhnn prepare ucmd --data {tmp_path}"):
+        DatasetInfo.load(tmp_path / "ucmd")
+
+
+def test_load_of_unfinished_says_what_to_run(info):
+    (info.directory / "info.json").unlink()
+    with pytest.raises(DataError, match="No prepared data set .* keras-dhnn prepare ucmd"):
+        DatasetInfo.load(info.directory)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format_version": 1}', '{"format_version": 1, "more": 2}'])
+def test_load_of_damaged_info_says_what_to_run(info, text):
+    (info.directory / "info.json").write_text(text)
+    with pytest.raises(DataError, match=r"info.json is damaged .* keras-dhnn prepare ucmd"):
+        DatasetInfo.load(info.directory)
+
+
+def test_load_of_another_format_version(info):
+    change_info(info, format_version=99, something="new")
+    with pytest.raises(DataError, match="written in format 99, where 1 is expected"):
+        DatasetInfo.load(info.directory)
+
+
+def test_load_names_a_missing_shard(info):
+    (info.directory / info.shards[1].file).unlink()
+    with pytest.raises(DataError, match=f"damaged: {info.shards[1].file} is missing"):
+        DatasetInfo.load(info.directory)
+
+
+def test_load_names_a_truncated_shard(info):
+    path = info.directory / info.shards[1].file
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"damaged: {info.shards[1].file} has [\d,]+ bytes instead of"):
+        DatasetInfo.load(info.directory)
+
+
+def test_verify_names_a_shard_with_one_changed_byte(info):
+    info.verify()
+    path = info.directory / info.shards[2].file
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+    DatasetInfo.load(info.directory)
+    with pytest.raises(DataError, match=f"damaged: {info.shards[2].file} has changed"):
+        info.verify()
+
+
+def test_damaged_items_file_of_the_right_size(info):
+    path = info.directory / "items.npz"
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(DataError, match=r"items.npz is damaged"):
+        _ = DatasetInfo.load(info.directory).labels
+
+
+def test_load_does_not_import_tensorflow(info):
+    code = (
+        "import sys; from keras_dhnn.pipelines.store.dataset_info import DatasetInfo; "
+        f"DatasetInfo.load({str(info.directory)!r}); sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,134 @@
+"""The export in a process that knows nothing of us, against the model in Python."""
+
+import shutil
+import subprocess
+import sys
+import venv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.saved_models.version.exporter import read_signatures
+from keras_dhnn.saved_models.version.warmup import FILE, read_warmup
+from tests.saved_models.serving.elsewhere import answer, assert_same, encoded
+from tests.saved_models.serving.tiny_run import expected
+
+K = 7
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Images of the stored size, and larger ones that are resized first."""
+    random = np.random.default_rng(1)
+    return random.integers(0, 256, (5, 16, 16, 3), np.uint8), random.integers(0, 256, (3, 40, 40, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def requests(exported, run, info, pictures, tmp_path_factory):
+    """A list of (signature, inputs, expected outputs) that takes every signature."""
+    stored, large = pictures
+    k = np.array(K, np.int32)
+    each = np.array([K, 1, 3, K, 200], np.int32)
+    files = np.array([encoded(image, "PNG") for image in stored] + [encoded(image, "JPEG") for image in large], object)
+    read, folder = [], tmp_path_factory.mktemp("files")
+    for number, content in enumerate(files):
+        path = folder / str(number)
+        path.write_bytes(content)
+        read.append(read_image(path, info.images["image"]))
+    read = np.stack(read)
+    truth, of_files = expected(run, info, stored, K), expected(run, info, read, K)
+    name = info.classes[1]
+    one, some = np.array([name.encode()], object), np.array([name.encode(), b"", b"", name.encode(), b""], object)
+    in_class, mixed = expected(run, info, stored, K, name), dict(truth)
+    for key in ("ids", "distances", "labels", "classes"):
+        mixed[key] = np.where((some != b"")[:, None], in_class[key], truth[key])
+    return [
+        ("serving_default", {"images": stored.astype(np.float32), "k": k}, truth),
+        ("search_uint8", {"images": stored, "k": k}, truth),
+        ("search_uint8", {"images": stored, "k": each}, cut(expected(run, info, stored, 200), each)),
+        (
+            "search_uint8",
+            {"images": large, "k": k},
+            {name: value[5:] for name, value in resized(run, info, large).items()},
+        ),
+        ("search_bytes", {"image_bytes": files, "k": k}, of_files),
+        ("search_codes", {"codes": truth["codes"], "k": np.array([K], np.int32)}, truth),
+        ("search_in_class", {"images": stored.astype(np.float32), "k": k, "class_name": one}, in_class),
+        ("search_in_class_uint8", {"images": stored, "k": k, "class_name": some}, mixed),
+        (
+            "search_in_class_bytes",
+            {"image_bytes": files, "k": k, "class_name": one},
+            expected(run, info, read, K, name),
+        ),
+        ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": some}, mixed),
+        ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": np.array([b""], object)}, truth),
+        ("encode", {"images": stored.astype(np.float32)}, {"codes": truth["codes"]}),
+        ("encode_uint8", {"images": stored}, {"codes": truth["codes"]}),
+        ("encode_bytes", {"image_bytes": files}, {"codes": of_files["codes"]}),
+    ]
+
+
+def cut(answer, k):
+    """Rows as they are behind each query's own k."""
+    columns = np.arange(answer["ids"].shape[1]) < k[:, None]
+    empty = {"ids": "", "classes": "", "distances": -1, "labels": -1}
+    return {name: value if name == "codes" else np.where(columns, value, empty[name]) for name, value in answer.items()}
+
+
+def resized(run, info, images):
+    shrunk = np.stack(
+        [np.asarray(Image.fromarray(image).resize((16, 16), Image.Resampling.BICUBIC)) for image in images]
+    )
+    return expected(run, info, np.concatenate([np.zeros((5, 16, 16, 3), np.uint8), shrunk]), K)
+
+
+@pytest.fixture(scope="module")
+def answers(exported, requests, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(exported, scratch / "7")
+    return answer(sys.executable, scratch / "7", requests, scratch)
+
+
+@pytest.mark.parametrize("loader", ["load", "session"])
+def test_every_signature_answers_as_the_model_in_python(answers, requests, loader):
+    assert_same(answers[loader], requests)
+
+
+def test_the_requests_take_every_signature(exported, requests):
+    assert {name for name, _, _ in requests} == set(read_signatures(exported))
+
+
+def test_only_operations_of_stock_tensorflow(answers):
+    assert answers["unknown"] == []
+    assert not [name for name in answers["operations"] if "PyFunc" in name or "Addons" in name]
+    assert {"Conv2D", "DecodePng", "DecodeJpeg", "VarHandleOp"} <= set(answers["operations"])
+
+
+def test_warmup_requests_parse_and_replay_in_every_signature(exported, tmp_path):
+    requests = read_warmup(exported / "assets.extra" / FILE)
+    assert sorted(name for name, _ in requests) == sorted(read_signatures(exported))
+    replayed = answer(sys.executable, exported, requests, tmp_path)
+    for loader in ("load", "session"):
+        for (name, _), got in zip(requests, replayed[loader], strict=True):
+            assert got["codes"].shape[1] == 2
+            assert name.startswith("encode") or got["ids"].shape[1] == 10
+
+
+def test_a_client_of_grpc_may_leave_k_and_the_class_out(exported):
+    signatures = read_signatures(exported)
+    assert signatures["search_bytes"].defaults["k"].int_val[:] == [10]
+    assert signatures["search_in_class_bytes"].defaults["class_name"].string_val[:] == [b""]
+
+
+@pytest.mark.slow
+def test_the_newest_tensorflow_answers_identically(exported, requests, tmp_path):
+    venv.create(tmp_path / "newest", with_pip=True)
+    python = tmp_path / "newest" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "tensorflow"], check=True)
+    got = answer(str(python), exported, requests, tmp_path)
+    assert tuple(map(int, got["version"].split(".")[:2])) > (2, 15)
+    for loader in ("load", "session"):
+        assert_same(got[loader], requests)
+    assert got["unknown"] == []

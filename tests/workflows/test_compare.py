@@ -1,0 +1,155 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.codes import pack
+from keras_dhnn.config import Experiment
+from keras_dhnn.errors import DataError
+from keras_dhnn.evaluation.scores import evaluate
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.runs import Run, RunError, write_json
+from keras_dhnn.workflows.compare import compare
+from tests.fakes import make_dataset
+
+
+@pytest.fixture(scope="module")
+def info(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp("data") / "made", count=30)[0]
+
+
+@pytest.fixture
+def make_run(tmp_path, info):
+    """Function that writes a finished run, with made-up codes, without training."""
+
+    def make(name, *settings, info=info, noise=1.0, folder="runs"):
+        experiment = Experiment().override("data.name=made", "data.queries=0.3", "data.protocol=grouped", *settings)
+        run = Run.create(tmp_path / folder / name, experiment, info)
+        split = draw_split(experiment.data, experiment.seed, info)
+        split.save(run.split_path)
+        labels = np.repeat(info.labels, 4)
+        random = np.random.default_rng(experiment.seed)
+        outputs = random.normal(size=(2, experiment.model.bits))[labels]
+        outputs = outputs + noise * random.normal(size=outputs.shape)
+        metrics = evaluate({"image": outputs}, labels, split, info, experiment.seed).metrics
+        write_json(run.metrics_path, metrics | {"seconds": {"total": 61.4}})
+        run.save_codes(pack(outputs), outputs, np.arange(len(labels)), labels)
+        run.model_path.write_text("")
+        return run.path
+
+    return make
+
+
+def test_scores_are_those_of_the_runs_and_settings_those_that_differ(make_run, tmp_path):
+    paths = [make_run("a", "model.bits=16"), make_run("b", "model.bits=32", "loss.eta=0.2", noise=2.0)]
+    result = compare(paths, tmp_path / "curves.png")
+    assert [run["name"] for run in result["runs"]] == ["a", "b"]
+    for path, run in zip(paths, result["runs"], strict=True):
+        assert run["metrics"] == json.loads((path / "metrics.json").read_text())
+    assert [run["settings"] for run in result["runs"]] == [
+        {"model.bits": 16, "loss.eta": 0.1},
+        {"model.bits": 32, "loss.eta": 0.2},
+    ]
+    assert result["unlike"] == {}
+    assert Image.open(tmp_path / "curves.png").width > 300
+
+
+def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
+    drawn = {}
+    draw = "keras_dhnn.workflows.compare.precision_recall_figure"
+    monkeypatch.setattr(draw, lambda curves, title: drawn.update(curves, title=title) or FakeFigure())
+    paths = [make_run("good", noise=0.1), make_run("poor", noise=9.0)]
+    result = compare(paths, tmp_path / "curves.png")
+    scores = {run["name"]: run["metrics"]["map"]["expected"] for run in result["runs"]}
+    assert drawn.pop("title") == "made, grouped"
+    assert list(drawn) == [f"{name}, mAP {score:.4f}" for name, score in scores.items()]
+    (good, poor) = drawn.values()
+    # Precision at evenly spaced recalls has the mean average precision as its mean, but for interpolation, which adds.
+    for (_, precision), score in zip((good, poor), scores.values(), strict=True):
+        assert score - 0.02 < precision.mean() < score + 0.1
+    assert good[1].mean() > poor[1].mean() + 0.2
+
+
+class FakeFigure:
+    def savefig(self, path, dpi):
+        pass
+
+
+@pytest.mark.parametrize("setting", ["seed=1", "model.bits=32", "data.validation=0.3", "data.image_size=32"])
+def test_runs_of_other_seeds_bits_and_training_compare(make_run, tmp_path, setting):
+    assert compare([make_run("a"), make_run("b", setting)], tmp_path / "curves.png")["unlike"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        (("data.protocol=paper",), "protocol"),
+        (("data.queries=0.5",), "share of queries"),
+        (("data.group_pattern=[0-9]+", "seed=1"), "groups kept together"),
+        (("data.protocol=paper", "data.queries=0.3", "seed=1"), "protocol"),
+    ],
+)
+def test_unlike_protocols_are_refused(make_run, tmp_path, settings, field):
+    paths = [make_run("a"), make_run("b", *settings)]
+    with pytest.raises(RunError, match=f"{field}: a .*, b .*") as error:
+        compare(paths, tmp_path / "curves.png")
+    assert "--unlike" in str(error.value)
+    assert not (tmp_path / "curves.png").exists()
+
+
+def test_unlike_protocols_stand_side_by_side_when_told_to(make_run, tmp_path):
+    paths = [make_run("a"), make_run("b", "data.protocol=paper")]
+    result = compare(paths, tmp_path / "curves.png", unlike=True)
+    assert result["unlike"]["protocol"] == {"a": "grouped", "b": "paper"}
+    assert (tmp_path / "curves.png").exists()
+
+
+def test_other_images_are_refused(make_run, info, tmp_path):
+    others = dataclasses.replace(info, checksum="0" * 64)
+    with pytest.raises(RunError, match="images: a made .*, b made 000000000000"):
+        compare([make_run("a"), make_run("b", info=others)], tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("field", ["ties", "cut_off", "exclude_self"])
+def test_scores_of_another_kind_are_refused(make_run, tmp_path, field):
+    paths = [make_run("a"), make_run("b")]
+    metrics = json.loads((paths[1] / "metrics.json").read_text())
+    write_json(paths[1] / "metrics.json", metrics | {field: "other"})
+    with pytest.raises(RunError, match=f"{field}: a .*, b other"):
+        compare(paths, tmp_path / "curves.png")
+
+
+def test_other_splits_of_one_seed_are_refused(make_run, tmp_path):
+    paths = [make_run("a"), make_run("b")]
+    other = Run(make_run("c", "seed=5")).split_path
+    Run(paths[1]).split_path.write_bytes(other.read_bytes())
+    with pytest.raises(RunError, match="split: a .*, b "):
+        compare(paths, tmp_path / "curves.png")
+
+
+def test_runs_of_one_name_go_by_their_paths(make_run, tmp_path):
+    paths = [make_run("a"), make_run("a", folder="more")]
+    names = [run["name"] for run in compare(paths, tmp_path / "curves.png")["runs"]]
+    assert names == [str(path) for path in paths]
+
+
+def test_one_run_and_one_run_twice_are_refused(make_run, tmp_path):
+    path = make_run("a")
+    with pytest.raises(RunError, match="two runs or more"):
+        compare([path], tmp_path / "curves.png")
+    with pytest.raises(RunError, match="twice"):
+        compare([path, path], tmp_path / "curves.png")
+
+
+def test_unfinished_run_is_refused(make_run, tmp_path):
+    paths = [make_run("a"), make_run("b")]
+    Run(paths[1]).codes_path.unlink()
+    with pytest.raises(RunError, match="not finished"):
+        compare(paths, tmp_path / "curves.png")
+
+
+def test_figure_that_cannot_be_written(make_run, tmp_path):
+    with pytest.raises(DataError, match="--out"):
+        compare([make_run("a"), make_run("b")], tmp_path / "missing" / "curves.png")
