@@ -1,19 +1,25 @@
 """An archive on disk: opened, appended to, read. `Archive` is what everybody else uses."""
 
 import re
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
-from keras_dhnn.archive.manifest import Identity
+from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
-from keras_dhnn.archive.schema import code_columns, make_schema, table_codes, table_features
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.ranking import choose_rank
+from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
+from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
+from keras_dhnn.archive.where import box_condition, make_condition, time_condition
 from keras_dhnn.errors import DataError
 
 _ATTEMPTS = 5
@@ -81,8 +87,8 @@ class Archive:
     """Hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
 
     Made by `Archive.open` or `Archive.create`. It sees the files that counted when it was opened, or at the last
-    `refresh`; whatever others append, remove or compact meanwhile does not disturb it. One object may be used by several
-    threads.
+    `refresh`; whatever others append, remove or compact meanwhile does not disturb it. One object may be used by
+    several threads.
 
     Attributes:
         root: Path of its folder.
@@ -91,7 +97,7 @@ class Archive:
 
     def __init__(self, root, identity):
         self.root, self.identity = Path(root), identity
-        self._parts, self._engine = [], None
+        self._parts, self._engine, self._memory, self._guard = [], None, False, threading.Lock()
         self.refresh()
 
     @classmethod
@@ -216,6 +222,151 @@ class Archive:
         read = self.attempt(lambda: [read_part(self.root, p, wanted) for p in self._parts if p.source == source])
         return pa.concat_tables([empty, *(table.select(wanted).replace_schema_metadata() for table in read)])
 
+    def search(
+        self,
+        queries,
+        k=50,
+        *,
+        radius=None,
+        where=None,
+        bbox=None,
+        time=None,
+        source=None,
+        rank="auto",
+        rerank=0,
+        precision=None,
+        columns=DEFAULT_COLUMNS,
+    ):
+        """Find the nearest items of each query, exactly: by distance, then score (see `rank`), then id.
+
+        Args:
+            queries: `Queries`, or codes `(q, l / 8)` uint8.
+            k: at most so many for each query; None: all within the radius.
+            radius: at most so many bits differ; None: any number.
+            where: condition over the columns, such as `"label = 'forest' and size = 256"`; see `where.make_condition`.
+            bbox: west, south, east, north in degrees, which the footprint must meet; or None.
+            time: (start, end), ISO 8601, either may be None: start <= time < end; or None.
+            source: the image source to search in; may be left out where there is one.
+            rank: what puts equal distances in order: "hamming" (nothing: id), "asymmetric" (the query's outputs against
+                the items' signs), "features" (cosine), or "auto": the last of these that query and archive allow.
+            rerank: so many of the best are ordered by score first, not only those at equal distances.
+            precision: cut each list where its calibrated precision falls below this; see `calibration`.
+            columns: names of columns that the results have beside `query`, `rank`, `id` and `distance`; add "geometry"
+                for footprints.
+
+        Returns:
+            `Results`.
+
+        Raises:
+            ValueError: for an argument that is not as above, or codes of another length.
+            DataError: if a file is damaged or missing.
+        """
+        queries = self._checked(queries)
+        source = self.source(source)
+        wanted = Wanted(
+            k, radius, self.condition(where, bbox, time), choose_rank(rank, queries, self.identity), rerank, columns
+        )
+        if k is None and radius is None:
+            raise ValueError("Expected k, radius or both: how many items, or how far. Received neither.")
+        rows = self.info.sources.get(source, 0)
+        return self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
+
+    def histogram(self, query, *, where=None, bbox=None, time=None, source=None):
+        """Count the items at each distance from one query.
+
+        Args:
+            query: `Queries` of one, or its code `(1, l / 8)` uint8.
+            where: as of `search`; so are bbox, time and source.
+
+        Returns:
+            `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
+        """
+        query, source = self._checked(query), self.source(source)
+        condition = self.condition(where, bbox, time)
+        return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
+
+    def get(self, ids, columns=None, source=None):
+        """Return rows by id, in the order of `ids`.
+
+        Args:
+            ids: list of ids.
+            columns: names of columns; None: all.
+            source: as of `search`.
+
+        Returns:
+            `pyarrow.Table`.
+
+        Raises:
+            ValueError: if an id is not there.
+        """
+        source, values = self.source(source), pa.array(ids, pa.string())
+        found = self.attempt(lambda: self._rows_of(values, source, columns))
+        places = pc.index_in(values, found["id"])
+        if places.null_count:
+            missing = ids[places.is_null().to_pylist().index(True)]
+            raise ValueError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
+        return found.take(places).select(found.column_names if columns is None else columns)
+
+    def queries(self, ids, source=None):
+        """Return stored items as `Queries`: "more like these".
+
+        Args:
+            ids: list of ids.
+            source: as of `search`.
+
+        Raises:
+            ValueError: if an id is not there.
+        """
+        features = [FEATURES] if self.identity.features else []
+        rows = self.get(ids, ["id", *code_columns(self.identity.bits), *features], source)
+        return Queries(table_codes(rows, self.identity.bits), features=table_features(rows) if features else None)
+
+    def labels(self, source=None, *, where=None, bbox=None, time=None):
+        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`."""
+        condition = self.condition(where, bbox, time) or "true"
+        return dict(
+            self.sql(
+                lambda items: f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
+                "ORDER BY n DESC, label",
+                source,
+            )
+        )
+
+    def condition(self, where=None, bbox=None, time=None):
+        """Return SQL for the conditions of `search`, None if there are none.
+
+        Raises:
+            ValueError: if one is not as it should be.
+        """
+        columns = [*make_schema(self.identity.bits, self.identity.features).names]
+        parts = [
+            None if where is None else make_condition(where, columns),
+            None if bbox is None else box_condition(bbox),
+            None if time is None else time_condition(*time),
+        ]
+        return " AND ".join(part for part in parts if part) or None
+
+    def load(self):
+        """Read what a search needs into memory, where it is several times as fast: some 60 bytes an item."""
+        self._memory = True
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self.attempt(self._database)
+
+    def sql(self, make_sql, source=None):
+        """Return the rows, as tuples, of SQL of our own: `make_sql` is given what stands for a source's items."""
+        source = self.source(source)
+
+        def run():
+            engine = self._database()
+            try:
+                return engine.cursor().execute(make_sql(engine.items(source))).fetchall()
+            except duckdb.Error as error:
+                raise read_error(self.root, error) from error
+
+        return self.attempt(run)
+
     def append(self, rows, source="image"):
         """Add items: all of them or none, once each, however often and from wherever the same ones are appended.
 
@@ -268,6 +419,36 @@ class Archive:
                         f"out: keras-dhnn archive verify {self.root} --drop-damaged"
                     ) from error
         raise AssertionError("unreachable")
+
+    def _database(self):
+        with self._guard:
+            if self._engine is None:
+                self._engine = Engine(self.root, self.identity, self._parts, self._memory)
+            return self._engine
+
+    def _checked(self, queries):
+        queries = queries if isinstance(queries, Queries) else Queries(np.asarray(queries))
+        codes = np.asarray(queries.codes)
+        if codes.dtype != np.uint8 or codes.ndim != 2 or 8 * codes.shape[1] != self.identity.bits:
+            raise ValueError(
+                f"Expected codes of {self.identity.bits} bits, uint8 of shape (q, {self.identity.bits // 8}), as "
+                f"codes.pack makes them. Received: {codes.dtype}, shape={codes.shape}"
+            )
+        return queries
+
+    def _rows_of(self, ids, source, columns):
+        """Rows with these ids, in no order; each file whose range of ids they may be in is read once."""
+        low, high = (bound.as_py() for bound in pc.min_max(ids).values())
+        schema = make_schema(self.identity.bits, self.identity.features)
+        wanted = schema.names if columns is None else ["id", *(name for name in columns if name != "id")]
+        found = [schema.empty_table().select(wanted)]
+        for part in self._parts:
+            if part.source == source and len(ids) and part.first <= high and low <= part.last:
+                held = read_part(self.root, part, ["id"])["id"]
+                if pc.any(pc.is_in(held, value_set=ids)).as_py():
+                    rows = read_part(self.root, part, wanted).select(wanted).replace_schema_metadata()
+                    found.append(rows.filter(pc.is_in(rows["id"], value_set=ids)))
+        return pa.concat_tables(found)
 
     def _content_of(self, ids, source):
         """`{id: content}` of those ids that files hold whose range of ids they may be in."""
@@ -328,6 +509,3 @@ def check_same_model(root, found, expected):
 
 def _keys(rows):
     return zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True)
-
-
-__all__ = ["Appended", "Archive", "ArchiveInfo", "Identity", "Items", "table_features"]
