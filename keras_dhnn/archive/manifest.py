@@ -9,13 +9,17 @@ import contextlib
 import fcntl
 import json
 import os
+import zipfile
 from dataclasses import asdict, dataclass, field
+
+import numpy as np
 
 from keras_dhnn.errors import DataError
 
 IDENTITY = "archive.json"
 PARTS = "parts.json"
 DATA = "data"
+LEARNED = "encoder.npz"
 _LOCK = ".lock"
 
 
@@ -70,7 +74,7 @@ def read_identity(root):
     Raises:
         DataError: if there is no archive.
     """
-    value = _read_json(root / IDENTITY)
+    value = read_json(root / IDENTITY)
     if value is None:
         raise DataError(
             f"There is no archive in {root}: expected {IDENTITY} there. Make one: "
@@ -84,7 +88,7 @@ def read_identity(root):
 
 def read_parts(root):
     """Return the list of `Part` that counts now."""
-    return [Part(**one) for one in (_read_json(root / PARTS) or {"parts": []})["parts"]]
+    return [Part(**one) for one in (read_json(root / PARTS) or {"parts": []})["parts"]]
 
 
 def write_parts(root, parts):
@@ -123,6 +127,32 @@ def replace_json(path, value):
     sync(path.parent)
 
 
+def save_arrays(root, arrays):
+    """Write what an archive's encoder learned, whole or not at all."""
+    partial = root / f".{LEARNED}.partial"
+    with open(partial, "wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, root / LEARNED)
+
+
+def load_arrays(root):
+    """Return `{name: array}` as `save_arrays` wrote it.
+
+    Raises:
+        DataError: if the file is not there or damaged.
+    """
+    try:
+        with np.load(root / LEARNED, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{root / LEARNED}, by which this archive's queries are encoded, cannot be read ({error}). Restore it, or "
+            "search by ids."
+        ) from error
+
+
 def sync(path):
     """See that a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -132,7 +162,12 @@ def sync(path):
         os.close(descriptor)
 
 
-def _read_json(path):
+def read_json(path):
+    """Return what a JSON file holds, None if there is none.
+
+    Raises:
+        DataError: if it is damaged.
+    """
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
 from keras_dhnn.archive.queries import Queries
@@ -269,7 +270,8 @@ class Archive:
         if k is None and radius is None:
             raise ValueError("Expected k, radius or both: how many items, or how far. Received neither.")
         rows = self.info.sources.get(source, 0)
-        return self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
+        found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
+        return with_precision(found, load_calibration(self, source), precision)
 
     def histogram(self, query, *, where=None, bbox=None, time=None, source=None):
         """Count the items at each distance from one query.
@@ -326,8 +328,10 @@ class Archive:
         condition = self.condition(where, bbox, time) or "true"
         return dict(
             self.sql(
-                lambda items: f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
-                "ORDER BY n DESC, label",
+                lambda items: (
+                    f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
+                    "ORDER BY n DESC, label"
+                ),
                 source,
             )
         )

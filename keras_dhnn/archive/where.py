@@ -10,10 +10,11 @@ from keras_dhnn.archive.schema import FEATURES
 
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 # Names of sqlglot's expression classes.
-_ALLOWED = set(
-    """And Or Not Paren EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Between In Like ILike Is Null Boolean Literal Column
-    Identifier Neg Add Sub Mul Div Mod Lower Upper Length Year Month Day Abs Coalesce Cast DataType Case If""".split()
-)
+_LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean", "Literal", "Column", "Identifier"}
+_COMPARISONS = {"EQ", "NEQ", "GT", "GTE", "LT", "LTE", "NullSafeEQ", "NullSafeNEQ", "Like", "ILike"}
+_ARITHMETIC = {"Neg", "Add", "Sub", "Mul", "Div", "Mod", "Abs", "Cast", "DataType", "Case", "If", "Coalesce"}
+_FUNCTIONS = {"Lower", "Upper", "Length", "Year", "Month", "Day"}
+_ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
 _TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
 
 

@@ -11,6 +11,7 @@ from keras_dhnn.baselines.two_sources import factor
 from keras_dhnn.metrics.ranking import mean_average_precision
 from tests.baselines.toys import clusters
 
+
 def two_sources(spread=0.1, classes=4, n=240):
     """Vectors of two sources, 12 and 9 features, with other centres of the same classes; labels."""
     pan, labels = clusters(n, classes, 12, spread, seed=0)
