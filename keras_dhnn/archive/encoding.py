@@ -114,10 +114,10 @@ def tile_rows(tiles, encoded, identity):
 
 
 def times(texts):
-    """Return ISO 8601 texts, or None, as `datetime64[ms]` UTC; what is no such text is NaT."""
+    """Return ISO 8601 texts, or None, as an array of timestamps, UTC; what is no such text is null."""
     import pyarrow as pa
 
-    return pa.array([_milliseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("ms", "UTC"))
+    return pa.array([_milliseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("ms"))
 
 
 def without_images(tiles):

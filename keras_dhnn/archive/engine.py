@@ -52,7 +52,8 @@ class Engine:
 
     def _shut_off(self):
         folder = str(self.root.absolute()) + "/"
-        self._connection.execute(f"SET allowed_directories = [{_literal(folder)}]")
+        # As it is, and as the pattern that stands for it, which is what DuckDB compares first.
+        self._connection.execute(f"SET allowed_directories = [{_literal(folder)}, {_literal(_pattern(folder))}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
@@ -69,7 +70,7 @@ class Engine:
 
     def _empty_columns(self):
         schema = make_schema(self.identity.bits, self.identity.features)
-        types = {"string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "timestamp[ms, tz=UTC]": "TIMESTAMPTZ"}
+        types = {"string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "timestamp[ms]": "TIMESTAMP"}
         columns = [f"NULL::{types.get(str(field.type), 'BLOB')} AS {field.name}" for field in schema]
         box = "NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox"
         columns = [box if column.endswith(" bbox") else column for column in columns]
@@ -87,9 +88,13 @@ def read_error(root, error):
 
 
 def _read(files):
-    # Signs that would be patterns stand for themselves.
-    names = ", ".join(_literal(re.sub(r"([*?\[])", r"[\1]", name)) for name in files)
+    names = ", ".join(_literal(_pattern(name)) for name in files)
     return f"read_parquet([{names}], hive_partitioning = true, filename = true, file_row_number = true)"
+
+
+def _pattern(name):
+    """A file name in which signs that would be patterns stand for themselves."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
 
 
 def _literal(text):

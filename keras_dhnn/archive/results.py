@@ -37,7 +37,7 @@ class Results:
         rows = self.table.select(kept).to_pylist()
         for row in rows:
             if row.get("time") is not None:
-                row["time"] = row["time"].isoformat().replace("+00:00", "Z")
+                row["time"] = f"{row['time'].isoformat()}Z"
         return rows
 
     def to_geojson(self):

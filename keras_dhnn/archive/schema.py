@@ -26,6 +26,8 @@ def make_schema(bits, features=0):
     The column `source` is missing here: it is the name of the folder that a file lies in, `source=pan`, as Hive,
     DuckDB, Spark and GeoPandas read it.
 
+    Times are UTC, without a zone of their own, so that no engine turns them into its own.
+
     Args:
         bits: length of the codes.
         features: values of the int8 feature vector that is kept beside each code; 0: none is.
@@ -39,7 +41,7 @@ def make_schema(bits, features=0):
         pa.field("label", pa.string()),
         pa.field("content", pa.int64()),
         pa.field("path", pa.string()),
-        pa.field("time", pa.timestamp("ms", "UTC")),
+        pa.field("time", pa.timestamp("ms")),
         pa.field("scene", pa.string()),
         pa.field("row", pa.int32()),
         pa.field("col", pa.int32()),

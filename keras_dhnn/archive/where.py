@@ -73,7 +73,7 @@ def time_condition(start, end):
         ValueError: if one is no such text.
     """
     parts = [
-        f"time {sign} TIMESTAMP '{_utc(value)}+00:00'"
+        f"time {sign} CAST('{_utc(value)}' AS TIMESTAMP)"
         for sign, value in ((">=", start), ("<", end))
         if value is not None
     ]
