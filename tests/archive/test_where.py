@@ -38,7 +38,7 @@ def kept(condition):
         ("time > '1970-01-01 12:00:00'", "bc"),
         ("bbox.xmin >= 1.5", "cd"),
         ("ROW = 100", "b"),
-        ("\"row\" = 100 -- only one", "b"),
+        ('"row" = 100 -- only one', "b"),
         ("case when row = 0 then true else label = 'Sea' end", "ad"),
         ("year(time) = 1970 and day(time) = 3", "c"),
         ("time >= date '1970-01-02'", "bc"),
