@@ -11,7 +11,7 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 # What each room and loose module may import of ours, beside itself.
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
 MODELS = BASE | {"backend", "losses", "metrics", "models"}
-TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training"}
+TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
     "": {"_version"},
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
+    "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
     "saved_models": {"codes", "errors", "files", "models"},
     "archive": BASE | {"pipelines", "saved_models", "baselines"},
