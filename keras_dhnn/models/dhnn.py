@@ -50,6 +50,7 @@ class DHNN(tf.keras.Model):
         pair_weighting="mean",
         objective="likelihood",
         bank=None,
+        pairs=None,
         **kwargs,
     ):
         """Sets the objective: `mean pairwise loss + eta * mean quantisation loss`.
@@ -63,6 +64,8 @@ class DHNN(tf.keras.Model):
             pair_weighting: "mean" or "balanced", see `pair_mean`.
             objective: the pairwise loss: "likelihood", or "contrastive" (DSH, with its margin of 2 l).
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
+            pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
+                `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
@@ -76,6 +79,7 @@ class DHNN(tf.keras.Model):
         self.norm = norm
         self.pair_weighting = pair_weighting
         self.bank = bank
+        self.pairs = pairs
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
 
     @property
@@ -87,23 +91,31 @@ class DHNN(tf.keras.Model):
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, labels):
+    def objective(self, outputs, targets):
         """The parts of the loss of a batch.
 
         Args:
             outputs: `(n, l)` float32.
-            labels: `(n,)` integers.
+            targets: `label`, `(n,)` integers; with a bank or `pairs` also `index`, `(n,)` item numbers.
 
         Returns:
             Dictionary of the scalars `pairwise` and `quantization`; the loss is their sum, the second times eta.
         """
-        others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
-        similarity = label_similarity(labels, tf.cast(their_labels, labels.dtype))
+        others = outputs if self.bank is None else self.bank.outputs
+        similarity, weights = self._similarity(targets)
         if self.pairwise == "contrastive":
-            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting)
+            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting, weights)
         else:
-            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting)
+            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting, weights)
         return {"pairwise": pairwise, "quantization": quantization(outputs, self.norm)}
+
+    def _similarity(self, targets):
+        """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
+        if self.pairs is not None:
+            return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
+        labels = targets["label"]
+        others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
+        return label_similarity(labels, others), None
 
     def train_step(self, data):
         """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
@@ -115,7 +127,7 @@ class DHNN(tf.keras.Model):
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
-            parts = self.objective(outputs, targets["label"])
+            parts = self.objective(outputs, targets)
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
@@ -128,7 +140,7 @@ class DHNN(tf.keras.Model):
     def test_step(self, data):
         """The losses of a batch, without a step."""
         images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets["label"])
+        parts = self.objective(self(images, training=False)[self.source], targets)
         return self._track(tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses]), parts)
 
     def _track(self, loss, parts):
