@@ -3,7 +3,6 @@
 import gc
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import CollapseError
@@ -48,7 +47,7 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar)
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
     if queries:
-        labels = np.repeat(info.true_labels, experiment.data.turns)
+        labels = split.items.spread(info.true_labels)
         _, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores
     return result | {"seconds": time.monotonic() - started}

@@ -38,7 +38,7 @@ def fit(run, info, bar=no_bar, strategy=None):
         strategy=strategy,
     )
     seconds = {"training": time.monotonic() - started}
-    labels = np.repeat(info.true_labels, experiment.data.turns)
+    labels = split.items.spread(info.true_labels)
     write_json(run.history_path, trained.history)
     trained.model.save(run.model_path)
     evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
