@@ -100,25 +100,29 @@ class Data(Section):
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
-        protocol: "paper" (queries at random among all rotated images) or "grouped" (by original image).
-        queries: how many items are queries; below 1, the share of them. For "grouped" it is the share of each class,
+        protocol: "paper" (queries at random among all rotated images), "grouped" (by original image) or "standard" (as
+            grouped, but only images as they are stored search and are searched; their turns are trained on).
+        queries: how many items are queries; below 1, the share of them. But for "paper" it is the share of each class,
             and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
-            1,000 in 8,400 for "paper", 0.2 for "grouped".
+            1,000 in 8,400 for "paper", else 0.2.
+        split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
+            protocol is then "standard", and `queries` has no effect.
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
             sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may
             backbones, their weights, and cuts.
-        groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
-            `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
-        group_pattern: regular expression by which names tell what must stay on one side of a "grouped" split, such as
+        groups: file of images that must stay on one side of the split, such as near-duplicates, written by
+            `keras-dhnn audit DATA --write-groups FILE`, but for "paper"; none keeps only turns of one image together.
+        group_pattern: regular expression by which names tell what must stay on one side of the split, such as
             "scene[0-9]+" for tiles of one scene: see `pipelines.name_groups`. With `groups` too, what either keeps
             together stays together.
     """
 
     name: Annotated[str, Text()] = "ucmd"
-    protocol: Annotated[str, OneOf(("paper", "grouped"))] = "paper"
+    protocol: Annotated[str, OneOf(("paper", "grouped", "standard"))] = "paper"
     queries: Annotated[float | None, Within(above=0)] = None
+    split: Annotated[str | None, Text()] = None
     validation: Annotated[float, SHARE] = 0.1
     turns: Annotated[int, OneOf((1, 4))] = 4
     image_size: Annotated[int | Mapping[str, int], Within(low=0, high=8192)] = 224

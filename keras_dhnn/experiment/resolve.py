@@ -51,6 +51,7 @@ def resolve_experiment(
     bits: int | None = None,
     protocol: str | None = None,
     queries: float | None = None,
+    split: Path | str | None = None,
     group_pattern: str | None = None,
     backbone: str | Mapping[str, str] | None = None,
     seed: int | None = None,
@@ -67,6 +68,8 @@ def resolve_experiment(
         bits: None leaves this and the following as the preset has them.
         protocol: see `config.Data`.
         queries: see `config.Data`.
+        split: file of names, see `config.Data`; the protocol is then "standard" unless another is given, which is
+            refused when the split is drawn.
         group_pattern: see `config.Data`.
         backbone: name of a network; of two sources one for both, or `{source: name}`.
         seed: of the split, the initial weights and the order.
@@ -93,8 +96,9 @@ def resolve_experiment(
     experiment = load_preset(name, info) if experiment is None else experiment.replace({"data.name": name})
     changes = {
         "model.bits": bits,
-        "data.protocol": protocol,
+        "data.protocol": "standard" if protocol is None and split is not None else protocol,
         "data.queries": queries,
+        "data.split": None if split is None else str(split),
         "data.group_pattern": group_pattern,
         "seed": seed,
     }

@@ -3,11 +3,14 @@
 import contextlib
 import datetime
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn._version import __version__
+from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.models.loading import load_model
@@ -16,11 +19,45 @@ from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.report.thumbnails import thumbnail
+from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
+from keras_dhnn.workflows.open_run import open_run
+
+
+def export(
+    run: Run | Path | str,
+    *,
+    index: str | Mapping[str, str] = "database",
+    name: str | None = None,
+    version: int | None = None,
+    thumbnails: bool = False,
+    warmup: bool = True,
+    data: Path | str = "data",
+) -> Path:
+    """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        index: see `export_run`, as are the following.
+        name: of the model.
+        version: its number.
+        thumbnails: whether small pictures go with it.
+        warmup: whether warm-up requests go with it.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Path of the version, `run`/export/`name`/`version`.
+
+    Raises:
+        RunError: if there is no such run, or that version exists.
+        SettingError: for codes of another length or of another model, a source without an index, or another name.
+    """
+    run, info = open_run(run, data)
+    return export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
 
 
 def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
@@ -49,7 +86,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
-    fingerprint = model_fingerprint(model.variables, _preprocessing(specs, branches))
+    fingerprint = model_fingerprint(model.weights, _preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
@@ -126,17 +163,17 @@ def _by_option(sources):
 
 
 def _encoder(branch, source, spec):
-    size = tuple(branch.input_shape[source][1:3])
+    size = tuple(branch.input[source].shape[1:3])
     return ImageEncoder(
         lambda images: branch({source: images}, training=False)[source],
-        branch.variables,
+        plain_variables(branch.weights),
         spec,
         lambda images: resize(images, size),
     )
 
 
 def _preprocessing(specs, branches):
-    sizes = {source: branches[source].input_shape[source][1:3] for source in specs}
+    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
     return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 

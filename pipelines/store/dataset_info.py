@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import check_kind, read_arrays, read_json, write_text
+from keras_dhnn.files import check_kind, checksum, read_arrays, read_json, write_text
 from keras_dhnn.pipelines.example import DTYPES, ImageSpec
 
 FORMAT_VERSION = 1
@@ -47,11 +46,7 @@ class StoredFile:
     @classmethod
     def of(cls, path, count):
         """Describes a file on disk."""
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return cls(path.name, count, path.stat().st_size, digest.hexdigest())
+        return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory, *, content):
         """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""

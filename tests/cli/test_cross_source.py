@@ -88,13 +88,9 @@ def test_figures_are_drawn_for_each_direction_and_source(root):
 def test_gallery_says_of_every_result_whether_it_is_right(root):
     """Of plain bools: the figure frames what `is False`."""
     run, info = Run.open(root / "runs" / "run"), DatasetInfo.load(root / "data" / "twins")
-    split, (outputs, labels) = Split.load(run.split_path), run.load_outputs(("pan", "mul"))
+    split, (outputs, _, labels) = Split.load(run.split_path), run.load_outputs(("pan", "mul"))
     evaluation = evaluate(outputs, labels, split, info, 0, ("pan", "mul"))
-    found = [
-        (result, row.name)
-        for row in report._gallery(info, split, outputs, evaluation)
-        for result in row.results.values()
-    ]
+    found = [(result, row.name) for row in report._gallery(info, split, evaluation) for result in row.results.values()]
     assert all(result.correct is (result.name == name) for result, name in found)
     assert found[0][0].image.shape == (8, 8, 3)
 

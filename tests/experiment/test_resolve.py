@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import resolve_experiment
+from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.dual import make_dual_dataset
 
@@ -109,3 +111,10 @@ def test_a_twin_is_drawn_before_its_preset_is_fitted(tmp_path):
 
     chosen = resolve_experiment("dsrsid", data=tmp_path, draw=draw)
     assert (chosen.data.name, chosen.fine_tune.epochs) == ("dsrsid-synthetic", 108)
+
+
+def test_a_list_of_names_is_of_the_standard_protocol():
+    experiment = resolve_experiment("ucmd", split="uc-merced-test.txt", say=lambda text: None)
+    assert (experiment.data.split, experiment.data.protocol) == ("uc-merced-test.txt", "standard")
+    with pytest.raises(SettingError, match="standard beside a list"):
+        draw_split(resolve_experiment("ucmd", split="x", protocol="paper").data, 0, None)

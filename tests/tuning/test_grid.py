@@ -165,6 +165,27 @@ def test_a_killed_grid_continues(fitted, info, tmp_path, monkeypatch):
     assert len(fitted) == 6  # none twice
 
 
+@pytest.mark.parametrize("failure", [MemoryError(), ValueError("A worker was lost.")])
+def test_what_failed_of_no_collapse_is_tried_again(fitted, info, tmp_path, monkeypatch, failure):
+    def fails(*_, **__):
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(series, "measure", fails)
+        assert all("failed" in cell for cell in fit_grid(BASE, AXES, info, tmp_path)["cells"])
+    first = fit_grid(BASE, AXES, info, tmp_path)["cells"]
+    assert ["failed" in cell for cell in first] == [False] * 5 + [True]
+    assert fit_grid(BASE, AXES, info, tmp_path)["cells"] == first
+    assert len(fitted) == 6  # the collapse is kept
+
+
+def test_rows_of_another_version_are_not_taken(fitted, info, tmp_path, monkeypatch):
+    fit_grid(BASE, AXES, info, tmp_path)
+    monkeypatch.setattr(series, "__version__", "0.0.1")
+    fit_grid(BASE, AXES, info, tmp_path)
+    assert len(fitted) == 12
+
+
 def test_rows_of_other_images_are_not_taken(fitted, info, tmp_path):
     fit_grid(BASE, AXES, info, tmp_path)
     other = make_coloured_dataset(tmp_path / "coloured", seed=1)

@@ -10,7 +10,8 @@ from keras_dhnn.config import Experiment
 from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.evaluation.scores import evaluate
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.runs import Run, write_json
+from keras_dhnn.files import write_json
+from keras_dhnn.runs import Run
 from keras_dhnn.workflows.compare import compare
 from tests.fakes import make_dataset
 

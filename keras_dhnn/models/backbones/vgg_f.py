@@ -93,7 +93,7 @@ def _kernel_and_bias(path, layer, model, name):
     shape = tuple(ours.kernel.shape)
     if name.startswith("fc"):
         # A convolution over all of its input, in the order in which Flatten lists it: row, column, channel.
-        window = model.get_layer("flatten").input_shape[1:] if name == "fc6" else (1, 1, shape[0])
+        window = model.get_layer("flatten").input.shape[1:] if name == "fc6" else (1, 1, shape[0])
         shape = (*window, shape[-1])
     for part, array, expected in zip(("kernel", "bias"), found, (shape, shape[-1:]), strict=True):
         # The reader drops dimensions of one.

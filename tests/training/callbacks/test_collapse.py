@@ -22,6 +22,16 @@ def test_one_code_at_two_validations_in_a_row_stops():
         guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
 
 
+@pytest.mark.parametrize(("codes", "collapses"), [([5, None, 1, None], True), ([1, None, 5], False), ([None], False)])
+def test_resumed_training_remembers_its_latest_validation(codes, collapses):
+    guard = CollapseGuard(history={"loss": [0.5] * len(codes), "distinct_codes": codes})
+    if collapses:
+        with pytest.raises(CollapseError, match="same hash code"):
+            guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
+    else:
+        guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
+
+
 def test_two_codes_are_no_collapse():
     guard = CollapseGuard()
     for epoch in range(5):

@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import hashlib
+import itertools
 import json
 import math
 import os
@@ -100,7 +102,7 @@ def _move(hidden, place, replaced):
 
 
 def _remove(path):
-    if path.is_symlink():
+    if path.is_symlink() or path.is_file():
         path.unlink()
     shutil.rmtree(path, ignore_errors=True)
 
@@ -114,32 +116,48 @@ def _sync(path):
 
 
 @contextlib.contextmanager
-def whole_file(path):
-    """Gives a hidden file beside `path`, open for writing bytes, which takes that place when the block ends well.
+def whole(path, *, shared=False):
+    """Give a hidden place beside `path` for a file or a folder, which becomes `path` when the block ends well.
 
-    If the block fails, the hidden file is removed. What another one of its name was, such as a link that somebody put
-    there, is not written to.
+    If the block fails, what is in the hidden place is removed. What another one of its name was, such as a link that
+    somebody put there, is not written to.
 
     Args:
-        path: Path of the file to make or replace.
+        path: Path of the file to make or replace, or of a folder that is not there.
+        shared: whether other processes may make the same at the same time. Each then has a hidden place of its own,
+            which is left if it is killed; otherwise the next call removes what a killed one has left.
 
     Raises:
         OSError: if it cannot be written; its `filename` is set.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial" if shared else f".{path.name}.partial")
     try:
-        partial.unlink(missing_ok=True)
-        with open(partial, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        _remove(partial)
+        yield partial
         os.replace(partial, path)
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C as well
         with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+            _remove(partial)
         if isinstance(error, OSError):  # of a full disk the system names no file
             error.filename = error.filename or str(path)
         raise
+
+
+@contextlib.contextmanager
+def whole_file(path, *, shared=False):
+    """Give a file, open for writing bytes, that becomes `path` when the block ends well and is on disk then.
+
+    Args:
+        path: Path of the file to make or replace.
+        shared: see `whole`.
+
+    Raises:
+        OSError: see `whole`.
+    """
+    with whole(path, shared=shared) as partial, open(partial, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_text(path, text):
@@ -157,6 +175,26 @@ def write_arrays(path, arrays, *, compressed=False):
     """Write `{name: array}` as a NumPy file that `read_arrays` reads, whole or not at all."""
     with whole_file(path) as file:
         (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+
+def free_name(folder, base):
+    """Return the first of `base`, `base-2`, `base-3` that is not in a folder."""
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (folder / name).exists())
+
+
+def checksum(path, algorithm="sha256"):
+    """Return the checksum of a file's content, in hexadecimal digits.
+
+    Args:
+        path: of the file.
+        algorithm: one that `hashlib.new` knows.
+    """
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def open_regular(path):
@@ -349,6 +387,19 @@ def _fault(name):
     except UnicodeEncodeError:
         return "is not UTF-8"
     return f"is longer than {_MOST_NAME} bytes" if size > _MOST_NAME else None
+
+
+def new_folder(parent, base):
+    """Make the first of the folders `base`, `base-2`, `base-3`, ... that is not there; no other process gets the same.
+
+    Returns:
+        Its path.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for name in itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2))):
+        with contextlib.suppress(FileExistsError):
+            (parent / name).mkdir()
+            return parent / name
 
 
 def expanded(path):

@@ -1,18 +1,23 @@
+import hashlib
 import os
 import zipfile
 
 import numpy as np
 import pytest
 
+from keras_dhnn import files
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import (
     atomic_folder,
     check_kind,
     check_name,
+    checksum,
+    free_name,
     open_regular,
     read_arrays,
     read_bytes,
     read_json,
+    whole,
     whole_file,
     write_arrays,
     write_json,
@@ -73,6 +78,57 @@ def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path):
         file.writelines([b"half", None])
     assert (tmp_path / "a").read_bytes() == "old ä".encode()
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    (tmp_path / ".made.partial" / "left").mkdir(parents=True)  # by a run that was killed
+    with pytest.raises(FileNotFoundError), whole(tmp_path / "made") as partial:
+        (partial / "no folder" / "file").touch()
+    with pytest.raises(FileExistsError), whole(tmp_path / "made") as partial:
+        [partial.mkdir() for _ in range(2)]
+    assert list(tmp_path.iterdir()) == []
+    with whole(tmp_path / "made") as partial:
+        partial.mkdir()
+        (partial / "file").write_text("content")
+        assert not (tmp_path / "made").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "file"]
+
+
+def test_processes_that_make_the_same_file_do_not_meet(tmp_path, monkeypatch):
+    path = tmp_path / "shared"
+    with whole_file(path, shared=True) as ours:
+        ours.write(b"ours, ")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: 1)
+            with whole_file(path, shared=True) as theirs:
+                theirs.write(b"theirs")
+        assert path.read_bytes() == b"theirs"
+        ours.write(b"whole")
+    assert path.read_bytes() == b"ours, whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr(files, "open", full, raising=False)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_text(tmp_path / "a", "text")
+    assert caught.value.filename == str(tmp_path / "a")
+
+
+def test_free_names_are_numbered(tmp_path):
+    for expected in ("run", "run-2", "run-3"):
+        assert free_name(tmp_path, "run") == expected
+        (tmp_path / expected).mkdir()
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_checksum_is_of_the_whole_content(tmp_path, algorithm):
+    content = np.random.default_rng(0).bytes((1 << 20) + 7)  # more than is read at a time
+    (tmp_path / "a").write_bytes(content)
+    assert checksum(tmp_path / "a", algorithm) == hashlib.new(algorithm, content).hexdigest()
 
 
 def test_arrays_come_back_as_they_were(tmp_path):

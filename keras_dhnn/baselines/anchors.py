@@ -1,0 +1,48 @@
+"""Kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class Anchors(TransformerMixin, BaseEstimator):
+    """Describe x by `exp(-||x - a||^2 / (2 sigma^2))` for each anchor a, less its mean over the training set.
+
+    Anchors are drawn at random among the training vectors. Sigma is `width` times the root of the mean squared distance
+    between training vectors and anchors, so that it fits vectors of any scale.
+
+    Args:
+        count: anchors m; all training vectors where they are fewer.
+        width: of the kernel, in mean distances.
+        seed: of the draw.
+
+    Attributes:
+        anchors_: `(m, d)`.
+        sigma_: the kernel's width.
+        mean_: `(m,)` mean of the kernel over the training set.
+    """
+
+    def __init__(self, count=300, width=0.5, seed=0):
+        self.count = count
+        self.width = width
+        self.seed = seed
+
+    def fit(self, X, y=None):
+        """Draw the anchors among `X`, `(n, d)` real; `y` is not used. Returns the estimator itself."""
+        X = validate_data(self, X, dtype=(np.float32, np.float64))
+        chosen = np.random.default_rng(self.seed).permutation(len(X))[: self.count]
+        self.anchors_ = X[np.sort(chosen)]
+        squared = euclidean_distances(X, self.anchors_, squared=True)
+        self.sigma_ = self.width * float(np.sqrt(squared.mean(dtype=np.float64))) or 1.0
+        self.mean_ = self._kernel(squared).mean(axis=0)
+        return self
+
+    def transform(self, X):
+        """Return the centred kernel features `(n, m)` of `X`, `(n, d)` real."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
+        return self._kernel(euclidean_distances(X, self.anchors_, squared=True)) - self.mean_
+
+    def _kernel(self, squared):
+        return np.exp(squared / (-2 * self.sigma_**2))

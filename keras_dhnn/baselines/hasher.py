@@ -1,0 +1,78 @@
+"""What all hashing methods of this room share: they turn feature vectors into signs, as scikit-learn estimators do."""
+
+import numpy as np
+from scipy import linalg
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from keras_dhnn.codes import binarize
+from keras_dhnn.errors import invalid
+
+
+class Hasher(TransformerMixin, BaseEstimator):
+    """Hash vectors by the signs of real outputs.
+
+    A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
+    """
+
+    def transform(self, X):
+        """Return the hash codes of `X`.
+
+        Args:
+            X: `(n, d)` real.
+
+        Returns:
+            `(n, bits)` int8 in {-1, +1}; `codes.pack` packs them where `bits` is a multiple of 8.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: before `fit`.
+        """
+        check_is_fitted(self)
+        return binarize(self.project(self._checked(X, reset=False)))
+
+    def _checked(self, X, reset=True):
+        """Return `X` as a float matrix that keeps float32, or raise ValueError where it is none."""
+        fewest = 2 if reset else 1
+        return validate_data(self, X, dtype=(np.float32, np.float64), reset=reset, ensure_min_samples=fewest)
+
+    def _checked_with_labels(self, X, y):
+        """Return `X` as a float matrix and each row's class `(n,)` int64 in 0..C-1, or raise ValueError."""
+        X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_min_samples=2)
+        self.classes_, classes = np.unique(y, return_inverse=True)
+        return X, classes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class SupervisedHasher(Hasher):
+    """A `Hasher` whose `fit` needs labels."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+def check_count(name, value):
+    """Raise ValueError unless the argument `name` is a whole number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(invalid(f"argument `{name}`", "a whole number above 0", value))
+
+
+def ridge(X, targets, weight):
+    """Return the W that minimises `||X W - targets||^2 + weight ||W||^2`.
+
+    Args:
+        X: `(n, d)` real.
+        targets: `(n, k)` real.
+        weight: 0 or more.
+
+    Returns:
+        `(d, k)` of `X`'s dtype; the shortest one where several are best.
+    """
+    X64 = np.asarray(X, np.float64)
+    gram = X64.T @ X64 + weight * np.eye(X.shape[1])
+    return linalg.lstsq(gram, X64.T @ targets, check_finite=False)[0].astype(X.dtype)
