@@ -177,12 +177,6 @@ def write_arrays(path, arrays, *, compressed=False):
         (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
-def free_name(folder, base):
-    """Return the first of `base`, `base-2`, `base-3` that is not in a folder."""
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (folder / name).exists())
-
-
 def checksum(path, algorithm="sha256"):
     """Return the checksum of a file's content, in hexadecimal digits.
 

@@ -12,7 +12,7 @@ from keras_dhnn.files import (
     check_kind,
     check_name,
     checksum,
-    free_name,
+    new_folder,
     open_regular,
     read_arrays,
     read_bytes,
@@ -120,8 +120,8 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
 
 def test_free_names_are_numbered(tmp_path):
     for expected in ("run", "run-2", "run-3"):
-        assert free_name(tmp_path, "run") == expected
-        (tmp_path / expected).mkdir()
+        assert new_folder(tmp_path, "run") == tmp_path / expected
+        assert (tmp_path / expected).is_dir()
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
