@@ -28,7 +28,8 @@ class Run:
         split_path: queries, database and validation items.
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
-        model_path: the trained model, `.keras`.
+        weights_path: the trained network's numbers, see `models.weights_file`.
+        model_path: the trained network in runs of version 0.1, `.keras`.
         codes_path: hash codes of all items, see `load_codes`; of two sources, `codes-<source>.npz` beside it.
         metrics_path: the scores, JSON.
         tensorboard: event files.
@@ -43,6 +44,7 @@ class Run:
         self.split_path = self.path / "split.npz"
         self.history_path = self.path / "history.json"
         self.checkpoints = self.path / "checkpoints"
+        self.weights_path = self.path / "weights.npz"
         self.model_path = self.path / "model.keras"
         self.codes_path = self.path / "codes.npz"
         self.metrics_path = self.path / "metrics.json"
@@ -108,7 +110,7 @@ class Run:
     def finished(self):
         """Whether training ended and model and codes are written (the codes are written last)."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
-        return self.model_path.is_file() and codes
+        return codes and (self.weights_path.is_file() or self.model_path.is_file())
 
     def check_data(self, info):
         """Raises `RunError` if a data set is not the one that the run was made with."""

@@ -8,6 +8,7 @@ from keras_dhnn.evaluation.float_features import cosine_map
 from keras_dhnn.evaluation.scores import evaluate_all, expected_map
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
+from keras_dhnn.models.weights_file import save_weights
 from keras_dhnn.pipelines.sources import main_tasks, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.progress import no_bar
@@ -40,7 +41,7 @@ def fit(run, info, bar=no_bar, strategy=None):
     seconds = {"training": time.monotonic() - started}
     labels = np.repeat(info.true_labels, experiment.data.turns)
     write_json(run.history_path, trained.history)
-    trained.model.save(run.model_path)
+    save_weights(trained.model, run.weights_path)
     evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
     write_report(run, info, split, trained.outputs, evaluations, scores)
     seconds["total"] = time.monotonic() - started
