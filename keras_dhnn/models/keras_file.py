@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.files import open_regular
-from keras_dhnn.models.named_weights import CONSTANTS
+from keras_dhnn.models.named_weights import CONSTANTS, branches_of
 
 _REMEDY = "Train the run anew, or copy it again from where it came."
 _MOST_BYTES = {"config.json": 64 << 20, "model.weights.h5": 4 << 30}
@@ -103,7 +103,7 @@ def _constants(config):
 
 def _places(model, weights) -> Iterator[tuple[str, Any]]:
     """Yield for each layer with weights the group in the file that holds them."""
-    branches = list(getattr(model, "branches", {model.source: model}).values())
+    branches = list(branches_of(model).values())
     tops = [""] if len(branches) == 1 else _containers(weights, "", branches)
     for top, branch in zip(tops, branches, strict=True):
         parts = list(branch.parts.values())
@@ -137,7 +137,7 @@ def _snake_names(members):
 
 
 def _array(weights, place, weight):
-    """The value of a weight, if it lies in this file as plain numbers of its shape, and not behind a link or a filter."""
+    """The value of a weight, if it lies in this file as plain numbers of its shape, behind no link and no filter."""
     steps = place.split("/")
     for end in range(1, len(steps) + 1):
         if not isinstance(weights.get("/".join(steps[:end]), getlink=True), h5py.HardLink):

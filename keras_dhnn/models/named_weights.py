@@ -45,6 +45,11 @@ def named_arrays(model: Any) -> dict[str, np.ndarray]:
     return arrays
 
 
+def branches_of(model: Any) -> dict[str, Any]:
+    """Return `{source: DHNN}` of a `SIDHCNN`, or of a `DHNN` itself."""
+    return getattr(model, "branches", None) or {model.source: model}
+
+
 def constants(layer: Any) -> dict[str, np.ndarray]:
     """Return `{"mean": array, "variance": array}` of a `Normalization` that was made with them, else nothing."""
     if not isinstance(layer, tf.keras.layers.Normalization):
@@ -55,7 +60,7 @@ def constants(layer: Any) -> dict[str, np.ndarray]:
 
 def _layers(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield the path and the layer of every layer that holds no others."""
-    for branch in getattr(model, "branches", {model.source: model} if hasattr(model, "source") else {}).values():
+    for branch in branches_of(model).values():
         for part, network in branch.parts.items():
             yield from _inside(f"{branch.source}/{part}", network)
 

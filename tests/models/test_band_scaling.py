@@ -98,6 +98,5 @@ def test_a_keras_application_can_be_saved_and_loaded(tmp_path):
     model = build_backbone("MobileNetV2", (32, 32, 3), "none")
     model.save(tmp_path / "model.keras")
     images = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_allclose(
-        tf.keras.models.load_model(tmp_path / "model.keras", compile=False)(images), model(images), rtol=1e-5
-    )
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_allclose(loaded(images), model(images), rtol=1e-5)

@@ -19,6 +19,7 @@ from keras_dhnn.models.backbones.vgg_f import load_vgg_f
 SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
 # The environment variable that allows to import "package.module:function".
 TRUST = "KERAS_DHNN_TRUST_CODE"
+_trusted = set()
 OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 
@@ -28,8 +29,8 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
     Args:
         name: "efficientnet_lite0", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
             `tf.keras.applications` such as "MobileNetV2"; or
-            "package.module:function", a function of yours from image shape to model: code, imported only where the
-            environment variable `TRUST` is 1 (`keras-dhnn --trust-code`), since an experiment may be a stranger's.
+            "package.module:function", a function of yours from image shape to model: code, imported only if `trust` was
+            called with it or the environment variable `TRUST` is 1, since an experiment may be a stranger's.
         image_shape: height, width and bands.
         weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
             Keras one), or "auto": ImageNet's where pip has brought them ("efficientnet_lite0"), else random.
@@ -65,6 +66,21 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
     if filled and weights not in ("auto", "none"):
         backbone.load_weights(weights)
     return backbone
+
+
+def trust(backbone):
+    """Allow to import a backbone that this process was given by name, or as a function, rather than by a file.
+
+    Args:
+        backbone: "package.module:function", such a function itself, or anything else.
+
+    Returns:
+        The name; anything else as it is.
+    """
+    name = f"{backbone.__module__}:{backbone.__qualname__}" if callable(backbone) else backbone
+    if isinstance(name, str) and ":" in name:
+        _trusted.add(name)
+    return name
 
 
 def is_pretrained(name, weights):
@@ -132,7 +148,7 @@ def _application(name, image_shape, weights):
 
 
 def _custom(name, image_shape):
-    if os.environ.get(TRUST) != "1":
+    if name not in _trusted and os.environ.get(TRUST) != "1":
         raise SettingError(
             f"The backbone {name!r} is Python code, which this would import and run. Expected that you say so, if you "
             f"trust it and whoever wrote this experiment: keras-dhnn --trust-code ..., or {TRUST}=1 in the environment."
