@@ -106,7 +106,7 @@ def _places(model, weights) -> Iterator[tuple[str, Any]]:
     branches = list(branches_of(model).values())
     tops = [""] if len(branches) == 1 else _containers(weights, "", branches)
     for top, branch in zip(tops, branches, strict=True):
-        parts = list(branch.parts.values())
+        parts = [branch.backbone, branch.head]
         for place, part in zip(_containers(weights, top, parts), parts, strict=True):
             yield from _layers(f"{place}layers/", part)
 

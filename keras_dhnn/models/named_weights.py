@@ -61,7 +61,7 @@ def constants(layer: Any) -> dict[str, np.ndarray]:
 def _layers(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield the path and the layer of every layer that holds no others."""
     for branch in branches_of(model).values():
-        for part, network in branch.parts.items():
+        for part, network in (("backbone", branch.backbone), ("head", branch.head)):
             yield from _inside(f"{branch.source}/{part}", network)
 
 
