@@ -18,7 +18,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 # `ops` came with Keras 3.
 NEWEST = hasattr(tf.keras, "ops")
-LANE = "keras3" if NEWEST else "keras2"
+KERAS = 3 if NEWEST else 2
 
 if not NEWEST:
     with warnings.catch_warnings():

@@ -102,9 +102,15 @@ class DHNN(tf.keras.Model):
 
     @property
     def parts(self):
-        """What a checkpoint of the network holds, by name."""
+        """What the network is made of, by name."""
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
+
+    @property
+    def training_state(self):
+        """What a checkpoint of its training holds, by name."""
+        # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
+        return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
     def metrics(self):

@@ -7,12 +7,7 @@ import tensorflow as tf
 
 from keras_dhnn.config import of_source
 from keras_dhnn.errors import SettingError, invalid
-from keras_dhnn.models.backbones.build import build_backbone, is_pretrained
-from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.models.band_statistics import with_band_statistics
-from keras_dhnn.models.dhnn import DHNN, cut_backbone
-from keras_dhnn.models.hash_head import hash_head
-from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.models.dhnn import cut_backbone
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.items import Items
@@ -20,6 +15,7 @@ from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.progress import no_bar
 from keras_dhnn.training.activations import Activations, compute_activations
+from keras_dhnn.training.architecture import make_backbone, make_head, make_model
 from keras_dhnn.training.encode import make_encoder
 
 PHASES = ("head", "fine_tune")
@@ -61,32 +57,16 @@ class Network:
         if len(sources) > 1:
             _check_dual(self.strategy, experiment)
         with self.strategy.scope(), _computing_in(experiment.training.precision):
-            self.branches = {source: self._branch(source, database, len(sources) > 1) for source in sources}
-            branches = list(self.branches.values())
-            self.model = branches[0] if len(branches) == 1 else SIDHCNN(branches, name="sidhcnn")
+            self.model = make_model({source: self._parts(source, database) for source in sources})
+        self.branches = getattr(self.model, "branches", None) or {sources[0]: self.model}
 
-    def _branch(self, source, database, named):
-        backbone = self._backbone(source, database)
+    def _parts(self, source, database):
+        """Backbone and head of a source."""
+        backbone = make_backbone(self.experiment, self.info, source, lambda: self._band_statistics(source, database))
         for cut in self._cuts(source):
             # Now rather than when its phase begins, hours later.
             cut_backbone(backbone, cut)
-        return DHNN(
-            backbone, self._head(source, backbone, database), source, name=f"dhnn_{source}" if named else "dhnn"
-        )
-
-    def _backbone(self, source, database):
-        settings, info = self.experiment.model, self.info
-        name = of_source("model.backbone", settings.backbone, source)
-        weights = of_source("model.weights", settings.weights, source)
-        shape = (*self.sizes[source], info.images[source].channels)
-        scaling = (info.scaling or {}).get(source)
-        statistics = None if scaling else lambda: self._band_statistics(source, database)
-        backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), statistics)
-        if is_pretrained(name, weights):
-            _freeze_normalization(backbone)
-        if settings.band_statistics:
-            backbone = with_band_statistics(backbone)
-        return scale_bands(backbone, **scaling) if scaling else backbone
+        return backbone, self._head(source, backbone, database)
 
     def _band_statistics(self, source, database):
         """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""
@@ -106,20 +86,13 @@ class Network:
         return [of_source("cut", phase.cut, source) for phase in phases if phase.epochs]
 
     def _head(self, source, backbone, database):
-        settings, statistics = self.experiment.model, ()
+        statistics = ()
         if self._cuts(source)[:1] == ["features"]:
             activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
                 features = activations[database].astype(np.float64)
                 statistics = features.mean(axis=0), features.var(axis=0) + 1e-6
-        return hash_head(
-            backbone.output_shape[-1],
-            settings.bits,
-            settings.hidden,
-            settings.dropout,
-            settings.weight_decay,
-            *statistics,
-        )
+        return make_head(self.experiment, backbone.output_shape[-1], statistics)
 
     def _outputs_below(self, source, cut, backbone):
         """`(n, ...)` outputs of what lies below a cut for all items; None if they are too many, or are the images."""
@@ -215,13 +188,6 @@ def _computing_in(precision):
         yield
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
-
-
-def _freeze_normalization(backbone):
-    """Few images change a network's running statistics for the worse: they stay ImageNet's."""
-    for layer in backbone.layers:
-        if isinstance(layer, tf.keras.layers.BatchNormalization):
-            layer.trainable = False
 
 
 def _check_dual(strategy, experiment):
