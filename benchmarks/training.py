@@ -129,7 +129,7 @@ def _step(model):
     @tf.function
     def step(images, labels):
         with tf.GradientTape() as tape:
-            parts = model.objective(model(images, training=True)[model.source], labels)
+            parts = model.objective(model(images, training=True)[model.source], {"label": labels})
             loss = tf.add_n([parts["pairwise"], model.eta * parts["quantization"], *model.losses])
         model.optimizer.apply_gradients(
             zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)

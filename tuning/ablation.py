@@ -5,6 +5,7 @@ import json
 from keras_dhnn.errors import RunError, SettingError, invalid
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.files.owner import OWNER, owned
+from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import ARROW, main_tasks, sources_of, task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.afterwards import alone
@@ -81,13 +82,23 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar, inner_bar=
     with owned(folder):
         _check_same(experiment, info, folder / "experiment.json")
         experiments = {f"{name}, {length} bits": changed for (name, length), changed in rows.items()}
-        fitted = fit_series(experiments, info, folder, curves=True, bar=bar, inner_bar=inner_bar)
+        fitted = fit_series(experiments, info, folder, also=_curves, bar=bar, inner_bar=inner_bar)
         results = dict(zip(rows, fitted.values(), strict=True))
         table = _table(experiment, info, results, folder)
     for length in dict.fromkeys(bits):
         with alone(f"The curves at {length} bits of {folder}", "Draw them later: start the same command again."):
             _draw({name: one for (name, of), one in results.items() if of == length and "tasks" in one}, info, folder)
     return table
+
+
+def _curves(outputs, evaluations):
+    """Return the precision-recall curve of each task, for JSON."""
+    return {
+        "curves": {
+            task_name(one.task): [values.tolist() for values in precision_recall_curve(one.counts)]
+            for one in evaluations
+        }
+    }
 
 
 def _table(experiment, info, results, folder):

@@ -8,8 +8,6 @@ import tensorflow as tf
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.metrics.curves import precision_recall_curve
-from keras_dhnn.pipelines.sources import task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.training.train import PHASES, train
 
@@ -18,8 +16,8 @@ from keras_dhnn.training.train import PHASES, train
 FAILURES = (CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError)
 
 
-def measure(experiment, info, folder, *, epochs=None, queries=False, curves=False, bar=no_bar):
-    """Train an experiment and score it; continue where an earlier call in the same folder was killed.
+def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, bar=no_bar):
+    """Trains an experiment and scores it; continues where an earlier call in the same folder was killed.
 
     Args:
         experiment: the `Experiment`.
@@ -27,13 +25,14 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, curves=Fals
         folder: where the resumable state is kept.
         epochs: pause after so many epochs, see `train`; None trains to the end.
         queries: whether the queries search too. If not, they are not looked at.
-        curves: whether their precision-recall curves are wanted beside their scores.
+        also: with `queries`, called with the hash outputs `{source: (n, l)}` and the `Evaluation`s; returns what else
+            is to stand in the result.
         bar: context manager factory `bar(description, total, unit)`.
 
     Returns:
         Dictionary for JSON: `val_map`, the best validation mAP of the last phase (None if nothing is held out);
         `distinct_codes` at the last validation; `epochs` that were trained; `seconds`; with `queries`, `map` and the
-        other `metrics` of `evaluate`; with `curves`, `{task: [precision, recall]}` too.
+        other `metrics` of `evaluate`.
 
     Raises:
         CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError: if the experiment fails.
@@ -53,13 +52,9 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, curves=Fals
         labels = split.items.spread(info.true_labels)
         evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores
-        if curves:
-            result["curves"] = {task_name(one.task): _curve(one.counts) for one in evaluations}
+        if also is not None:
+            result |= also(trained.outputs, evaluations)
     return result | {"seconds": time.monotonic() - started}
-
-
-def _curve(counts):
-    return [values.tolist() for values in precision_recall_curve(counts)]
 
 
 def _values(phase, name):

@@ -11,8 +11,8 @@ from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
-def fit_series(experiments, info, folder, *, curves=False, bar=no_bar, inner_bar=no_bar):
-    """Train and score experiments that have names, such as the cells of a table or the rows of an ablation.
+def fit_series(experiments, info, folder, *, also=None, bar=no_bar, inner_bar=no_bar):
+    """Trains and scores experiments that have names, such as the cells of a table or the rows of an ablation.
 
     A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
     series which was killed, or is longer the second time, trains only what is missing. One that fails is a row with the
@@ -22,7 +22,7 @@ def fit_series(experiments, info, folder, *, curves=False, bar=no_bar, inner_bar
         experiments: `{name: Experiment}`.
         info: `DatasetInfo` of the prepared data set.
         folder: where the rows and the state of the one under way are kept; it is made.
-        curves: see `measure`.
+        also: see `measure`.
         bar: context manager factory `bar(description, total, unit)` for the series.
         inner_bar: the same for the parts of one experiment.
 
@@ -33,22 +33,42 @@ def fit_series(experiments, info, folder, *, curves=False, bar=no_bar, inner_bar
     with bar("Fitting", len(experiments), "experiment") as update:
         for done, (name, experiment) in enumerate(experiments.items()):
             update(done, name)
-            rows[name] = _row(experiment, info, folder, curves, inner_bar)
+            rows[name] = _row(experiment, info, folder, also, inner_bar)
         update(len(experiments), "")
     return rows
 
 
-def _row(experiment, info, folder, curves, bar):
-    decides = f"{__version__} {info.checksum} {experiment.to_json()}"
-    key = hashlib.sha256(decides.encode()).hexdigest()[:16]
+def _row(experiment, info, folder, also, bar):
+    about = {"experiment": json.loads(experiment.to_json())}
+    return kept_row(
+        folder,
+        f"{info.checksum} {experiment.to_json()}",
+        about,
+        lambda state: measure(experiment, info, state, queries=True, also=also, bar=bar),
+    )
+
+
+def kept_row(folder, decides, about, make):
+    """Return a row from its file, or make it and write the file.
+
+    Args:
+        folder: of the series.
+        decides: text of all that decides the row, beside the package's version.
+        about: what stands in the row however it ends.
+        make: called with the folder of the resumable state; returns the rest of the row.
+
+    Returns:
+        Dictionary; with `failed` if `make` failed of what others need not: see `fit_series`.
+    """
+    key = hashlib.sha256(f"{__version__} {decides}".encode()).hexdigest()[:16]
     path = folder / "rows" / f"{key}.json"
     if path.exists():
         return read_json(path, remedy="Remove it to train that one again.")
     state = folder / "checkpoints" / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    row = {"experiment": json.loads(experiment.to_json())}
+    row = dict(about)
     try:
-        row |= measure(experiment, info, state, queries=True, curves=curves, bar=bar)
+        row |= make(state)
     except CollapseError as error:
         row["failed"] = reason(error)
     except FAILURES as error:

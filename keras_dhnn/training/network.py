@@ -231,6 +231,7 @@ def _check_dual(strategy, experiment):
     for path, value, expected in (
         ("training.precision", experiment.training.precision, "float32"),
         ("loss.objective", experiment.loss.objective, "likelihood"),
+        ("loss.classification", experiment.loss.classification, 0.0),
     ):
         if value != expected:
             raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

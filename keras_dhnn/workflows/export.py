@@ -13,6 +13,7 @@ from keras_dhnn._version import __version__
 from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.items import Items
@@ -87,16 +88,18 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
-    fingerprint = model_fingerprint(model.weights, _preprocessing(specs, branches))
+    fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
-    version = next_version(base) if version is None else version
-    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
-    export = Export(encoders, indexes, info.classes, card, pictures)
-    with new_version(base, version) as folder:
-        write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+    base.mkdir(parents=True, exist_ok=True)
+    with owned(base, wait=True):
+        version = next_version(base) if version is None else version
+        card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
+        export = Export(encoders, indexes, info.classes, card, pictures)
+        with new_version(base, version) as folder:
+            write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
     return base / str(version)
 
 
@@ -134,6 +137,17 @@ def today():
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
+def preprocessing(specs, branches):
+    """Return in words what becomes of images before the network: part of a model's fingerprint.
+
+    Args:
+        specs: `{source: ImageSpec}` of the images as stored.
+        branches: `{source: DHNN}`.
+    """
+    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
+    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
+
+
 def _checked_name(name):
     """A model's name, which is part of its URL."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
@@ -169,11 +183,6 @@ def _encoder(branch, source, spec):
         spec,
         lambda images: resize(images, size),
     )
-
-
-def _preprocessing(specs, branches):
-    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
-    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 
 def _index(run, info, index, fingerprint, source):
