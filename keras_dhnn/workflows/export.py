@@ -16,6 +16,7 @@ from keras_dhnn.files import atomic_folder
 from keras_dhnn.files.owner import owned
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
@@ -121,11 +122,9 @@ def new_version(base, version):
 
 def item_keys(info, items, turns):
     """Keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
-    angles = 90 * (items % turns)
-    return np.array(
-        [f"{key}@{angle}" if angle else str(key) for key, angle in zip(info.ids[items // turns], angles, strict=True)],
-        str,
-    )
+    numbered = Items(turns)
+    keys = zip(info.ids[numbered.image(items)], numbered.degrees(items), strict=True)
+    return np.array([f"{key}@{angle}" if angle else str(key) for key, angle in keys], str)
 
 
 def has_item(image, keys):
@@ -192,7 +191,7 @@ def _index(run, info, index, fingerprint, source):
     stored = run.load_codes(source if len(info.images) > 1 else None)
     turns = run.experiment.data.turns
     items = Split.load(run.split_path).database if index == "database" else stored["items"]
-    labels = info.true_labels[items // turns].astype(np.int32)
+    labels = info.true_labels[Items(turns).image(items)].astype(np.int32)
     return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
 
 

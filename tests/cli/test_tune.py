@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_message(root, run, tmp_path, monkeypatch):
     def full(name, mode, **how):
         return open("/dev/full", "wb") if Path(name).name == ".grid.json.partial" else open(name, mode, **how)
 
-    monkeypatch.setattr("keras_dhnn.files.open", full, raising=False)
+    monkeypatch.setattr("keras_dhnn.files.writing.open", full, raising=False)
     where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
     status, out, err = run("grid", "coloured", *CHANGES, *where, "--over", "s=1")
     assert (status, out) == (2, "")
