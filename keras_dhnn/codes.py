@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_dhnn.errors import invalid
+
 
 def binarize(outputs):
     """Signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
@@ -30,8 +32,7 @@ def pack(outputs):
     outputs = np.asarray(outputs)
     if outputs.ndim != 2 or outputs.shape[1] == 0 or outputs.shape[1] % 8:
         raise ValueError(
-            "Invalid value received for argument `outputs`. Expected shape (n, l) with l a positive multiple of 8. "
-            f"Received: shape={outputs.shape}"
+            invalid("argument `outputs`", "shape (n, l) with l a positive multiple of 8", shape=outputs.shape)
         )
     return np.packbits(outputs >= 0, axis=1)
 
@@ -46,6 +47,35 @@ def unpack(codes):
         `(n, l)` int8 in {-1, +1}.
     """
     return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
+
+
+def to_words(codes):
+    """Packed codes as whole words, filled up with zero bits to a multiple of 64.
+
+    Args:
+        codes: `(n, l / 8)` uint8.
+
+    Returns:
+        `(n, w)` int64, w = l / 64 rounded up; a code's first byte is a word's lowest, on any machine.
+    """
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
+    return (
+        np.ascontiguousarray(padded).view("<i8").reshape(len(codes), padded.shape[1] // 8).astype(np.int64, copy=False)
+    )
+
+
+def from_words(words, bits):
+    """The inverse of `to_words`.
+
+    Args:
+        words: `(n, w)` int64.
+        bits: l, a multiple of 8.
+
+    Returns:
+        `(n, l / 8)` uint8.
+    """
+    words = np.ascontiguousarray(words, "<i8")
+    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, : bits // 8])
 
 
 def hamming_distances(queries, database):
@@ -63,9 +93,7 @@ def hamming_distances(queries, database):
     """
     queries, database = np.asarray(queries, np.uint8), np.asarray(database, np.uint8)
     if queries.shape[1] != database.shape[1]:
-        raise ValueError(
-            "Invalid value received for argument `database`. Expected codes as long as the queries', "
-            f"{8 * queries.shape[1]} bits. Received: {8 * database.shape[1]} bits"
-        )
+        expected = f"codes as long as the queries', {8 * queries.shape[1]} bits"
+        raise ValueError(invalid("argument `database`", expected, bits=8 * database.shape[1]))
     bits = 8 * queries.shape[1]
     return ((bits - unpack(queries).astype(np.float32) @ unpack(database).astype(np.float32).T) / 2).astype(np.int32)

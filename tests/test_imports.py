@@ -11,13 +11,26 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 # What each room and loose module may import of ours, beside itself.
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
 MODELS = BASE | {"backend", "losses", "metrics", "models"}
-TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training"}
+TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
-    "": {"_version"},
+    # The library's names, imported when they are used.
+    "": {
+        "_version",
+        "config",
+        "codes",
+        "losses",
+        "metrics",
+        "models",
+        "pipelines",
+        "experiment",
+        "runs",
+        "saved_models",
+    }
+    | {"workflows", "archive"},
     "__main__": {"cli"},
     "_version": set(),
-    "codes": set(),
+    "codes": {"errors"},
     "errors": set(),
     "files": {"errors"},
     "progress": set(),
@@ -33,6 +46,7 @@ MAY_IMPORT = {
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
+    "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
     "saved_models": {"codes", "errors", "files", "models"},
     "archive": BASE | {"pipelines", "saved_models", "baselines"},

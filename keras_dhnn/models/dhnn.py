@@ -3,11 +3,12 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
 from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
+from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
@@ -57,6 +58,7 @@ class DHNN(tf.keras.Model):
         classes=None,
         classification=0.0,
         bank=None,
+        pairs=None,
         **kwargs,
     ):
         """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
@@ -73,6 +75,8 @@ class DHNN(tf.keras.Model):
             classes: number C of classes, for objectives of class centres.
             classification: weight of what tells the class from the outputs, by the layer that `classify` adds.
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
+            pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
+                `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
@@ -94,6 +98,7 @@ class DHNN(tf.keras.Model):
         self.bank = bank
         names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
+        self.pairs = pairs
 
     @property
     def parts(self):
@@ -105,29 +110,37 @@ class DHNN(tf.keras.Model):
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, labels):
+    def objective(self, outputs, targets):
         """The parts of the loss of a batch.
 
         Args:
             outputs: `(n, l)` float32.
-            labels: `(n,)` integers.
+            targets: `label`, `(n,)` integers; with a bank or `pairs` also `index`, `(n,)` item numbers.
 
         Returns:
             Dictionary of the scalars `pairwise`, `quantization` and, with a weight, `classification`; see `total`.
         """
-        others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
+        others = outputs if self.bank is None else self.bank.outputs
         parts = {
-            "pairwise": self.of_labels(labels, outputs, their_labels, others),
+            "pairwise": self.of_labels(targets["label"], outputs, others, *self._similarity(targets)),
             "quantization": quantization(outputs, self.norm),
         }
         if self.classification:
-            parts["classification"] = classification(labels, self.classifier(outputs))
+            parts["classification"] = classification(targets["label"], self.classifier(outputs))
         return parts
 
     def total(self, parts):
         """The parts of `objective` by their weights."""
         loss = parts["pairwise"] + self.eta * parts["quantization"]
         return loss + self.classification * parts["classification"] if self.classification else loss
+
+    def _similarity(self, targets):
+        """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
+        if self.pairs is not None:
+            return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
+        labels = targets["label"]
+        others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
+        return label_similarity(labels, others), None
 
     def train_step(self, data):
         """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
@@ -139,7 +152,7 @@ class DHNN(tf.keras.Model):
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
-            parts = self.objective(outputs, targets["label"])
+            parts = self.objective(outputs, targets)
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
@@ -152,7 +165,7 @@ class DHNN(tf.keras.Model):
     def test_step(self, data):
         """The losses of a batch, without a step."""
         images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets["label"])
+        parts = self.objective(self(images, training=False)[self.source], targets)
         return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
@@ -212,8 +225,11 @@ def cut_backbone(backbone, cut):
     if cut not in names:
         stages = [name for name in names if name.startswith("stage")] or list(names)[2:]
         raise SettingError(
-            f"Invalid value received for argument `cut`. Expected images, features or a layer of the backbone "
-            f"{backbone.name!r}: {', '.join(stages)}. Received: cut={cut!r}"
+            invalid(
+                "argument `cut`",
+                f"images, features or a layer of the backbone {backbone.name!r}: {', '.join(stages)}",
+                cut,
+            )
         )
     tensor = names[cut]
     below = tf.keras.Model(backbone.input, tensor, name=f"below_{cut}")
@@ -224,7 +240,10 @@ def cut_backbone(backbone, cut):
         above = tf.keras.Model(tensor, backbone.output, name=f"above_{cut}")
     except ValueError as error:
         raise SettingError(
-            f"Invalid value received for argument `cut`. Expected a layer that every path through the backbone "
-            f"{backbone.name!r} goes through. Received: cut={cut!r}"
+            invalid(
+                "argument `cut`",
+                f"a layer that every path through the backbone {backbone.name!r} goes through",
+                cut,
+            )
         ) from error
     return below, above

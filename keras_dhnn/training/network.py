@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import of_source
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.models.backbones.build import build_backbone, is_pretrained
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.band_statistics import with_band_statistics
@@ -15,6 +15,7 @@ from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.progress import no_bar
@@ -53,7 +54,7 @@ class Network:
     def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.labels = np.repeat(info.labels, experiment.data.turns)
+        self.labels = Items(experiment.data.turns).spread(info.labels)
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
         sources = sources_of(info)
@@ -127,7 +128,8 @@ class Network:
         if (source, cut) not in self._activations:
             turns = self.experiment.data.turns
             of_which = f" of {source}" if len(self.info.sources) > 1 else ""
-            with self.bar(f"Frozen layers{of_which}, up to {cut}", turns * self.info.count, "image") as update:
+            count = Items(turns).count(self.info.count)
+            with self.bar(f"Frozen layers{of_which}, up to {cut}", count, "image") as update:
                 below, _ = cut_backbone(backbone, cut)
                 self._activations[source, cut] = compute_activations(
                     below,
@@ -207,11 +209,6 @@ class Network:
 def _computing_in(precision):
     """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-    if precision not in policies:
-        raise SettingError(
-            f"Invalid value received for setting `training.precision`. Expected one of {', '.join(policies)}. "
-            f"Received: {precision!r}"
-        )
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[precision])
     try:
@@ -237,7 +234,4 @@ def _check_dual(strategy, experiment):
         ("loss.classification", experiment.loss.classification, 0.0),
     ):
         if value != expected:
-            raise SettingError(
-                f"Invalid value received for setting `{path}`. Expected {expected} for two image sources. "
-                f"Received: {value!r}"
-            )
+            raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

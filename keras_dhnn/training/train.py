@@ -206,12 +206,7 @@ def _snapshots(folder, network, split, encode, make_batches):
 
 
 def _alternating(network):
-    update = network.experiment.training.update
-    if update not in ("joint", "alternating"):
-        raise SettingError(
-            f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
-        )
-    return update == "alternating" and len(network.branches) > 1
+    return network.experiment.training.update == "alternating" and len(network.branches) > 1
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
@@ -226,8 +221,6 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
     """
     loss, training = network.experiment.loss, network.experiment.training
-    if loss.pairs not in ("batch", "memory"):
-        raise SettingError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
     phase, labels = getattr(network.experiment, name), network.labels[items]
     how = {
         "similarity_factor": loss.similarity_factor,
@@ -255,10 +248,8 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         )
         return
     if loss.pairs == "memory":
-        raise SettingError(
-            "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
-            "items come by training.update=alternating. Received: memory"
-        )
+        expected = "batch for two image sources; pairs with all items come by training.update=alternating"
+        raise SettingError(invalid("setting `loss.pairs`", expected, loss.pairs))
     branches = model.branches
     model.compile(
         {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},

@@ -1,5 +1,8 @@
 """Retrieval for one image file, by the codes of a run."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
@@ -8,11 +11,55 @@ from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
+from keras_dhnn.runs import Run
+from keras_dhnn.workflows.open_run import open_run
+
+
+def query(
+    run: Run | Path | str,
+    image: Path | str,
+    *,
+    k: int = 10,
+    source: str | None = None,
+    target: str | None = None,
+    class_name: str | None = None,
+    data: Path | str = "data",
+) -> dict[str, Any]:
+    """Find the images in a run's database that are nearest to an image file, and draw them.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        image: path of an image file with as many bands as the data set's images.
+        k: how many to find.
+        source: what the image is, of a run with two sources.
+        target: what is searched, of a run with two sources.
+        class_name: of the only class of images to find, or None.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Dictionary for JSON: `query`, `results` as `search` returns them, and `figure`, the path of the PNG file, or
+        None if it could not be drawn.
+
+    Raises:
+        RunError: if there is no such run, it is not finished, or it was made with other images.
+        DataError: if the file is not such an image.
+        SettingError: if a source is needed or is not there; or the database holds no such class.
+    """
+    run, info = open_run(run, data)
+    image = Path(image)
+    task = check_task(info, (source, target))
+    pixels, found = search(run, info, image, k, task, class_name)
+    figure = None
+    with alone("The picture of the results", "They are printed all the same."):
+        figure = str(draw(run, info, image, pixels, found, task))
+    return {"query": str(image), "results": found, "figure": figure}
 
 
 def search(run, info, image, k, task=None, class_name=None):
@@ -42,15 +89,15 @@ def search(run, info, image, k, task=None, class_name=None):
     database = _of_class(split.database, info, data.turns, class_name)
     distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
     order = np.argsort(distances, kind="stable")[:k]
-    items = database[order]
+    items, numbered = database[order], Items(data.turns)
     return pixels, [
         {
             "rank": rank,
             "item": int(item),
             "distance": int(distance),
-            "class": info.classes[info.true_labels[item // data.turns]],
-            "id": str(info.ids[item // data.turns]),
-            "turned": f"turned {90 * (item % data.turns)} degrees" if item % data.turns else "",
+            "class": info.classes[info.true_labels[numbered.image(item)]],
+            "id": str(info.ids[numbered.image(item)]),
+            "turned": f"turned {numbered.degrees(item)} degrees" if numbered.turn(item) else "",
         }
         for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
     ]
@@ -62,7 +109,7 @@ def _of_class(items, info, turns, class_name):
         return items
     if class_name not in info.classes:
         raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
-    of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
+    of_class = items[info.true_labels[Items(turns).image(items)] == list(info.classes).index(class_name)]
     if not len(of_class):
         raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class

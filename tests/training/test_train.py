@@ -91,7 +91,7 @@ def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, m
 
 
 def test_patience_stops_early_and_stays_stopped(info, split, tmp_path):
-    experiment = HEAD.override("head.epochs=50", "head.learning_rate=0", "training.patience=2")
+    experiment = HEAD.override("head.epochs=50", "head.learning_rate=1e-30", "training.patience=2")
     first = train(experiment, info, split, tmp_path)
     assert len(first.history["head"]["loss"]) == 3
     assert len(train(experiment, info, split, tmp_path).history["head"]["loss"]) == 3
@@ -125,16 +125,6 @@ def test_a_later_phases_cut_is_checked_before_the_first_is_trained(info, split, 
     with pytest.raises(ValueError, match="stage1"):
         train(BOTH.override("fine_tune.cut=stage9"), info, split, tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_unknown_pairs_are_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="batch or memory"):
-        train(HEAD.override("loss.pairs=triplets"), info, split, tmp_path)
-
-
-def test_unknown_optimizer_is_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="adam, sgd"):
-        train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
 
 
 def test_a_pause_between_validations_is_measured_and_leaves_no_trace(info, split, tmp_path):

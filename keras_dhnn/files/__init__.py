@@ -1,0 +1,26 @@
+"""Write files and folders whole or not at all; read them within bounds, trusting nothing.
+
+What is here knows nothing of data sets and runs: `checksums` notices changed bytes, `owner` keeps a second writer out.
+"""
+
+from keras_dhnn.files.folders import atomic_folder
+from keras_dhnn.files.names import check_name, expanded, new_folder
+from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json
+from keras_dhnn.files.writing import whole, whole_file, write_arrays, write_json, write_text
+
+__all__ = [
+    "atomic_folder",
+    "check_kind",
+    "check_name",
+    "expanded",
+    "new_folder",
+    "open_regular",
+    "read_arrays",
+    "read_bytes",
+    "read_json",
+    "whole",
+    "whole_file",
+    "write_arrays",
+    "write_json",
+    "write_text",
+]
