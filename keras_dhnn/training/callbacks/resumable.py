@@ -131,4 +131,6 @@ class ResumableState(tf.keras.callbacks.Callback):
 def _checkpoint(model):
     # Not the model's metrics, which start anew with every epoch: to read them, all processes must take part.
     bank = {} if model.bank is None else {"bank": model.bank}
-    return tf.train.Checkpoint(**model.parts, optimizer=model.optimizer, **bank)
+    # Of two sources each branch has its own.
+    optimizer = getattr(model, "optimizers", model.optimizer)
+    return tf.train.Checkpoint(**model.parts, optimizer=optimizer, **bank)
