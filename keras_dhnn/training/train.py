@@ -20,6 +20,7 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
+from keras_dhnn.training.guided_start import start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 
@@ -146,6 +147,9 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
+    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+        branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
+        start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
     guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
@@ -185,6 +189,10 @@ def _validated(history, validation):
     measured = validation.measure()
     earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
     return history | {name: [*earlier[name], value] for name, value in measured.items()}
+
+
+def _first_phase(experiment):
+    return next(name for name in PHASES if getattr(experiment, name).epochs)
 
 
 def _snapshots(folder, network, split, encode, make_batches):
