@@ -262,7 +262,7 @@ class Archive:
             ValueError: for an argument that is not as above, or codes of another length.
             DataError: if a file is damaged or missing.
         """
-        queries = self._checked(queries)
+        queries = self.checked(queries)
         source = self.source(source)
         wanted = Wanted(
             k, radius, self.condition(where, bbox, time), choose_rank(rank, queries, self.identity), rerank, columns
@@ -283,7 +283,7 @@ class Archive:
         Returns:
             `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
         """
-        query, source = self._checked(query), self.source(source)
+        query, source = self.checked(query), self.source(source)
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 
@@ -336,15 +336,15 @@ class Archive:
             )
         )
 
-    def condition(self, where=None, bbox=None, time=None):
-        """Return SQL for the conditions of `search`, None if there are none.
+    def condition(self, where=None, bbox=None, time=None, dialect="duckdb"):
+        """Return SQL, of DuckDB or "spark", for the conditions of `search`, None if there are none.
 
         Raises:
             ValueError: if one is not as it should be.
         """
         columns = [*make_schema(self.identity.bits, self.identity.features).names]
         parts = [
-            None if where is None else make_condition(where, columns),
+            None if where is None else make_condition(where, columns, dialect),
             None if bbox is None else box_condition(bbox),
             None if time is None else time_condition(*time),
         ]
@@ -430,7 +430,12 @@ class Archive:
                 self._engine = Engine(self.root, self.identity, self._parts, self._memory)
             return self._engine
 
-    def _checked(self, queries):
+    def checked(self, queries):
+        """Return `Queries` of what a search was given, a matrix of codes too.
+
+        Raises:
+            ValueError: if the codes are of another length than the archive's.
+        """
         queries = queries if isinstance(queries, Queries) else Queries(np.asarray(queries))
         codes = np.asarray(queries.codes)
         if codes.dtype != np.uint8 or codes.ndim != 2 or 8 * codes.shape[1] != self.identity.bits:
