@@ -82,7 +82,7 @@ def test_a_worker_that_is_killed_costs_no_result(tmp_path, session):
 
 def _kill_an_executor():
     """Kills one of this test's own two executors."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     processes = [line.split(None, 2) for line in listed.splitlines()[1:]]
     children = {}
     for pid, parent, text in processes:
