@@ -1,21 +1,38 @@
-"""The one file that imports tensorflow-addons, so that leaving it for Keras 3 touches one file.
+"""The one file that asks which TensorFlow and Keras this is, and the only one that imports tensorflow-addons.
+
+Two lanes, one code base. The owner's: TensorFlow 2.15 with Keras 2, where tensorflow-addons rotates and steps. The
+newest: Keras 3, for which no tensorflow-addons exists; what we used of it stands here, with tensorflow-addons as its
+oracle in the other lane (tests/test_backend.py).
 
 `pipelines` may import this module although it otherwise sees only `config`: rotation is an image operation.
 """
 
 import math
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # It announces its end of life at every import; we know, and pin the last version.
-    warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended", category=UserWarning)
-    import tensorflow_addons as tfa
+from keras_dhnn.errors import SettingError, invalid
+
+# `ops` came with Keras 3.
+NEWEST = hasattr(tf.keras, "ops")
+LANE = "keras3" if NEWEST else "keras2"
+
+if not NEWEST:
+    with warnings.catch_warnings():
+        # It announces its end of life at every import; we know, and pin the last version.
+        warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended", category=UserWarning)
+        import tensorflow_addons as tfa
+
+# The legacy classes are the ones that tensorflow-addons' MultiOptimizer takes.
+_optimizers = tf.keras.optimizers if NEWEST else tf.keras.optimizers.legacy
+Adam, SGD = _optimizers.Adam, _optimizers.SGD
 
 
-def rotate(images, angles):
-    """Images turned about their centre, bilinear; what comes in at the corners is the image mirrored at its edges.
+def rotate(images: tf.Tensor, angles: float | tf.Tensor) -> tf.Tensor:
+    """Turn images about their centre, bilinearly; what comes in at the corners is the image mirrored at its edges.
 
     Args:
         images: `(H, W, C)` or `(n, H, W, C)` float32.
@@ -24,59 +41,155 @@ def rotate(images, angles):
     Returns:
         float32, as `images`.
     """
-    turned = tfa.image.rotate(images, angles * (math.pi / 180), interpolation="bilinear", fill_mode="reflect")
+    radians = angles * (math.pi / 180)
+    if NEWEST:
+        turned = rotate_by_projection(images, radians)
+    else:
+        turned = tfa.image.rotate(images, radians, interpolation="bilinear", fill_mode="reflect")
     return tf.ensure_shape(turned, images.shape)
 
 
-class _MultiOptimizer(tfa.optimizers.MultiOptimizer):
-    """tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's there."""
+def rotate_by_projection(images: tf.Tensor, radians: float | tf.Tensor) -> tf.Tensor:
+    """Do what `rotate` says by TensorFlow's own operation, which takes from where each pixel of the result comes.
 
-    def apply_gradients(self, grads_and_vars, **kwargs):
-        pairs = list(grads_and_vars)
-        updates = [
-            spec["optimizer"].apply_gradients([pair for pair in pairs if pair[1].name in spec["weights"]], **kwargs)
-            for spec in self.optimizer_specs
-        ]
-        with tf.control_dependencies([tf.group(updates)]):
-            return self.iterations.assign_add(1, read_value=False)
+    Args:
+        images: `(H, W, C)` or `(n, H, W, C)` float32.
+        radians: counter-clockwise; a scalar, or `(n,)`.
+
+    Returns:
+        float32, as `images`.
+    """
+    batch = images if images.shape.rank == 4 else images[None]
+    size = tf.shape(batch)[1:3]
+    bottom, right = tf.unstack(tf.cast(size - 1, tf.float32))
+    radians = tf.reshape(tf.convert_to_tensor(radians, tf.float32), [-1])
+    cos, sin, zero = tf.cos(radians), tf.sin(radians), tf.zeros_like(radians)
+    # The centre stays where it is.
+    x = (right - (cos * right - sin * bottom)) / 2
+    y = (bottom - (sin * right + cos * bottom)) / 2
+    turned = tf.raw_ops.ImageProjectiveTransformV3(
+        images=batch,
+        transforms=tf.stack([cos, -sin, x, sin, cos, y, zero, zero], axis=1),
+        output_shape=size,
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+    return turned if images.shape.rank == 4 else turned[0]
 
 
-def multi_optimizer(pairs):
-    """One optimizer for layers that learn at different rates.
+def multi_optimizer(pairs: Sequence[tuple[Any, Any]]) -> Any:
+    """Return one optimizer for layers that learn at different rates.
 
     Weights that no pair names are not trained. The layers must be built. `tf.train.Checkpoint` holds its whole
-    state and continues exactly; a `.keras` file does not hold the inner optimizers' moments.
+    state and continues exactly.
 
     Args:
         pairs: list of (optimizer, layer or list of layers).
 
     Returns:
-        A `tfa.optimizers.MultiOptimizer`.
+        A `tfa.optimizers.MultiOptimizer`; in the newest lane a Keras optimizer that does the same.
 
     Raises:
-        ValueError: if a layer is not built or has no weights, or two weights have one name: they are told apart by
-            name, so a weight would be stepped twice.
+        SettingError: if a layer is not built or has no weights, or a weight is in two pairs: it would be stepped twice.
     """
-    names = []
-    for _, layers in pairs:
-        layers = layers if isinstance(layers, list) else [layers]
-        own = [weight.name for layer in layers for weight in layer.weights]
-        if not own:
-            raise ValueError(
-                "Invalid value received for argument `pairs`. Expected built layers with weights. "
-                f"Received: {', '.join(layer.name for layer in layers) or 'no layer'}"
-            )
-        names += own
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(
-            "Invalid value received for argument `pairs`. Expected every weight once, with a name of its own. "
-            f"Received: {', '.join(repeated)} more than once"
-        )
-    optimizer = _MultiOptimizer(list(pairs))
+    pairs = [(inner, list(layers) if isinstance(layers, list | tuple) else [layers]) for inner, layers in pairs]
+    _check_pairs(pairs)
+    if NEWEST:
+        return _PartsOptimizer(pairs)
+    optimizer = _AddonsOptimizer([(inner, layers if len(layers) > 1 else layers[0]) for inner, layers in pairs])
     for number, (inner, _) in enumerate(pairs):
         # MultiOptimizer does not: without this a checkpoint has neither the moments nor the schedules' steps.
         optimizer._track_trackable(inner, f"optimizer_{number}")
     for each in (optimizer, *(inner for inner, _ in pairs)):
-        each.iterations  # noqa: B018 - makes the variable here, not inside of the first training step
+        build_optimizer(each, [])
     return optimizer
+
+
+def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Make an optimizer's own variables now, not inside of the first training step, and before a checkpoint is read.
+
+    Args:
+        optimizer: of either lane; in the owner's it makes the moments when it meets a weight or its checkpoint.
+        variables: the weights that it will step.
+    """
+    if NEWEST:
+        if not optimizer.built:
+            optimizer.build(list(variables))
+    else:
+        optimizer.iterations  # noqa: B018 - makes the variable
+
+
+def plain_variables(weights: Sequence[Any]) -> list[tf.Variable]:
+    """Return TensorFlow's own variables, which a SavedModel holds, of a Keras model's weights."""
+    return [weight.value if NEWEST else weight for weight in weights]
+
+
+def weight_name(weight: Any) -> str:
+    """Return the path of a weight, such as "dhnn/hash/kernel", for messages."""
+    return weight.path if NEWEST else weight.name
+
+
+def _check_pairs(pairs):
+    names = []
+    for _, layers in pairs:
+        # Keras 3 tells weights apart by identity; tensorflow-addons by name, so that no two may have one.
+        own = [(id(weight) if NEWEST else None, weight_name(weight)) for layer in layers for weight in layer.weights]
+        if not own:
+            raise SettingError(
+                invalid("argument `pairs`", "built layers with weights", ", ".join(layer.name for layer in layers))
+            )
+        names += own
+    repeated = sorted({name for name in names if names.count(name) > 1}, key=lambda key: key[1])
+    if repeated:
+        expected, names = "every weight once, with a name of its own", [name for _, name in repeated]
+        raise SettingError(invalid("argument `pairs`", expected, repeated=names))
+
+
+if NEWEST:
+
+    class _PartsOptimizer(tf.keras.optimizers.Optimizer):
+        """Optimizers for parts of a model, each with the weights that it steps.
+
+        Keras's own MultiOptimizer leaves the inner optimizers out of checkpoints; attributes are in them.
+        """
+
+        def __init__(self, pairs):
+            super().__init__(learning_rate=0.0, name="multi_optimizer")
+            for number, (inner, _) in enumerate(pairs):
+                setattr(self, f"optimizer_{number}", inner)
+            self._numbers = {
+                id(weight): number
+                for number, (_, layers) in enumerate(pairs)
+                for layer in layers
+                for weight in layer.trainable_weights
+            }
+            self._inner = tuple(inner for inner, _ in pairs)
+            own = [[w for layer in layers for w in layer.trainable_weights] for _, layers in pairs]
+            for inner, weights in zip(self._inner, own, strict=True):
+                build_optimizer(inner, weights)
+            super().build([weight for weights in own for weight in weights])
+
+        def apply(self, grads, trainable_variables=None):
+            parts = [[] for _ in self._inner]
+            for gradient, weight in zip(grads, trainable_variables or self._trainable_variables, strict=True):
+                if id(weight) in self._numbers:
+                    parts[self._numbers[id(weight)]].append((gradient, weight))
+            for inner, part in zip(self._inner, parts, strict=True):
+                if part:
+                    inner.apply_gradients(part)
+            self._iterations.assign_add(1)
+
+else:
+
+    class _AddonsOptimizer(tfa.optimizers.MultiOptimizer):
+        """tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's there."""
+
+        def apply_gradients(self, grads_and_vars, **kwargs):
+            pairs = list(grads_and_vars)
+            updates = [
+                spec["optimizer"].apply_gradients([pair for pair in pairs if pair[1].name in spec["weights"]], **kwargs)
+                for spec in self.optimizer_specs
+            ]
+            with tf.control_dependencies([tf.group(updates)]):
+                return self.iterations.assign_add(1, read_value=False)

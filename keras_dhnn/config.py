@@ -1,46 +1,137 @@
-"""The settings of an experiment: frozen dataclasses, to and from JSON, changed by `section.field=value`."""
+"""Declare the settings of an experiment: frozen dataclasses that check themselves, to and from JSON, changed by path.
+
+The values that a setting may take are part of its declaration, `Annotated[type, rule]`; every setting is checked when
+its section is made, however that happens: by Python, by JSON, by `section.field=value`.
+"""
 
 import dataclasses
 import functools
 import json
+import math
+import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from keras_dhnn.errors import SettingError, invalid
 
 
 @dataclass(frozen=True)
-class Data:
+class Within:
+    """Allow finite numbers from `low` to `high`; `above` and `below` are bounds that are themselves not allowed."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    multiple_of: int = 1
+
+    def allows(self, value: float) -> bool:
+        """Return whether a number is within the bounds."""
+        inside = self.low <= value <= self.high and self.above < value < self.below and math.isfinite(value)
+        return inside and (self.multiple_of == 1 or value % self.multiple_of == 0)
+
+    def __str__(self) -> str:
+        """Return the rule in words, e.g. "at least 0, below 1"."""
+        words = [] if self.multiple_of == 1 else [f"a multiple of {self.multiple_of}"]
+        bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
+        return ", ".join([*words, *(f"{word} {bound}" for word, bound in bounds if math.isfinite(bound))])
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Allow some values only."""
+
+    values: tuple
+
+    def allows(self, value: Any) -> bool:
+        """Return whether it is one of the values."""
+        return value in self.values
+
+    def __str__(self) -> str:
+        """Return the values in words, e.g. "l1 or l2"."""
+        *others, last = map(str, self.values)
+        return f"{', '.join(others)} or {last}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Allow texts that are not empty; if `pattern`, only those that are a regular expression."""
+
+    pattern: bool = False
+
+    def allows(self, value: str) -> bool:
+        """Return whether the text may stand."""
+        try:
+            return bool(value.strip()) and (not self.pattern or bool(re.compile(value)))
+        except re.error:
+            return False
+
+    def __str__(self) -> str:
+        """Return the rule in words."""
+        return "a regular expression" if self.pattern else "a text that is not empty"
+
+
+SHARE = Within(low=0, below=1)
+WEIGHT = Within(low=0)
+RATE = Within(above=0)
+
+
+class Section:
+    """A group of settings that checks each of them when it is made."""
+
+    def __post_init__(self) -> None:
+        """Check every setting against its declaration.
+
+        Raises:
+            SettingError: for the first value that is not allowed, by its name.
+        """
+        section = type(self).__name__.lower()
+        for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
+            value = _checked(f"{section}.{name}", getattr(self, name), kind)
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Data(Section):
     """Which items are seen, and who searches among whom.
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
-        protocol: "paper" (queries at random among all rotated images) or "grouped" (by original image).
-        queries: how many items are queries; below 1, the share of them. For "grouped" it is the share of each class,
+        protocol: "paper" (queries at random among all rotated images), "grouped" (by original image) or "standard" (as
+            grouped, but only images as they are stored search and are searched; their turns are trained on).
+        queries: how many items are queries; below 1, the share of them. But for "paper" it is the share of each class,
             and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
-            1,000 in 8,400 for "paper", 0.2 for "grouped".
+            1,000 in 8,400 for "paper", else 0.2.
+        split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
+            protocol is then "standard", and `queries` has no effect.
         validation: share of the database held out while training to choose the best epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
-            sources each has its own by "pan=256,mul=64"; so do backbones, their weights, and cuts.
-        groups: file of images that must stay on one side of a "grouped" split, such as near-duplicates, written by
-            `keras-dhnn audit DATA --write-groups FILE`; none keeps only the turns of one image together.
-        group_pattern: regular expression by which names tell what must stay on one side of a "grouped" split, such as
+            sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may
+            backbones, their weights, and cuts.
+        groups: file of images that must stay on one side of the split, such as near-duplicates, written by
+            `keras-dhnn audit DATA --write-groups FILE`, but for "paper"; none keeps only turns of one image together.
+        group_pattern: regular expression by which names tell what must stay on one side of the split, such as
             "scene[0-9]+" for tiles of one scene: see `pipelines.name_groups`. With `groups` too, what either keeps
             together stays together.
     """
 
-    name: str = "ucmd"
-    protocol: str = "paper"
-    queries: float | None = None
-    validation: float = 0.1
-    turns: int = 4
-    image_size: int | str = 224
-    groups: str | None = None
-    group_pattern: str | None = None
+    name: Annotated[str, Text()] = "ucmd"
+    protocol: Annotated[str, OneOf(("paper", "grouped", "standard"))] = "paper"
+    queries: Annotated[float | None, Within(above=0)] = None
+    split: Annotated[str | None, Text()] = None
+    validation: Annotated[float, SHARE] = 0.1
+    turns: Annotated[int, OneOf((1, 4))] = 4
+    image_size: Annotated[int | Mapping[str, int], Within(low=0, high=8192)] = 224
+    groups: Annotated[str | None, Text()] = None
+    group_pattern: Annotated[str | None, Text(pattern=True)] = None
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Section):
     """Random changes to training images; used only where images, not cached features, are trained on.
 
     Attributes:
@@ -51,13 +142,13 @@ class Augmentation:
     """
 
     flips: bool = False
-    angles: float = 0.0
-    colour: float = 0.0
-    crop: float = 0.0
+    angles: Annotated[float, Within(low=0, high=180)] = 0.0
+    colour: Annotated[float, Within(low=0, high=1)] = 0.0
+    crop: Annotated[float, SHARE] = 0.0
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Section):
     """The network.
 
     Attributes:
@@ -72,22 +163,25 @@ class Model:
             "images".
     """
 
-    backbone: str = "efficientnet_lite0"
-    weights: str = "auto"
-    bits: int = 64
-    hidden: int = 512
-    dropout: float = 0.0
-    weight_decay: float = 0.0
+    backbone: Annotated[str | Mapping[str, str], Text()] = "efficientnet_lite0"
+    weights: Annotated[str | Mapping[str, str], Text()] = "auto"
+    bits: Annotated[int, Within(low=8, high=4096, multiple_of=8)] = 64
+    hidden: Annotated[int, Within(low=0, high=65536)] = 512
+    dropout: Annotated[float, SHARE] = 0.0
+    weight_decay: Annotated[float, WEIGHT] = 0.0
     band_statistics: bool = False
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Section):
     """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
-        objective: of the pairs: "likelihood", or "contrastive" (the baseline DSH, whose own settings are eta = 0.02 *
-            bits and quantization = "l1"; it has no penalty).
+        objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
+            quantization = "l1"); of triplets "triplet"; of fixed codes of the classes "central" (CSQ) or "angular"
+            (OrthoHash). Only the first has a penalty; of two sources it is the only one.
+        margin: of the objective; None is its own: 2 * bits of "contrastive", 1 of "triplet", 0.2 of "angular".
+        classification: weight of a classifier's loss on the hash outputs (DHCNN); not of two sources.
         similarity_factor: s of the weighted sigmoid; the pairwise likelihood divides by P = s * bits.
         penalty: a fixed P instead (1: DHN, 2: DPSH).
         eta: weight of the quantisation loss. A paper's eta_paper is for sums: see `losses.quantization.eta_in_means`.
@@ -100,20 +194,22 @@ class Loss:
             beta = beta_paper * bits / V items and gamma = gamma_paper * bits.
     """
 
-    objective: str = "likelihood"
-    similarity_factor: float = 0.5
-    penalty: float | None = None
-    eta: float = 0.1
-    quantization: str = "l2"
-    pairs: str = "batch"
-    pair_weighting: str = "mean"
-    alpha: float = 1.0
-    beta: float = 0.1
-    gamma: float = 0.0
+    objective: Annotated[str, OneOf(("likelihood", "contrastive", "triplet", "central", "angular"))] = "likelihood"
+    margin: Annotated[float | None, WEIGHT] = None
+    classification: Annotated[float, WEIGHT] = 0.0
+    similarity_factor: Annotated[float, Within(above=0)] = 0.5
+    penalty: Annotated[float | None, Within(above=0)] = None
+    eta: Annotated[float, WEIGHT] = 0.1
+    quantization: Annotated[str, OneOf(("l1", "l2"))] = "l2"
+    pairs: Annotated[str, OneOf(("batch", "memory"))] = "batch"
+    pair_weighting: Annotated[str, OneOf(("mean", "balanced"))] = "mean"
+    alpha: Annotated[float, WEIGHT] = 1.0
+    beta: Annotated[float, WEIGHT] = 0.1
+    gamma: Annotated[float, WEIGHT] = 0.0
 
 
 @dataclass(frozen=True)
-class Phase:
+class Phase(Section):
     """One stretch of training, of everything above a cut through the network.
 
     What lies below the cut is frozen and computed once per image; its outputs are cached.
@@ -126,14 +222,14 @@ class Phase:
         backbone_learning_rate: of the backbone's layers above the cut.
     """
 
-    cut: str = "features"
-    epochs: int = 0
-    learning_rate: float = 1e-3
-    backbone_learning_rate: float = 1e-4
+    cut: Annotated[str | Mapping[str, str], Text()] = "features"
+    epochs: Annotated[int, Within(low=0)] = 0
+    learning_rate: Annotated[float, RATE] = 1e-3
+    backbone_learning_rate: Annotated[float, RATE] = 1e-4
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Section):
     """How the two phases run.
 
     Attributes:
@@ -147,12 +243,12 @@ class Training:
             hash layer and the loss stay float32, and so does the network that training leaves.
     """
 
-    batch_size: int = 128
-    optimizer: str = "adam"
-    patience: int = 0
-    validate_every: int = 1
-    update: str = "joint"
-    precision: str = "float32"
+    batch_size: Annotated[int, Within(low=2, high=1 << 20)] = 128
+    optimizer: Annotated[str, OneOf(("adam", "sgd"))] = "adam"
+    patience: Annotated[int, Within(low=0)] = 0
+    validate_every: Annotated[int, Within(low=1)] = 1
+    update: Annotated[str, OneOf(("joint", "alternating"))] = "joint"
+    precision: Annotated[str, OneOf(("float32", "bfloat16"))] = "float32"
 
 
 @dataclass(frozen=True)
@@ -166,134 +262,197 @@ class Experiment:
     head: Phase = field(default_factory=lambda: Phase(epochs=60))
     fine_tune: Phase = field(default_factory=lambda: Phase(cut="images"))
     training: Training = field(default_factory=Training)
-    seed: int = 0
+    seed: Annotated[int, Within(low=0, below=1 << 31)] = 0
 
-    def to_json(self):
-        """The experiment as JSON text; `from_json` is its inverse."""
+    def __post_init__(self) -> None:
+        """Check the seed; the sections have checked themselves."""
+        object.__setattr__(self, "seed", _checked("seed", self.seed, _declarations()["seed"]))
+
+    def to_json(self) -> str:
+        """Return the experiment as JSON text; `from_json` is its inverse."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text):
-        """An experiment from JSON text; fields left out keep their defaults.
+    def from_json(cls, text: str) -> "Experiment":
+        """Read an experiment from JSON text; fields left out keep their defaults.
 
         Raises:
-            ValueError: if the text is not JSON, or names a field that does not exist.
+            SettingError: if the text is not JSON, names a field that does not exist, or has a value that is not
+                allowed.
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"An experiment is a JSON object; this is not JSON: {error}") from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise SettingError(f"An experiment is a JSON object; this is not JSON: {error}") from error
         if not isinstance(values, dict):
-            raise ValueError(f"An experiment is a JSON object with sections. Received: {type(values).__name__}")
+            raise SettingError(f"An experiment is a JSON object with sections. Received: {type(values).__name__}")
         changes = {}
         for section, content in values.items():
             for name, value in content.items() if isinstance(content, dict) else [(None, content)]:
-                changes[section if name is None else f"{section}.{name}"] = value
+                path = section if name is None else f"{section}.{name}"
+                changes[path] = _of_version_0_1(value) if path in _per_source() else value
         return cls().replace(changes)
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """All settings, `{"section.field": value}`."""
         flat = {}
-        for path in _field_types():
+        for path in _declarations():
             section, dot, name = path.partition(".")
             flat[path] = getattr(getattr(self, section), name) if dot else getattr(self, section)
         return flat
 
-    def replace(self, settings):
-        """A copy with some settings changed.
+    def replace(self, settings: Mapping[str, Any]) -> "Experiment":
+        """Return a copy with some settings changed.
 
         Args:
             settings: `{"section.field": value}`.
 
         Raises:
-            ValueError: for an unknown setting (the valid ones are listed) or a value of the wrong type.
+            SettingError: for an unknown setting (the valid ones are listed) or a value that is not allowed.
         """
-        experiment = self
+        sections: dict[str, dict[str, Any]] = {}
+        changed: dict[str, Any] = {}
         for path, value in settings.items():
-            experiment = experiment._with(path, value)
-        return experiment
+            if path not in _declarations():
+                raise SettingError(f"Unknown setting {path!r}. The settings are: {', '.join(_declarations())}")
+            section, dot, name = path.partition(".")
+            # By its full name here, since two sections are phases and a phase does not know which it is.
+            value = _checked(path, value, _declarations()[path])
+            (sections.setdefault(section, {}) if dot else changed)[name or section] = value
+        changed |= {name: dataclasses.replace(getattr(self, name), **values) for name, values in sections.items()}
+        return dataclasses.replace(self, **changed)
 
-    def override(self, *assignments):
-        """A copy with some fields changed.
+    def override(self, *assignments: str) -> "Experiment":
+        """Return a copy with some settings changed by text, as a command line has them.
 
         Args:
-            *assignments: texts such as `"loss.eta=0.1"`, `"model.backbone=cnn_f"` or `"seed=3"`; values as in JSON, or
-                bare words.
+            *assignments: texts such as `"loss.eta=0.1"`, `"model.backbone=cnn_f"`, `"data.image_size=pan=256,mul=64"`
+                or `"seed=3"`; values as in JSON, or bare words.
 
         Raises:
-            ValueError: for an unknown field (the valid ones are listed) or a value of the wrong type.
+            SettingError: for an unknown setting (the valid ones are listed) or a value that is not allowed.
         """
-        experiment = self
+        changes = {}
         for assignment in assignments:
             path, equals, text = assignment.partition("=")
             if not equals:
-                raise ValueError(f"A setting is changed by section.field=value. Received: {assignment!r}")
-            experiment = experiment._with(path.strip(), _parsed(text, _field_types().get(path.strip())))
-        return experiment
-
-    def _with(self, path, value):
-        section_name, dot, name = path.partition(".")
-        fields = _field_types()
-        if path not in fields:
-            raise ValueError(f"Unknown setting {path!r}. The settings are: {', '.join(fields)}")
-        value = _checked(path, value, fields[path])
-        if not dot:
-            return dataclasses.replace(self, **{path: value})
-        section = dataclasses.replace(getattr(self, section_name), **{name: value})
-        return dataclasses.replace(self, **{section_name: section})
+                raise SettingError(f"A setting is changed by section.field=value. Received: {assignment!r}")
+            changes[path.strip()] = parse_setting(path.strip(), text)
+        return self.replace(changes)
 
 
-def of_source(name, value, source):
-    """What a setting says for one image source: "pan=256,mul=64" is 256 for pan; a plain value is for every source.
+def of_source(name: str, value: Any, source: str) -> Any:
+    """Return what a setting says for one image source: a mapping has a value for each, another value is for every one.
 
     Args:
         name: of the setting, for the message.
-        value: text, or anything else, which is for every source.
+        value: `{source: value}`, or the value for all.
         source: name of an image source.
 
     Raises:
-        ValueError: if it names others only.
+        SettingError: if it names others only.
     """
-    if not isinstance(value, str) or "=" not in value:
+    if not isinstance(value, Mapping):
         return value
-    parts = dict(part.strip().split("=", 1) for part in value.split(",") if "=" in part)
-    if source not in parts:
-        raise ValueError(
-            f"Invalid value received for setting `{name}`. Expected a value for every source, and so for {source}: "
-            f"{source}=VALUE. Received: {value!r}"
+    if source not in value:
+        raise SettingError(
+            invalid(f"setting `{name}`", f"a value for every source, and so for {source}: {source}=VALUE", value)
         )
-    return int(parts[source]) if parts[source].isdigit() else parts[source]
+    return value[source]
 
 
-@functools.cache
-def _field_types():
-    """`{"section.field": type}`."""
-    types_ = {}
-    for name, kind in typing.get_type_hints(Experiment).items():
-        inner = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-        types_ |= {f"{name}.{field}": type_ for field, type_ in inner.items()} or {name: kind}
-    return types_
+def parse_setting(path: str, text: str) -> Any:
+    """Return the value that a text of the command line stands for; where a setting is a text, itself.
 
-
-def _parsed(text, kind):
-    """The value that a text stands for; where a setting is a text, itself, though it may look like a number."""
-    optional = set(typing.get_args(kind)) == {str, type(None)} and text.lower() not in ("none", "null")
-    if kind is str or optional:
-        return text
+    Args:
+        path: "section.field".
+        text: as in JSON, a bare word, or of settings that each source may have for itself "pan=256,mul=64".
+    """
+    if path in _per_source() and (values := parse_sources(text)):
+        return {source: parse_setting(path, value) for source, value in values.items()}
+    kinds = _kinds(_declarations().get(path, Annotated[Any, None]))[0]
+    if str in kinds:
+        return None if type(None) in kinds and text.lower() in ("none", "null") else text
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return {"none": None, "true": True, "false": False}.get(text.lower(), text)
 
 
-def _checked(path, value, kind):
-    """`value` as the field's type; a whole number may stand for a float, and "none" only where None may."""
+def parse_sources(text: str) -> dict[str, str] | None:
+    """Return `{source: text}` of "pan=a,mul=b", or None of a text that does not begin with a source's name and "=".
+
+    A comma divides where another name and "=" follow, so that values may hold both signs: write a path that itself
+    begins like a name and "=" as ./NAME=...
+    """
+    parts = re.split(r"(?:^|,)\s*([A-Za-z_]\w*)=", text)
+    return dict(zip(parts[1::2], parts[2::2], strict=True)) if len(parts) > 1 and not parts[0] else None
+
+
+def _of_version_0_1(value: Any) -> Any:
+    """Return a per-source value as a mapping, which version 0.1 wrote as text: "pan=256,mul=64"."""
+    values = parse_sources(value) if isinstance(value, str) else None
+    return {name: int(text) if text.isdigit() else text for name, text in values.items()} if values else value
+
+
+@functools.cache
+def _declarations() -> dict[str, Any]:
+    """Return `{"section.field": Annotated type}`."""
+    found = {}
+    for name, kind in typing.get_type_hints(Experiment, include_extras=True).items():
+        if dataclasses.is_dataclass(kind):
+            inner = typing.get_type_hints(kind, include_extras=True)
+            found |= {f"{name}.{field}": declared for field, declared in inner.items()}
+        else:
+            found[name] = kind
+    return found
+
+
+@functools.cache
+def _per_source() -> frozenset[str]:
+    """Return the settings that each source may have for itself."""
+    return frozenset(path for path, declared in _declarations().items() if Mapping in _kinds(declared)[0])
+
+
+def _kinds(declared: Any) -> tuple[tuple, Any]:
+    """Return the types of a declaration, a mapping's being `Mapping`, and the rule of its values or None."""
+    kind, rule = (
+        (declared.__origin__, declared.__metadata__[0]) if hasattr(declared, "__metadata__") else (declared, None)
+    )
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    for candidate in kinds:
-        if candidate is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if type(value) is candidate:
-            return value
-    expected = " or ".join("none" if candidate is type(None) else candidate.__name__ for candidate in kinds)
-    raise ValueError(f"Invalid value received for setting `{path}`. Expected {expected}. Received: {value!r}")
+    return tuple(typing.get_origin(one) or one for one in kinds), rule
+
+
+def _checked(path: str, value: Any, declared: Any) -> Any:
+    """Return a value as its setting's type; a whole number may stand for a float.
+
+    Raises:
+        SettingError: if it is of another type, or against the rule of its declaration.
+    """
+    kinds, rule = _kinds(declared)
+    if Mapping in kinds and isinstance(value, Mapping) and value:
+        one = Annotated[next(kind for kind in kinds if kind is not Mapping), rule]
+        return {str(source): _checked(path, part, one) for source, part in value.items()}
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if type(value) not in kinds or (value is not None and rule is not None and not rule.allows(value)):
+        raise SettingError(invalid(f"setting `{path}`", _expected(kinds, rule), value))
+    return value
+
+
+# What the types of settings are called in messages.
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    type(None): "none",
+    Mapping: "one for each source",
+}
+
+
+def _expected(kinds: tuple, rule: Any) -> str:
+    """Return what may stand in a setting, in words."""
+    words = " or ".join(_NAMES.get(kind, str(kind)) for kind in kinds)
+    return words if rule is None else str(rule) if kinds == (str,) else f"{words}, {rule}"

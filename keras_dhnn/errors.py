@@ -1,8 +1,18 @@
-"""What can be wrong with a user's data. Every message says what was expected, what was found, and what to do."""
+"""What can go wrong by a user's doing. Every message says what was expected, what was received, and what to do.
+
+The command line prints the message of these and exits with 2. Any other exception is ours to mend and keeps its
+traceback.
+"""
+
+from typing import Any
 
 
-class DataError(Exception):
-    """A data set, archive or image that cannot be used as it is. The command line prints it and exits with 2."""
+class KerasDhnnError(Exception):
+    """Something that the user can mend; the message says how."""
+
+
+class DataError(KerasDhnnError):
+    """A data set, archive or image that cannot be used as it is."""
 
 
 class DamagedFile(DataError):
@@ -13,7 +23,36 @@ class DamagedFile(DataError):
         reason: what was expected there and what was found.
     """
 
-    def __init__(self, name, reason):
+    def __init__(self, name: str, reason: str):
         super().__init__(f"{name}: {reason}. Repair or remove it, or leave such files out with --skip-damaged.")
         self.name = name
         self.reason = reason
+
+
+class RunError(KerasDhnnError):
+    """A run, an export or a search that is not there, not finished, damaged, or somebody else's at the moment."""
+
+
+class SettingError(KerasDhnnError, ValueError):
+    """A setting, an argument or a combination of them that is not allowed."""
+
+
+class CollapseError(KerasDhnnError):
+    """A training that ended with one code for all images, or without a finite loss."""
+
+
+class MissingPackage(KerasDhnnError, ImportError):
+    """An optional package that is not installed; the message names the `pip install` that brings it."""
+
+
+def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:
+    """Return the message about a value that is not allowed.
+
+    Args:
+        what: the setting or argument, e.g. "setting `loss.eta`".
+        expected: the values that are allowed, without a full stop.
+        *received: the value, or several; their `repr` is shown.
+        **named: what else was received, such as `shape=(3, 4)`, shown with its name.
+    """
+    shown = [*map(repr, received), *(f"{name}={value!r}" for name, value in named.items())]
+    return f"Invalid value received for {what}. Expected {expected}. Received: {', '.join(shown) or 'none'}"

@@ -1,7 +1,6 @@
 """A run's folder: what is in it, and how each part is written whole or not at all."""
 
 import contextlib
-import itertools
 import json
 import os
 import platform
@@ -13,12 +12,15 @@ import numpy as np
 from keras_dhnn._version import __version__
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import RunError
+from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
+from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
+from keras_dhnn.files.owner import OWNER, owned
+
+# What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
+_CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
-
-
-class RunError(Exception):
-    """A run that is not there, not finished, or cannot be written; the message says what to do."""
 
 
 class Run:
@@ -64,22 +66,27 @@ class Run:
             info: `DatasetInfo` of the prepared data, whose folder and checksum are recorded.
 
         Raises:
-            RunError: if the folder holds a run already, or cannot be written.
+            RunError: if the folder holds a run already, or another process is writing one, or it cannot be written.
         """
         run = cls(path)
-        if run.experiment_path.exists():
-            state = "finished" if run.finished else "unfinished"
-            raise RunError(
-                f"{run.path} holds a run already ({state}). Give another --name, or continue it: "
-                f"keras-dhnn fit --resume {run.path}"
-            )
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            write_json(run.environment_path, environment(experiment.seed, info))
-            write_text(run.experiment_path, experiment.to_json())
+            with owned(run.path):
+                run._refuse_another()
+                write_json(run.environment_path, environment(experiment.seed, info))
+                write_text(run.experiment_path, experiment.to_json())
+                run.seal()
         except OSError as error:
             raise RunError(f"{run.path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
         return run
+
+    def _refuse_another(self):
+        if self.experiment_path.exists():
+            state = "finished" if self.finished else "unfinished"
+            raise RunError(
+                f"{self.path} holds a run already ({state}). Give another --name, or continue it: "
+                f"keras-dhnn fit --resume {self.path}"
+            )
 
     @classmethod
     def open(cls, path, *, finished=True):
@@ -90,29 +97,61 @@ class Run:
             finished: whether it must have been trained to the end.
 
         Raises:
-            RunError: if there is none, or it is not finished.
+            RunError: if there is none, or it is not finished, or a file of it has changed.
         """
         run = cls(path)
         if not run.experiment_path.is_file():
             raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
         if finished and not run.finished:
             raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+        if found := run.damage():
+            raise RunError(
+                f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."
+            )
         return run
+
+    def damage(self):
+        """What is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare with.
+
+        Raises:
+            DataError: if the list itself is damaged.
+        """
+        return damage(self.path, read_list(self.path))
+
+    def seal(self):
+        """Writes down sizes and checksums of what the run has, so that `open` notices changed bytes."""
+        paths = (
+            *(self.experiment_path, self.environment_path, self.split_path, self.history_path, self.model_path),
+            *(self.metrics_path, *self.path.glob("codes*.npz")),
+        )
+        write_list(self.path, [path.name for path in paths if path.exists()])
+
+    def replace_metrics(self, metrics):
+        """Writes other scores."""
+        with relisted(self.path, self.metrics_path.name):
+            write_json(self.metrics_path, metrics)
 
     def discard_untrained(self):
         """Removes the run again if nothing was trained yet; files that are not a run's stay."""
         if self.checkpoints.exists():
             return
-        for path in (self.experiment_path, self.environment_path, self.split_path):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        with owned(self.path):
+            for path in (
+                self.experiment_path,
+                self.environment_path,
+                self.split_path,
+                self.path / OWNER,
+                self.path / LIST,
+            ):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     @property
     def finished(self):
-        """Whether training ended and model and codes are written (the codes are written last)."""
+        """Whether training ended, and model, codes and scores are written."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
-        return self.model_path.is_file() and codes
+        return self.model_path.is_file() and codes and self.metrics_path.is_file()
 
     def check_data(self, info):
         """Raises `RunError` if a data set is not the one that the run was made with."""
@@ -125,36 +164,56 @@ class Run:
     @property
     def experiment(self):
         """The `Experiment` of the run."""
-        return Experiment.from_json(self.experiment_path.read_text())
+        content = read_json(self.experiment_path, remedy=self._remedy)
+        return Experiment.from_json(json.dumps(content))
 
     @property
     def environment(self):
         """Seed, versions, data set and checksum that the run was made with."""
-        return json.loads(self.environment_path.read_text())
+        return read_json(self.environment_path, {"checksum": str}, remedy=self._remedy)
 
     @property
     def metrics(self):
         """The scores."""
-        return json.loads(self.metrics_path.read_text())
+        return read_json(self.metrics_path, remedy=self._remedy)
+
+    @property
+    def history(self):
+        """`{phase: {name: [value of each epoch]}}`."""
+        return read_json(self.history_path, {str: {str: list}}, remedy=self._remedy)
+
+    @property
+    def _remedy(self):
+        return f"It is a part of the run {self.path}: bring it back from a copy, or train the run anew."
+
+    def save_model(self, model):
+        """Writes a Keras model whole or not at all."""
+        # Keras goes by the ending.
+        partial = self.model_path.with_name(f".partial-{self.model_path.name}")
+        try:
+            model.save(partial)
+            os.replace(partial, self.model_path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def save_codes(self, codes, outputs, items, labels, source=None):
         """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
 
         Of a data set with two sources, each has a file of its own.
         """
-        path = self._codes_path_of(source)
-        partial = path.with_name(f".{path.name}")
-        np.savez(partial, codes=codes, outputs=outputs.astype(np.float16), items=items, labels=labels)
-        os.replace(partial, path)
+        arrays = {"codes": codes, "outputs": outputs.astype(np.float16), "items": items, "labels": labels}
+        write_arrays(self._codes_path_of(source), arrays)
 
     def load_codes(self, source=None):
         """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
 
         Args:
             source: name of the image source, where there are two.
+
+        Raises:
+            DataError: if the file is damaged.
         """
-        with np.load(self._codes_path_of(source), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return read_arrays(self._codes_path_of(source), _CODES, remedy=self._remedy)
 
     def _codes_path_of(self, source):
         return self.codes_path if source is None else self.codes_path.with_name(f"codes-{source}.npz")
@@ -165,9 +224,16 @@ class Run:
             self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
 
     def load_outputs(self, sources):
-        """`({source: (n, l) float16}, labels (n,))` as `save_outputs` wrote them; `sources` are their names."""
+        """Return `({source: (n, l) float16}, {source: (n, l / 8) uint8}, labels (n,))`: outputs, their codes, labels.
+
+        The codes are those of the outputs before they were rounded: of a tiny negative float16 has lost the sign.
+
+        Args:
+            sources: names of the sources.
+        """
         stored = {source: self.load_codes(source if len(sources) > 1 else None) for source in sources}
-        return {source: one["outputs"] for source, one in stored.items()}, stored[sources[0]]["labels"]
+        outputs, codes = ({source: one[name] for source, one in stored.items()} for name in ("outputs", "codes"))
+        return outputs, codes, stored[sources[0]]["labels"]
 
 
 def environment(seed, info):
@@ -184,32 +250,9 @@ def environment(seed, info):
     }
 
 
-def write_text(path, text):
-    """Writes a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text)
-    except OSError as error:
-        # Of a full disk the system names no file.
-        error.filename = error.filename or str(path)
-        raise
-    os.replace(partial, path)
-
-
-def write_json(path, value):
-    """Writes JSON whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
 def _installed(name):
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def free_name(runs, base):
-    """The first of `base`, `base-2`, `base-3` that is not in a folder."""
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (runs / name).exists())

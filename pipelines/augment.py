@@ -20,9 +20,8 @@ def augmentation(config):
         It runs eagerly and inside `tf.data`.
 
     Raises:
-        ValueError: for a setting outside its bounds.
+        SettingError: for a setting outside its bounds.
     """
-    _check(config)
     if not (config.flips or config.angles or config.colour or config.crop):
         return None
 
@@ -111,16 +110,3 @@ def recolour(image, brightness, contrast, saturation):
         mixing = saturation * mixing + (1 - saturation) * LUMA[:, None]
     changed = tf.tensordot(image, brightness * contrast * mixing, 1)
     return tf.clip_by_value(changed + tf.tensordot(brightness * (1 - contrast) * mean, mixing, 1), 0.0, 255.0)
-
-
-def _check(config):
-    for name, value, bound, within in (
-        ("angles", config.angles, "from 0 to 180 degrees", 0 <= config.angles <= 180),
-        ("colour", config.colour, "from 0 to 1", 0 <= config.colour <= 1),
-        ("crop", config.crop, "from 0 to below 1", 0 <= config.crop < 1),
-    ):
-        if not within:
-            raise ValueError(
-                f"Invalid value received for setting `augmentation.{name}`. Expected a number {bound}. "
-                f"Received: {name}={value}"
-            )

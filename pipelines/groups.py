@@ -1,7 +1,5 @@
 """Which images must stay on one side of a split, as a file that `fit --set data.groups=FILE` takes."""
 
-import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_arrays, write_arrays
 
 
 def merge_groups(one, other):
@@ -27,11 +26,8 @@ def save_groups(path, groups, info):
         DataError: if it cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with open(partial, "wb") as file:
-            np.savez_compressed(file, groups=groups, checksum=info.checksum)
-        os.replace(partial, path)
+        write_arrays(path, {"groups": groups, "checksum": info.checksum}, compressed=True)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error
 
@@ -43,13 +39,8 @@ def load_groups(path, info):
         DataError: if there is no such file, or it is of other images.
     """
     remedy = f"Write it: keras-dhnn audit {info.directory} --write-groups {path}"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            groups, checksum = file["groups"], str(file["checksum"])
-    except FileNotFoundError as error:
-        raise DataError(f"There are no groups at {path}. {remedy}") from error
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no file of groups ({error}). {remedy}") from error
+    found = read_arrays(path, {"groups": ("iu", 1), "checksum": ("U", 0)}, remedy=remedy)
+    groups, checksum = found["groups"].astype(np.int64), found["checksum"].item()
     if checksum != info.checksum or groups.shape != (info.count,):
         raise DataError(
             f"The groups in {path} are of other images than those in {info.directory} (checksum {checksum[:12]} there, "

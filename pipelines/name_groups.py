@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 
 def groups_by_name(ids, pattern):
@@ -21,13 +21,13 @@ def groups_by_name(ids, pattern):
         `(n,)` int64.
 
     Raises:
-        ValueError: if it is no regular expression.
+        SettingError: if it is no regular expression.
         DataError: if a name does not match, or all images of the set are one group.
     """
     try:
         found = re.compile(pattern)
     except re.error as error:
-        raise ValueError(
+        raise SettingError(
             f"Expected a regular expression such as scene[0-9]+. Received: {pattern!r} ({error})"
         ) from error
     keys = []

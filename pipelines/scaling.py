@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError, invalid
 
 PERCENTILES = (1.0, 99.0)
 
@@ -18,12 +18,11 @@ def measure_scaling(pixels, percentiles=PERCENTILES):
         `{"low": [...], "high": [...]}`, a float a band; high is larger than low even if the band is constant.
 
     Raises:
-        ValueError: for percentiles that are not in order.
+        SettingError: for percentiles that are not in order.
     """
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
-        raise ValueError(
-            "Invalid value received for argument `percentiles`. Expected two numbers from 0 to 100 in ascending order. "
-            f"Received: percentiles={percentiles}"
+        raise SettingError(
+            invalid("argument `percentiles`", "two numbers from 0 to 100 in ascending order", percentiles)
         )
     bounds = [np.percentile(band, percentiles) if len(band) else (0.0, 1.0) for band in pixels]
     return _scaling(*np.transpose(bounds).astype(np.float64))

@@ -1,6 +1,7 @@
 """Which image sources a data set has, and who searches in whom."""
 
 from keras_dhnn.config import of_source
+from keras_dhnn.errors import SettingError
 
 ARROW = "->"
 
@@ -15,11 +16,11 @@ def sources_of(info):
         Tuple of one or two names.
 
     Raises:
-        ValueError: if there are more: networks for three sources do not exist here.
+        SettingError: if there are more: networks for three sources do not exist here.
     """
     names = sorted(info.images, key=lambda name: (-info.images[name].height * info.images[name].width, name))
     if len(names) > 2:
-        raise ValueError(f"Expected a data set of one or two image sources. {info.name} has {', '.join(names)}.")
+        raise SettingError(f"Expected a data set of one or two image sources. {info.name} has {', '.join(names)}.")
     return tuple(names)
 
 

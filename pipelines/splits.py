@@ -5,16 +5,18 @@ turns that they are seen in. NumPy and the standard library only.
 """
 
 import hashlib
-import os
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, invalid
+from keras_dhnn.files import read_arrays, write_arrays
 
-PROTOCOLS = ("paper", "grouped")
+PROTOCOLS = ("paper", "grouped", "standard")
+# What is kept of a split: kinds of the arrays and their numbers of axes.
+_STORED = {"hash": ("U", 0), "protocol": ("U", 0), "seed": ("i", 0), "turns": ("i", 0)}
+_STORED |= dict.fromkeys(("queries", "database", "validation"), ("i", 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +24,11 @@ class Split:
     """Item numbers of one protocol and seed; every array is int64, sorted, without repeats and read-only.
 
     Attributes:
-        protocol: "paper" or "grouped".
+        protocol: "paper", "grouped" or "standard".
         seed: the seed that drew it.
         turns: quarter turns per stored image, so that an item's image is `item // turns`.
         queries: `(q,)` items that search; training never sees them.
-        database: `(m,)` items that are searched. The papers train on all of them: `training`.
+        database: `(m,)` items that are searched; see `training`.
         validation: `(k,)` part of the database that stands in for the queries while training; see `fitting`.
 
     Raises:
@@ -47,20 +49,31 @@ class Split:
             object.__setattr__(self, name, items)
         shared = np.intersect1d(self.queries, self.database)
         if shared.size:
-            raise _invalid("queries", "no item of the database", f"{shared.size} shared items, first {shared[0]}")
+            raise ValueError(
+                invalid("argument `queries`", "no item of the database", shared=shared.size, first=int(shared[0]))
+            )
         outside = np.setdiff1d(self.validation, self.database)
         if outside.size:
-            raise _invalid("validation", "items of the database only", f"{outside.size} others, first {outside[0]}")
+            expected = "items of the database only"
+            raise ValueError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
 
     @property
     def training(self):
-        """`(m,)` the items to train on as the papers do: the whole database."""
-        return self.database
+        """`(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its turns."""
+        return self._all_turns(self.database)
 
     @property
     def fitting(self):
-        """`(m - k,)` the items to train on while validation picks the epoch: the database less validation."""
+        """`(k,)` the items to train on while validation picks the epoch: `training` less validation."""
+        return np.setdiff1d(self.training, self._all_turns(self.validation))
+
+    @property
+    def searched(self):
+        """`(m - v,)` the items that validation searches: the database less validation."""
         return np.setdiff1d(self.database, self.validation)
+
+    def _all_turns(self, items):
+        return _turned(items // self.turns, self.turns) if self.protocol == "standard" else items
 
     @property
     def hash(self):
@@ -72,12 +85,8 @@ class Split:
 
     def save(self, path):
         """Writes the split and its hash to `path` (.npz, no pickle), whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
-            values = {field.name: getattr(self, field.name) for field in fields(self)}
-            np.savez_compressed(file, hash=self.hash, **values)
-        os.replace(partial, path)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_arrays(Path(path), {"hash": self.hash, **values}, compressed=True)
 
     @classmethod
     def load(cls, path):
@@ -86,16 +95,13 @@ class Split:
         Raises:
             DataError: if there is no such file, it is not a split, or its content does not match its hash.
         """
+        values = read_arrays(path, _STORED, remedy="Expected a split written by `Split.save`. Fit anew.")
+        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
+        stored = values.pop("hash")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name: file[name] for name in file.files}
-            stored = str(values.pop("hash"))
-            scalars = {"protocol": str(values.pop("protocol")), "seed": int(values.pop("seed"))}
-            split = cls(**scalars, turns=int(values.pop("turns")), **values)
-        except FileNotFoundError as error:
-            raise DataError(f"No split at {path}. Expected a file written by `Split.save`. Fit anew.") from error
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path} is not a split written by `Split.save` ({error}). Fit anew.") from error
+            split = cls(**values)
+        except ValueError as error:
+            raise DataError(f"{path} is damaged: {error}. Fit anew.") from error
         if split.hash != stored:
             raise DataError(f"The split in {path} was changed: expected hash {stored}, found {split.hash}. Fit anew.")
         return split
@@ -110,15 +116,17 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
       `queries` of its images are queries, and of the others the share `validation` is validation (rounded half up,
       at least one, and at least one is left). Groups that do not fit the quota stay in the database, so that with
       large groups a class may have fewer; it has none only where no group can be spared.
+    - "standard": as "grouped", but queries, database and validation are images as they are stored: their turns are
+      only trained on. It is what most work since 2018 does, 80 % or half of each class being the database.
 
     Args:
         labels: `(n,)` integer class of each stored image, in order of index.
-        protocol: "paper" or "grouped".
+        protocol: "paper", "grouped" or "standard".
         seed: whole number, 0 or more.
         queries: number of queries ("paper" only), or if below 1 the share of items.
         validation: share of the database, 0 (none) to below 1.
         turns: quarter turns each image is seen in, 1 or 4.
-        groups: `(n,)` integers, equal for images that must stay together, e.g. near-duplicates ("grouped" only).
+        groups: `(n,)` integers, equal for images that must stay together, e.g. near-duplicates (not "paper").
 
     Returns:
         A `Split`.
@@ -135,14 +143,36 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
         held = _draw(validation_rng, database, _share(validation, database.size) if validation else 0)
     else:
         if not 0 < queries < 1:
-            expected = 'a share of each class, above 0 and below 1, e.g. 0.2, for protocol="grouped"'
-            raise _invalid("queries", expected, f"queries={queries}")
+            expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
+            raise ValueError(invalid("argument `queries`", expected, queries))
         images = np.arange(labels.size)
         query_images = images[_stratified(query_rng, labels, groups, queries)]
         rest = np.setdiff1d(images, query_images)
         held = rest[_stratified(validation_rng, labels[rest], groups[rest], validation)] if validation else rest[:0]
-        chosen, database, held = (_turned(part, turns) for part in (query_images, rest, held))
+        chosen, database, held = (_items(protocol, part, turns) for part in (query_images, rest, held))
     return Split(protocol, int(seed), int(turns), chosen, database, held)
+
+
+def split_of_images(queries, database, *, seed, validation, labels, turns=4):
+    """Return the "standard" split of images that a list names; the seed draws what is held out, if the list does not.
+
+    Args:
+        queries: numbers of stored images that search.
+        database: numbers of stored images that are searched.
+        seed: whole number, 0 or more.
+        validation: numbers of the images held out of the database, or the share of each class to draw.
+        labels: `(n,)` integer class of each stored image.
+        turns: quarter turns that each image is trained on in, 1 or 4.
+
+    Raises:
+        SettingError: if queries and database share an image, or validation is not part of the database.
+    """
+    if np.ndim(validation) == 0:
+        rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
+        groups = np.arange(len(database))
+        validation = database[_stratified(rng, labels[database], groups, validation)] if validation else database[:0]
+    parts = (_items("standard", images, turns) for images in (queries, database, validation))
+    return Split("standard", int(seed), int(turns), *parts)
 
 
 def _stratified(rng, labels, groups, share):
@@ -171,6 +201,11 @@ def _stratified(rng, labels, groups, share):
     return taken[groups]
 
 
+def _items(protocol, images, turns):
+    """Items that stored images are for queries and database."""
+    return turns * images if protocol == "standard" else _turned(images, turns)
+
+
 def _turned(images, turns):
     """All virtual items of some stored images."""
     return (turns * images[:, None] + np.arange(turns)).ravel()
@@ -190,31 +225,32 @@ def _count(queries, total):
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
         expected = f"a whole number from 1 to {total - 1} (one less than the items), or a share above 0 and below 1"
-        raise _invalid("queries", expected, f"queries={queries}")
+        raise ValueError(invalid("argument `queries`", expected, queries))
     return int(queries)
 
 
 def _checked(labels, protocol, seed, validation, turns, groups):
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size < 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise _invalid("labels", "(n,) integers, n >= 2", f"shape={labels.shape}, dtype={labels.dtype}")
+        raise ValueError(
+            invalid("argument `labels`", "(n,) integers, n >= 2", shape=labels.shape, dtype=str(labels.dtype))
+        )
     if protocol not in PROTOCOLS:
-        raise _invalid("protocol", f"one of {', '.join(PROTOCOLS)}", f"protocol={protocol!r}")
+        raise ValueError(invalid("argument `protocol`", f"one of {', '.join(PROTOCOLS)}", protocol))
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise _invalid("seed", "a whole number, 0 or more", f"seed={seed!r}")
+        raise ValueError(invalid("argument `seed`", "a whole number, 0 or more", seed))
     if not 0 <= validation < 1:
-        raise _invalid("validation", "a share from 0 to below 1", f"validation={validation}")
+        raise ValueError(invalid("argument `validation`", "a share from 0 to below 1", validation))
     if turns not in (1, 4):
-        raise _invalid("turns", "1 or 4", f"turns={turns}")
+        raise ValueError(invalid("argument `turns`", "1 or 4", turns))
     if groups is None:
         return labels, np.arange(labels.size)
     groups = np.asarray(groups)
     if protocol == "paper":
-        raise _invalid("groups", 'None for protocol="paper", which draws every item on its own', "an array")
+        expected = 'None for protocol="paper", which draws every item on its own'
+        raise ValueError(invalid("argument `groups`", expected, shape=groups.shape))
     if groups.shape != labels.shape or not np.issubdtype(groups.dtype, np.integer):
-        raise _invalid("groups", f"{labels.shape} integers", f"shape={groups.shape}, dtype={groups.dtype}")
+        raise ValueError(
+            invalid("argument `groups`", f"{labels.shape} integers", shape=groups.shape, dtype=str(groups.dtype))
+        )
     return labels, groups
-
-
-def _invalid(name, expected, received):
-    return ValueError(f"Invalid value received for argument `{name}`. Expected {expected}. Received: {received}")

@@ -4,6 +4,7 @@ import itertools
 import json
 from dataclasses import dataclass
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.pipelines.sources import sources_of, task_name, tasks_of
@@ -32,12 +33,12 @@ class Axis:
         """An axis from `"s=0.25,0.5"`.
 
         Raises:
-            ValueError: if it is not of this form, or names no setting.
+            SettingError: if it is not of this form, or names no setting.
         """
         name, equals, values = (part.strip() for part in text.partition("="))
         values = tuple(value.strip() for value in values.split(","))
         if not equals or not all(values) or len(set(values)) < len(values):
-            raise ValueError(
+            raise SettingError(
                 f"A grid goes over NAME=VALUE,VALUE,... such as s=0.25,0.5, no value twice. Received: {text!r}"
             )
         return cls(name, setting(name), values)
@@ -57,11 +58,11 @@ def grid_experiments(base, axes, info, *, paper_eta=False):
         `{values: Experiment}`; values is a tuple of texts, one an axis.
 
     Raises:
-        ValueError: if two axes are one setting, a value is not allowed, or a weight has no effect on the data set.
+        SettingError: if two axes are one setting, a value is not allowed, or a weight has no effect on the data set.
     """
     paths = [axis.path for axis in axes]
     if not axes or len(set(paths)) < len(paths):
-        raise ValueError(f"A grid goes over one setting or more, each once. Received: {', '.join(paths) or 'none'}")
+        raise SettingError(f"A grid goes over one setting or more, each once. Received: {', '.join(paths) or 'none'}")
     check_weights([*paths, *(["loss.eta"] if paper_eta else [])], info)
     experiments = {}
     for values in itertools.product(*(axis.values for axis in axes)):
@@ -74,7 +75,7 @@ def _in_means(experiment, info):
     """The experiment with its eta, which is in the papers' units, in ours."""
     loss, fitted = experiment.loss, len(draw_split(experiment.data, experiment.seed, info).fitting)
     if loss.pair_weighting != "mean":
-        raise ValueError(
+        raise SettingError(
             "The papers' eta is for sums over all pairs alike. Expected loss.pair_weighting=mean. "
             f"Received: {loss.pair_weighting!r}"
         )

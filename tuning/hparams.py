@@ -1,12 +1,12 @@
 """TensorBoard's HParams page of a search."""
 
-import os
-import shutil
+import contextlib
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import api_pb2, summary
 
+from keras_dhnn.files import whole
 from keras_dhnn.tuning.space import Choice
 
 METRICS = {"val_map": "validation mAP", "distinct_codes": "distinct codes", "epochs": "epochs", "seconds": "seconds"}
@@ -44,23 +44,15 @@ def _write_trial(folder, row, space):
         tf.summary.experimental.write_raw_pb(summary.session_end_pb(ended).SerializeToString(), step=0)
 
 
-class _events:
-    """A folder of event files, there only when it is whole."""
-
-    def __init__(self, folder):
-        self.folder, self.partial = folder, folder.with_name(f".{folder.name}.partial")
-
-    def __enter__(self):
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.writer = tf.summary.create_file_writer(str(self.partial))
-        self.context = self.writer.as_default(step=0)
-        self.context.__enter__()
-
-    def __exit__(self, *error):
-        self.context.__exit__(*error)
-        self.writer.close()
-        if error[0] is None:
-            os.replace(self.partial, self.folder)
+@contextlib.contextmanager
+def _events(folder):
+    """Make a folder of event files, there only when it is whole, and write summaries to it."""
+    with (
+        whole(folder) as partial,
+        contextlib.closing(tf.summary.create_file_writer(str(partial))) as writer,
+        writer.as_default(step=0),
+    ):
+        yield
 
 
 def _hparam(path, part):

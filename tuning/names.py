@@ -1,6 +1,7 @@
 """Short names of settings, as the papers' tables call them."""
 
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import SettingError
 
 # The papers' symbols. Any other setting goes by its last part where only one has it ("bits", "protocol"), or in full.
 SYMBOLS = {
@@ -21,7 +22,7 @@ def setting(name):
         "section.field".
 
     Raises:
-        ValueError: if there is no such setting, or several end in this name.
+        SettingError: if there is no such setting, or several end in this name.
     """
     settings = Experiment().settings
     if SYMBOLS.get(name, name) in settings:
@@ -30,9 +31,11 @@ def setting(name):
     if len(found) == 1:
         return found[0]
     if found:
-        raise ValueError(f"Several settings end in {name!r}. Write one of {', '.join(found)}")
+        raise SettingError(f"Several settings end in {name!r}. Write one of {', '.join(found)}")
     symbols = ", ".join(f"{symbol} ({path})" for symbol, path in SYMBOLS.items() if path in settings)
-    raise ValueError(f"Unknown setting {name!r}. There are short names, {symbols}, and in full: {', '.join(settings)}")
+    raise SettingError(
+        f"Unknown setting {name!r}. There are short names, {symbols}, and in full: {', '.join(settings)}"
+    )
 
 
 def symbol(path):

@@ -1,7 +1,6 @@
 """A search: trials one after another, or by many workers for one chief."""
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -11,9 +10,9 @@ from pathlib import Path
 import keras_tuner as kt
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, RunError, SettingError
+from keras_dhnn.files import read_json, write_json, write_text
 from keras_dhnn.progress import no_bar
-from keras_dhnn.runs import RunError, write_json, write_text
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure
@@ -78,14 +77,14 @@ def role():
     """ "alone", "chief" or "worker", by KerasTuner's environment variables.
 
     Raises:
-        ValueError: if only some of them are set.
+        SettingError: if only some of them are set.
     """
     there = [name for name in PARALLEL if os.environ.get(name)]
     if "KERASTUNER_ORACLE_IP" not in there and "KERASTUNER_ORACLE_PORT" not in there:
         return "alone"
     if len(there) < len(PARALLEL):
         missing = ", ".join(name for name in PARALLEL if name not in there)
-        raise ValueError(f"A parallel search needs {', '.join(PARALLEL)} in its environment. Not set: {missing}")
+        raise SettingError(f"A parallel search needs {', '.join(PARALLEL)} in its environment. Not set: {missing}")
     return "chief" if "chief" in os.environ["KERASTUNER_TUNER_ID"] else "worker"
 
 
@@ -108,12 +107,12 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
         The trials, as `read_trials` gives them.
 
     Raises:
-        ValueError: if nothing is held out of the database to validate on, or for settings out of bounds.
+        SettingError: if nothing is held out of the database to validate on, or for settings out of bounds.
         RunError: if a chief cannot listen at its address, or a worker's search is not its chief's.
     """
     base, folder = space.base, Path(folder)
     if not base.data.validation:
-        raise ValueError("A search validates on items held out of the database: give --set data.validation=0.1")
+        raise SettingError("A search validates on items held out of the database: give --set data.validation=0.1")
     oracle = make_oracle(tuner, trials=trials, epochs=base.head.epochs + base.fine_tune.epochs, seed=seed)
     oracle.verbose, oracle.is_chief = 0, role() == "chief"
     if hours is not None:
@@ -182,7 +181,7 @@ def score_winner(rows, space, info, folder, *, bar=no_bar):
         raise RunError(f"No trial of {folder} finished. The first failed of: {reasons[0] if reasons else 'none began'}")
     experiment = space.base.replace(best["settings"])
     if path.exists():
-        winner = json.loads(path.read_text())
+        winner = read_json(path, {"trial": str}, remedy="Remove it: the winner is then scored again.")
         if winner["trial"] == best["trial"]:
             return winner
     scores = measure(experiment, info, Path(folder) / "checkpoints" / best["trial"], queries=True, bar=bar)

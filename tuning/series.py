@@ -4,16 +4,19 @@ import hashlib
 import json
 import shutil
 
+from keras_dhnn._version import __version__
+from keras_dhnn.errors import CollapseError
+from keras_dhnn.files import read_json, write_json
 from keras_dhnn.progress import no_bar
-from keras_dhnn.runs import write_json
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
 def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
     """Trains and scores experiments that have names, such as the cells of a table or the rows of an ablation.
 
-    A row is a file that is named by what decides its result (experiment, images), so that a series which was killed,
-    or is longer the second time, trains only what is missing. One that fails is a row with the reason.
+    A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
+    series which was killed, or is longer the second time, trains only what is missing. One that fails is a row with the
+    reason; a collapse is kept, since it would come again, and any other failure is tried again the next time.
 
     Args:
         experiments: `{name: Experiment}`.
@@ -35,17 +38,40 @@ def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
 
 
 def _row(experiment, info, folder, bar):
-    key = hashlib.sha256(f"{info.checksum} {experiment.to_json()}".encode()).hexdigest()[:16]
+    about = {"experiment": json.loads(experiment.to_json())}
+    return kept_row(
+        folder,
+        f"{info.checksum} {experiment.to_json()}",
+        about,
+        lambda state: measure(experiment, info, state, queries=True, bar=bar),
+    )
+
+
+def kept_row(folder, decides, about, make):
+    """Return a row from its file, or make it and write the file.
+
+    Args:
+        folder: of the series.
+        decides: text of all that decides the row, beside the package's version.
+        about: what stands in the row however it ends.
+        make: called with the folder of the resumable state; returns the rest of the row.
+
+    Returns:
+        Dictionary; with `failed` if `make` failed of what others need not: see `fit_series`.
+    """
+    key = hashlib.sha256(f"{__version__} {decides}".encode()).hexdigest()[:16]
     path = folder / "rows" / f"{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return read_json(path, remedy="Remove it to train that one again.")
     state = folder / "checkpoints" / key
     path.parent.mkdir(parents=True, exist_ok=True)
+    row = dict(about)
     try:
-        result = measure(experiment, info, state, queries=True, bar=bar)
+        row |= make(state)
+    except CollapseError as error:
+        row["failed"] = reason(error)
     except FAILURES as error:
-        result = {"failed": reason(error)}
-    row = {"experiment": json.loads(experiment.to_json()), **result}
+        return row | {"failed": reason(error)}
     write_json(path, row)
     shutil.rmtree(state, ignore_errors=True)
     return row

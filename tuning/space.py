@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import SettingError
 from keras_dhnn.tuning.names import setting
 
 
@@ -52,12 +53,12 @@ class Space:
         base: the `Experiment` that is varied.
 
     Raises:
-        ValueError: if there is none, or a bound or a value is not allowed for its setting.
+        SettingError: if there is none, or a bound or a value is not allowed for its setting.
     """
 
     def __init__(self, parts, base):
         if not parts:
-            raise ValueError("A search space has one setting or more. Received: none")
+            raise SettingError("A search space has one setting or more. Received: none")
         self.base = base
         self.parts = {path: _checked(path, part, base) for path, part in parts.items()}
 
@@ -66,14 +67,14 @@ class Space:
         """The space of some settings by their names, in the ranges of this module.
 
         Raises:
-            ValueError: if a setting is not known, or has no range here.
+            SettingError: if a setting is not known, or has no range here.
         """
         paths = [setting(name) for name in names]
         for path in paths:
             if path not in RANGES:
                 settings = Experiment().settings
                 known = ", ".join(path for path in RANGES if path in settings)
-                raise ValueError(f"{path} has no range of its own: give one by --space. These have: {known}")
+                raise SettingError(f"{path} has no range of its own: give one by --space. These have: {known}")
         return cls({path: RANGES[path] for path in paths}, base)
 
     @classmethod
@@ -81,14 +82,14 @@ class Space:
         """A space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
 
         Raises:
-            ValueError: if it is something else.
+            SettingError: if it is something else.
         """
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ValueError(f"A search space is a JSON object; this is not JSON: {error}") from error
+            raise SettingError(f"A search space is a JSON object; this is not JSON: {error}") from error
         if not isinstance(content, dict):
-            raise ValueError(f"A search space is a JSON object. Received: {type(content).__name__}")
+            raise SettingError(f"A search space is a JSON object. Received: {type(content).__name__}")
         return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
 
     def to_json(self):
@@ -138,13 +139,13 @@ def _checked(path, part, base):
     values = tuple(base.replace({path: value}).settings[path] for value in values)
     if isinstance(part, Choice):
         if len({_text(value) for value in values}) < len(values) or not values:
-            raise ValueError(f"The space of {path} has a value twice, or none: {list(values)}")
+            raise SettingError(f"The space of {path} has a value twice, or none: {list(values)}")
         return Choice(values)
     low, high = values
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     if not numbers or not low < high or (part.log and low <= 0):
         above = ", above 0 for a logarithmic scale" if part.log else ""
-        raise ValueError(f"The space of {path} is numbers, min < max{above}. Received: min={low!r}, max={high!r}")
+        raise SettingError(f"The space of {path} is numbers, min < max{above}. Received: min={low!r}, max={high!r}")
     return Range(low, high, part.log, part.step)
 
 
@@ -153,7 +154,7 @@ def _part(name, value):
         return Choice(tuple(value))
     if isinstance(value, dict) and {"min", "max"} <= set(value) <= {"min", "max", "log", "step"}:
         return Range(value["min"], value["max"], bool(value.get("log", False)), value.get("step"))
-    raise ValueError(
+    raise SettingError(
         f'The space of {name!r} is a list of values or {{"min": ..., "max": ..., "log": true}}, with "step" if the '
         f"numbers between are not all wanted. Received: {json.dumps(value)}"
     )

@@ -1,5 +1,6 @@
 """The weights of the objective, which has others for two image sources than for one."""
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.tuning.names import SYMBOLS, symbol
 
@@ -24,14 +25,14 @@ def check_weights(paths, info):
         info: `DatasetInfo`.
 
     Raises:
-        ValueError: if one of them has no effect.
+        SettingError: if one of them has no effect.
     """
     sources = sources_of(info)
     used = WEIGHTS[len(sources)]
     unused = [SYMBOLS[name] for names in WEIGHTS.values() for name in names if name not in used]
     wrong = [symbol(path) for path in paths if path in unused]
     if wrong:
-        raise ValueError(
+        raise SettingError(
             f"No effect on {info.name} (of {' and '.join(sources)}): {', '.join(wrong)}. "
             f"Its objective has the weights: {', '.join(used)}"
         )

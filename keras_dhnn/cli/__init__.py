@@ -9,6 +9,7 @@ import typer
 from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
+from keras_dhnn.cli.benchmark import benchmark
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
@@ -21,6 +22,7 @@ from keras_dhnn.cli.query import query
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.tune import tune
+from keras_dhnn.errors import KerasDhnnError
 
 app = typer.Typer(
     help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
@@ -30,42 +32,43 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, ablate, grid, tune, export, serve, encode, search):
+for verb in (
+    *(prepare, fit, evaluate, compare, query, audit, ablate, benchmark, grid, tune, export, serve, encode, search),
+):
     app.command()(verb)
 app.add_typer(index, name="index")
 app.add_typer(archive, name="archive")
 
 
 def main():
-    """Runs the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer)."""
+    """Run the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer).
+
+    What is neither one of our own errors nor a file that the operating system refused is ours to mend: it keeps its
+    traceback.
+    """
     # TensorFlow's own notes on start-up say nothing to somebody who searches images.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
-    except Exception as error:
-        if os.environ.get("KERAS_DHNN_TRACEBACK") or not _is_users(error):
+    except KerasDhnnError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno is None or (error.filename is None and error.errno not in _FULL):
             raise
-        print(f"keras-dhnn: {_message(error)}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _is_users(error):
-    """Whether an error tells the user what to change, rather than us."""
-    from keras_dhnn.errors import DataError
-    from keras_dhnn.runs import RunError
-    from keras_dhnn.training.callbacks.collapse import CollapseError
-
-    return isinstance(error, (CollapseError, DataError, ImportError, OSError, RunError, ValueError))
-
-
-def _message(error):
-    """What an error says; the system's errors know of a file, but not what to do."""
-    if not isinstance(error, OSError):
-        return error
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = " Free space there, then run the same command again."
-    elif error.filename is not None:
-        remedy = " Check that this path can be read and written and nothing else stands there, or name another place."
+        message = _of_system(error)
     else:
-        return error
-    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}.{remedy}"
+        return
+    print(f"keras-dhnn: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _of_system(error):
+    """Return what the operating system says of a file, and what to do, which it does not know."""
+    if error.errno in _FULL:
+        remedy = "Free space there, then run the same command again."
+    else:
+        remedy = "Check that this path can be read and written and nothing else stands there, or name another place."
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}. {remedy}"

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.data_sets import prepared
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
-from keras_dhnn.experiment.resolve import chosen_experiment
 
 
 def ablate(
@@ -48,18 +46,28 @@ def ablate(
 
       keras-dhnn ablate ucmd-dual --sweep alpha
     """
-    from keras_dhnn.tuning.ablation import ablate as ablate_all
+    from keras_dhnn.workflows.ablate import ablate as ablate_data
 
-    info = prepared(data, name)
-    experiment = chosen_experiment(name, data, None, None, protocol, backbone, seed, settings, queries=queries)
-    folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     lengths = [bits, *(more_bits or [])]
-    place = runs / (run_name or folder)
-    table = ablate_all(experiment, info, lengths, place, sweep=sweep, bar=bars(quiet))
+    table = ablate_data(
+        name,
+        bits=lengths,
+        sweep=sweep,
+        protocol=protocol,
+        queries=queries,
+        backbone=",".join(backbone or []),
+        seed=seed,
+        settings=settings or [],
+        data=data,
+        runs=runs,
+        run_name=run_name,
+        bar=bars(quiet),
+        say=notices(quiet),
+    )
     if as_json:
         print(json.dumps(table))
     else:
-        _print(table, lengths, place)
+        _print(table, lengths, Path(table["path"]))
 
 
 def _print(table, lengths, place):

@@ -21,6 +21,11 @@ def bars(quiet, *, delay=0):
     return functools.partial(_bar, quiet, delay)
 
 
+def notices(quiet):
+    """Return what tells the user of decisions that were taken for them: on stderr, or nothing if `quiet`."""
+    return (lambda text: None) if quiet else functools.partial(print, file=sys.stderr)
+
+
 @contextlib.contextmanager
 def _bar(quiet, delay, description, total, unit):
     interval = 0.2 if sys.stderr.isatty() else 10

@@ -1,5 +1,7 @@
 """Options that were given where they have no effect are refused, not ignored."""
 
+from keras_dhnn.errors import SettingError
+
 
 def refuse_beside_resume(context, *allowed):
     """Refuses what would have no effect on something that is continued.
@@ -9,11 +11,11 @@ def refuse_beside_resume(context, *allowed):
         *allowed: names of parameters that have one, beside those of --data, --quiet and --json.
 
     Raises:
-        ValueError: if others were given; it names them.
+        SettingError: if others were given; it names them.
     """
     given = given_beside(context, "resume", *allowed)
     if given:
-        raise ValueError(
+        raise SettingError(
             f"--resume continues what was asked for at the beginning. Leave out {', '.join(given)}, or start anew "
             "without --resume."
         )

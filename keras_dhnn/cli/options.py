@@ -8,23 +8,34 @@ import typer
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the prepared data sets.", metavar="DIR")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.", metavar="DIR")]
 RunPath = Annotated[Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64.", metavar="RUN")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Neither progress nor notices on stderr; errors alone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Bits = Annotated[int | None, typer.Option(help="Length of the hash codes, a multiple of 8.")]
 Protocol = Annotated[
     str | None,
     typer.Option(
         help="paper: queries at random among all rotated images, as published (it leaks: nearly every query has a "
-        "rotated copy in the database). grouped: by original image, the honest one."
+        "rotated copy in the database). grouped: by original image, the honest one. standard: as grouped, but only "
+        "images as they are stored search and are searched, as in most work since 2018."
     ),
 ]
 Queries = Annotated[
     float | None,
     typer.Option(
-        help="How many images search: a share such as 0.1, or a whole number. grouped: of each class that share, a "
-        "number in proportion to its size. By default the data set's own: paper 1000 of ucmd, ucmd-dual and sat4, a "
-        "sixteenth of dsrsid; grouped 0.2 of ucmd and ucmd-dual; 0.1 of each class of a folder.",
+        help="How many images search: a share such as 0.1, or a whole number. grouped and standard: of each class "
+        "that share, a number in proportion to its size. By default the data set's own: paper 1000 of ucmd, ucmd-dual "
+        "and sat4, a sixteenth of dsrsid; grouped and standard 0.2 of ucmd and ucmd-dual; 0.1 of each class of a "
+        "folder.",
         metavar="N",
+    ),
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--split",
+        help="Names of the queries, one a line, the other images being the database; or NAME,PART lines with parts "
+        "query (or test), database (or train) and validation. The protocol is then standard.",
+        metavar="FILE",
     ),
 ]
 Backbone = Annotated[

@@ -1,8 +1,6 @@
 """`keras-dhnn prepare`: an archive to a prepared data set."""
 
-import dataclasses
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +11,15 @@ from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.given import given_beside
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
-
-ARCHIVES = ("ucmd", "ucmd-dual", "sat4", "dsrsid")
-LAYOUTS = (*ARCHIVES, "folder", "dual")
-# Items of the twins whose size is given in all.
-_SIZES = {"sat4": 20_000, "dsrsid": 2400}
+from keras_dhnn.errors import SettingError
+from keras_dhnn.pipelines.datasets import PUBLISHED
 
 
 def prepare(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help=f"The data set: {', '.join(ARCHIVES)}, or a name of yours with --layout.", metavar="NAME"),
+        typer.Argument(help=f"The data set: {', '.join(PUBLISHED)}, or a name of yours with --layout.", metavar="NAME"),
     ],
     source: Annotated[
         list[str] | None,
@@ -37,7 +32,7 @@ def prepare(
     layout: Annotated[
         str | None,
         typer.Option(
-            help=f"How the archive is laid out: {', '.join(ARCHIVES)}, folder (a folder a class, any images), or dual "
+            help=f"How the archive is laid out: {', '.join(PUBLISHED)}, folder (a folder a class, any images), or dual "
             "(two such folders, an item's two images under the same name); by default as the name says."
         ),
     ] = None,
@@ -100,105 +95,61 @@ def prepare(
 
       keras-dhnn prepare coast --layout dual --source optical=my-optical --source radar=my-radar
     """
-    layout = _layout(name, layout)
-    if bool(source) + synthetic + download != 1:
-        raise ValueError(
-            "Give the archive by --source PATH (its folder, or the file as published), or write a synthetic twin by "
-            "--synthetic, or fetch the archive by --download."
-        )
+    from keras_dhnn.pipelines.datasets import load_dataset
+    from keras_dhnn.workflows import prepare as workflow
+
+    layout = workflow.check_layout(name, layout)
     if layout == "dual" and scale:
-        raise ValueError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
-    unused = given_beside(context, *_USUAL, *(_twin_options(layout) if synthetic else _OPTIONS[layout]))
+        raise SettingError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
+    used = workflow.options_of(layout, synthetic)
+    unused = given_beside(context, *_USUAL, *used)
     if unused:
         of = f"the synthetic twin of {layout}" if synthetic else f"--layout {layout}"
-        raise ValueError(f"No effect on {of}: {', '.join(unused)}. Leave that out.")
-    if synthetic and name != layout:
-        raise ValueError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
-    bar, started = bars(quiet), time.monotonic()
+        raise SettingError(f"No effect on {of}: {', '.join(unused)}. Leave that out.")
     options = {
         "skip_damaged": skip_damaged,
         "image_size": _image_sizes(image_size),
         "percentiles": percentiles,
         "scale": scale,
         "rgb_bands": _numbers(rgb_bands),
+        "per_class": per_class,
+        "size": size,
+        "label_noise": label_noise,
     }
-    options = {name: options[name] for name in _OPTIONS[layout]}
+    options = {name: options[name] for name in used if options[name] is not None}
     goes_on = "goes on where it stopped" if download else "starts again; nothing half-written is left"
+    started = time.monotonic()
     with ends_well(f"The same command {goes_on}."):
-        if synthetic:
-            twin = {"per_class": per_class, "size": size or _SIZES.get(layout), "label_noise": label_noise}
-            how = {name: twin[name] for name in _twin_options(layout)}
-            prepared = prepare_twin(layout, data, bar, seed=seed, force=force, **how)
-        else:
-            source = _download(layout, data, bar) if download else _sources(layout, source)
-            prepared = _write(_reader(layout)(source, **options), data / name, seed, bar, force=force)
+        prepared = workflow.prepare(
+            name,
+            _sources(load_dataset(layout).sources, source) if source else None,
+            layout=layout,
+            synthetic=synthetic,
+            download=download,
+            data=data,
+            seed=seed,
+            force=force,
+            bar=bars(quiet),
+            **options,
+        )
     _report(prepared, time.monotonic() - started, as_json)
 
 
-def prepare_twin(layout, data, bar, *, seed=0, force=False, **how):
-    """Prepares the synthetic twin of a data set as DATA/LAYOUT-synthetic, unless it is there already.
-
-    Args:
-        layout: one of ARCHIVES.
-        data: folder of the prepared data sets.
-        bar: progress bar factory.
-        seed: of the images.
-        force: make it anew.
-        **how: what the twin's writer takes, e.g. `per_class`.
-
-    Returns:
-        `Prepared`.
-
-    Raises:
-        ValueError: if there is no twin.
-    """
-    from keras_dhnn.pipelines.store.prepare import Prepared, find_prepared
-
-    write = _twin_writer(layout)
-    directory = data / f"{layout}-synthetic"
-    settings = " ".join(f"{name}={value}" for name, value in {**how, "seed": seed}.items())
-    source = {"kind": "synthetic twin", "path": settings, "fingerprint": f"synthetic {layout} {settings}"}
-    info = find_prepared(directory, source, force=force)
-    if info:
-        return Prepared(info, fresh=False)
-    with tempfile.TemporaryDirectory() as folder:
-        with bar("Drawing the synthetic twin", None, "image") as update:
-            write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
-        archive = _reader(layout)(Path(folder))
-        archive = dataclasses.replace(archive, source={**archive.source, **source})
-        return _write(archive, directory, seed, bar, force=force, synthetic=True)
-
-
 _USUAL = ("name", "source", "layout", "synthetic", "download", "force", "seed")
-# What the readers of the layouts take.
-_FOLDERS = ("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands")
-_OPTIONS = {
-    "ucmd": ("skip_damaged",),
-    "ucmd-dual": ("skip_damaged",),
-    "sat4": (),
-    "dsrsid": (),
-    "folder": _FOLDERS,
-    "dual": tuple(name for name in _FOLDERS if name != "scale"),
-}
 
 
-def _twin_options(layout):
-    """What the writer of a twin takes."""
-    return {"sat4": ("size", "label_noise"), "dsrsid": ("size",)}.get(layout, ("per_class",))
-
-
-def _sources(layout, sources):
-    """The path of the archive, or of dual {name: path}."""
-    if layout == "dual":
+def _sources(several, sources):
+    """Return the path of the archive, or {name: path} of several."""
+    if several:
         named = dict(_named(source, "--source pan=DIR --source mul=DIR") for source in sources)
         if len(named) != 2 or len(sources) != 2:
-            raise ValueError(
+            raise SettingError(
                 "Expected two sources, each by a name of its own: --source pan=DIR --source mul=DIR. Received: "
                 f"{' '.join(sources)}"
             )
         return {name: Path(path) for name, path in named.items()}
     if len(sources) != 1:
-        raise ValueError(
+        raise SettingError(
             f"Expected one --source PATH. Received: {' '.join(sources)}. Two sources of the same ground take --layout "
             "dual."
         )
@@ -214,7 +165,7 @@ def _image_sizes(sizes):
             return int(sizes[0])
         return {name: int(size) for name, size in (_named(text, "--image-size pan=256") for text in sizes)}
     except ValueError:
-        raise ValueError(
+        raise SettingError(
             "Expected a side in pixels, such as --image-size 64, or one for each source: --image-size pan=256 "
             f"--image-size mul=64. Received: {' '.join(sizes)}"
         ) from None
@@ -223,52 +174,8 @@ def _image_sizes(sizes):
 def _named(text, example):
     name, equals, value = text.partition("=")
     if not (equals and name and value):
-        raise ValueError(f"Expected NAME=VALUE, such as {example}. Received: {text}")
+        raise SettingError(f"Expected NAME=VALUE, such as {example}. Received: {text}")
     return name, value
-
-
-def _layout(name, layout):
-    if layout is None and name in ARCHIVES:
-        return name
-    if layout not in LAYOUTS:
-        raise ValueError(
-            f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
-            f"--layout dual for pairs of yours, or one of the names {', '.join(ARCHIVES)}."
-            + (f" Received: --layout {layout}" if layout else "")
-        )
-    return layout
-
-
-def _reader(layout):
-    if layout == "ucmd":
-        from keras_dhnn.pipelines.datasets.ucmd import open_archive
-    elif layout == "ucmd-dual":
-        from keras_dhnn.pipelines.datasets.ucmd_dual import open_archive
-    elif layout == "sat4":
-        from keras_dhnn.pipelines.datasets.sat4 import open_archive
-    elif layout == "dsrsid":
-        from keras_dhnn.pipelines.datasets.dsrsid import open_archive
-    elif layout == "dual":
-        from keras_dhnn.pipelines.datasets.dual import open_archive
-    else:
-        from keras_dhnn.pipelines.datasets.folder import open_archive
-    return open_archive
-
-
-def _twin_writer(layout):
-    if layout in ("ucmd", "ucmd-dual"):
-        from keras_dhnn.pipelines.synthetic.ucmd_twin import write_ucmd
-
-        return write_ucmd
-    if layout == "sat4":
-        from keras_dhnn.pipelines.synthetic.sat4_twin import write_sat4
-
-        return write_sat4
-    if layout == "dsrsid":
-        from keras_dhnn.pipelines.synthetic.dsrsid_twin import write_dsrsid
-
-        return write_dsrsid
-    raise ValueError(f"There are synthetic twins of {', '.join(ARCHIVES)} only. Give your images by --source PATH.")
 
 
 def _numbers(text):
@@ -279,30 +186,8 @@ def _numbers(text):
     try:
         numbers = tuple(int(number) for number in bands.split(","))
     except ValueError:
-        raise ValueError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
+        raise SettingError(f"Expected band numbers such as --rgb-bands 4,3,2. Received: {text!r}") from None
     return {name: numbers} if equals else numbers
-
-
-def _write(archive, directory, seed, bar, **how):
-    from keras_dhnn.pipelines.store.prepare import prepare as write
-
-    with bar(f"Preparing {directory}", archive.count, "image") as update:
-        return write(archive, directory, seed=seed, progress=lambda done, total: update(done), **how)
-
-
-def _download(layout, data, bar):
-    from keras_dhnn.pipelines.datasets import ucmd
-    from keras_dhnn.pipelines.formats.download import download
-
-    if layout not in ("ucmd", "ucmd-dual"):
-        raise ValueError("Only ucmd can be downloaded. Give the archive by --source PATH.")
-    with bar(f"Downloading {ucmd.URL}", ucmd.BYTES, "byte") as update:
-        return download(
-            *(ucmd.URL, data / "UCMerced_LandUse.zip"),
-            size=ucmd.BYTES,
-            checksum=ucmd.CHECKSUM,
-            progress=lambda done, total: update(done),
-        )
 
 
 def _report(prepared, seconds, as_json):

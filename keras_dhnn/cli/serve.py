@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from keras_dhnn.errors import MissingPackage
+
 
 def serve(
     export: Annotated[Path, typer.Argument(help="Folder of an exported model, RUN/export/NAME.", metavar="EXPORT")],
@@ -23,7 +25,7 @@ def serve(
     try:
         from keras_dhnn.saved_models.serving.server import listen, server
     except ImportError as error:
-        raise ImportError(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
+        raise MissingPackage(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
     from keras_dhnn.saved_models.serving.served_model import ServedModel
 
     model = ServedModel(export)

@@ -27,6 +27,7 @@ class Evaluation:
 
     Attributes:
         task: (source that searches, source that is searched).
+        codes: of the queries and of the database, `(q, l / 8)` and `(d, l / 8)` uint8.
         counts: `RankingCounts`, a row a query.
         scores: `MeanAveragePrecision`.
         health: `CodeHealth` of the database's codes.
@@ -34,13 +35,14 @@ class Evaluation:
     """
 
     task: tuple
+    codes: tuple
     counts: RankingCounts
     scores: MeanAveragePrecision
     health: CodeHealth
     metrics: dict
 
 
-def evaluate(outputs, labels, split, info, seed, task=None):
+def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
     """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
 
     Args:
@@ -50,15 +52,18 @@ def evaluate(outputs, labels, split, info, seed, task=None):
         info: `DatasetInfo`, for class names and checksum.
         seed: the experiment's seed, for the record.
         task: (source that searches, source that is searched); of one source it need not be said.
+        codes: `{source: (n, l / 8)}` packed codes that were stored with the outputs, which as float16 no longer have
+            all signs; None are those of the outputs.
 
     Returns:
         `Evaluation`.
     """
     task = task or tasks_of(tuple(outputs))[0]
-    counts, outputs = _count(outputs, labels, split, task), outputs[task[1]]
-    codes, database, queries = pack(outputs), split.database, split.queries
+    codes = _codes(codes or _pack_all(outputs), split, task)
+    outputs, database, queries = outputs[task[1]], split.database, split.queries
+    counts = rank(*codes, labels[queries], labels[database])
     scores = average_precision(counts)
-    health = code_health(codes[database], labels[database], outputs[database])
+    health = code_health(codes[1], labels[database], outputs[database])
     classes, means = mean_per_class(scores.per_query, labels[queries])
     metrics = {
         "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
@@ -71,7 +76,7 @@ def evaluate(outputs, labels, split, info, seed, task=None):
         "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
         **protocol(split, info, outputs.shape[1], seed),
     }
-    return Evaluation(task, counts, scores, health, metrics)
+    return Evaluation(task, codes, counts, scores, health, metrics)
 
 
 def _best_precision(totals, k):
@@ -97,7 +102,7 @@ def protocol(split, info, bits, seed):
     }
 
 
-def evaluate_all(outputs, labels, split, info, seed):
+def evaluate_all(outputs, labels, split, info, seed, codes=None):
     """Scores every task between the sources; arguments as of `evaluate`.
 
     Returns:
@@ -105,8 +110,8 @@ def evaluate_all(outputs, labels, split, info, seed):
         evaluation's metrics. Of two, `tasks` holds those of each task by its name, such as "pan->mul", and what stands
         beside it is the mean of both directions across the sources (of `distinct_codes` the smaller).
     """
-    sources = tuple(outputs)
-    evaluations = [evaluate(outputs, labels, split, info, seed, task) for task in tasks_of(sources)]
+    sources, codes = tuple(outputs), codes or _pack_all(outputs)
+    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes) for task in tasks_of(sources)]
     if len(sources) == 1:
         return evaluations, evaluations[0].metrics
     across = [evaluation.metrics for evaluation in evaluations[:2]]
@@ -129,10 +134,14 @@ def _mean(values):
     return sum(values) / len(values)
 
 
-def _count(outputs, labels, split, task, **how):
-    searching, searched = (pack(outputs[source]) for source in task)
-    queries, database = split.queries, split.database
-    return rank(searching[queries], searched[database], labels[queries], labels[database], **how)
+def _pack_all(outputs):
+    return {source: pack(of_source) for source, of_source in outputs.items()}
+
+
+def _codes(codes, split, task):
+    """Return the codes of the queries by one source, and of the database by the other."""
+    searching, searched = task
+    return codes[searching][split.queries], codes[searched][split.database]
 
 
 def expected_map(outputs, labels, split):
@@ -143,5 +152,6 @@ def expected_map(outputs, labels, split):
         labels: `(n,)` their labels.
         split: the `Split`.
     """
-    counts = [_count(outputs, labels, split, task, stable_at=()) for task in main_tasks(tuple(outputs))]
+    codes, sides = _pack_all(outputs), (labels[split.queries], labels[split.database])
+    counts = [rank(*_codes(codes, split, task), *sides, stable_at=()) for task in main_tasks(tuple(outputs))]
     return _mean([average_precision(of_task).expected for of_task in counts])

@@ -1,6 +1,16 @@
-"""The experiment that a verb's arguments ask for: a preset or a file, and what a backbone needs changed in it."""
+"""Resolve the experiment that a preset or a file, a backbone, a data set and the user's settings mean together."""
 
 import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from keras_dhnn.config import Experiment, Model, parse_sources
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.presets import load_preset
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+
+Parsed = TypeVar("Parsed")
 
 # What a hash head on frozen features is trained by.
 _HEAD = (
@@ -28,142 +38,175 @@ _DUAL_SCRATCH = (
 _SIDES = {"cnn_f": 224, "sat4_cnn": 0, "pan_cnn": 0, "mul_cnn": 0}
 
 
-def chosen_experiment(
-    name, data, config, bits, protocol, backbone, seed, settings, *, group_pattern=None, queries=None, draw=None
-):
-    """The `Experiment` that a verb's arguments ask for: a preset or a file, changed.
+def notice(text: str) -> None:
+    """Tell the user on stderr what was decided for them."""
+    print(text, file=sys.stderr)
 
-    `draw`, if it is given, makes the synthetic twin of a data set's name and returns the twin's, before the preset is
-    fitted to it.
+
+def resolve_experiment(
+    name: str | None = None,
+    *,
+    data: Path | str = "data",
+    config: Path | str | None = None,
+    bits: int | None = None,
+    protocol: str | None = None,
+    queries: float | None = None,
+    split: Path | str | None = None,
+    group_pattern: str | None = None,
+    backbone: str | Mapping[str, str] | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    draw: Callable[[str], str] | None = None,
+    say: Callable[[str], None] = notice,
+) -> Experiment:
+    """Return the experiment that is meant: a preset or a file, fitted to a backbone, changed by the user's settings.
+
+    Args:
+        name: of a data set; its preset is taken, or that of folders.
+        data: folder of the prepared data sets.
+        config: file of an experiment as JSON, instead of a preset.
+        bits: None leaves this and the following as the preset has them.
+        protocol: see `config.Data`.
+        queries: see `config.Data`.
+        split: file of names, see `config.Data`; the protocol is then "standard" unless another is given, which is
+            refused when the split is drawn.
+        group_pattern: see `config.Data`.
+        backbone: name of a network; of two sources one for both, or `{source: name}`.
+        seed: of the split, the initial weights and the order.
+        settings: `{"section.field": value}`, or texts "section.field=value".
+        draw: makes the synthetic twin of the data set with this name and returns the twin's, before the preset is
+            fitted to it.
+        say: is told what was decided for the user.
+
+    Raises:
+        SettingError: if neither a name nor a file is given, or for a setting that is not allowed.
     """
-    from keras_dhnn.config import Experiment
-    from keras_dhnn.experiment.presets import load_preset
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-
     experiment = None
     if config is not None:
-        experiment = read_settings(config, Experiment.from_json)
+        experiment = read_settings(Path(config), Experiment.from_json)
         name = name or experiment.data.name
     elif name is None:
-        raise ValueError(
+        raise SettingError(
             "Name a data set (keras-dhnn fit ucmd), or give an experiment by --config or a run by --resume."
         )
     if draw is not None:
         name = draw(name)
     # Data that are not there are complained about later.
-    info = DatasetInfo.load(data / name) if (data / name).exists() else None
-    experiment = load_preset(name, info) if experiment is None else experiment.override(f"data.name={name}")
+    info = DatasetInfo.load(Path(data) / name) if (Path(data) / name).exists() else None
+    experiment = load_preset(name, info) if experiment is None else experiment.replace({"data.name": name})
     changes = {
         "model.bits": bits,
-        "data.protocol": protocol,
+        "data.protocol": "standard" if protocol is None and split is not None else protocol,
         "data.queries": queries,
+        "data.split": None if split is None else str(split),
         "data.group_pattern": group_pattern,
         "seed": seed,
     }
-    changes = [f"{path}={value}" for path, value in changes.items() if value is not None]
+    changes = {path: value for path, value in changes.items() if value is not None}
     sources = _sources(experiment, info)
-    backbone = _of_each(",".join(backbone or []), sources)
-    if backbone and backbone != _of_each(experiment.model.backbone, sources):
-        of_kind = _branch_changes if isinstance(backbone, dict) else _backbone_changes
-        changes += of_kind(backbone, experiment, info)
-    return experiment.override(*changes, *(settings or []))
+    chosen = _of_each(backbone, sources)
+    if chosen and chosen != _of_each(experiment.model.backbone, sources):
+        of_kind = _branch_changes if isinstance(chosen, dict) else _backbone_changes
+        changes |= of_kind(chosen, experiment, info, say)
+    experiment = experiment.replace(changes)
+    return experiment.replace(settings) if isinstance(settings, Mapping) else experiment.override(*settings)
 
 
-def read_settings(path, parse):
-    """What `parse` makes of the JSON text in a file that the user named; its errors name the file.
+def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
+    """Return what `parse` makes of the JSON text in a file that the user named; its errors name the file.
 
     Raises:
-        ValueError: if there is no such file, or `parse` refuses the text.
+        SettingError: if there is no such file, it is not UTF-8, or `parse` refuses the text.
     """
     if not path.is_file():
-        raise ValueError(f"There is no file {path}. Expected JSON, see --help.")
+        raise SettingError(f"There is no file {path}. Expected JSON, see --help.")
     try:
-        return parse(path.read_text(errors="replace"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        return parse(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path}: Expected text in UTF-8. Save it in that encoding. Received: {error}") from error
+    except SettingError as error:
+        raise SettingError(f"{path}: {error}") from error
 
 
-def _sources(experiment, info):
-    """Names of the data set's sources, as far as they are known: by itself, or by the backbones of its preset."""
+def _sources(experiment: Experiment, info: DatasetInfo | None) -> tuple[str, ...]:
+    """Return names of the data set's sources as far as they are known: by itself, or by its preset's backbones."""
     if info is not None:
         return tuple(info.images)
-    return tuple(part.split("=")[0] for part in experiment.model.backbone.split(",") if "=" in part)
+    backbone = experiment.model.backbone
+    return tuple(backbone) if isinstance(backbone, Mapping) else ()
 
 
-def _of_each(backbone, sources):
-    """`{source: backbone}` of several sources, from "a=x,b=y" or a name for all; of one source the name."""
-    if "=" in backbone:
-        return dict(part.split("=", 1) for part in backbone.split(",") if "=" in part)
-    return dict.fromkeys(sources, backbone) if backbone and len(sources) > 1 else backbone
+def _of_each(backbone: str | Mapping[str, str] | None, sources: tuple[str, ...]) -> Any:
+    """Return `{source: backbone}` of several sources, from a mapping, its text or a name for all; of one the name."""
+    if isinstance(backbone, str):
+        backbone = parse_sources(backbone) or backbone
+    if backbone and not isinstance(backbone, Mapping) and len(sources) > 1:
+        return dict.fromkeys(sources, backbone)
+    return backbone
 
 
-def _backbone_changes(backbone, experiment, info):
-    """A preset's phases fit its own backbone: where another one is to be cut, only its user can say."""
-    from keras_dhnn.config import Model
-
+def _backbone_changes(
+    backbone: str, experiment: Experiment, info: DatasetInfo | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return the settings that go with a backbone: where another than a preset's own is cut, only its user can say."""
+    changes: dict[str, Any] = {"model.backbone": backbone}
     if backbone == Model().backbone:
-        changes = [f"model.backbone={backbone}", "model.weights=auto", "fine_tune.epochs=0"]
+        changes |= {"model.weights": "auto", "fine_tune.epochs": 0}
         if not experiment.head.epochs:
             # What trains a network as a whole has no head for this one: that of folders, which was chosen with it.
-            changes += _of_preset("folder", info, _HEAD)
+            changes |= _of_preset("folder", info, _HEAD)
         how = "with its ImageNet weights, the hash head only"
     else:
-        changes = [f"model.backbone={backbone}", "model.band_statistics=false"]
-        changes += ["head.epochs=0", "fine_tune.cut=images", "fine_tune.epochs=20"]
+        changes |= {"model.band_statistics": False}
+        changes |= {"head.epochs": 0, "fine_tune.cut": "images", "fine_tune.epochs": 20}
         how = (
             "from random weights, all of it. If you have weights (--set model.weights=imagenet downloads a Keras "
             "application's), train the head first: --set head.epochs=40 --set fine_tune.epochs=0"
         )
     if backbone == "cnn_f":
-        changes += ["model.hidden=0", "model.weight_decay=0", f"data.image_size={_SIDES[backbone]}"]
+        changes |= {"model.hidden": 0, "model.weight_decay": 0.0, "data.image_size": _SIDES[backbone]}
     if backbone == "sat4_cnn":
         # It is for small patches: enlarged as ImageNet's network needs them, they cost a hundred times as much.
-        changes.append(f"data.image_size={_SIDES[backbone]}")
+        changes |= {"data.image_size": _SIDES[backbone]}
         how = "from random weights, all of it, on images as they are stored"
-    print(f"Training {backbone} {how}.", file=sys.stderr)
+    say(f"Training {backbone} {how}.")
     return changes
 
 
-def _branch_changes(branches, experiment, info):
-    """Backbones by source: pretrained ones stay as they are, others are trained.
+def _branch_changes(
+    branches: dict[str, str], experiment: Experiment, info: DatasetInfo | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return the settings that go with backbones by source: pretrained ones stay as they are, others are trained.
 
     The papers' networks see images at their stored size; ImageNet's sees them at 256 pixels. Between features and codes
     the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
     """
-    from keras_dhnn.config import Model
-
     pretrained = {source: name == Model().backbone for source, name in branches.items()}
-    large = experiment.data.image_size if isinstance(experiment.data.image_size, int) else 0
-    sizes = {source: _SIDES.get(name, large or 256) for source, name in branches.items()}
+    size = experiment.data.image_size
+    large = size if isinstance(size, int) and size else 256
     hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0
     # ImageNet's network was made for red, green and blue: what other bands are, their statistics tell best.
     more = info is not None and any(pretrained.get(s) and spec.channels > 3 for s, spec in info.images.items())
-    changes = [
-        f"model.backbone={_by_source(branches)}",
-        "model.weights=auto",
-        f"model.band_statistics={str(more).lower()}",
-        f"model.hidden={hidden}",
-        f"data.image_size={_by_source(sizes)}",
-    ]
+    changes = {
+        "model.backbone": branches,
+        "model.weights": "auto",
+        "model.band_statistics": more,
+        "model.hidden": hidden,
+        "data.image_size": {source: _SIDES.get(name, large) for source, name in branches.items()},
+    }
     if all(pretrained.values()):
         if not experiment.head.epochs:
-            changes += _of_preset("ucmd-dual", info, _DUAL_HEAD)
-        return [*changes, "fine_tune.epochs=0"]
-    cuts = {source: "features" if pretrained[source] else "images" for source in branches}
+            changes |= _of_preset("ucmd-dual", info, _DUAL_HEAD)
+        return {**changes, "fine_tune.epochs": 0}
     trained = ", ".join(source for source in branches if not pretrained[source])
-    print(f"Training the branches of {trained} from random weights, all of them.", file=sys.stderr)
+    say(f"Training the branches of {trained} from random weights, all of them.")
     # A preset that trains from random weights has its own way to.
-    how = _of_preset("dsrsid", info, _DUAL_SCRATCH) if experiment.head.epochs else []
-    return [*changes, f"fine_tune.cut={_by_source(cuts)}", "head.epochs=0", *how]
+    how = _of_preset("dsrsid", info, _DUAL_SCRATCH) if experiment.head.epochs else {}
+    cuts = {source: "features" if pretrained[source] else "images" for source in branches}
+    return {**changes, "fine_tune.cut": cuts, "head.epochs": 0, **how}
 
 
-def _of_preset(name, info, paths):
-    """Some settings of the preset that they were chosen for, as changes."""
-    from keras_dhnn.experiment.presets import load_preset
-
+def _of_preset(name: str, info: DatasetInfo | None, paths: tuple[str, ...]) -> dict[str, Any]:
+    """Return some settings of the preset that they were chosen for."""
     settings = load_preset(name, info).settings
-    return [f"{path}={settings[path]}" for path in paths]
-
-
-def _by_source(values):
-    return ",".join(f"{source}={value}" for source, value in values.items())
+    return {path: settings[path] for path in paths}

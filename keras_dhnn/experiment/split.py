@@ -1,11 +1,13 @@
 """Draw the split that an experiment's settings ask for."""
 
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.name_groups import groups_by_name
-from keras_dhnn.pipelines.splits import make_split
+from keras_dhnn.pipelines.split_file import read_split_file
+from keras_dhnn.pipelines.splits import make_split, split_of_images
 
 # DHNN section IV-B: 1,000 of the 8,400 turned images. Ours: 20 % of each class.
-QUERIES = {"paper": 1000 / 8400, "grouped": 0.2}
+QUERIES = {"paper": 1000 / 8400, "grouped": 0.2, "standard": 0.2}
 
 
 def draw_split(data, seed, info):
@@ -20,18 +22,23 @@ def draw_split(data, seed, info):
         `Split`.
 
     Raises:
-        ValueError: if a setting is out of bounds.
-        DataError: if `data.groups` is no file of groups, or of other images; or if names do not match
-            `data.group_pattern`.
+        SettingError: if a setting is out of bounds.
+        DataError: if `data.split` is no list of these images, `data.groups` no file of groups or of other images, or
+            names do not match `data.group_pattern`.
     """
+    if data.split is not None:
+        return _listed_split(data, seed, info)
     queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
-    if data.protocol == "grouped" and queries and queries >= 1:
+    if data.protocol != "paper" and queries and queries >= 1:
         # A number of all items, in proportion to the classes: the same share of each.
         total = data.turns * info.count
         if queries >= total:
-            raise ValueError(
-                f"Invalid value received for setting `data.queries`. Expected a share above 0 and below 1, or a whole "
-                f"number below {total}, the number of items. Received: queries={queries:g}"
+            raise SettingError(
+                invalid(
+                    "setting `data.queries`",
+                    f"a share above 0 and below 1, or a whole number below {total}, the number of items",
+                    queries,
+                )
             )
         queries /= total
     return make_split(
@@ -42,6 +49,20 @@ def draw_split(data, seed, info):
         validation=data.validation,
         turns=data.turns,
         groups=_groups(data, info),
+    )
+
+
+def _listed_split(data, seed, info):
+    if data.protocol != "standard":
+        raise SettingError(invalid("setting `data.protocol`", "standard beside a list of names", data.protocol))
+    parts = read_split_file(data.split, info.ids)
+    return split_of_images(
+        parts["queries"],
+        parts["database"],
+        seed=seed,
+        validation=parts.get("validation", data.validation),
+        labels=info.labels,
+        turns=data.turns,
     )
 
 

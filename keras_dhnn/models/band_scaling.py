@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError, invalid
+
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandScaling(tf.keras.layers.Layer):
@@ -16,23 +18,28 @@ class BandScaling(tf.keras.layers.Layer):
         high: C numbers, what becomes 255; each above its low.
 
     Raises:
-        ValueError: if they are not.
+        SettingError: if they are not.
     """
 
     def __init__(self, low, high, **kwargs):
         super().__init__(**kwargs)
         self.low, self.high = [float(value) for value in low], [float(value) for value in high]
         if len(self.low) != len(self.high) or not np.all(np.less(self.low, self.high)):
-            raise ValueError(
-                "Invalid value received for arguments `low` and `high`. Expected as many numbers each, every high "
-                f"above its low. Received: low={self.low}, high={self.high}"
+            raise SettingError(
+                invalid(
+                    "arguments `low` and `high`",
+                    "as many numbers each, every high above its low",
+                    low=self.low,
+                    high=self.high,
+                )
             )
 
     def build(self, input_shape):
         # Weights, so that whatever depends on a network's weights depends on these.
         for name, values in (("low", self.low), ("high", self.high)):
             initializer = tf.keras.initializers.Constant(values)
-            setattr(self, f"_{name}", self.add_weight(name, (len(values),), initializer=initializer, trainable=False))
+            made = self.add_weight(name=name, shape=(len(values),), initializer=initializer, trainable=False)
+            setattr(self, f"_{name}", made)
         super().build(input_shape)
 
     def call(self, pixels):

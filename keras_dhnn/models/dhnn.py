@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from keras_dhnn.losses.contrastive import contrastive
-from keras_dhnn.losses.pairwise import pairwise_likelihood
+from keras_dhnn.backend import build_optimizer
+from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.losses.centres import hash_centres
+from keras_dhnn.losses.classification import classification
+from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
-from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
-
-OBJECTIVES = ("likelihood", "contrastive")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -36,6 +36,12 @@ class DHNN(tf.keras.Model):
         self.head = head
         self.source = source
         self.bits = head.output_shape[-1]
+        self.classifier = None
+
+    def classify(self, classes):
+        """Adds a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
+        self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
+        self.classifier.build((None, self.bits))
 
     def compile(
         self,
@@ -47,10 +53,13 @@ class DHNN(tf.keras.Model):
         norm="l2",
         pair_weighting="mean",
         objective="likelihood",
+        margin=None,
+        classes=None,
+        classification=0.0,
         bank=None,
         **kwargs,
     ):
-        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss`.
+        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
 
         Args:
             optimizer: a Keras optimiser.
@@ -59,28 +68,38 @@ class DHNN(tf.keras.Model):
             eta: weight of the quantisation loss.
             norm: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
             pair_weighting: "mean" or "balanced", see `pair_mean`.
-            objective: the pairwise loss: "likelihood", or "contrastive" (DSH, with its margin of 2 l).
+            objective: instead of the pairwise likelihood, see `losses.objectives`.
+            margin: of some objectives, see there.
+            classes: number C of classes, for objectives of class centres.
+            classification: weight of what tells the class from the outputs, by the layer that `classify` adds.
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
-        super().compile(optimizer=optimizer, **kwargs)
-        if objective not in OBJECTIVES:
-            raise ValueError(
-                "Invalid value received for argument `objective`. "
-                f"Expected one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}"
-            )
-        self.pairwise = objective
-        self.penalty = similarity_factor * self.bits if penalty is None else penalty
+        # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
+        super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
+        build_optimizer(self.optimizer, self.trainable_weights)
+        penalty = similarity_factor * self.bits if penalty is None else penalty
+        centres = hash_centres(classes, self.bits) if objective in OF_CENTRES else None
+        self.of_labels = objective_of(
+            objective,
+            bits=self.bits,
+            penalty=penalty,
+            pair_weighting=pair_weighting,
+            margin=margin,
+            centres=centres,
+        )
         self.eta = eta
         self.norm = norm
-        self.pair_weighting = pair_weighting
+        self.classification = classification
         self.bank = bank
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
+        names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
+        self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
 
     @property
     def parts(self):
         """What a checkpoint of the network holds, by name."""
-        return {"backbone": self.backbone, "head": self.head}
+        parts = {"backbone": self.backbone, "head": self.head}
+        return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
     @property
     def metrics(self):
@@ -94,15 +113,21 @@ class DHNN(tf.keras.Model):
             labels: `(n,)` integers.
 
         Returns:
-            Dictionary of the scalars `pairwise` and `quantization`; the loss is their sum, the second times eta.
+            Dictionary of the scalars `pairwise`, `quantization` and, with a weight, `classification`; see `total`.
         """
         others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
-        similarity = label_similarity(labels, tf.cast(their_labels, labels.dtype))
-        if self.pairwise == "contrastive":
-            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting)
-        else:
-            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting)
-        return {"pairwise": pairwise, "quantization": quantization(outputs, self.norm)}
+        parts = {
+            "pairwise": self.of_labels(labels, outputs, their_labels, others),
+            "quantization": quantization(outputs, self.norm),
+        }
+        if self.classification:
+            parts["classification"] = classification(labels, self.classifier(outputs))
+        return parts
+
+    def total(self, parts):
+        """The parts of `objective` by their weights."""
+        loss = parts["pairwise"] + self.eta * parts["quantization"]
+        return loss + self.classification * parts["classification"] if self.classification else loss
 
     def train_step(self, data):
         """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
@@ -118,16 +143,17 @@ class DHNN(tf.keras.Model):
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
-            objective = parts["pairwise"] + self.eta * parts["quantization"]
+            objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
-        self.optimizer.minimize(own, self.trainable_variables, tape=tape)
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
         return self._track(objective + added, parts)
 
     def test_step(self, data):
         """The losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets["label"])
-        return self._track(tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses]), parts)
+        return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():
@@ -174,7 +200,7 @@ def cut_backbone(backbone, cut):
         `(below, above)`.
 
     Raises:
-        ValueError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
+        SettingError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
     """
     if isinstance(backbone.layers[1], BandScaling) and cut != "images":
         _, scaling, scaled = backbone.layers
@@ -185,9 +211,12 @@ def cut_backbone(backbone, cut):
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:
         stages = [name for name in names if name.startswith("stage")] or list(names)[2:]
-        raise ValueError(
-            f"Invalid value received for argument `cut`. Expected images, features or a layer of the backbone "
-            f"{backbone.name!r}: {', '.join(stages)}. Received: cut={cut!r}"
+        raise SettingError(
+            invalid(
+                "argument `cut`",
+                f"images, features or a layer of the backbone {backbone.name!r}: {', '.join(stages)}",
+                cut,
+            )
         )
     tensor = names[cut]
     below = tf.keras.Model(backbone.input, tensor, name=f"below_{cut}")
@@ -197,8 +226,11 @@ def cut_backbone(backbone, cut):
     try:
         above = tf.keras.Model(tensor, backbone.output, name=f"above_{cut}")
     except ValueError as error:
-        raise ValueError(
-            f"Invalid value received for argument `cut`. Expected a layer that every path through the backbone "
-            f"{backbone.name!r} goes through. Received: cut={cut!r}"
+        raise SettingError(
+            invalid(
+                "argument `cut`",
+                f"a layer that every path through the backbone {backbone.name!r} goes through",
+                cut,
+            )
         ) from error
     return below, above

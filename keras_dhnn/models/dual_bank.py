@@ -6,7 +6,7 @@ from keras_dhnn.losses.quantization import signs
 from keras_dhnn.models.feature_bank import FeatureBank
 
 
-class DualBank(tf.keras.layers.Layer):
+class DualBank(tf.Module):
     """The matrices FP, FM and B of Algorithm 1, and how far it has come.
 
     Args:
@@ -22,11 +22,11 @@ class DualBank(tf.keras.layers.Layer):
     """
 
     def __init__(self, sources, items, labels, bits, steps, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.sources, self.steps = tuple(sources), steps
         self.rows = {source: FeatureBank(items, labels, bits) for source in self.sources}
-        self.codes = self.add_weight(name="codes", shape=(len(items), bits), initializer="ones", trainable=False)
-        self._step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
+        self.codes = tf.Variable(tf.ones((len(items), bits)), name="codes", trainable=False)
+        self._step = tf.Variable(tf.zeros((), tf.int64), name="step", trainable=False)
 
     @property
     def labels(self):

@@ -3,8 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
 
-class FeatureBank(tf.keras.layers.Layer):
+
+class FeatureBank(tf.Module):
     """Rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
 
     The rows are constants for the gradient. Those not seen yet are zero, and so push nowhere.
@@ -16,18 +18,16 @@ class FeatureBank(tf.keras.layers.Layer):
     """
 
     def __init__(self, items, labels, bits, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         items = np.asarray(items, np.int64)
         if np.any(np.diff(items) <= 0):
-            raise ValueError("Invalid value received for argument `items`. Expected item numbers in rising order.")
+            raise ValueError(invalid("argument `items`", "item numbers in rising order", items))
         self.items = tf.constant(items)
         self.labels = tf.constant(np.asarray(labels, np.int32))
-        self.outputs = self.add_weight(
+        self.outputs = tf.Variable(
+            tf.zeros((len(items), bits)),
             name="outputs",
-            shape=(len(items), bits),
-            initializer="zeros",
             trainable=False,
-            dtype="float32",
             # All replicas write the same rows: those of the batch of all.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError, invalid
+
 
 def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None, variance=None):
     """Features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a bit.
@@ -19,7 +21,7 @@ def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None
         A functional model, `(B, d)` to `(B, l)` float32, without activation.
 
     Raises:
-        ValueError: if `bits` is not a positive multiple of 8.
+        SettingError: if `bits` is not a positive multiple of 8.
     """
     check_bits(bits)
     decay = tf.keras.regularizers.L2(weight_decay / 2) if weight_decay else None
@@ -39,10 +41,9 @@ def check_bits(bits):
     """Whether codes may be so long.
 
     Raises:
-        ValueError: if `bits` is not a positive multiple of 8.
+        SettingError: if `bits` is not a positive multiple of 8.
     """
     if bits <= 0 or bits % 8:
-        raise ValueError(
-            "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
-            f"stored in bytes. Received: bits={bits}"
+        raise SettingError(
+            invalid("argument `bits`", "a positive multiple of 8, since codes are stored in bytes", bits)
         )

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.backend import build_optimizer
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization, signs
@@ -66,10 +68,12 @@ class SIDHCNN(tf.keras.Model):
                 items' features were last (Algorithm 1). Without one, both are updated at once on the batch's pairs.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
-        super().compile(optimizer=dict(optimizers), **kwargs)
-        for optimizer in self.optimizer.values():
-            # Legacy optimisers make this variable when first asked, and inside of `switch_case` would make it empty.
-            optimizer.iterations  # noqa: B018
+        # Keras 3 takes one optimiser, not a dictionary; the branches' own make the steps.
+        super().compile(optimizer="sgd", **{"jit_compile": False, **kwargs})
+        self.optimizers = dict(optimizers)
+        for source, optimizer in self.optimizers.items():
+            # Inside of `switch_case` their variables would be made empty.
+            build_optimizer(optimizer, self.branches[source].trainable_weights)
         self.penalty = similarity_factor * self.bits if penalty is None else penalty
         self.weights_of_terms = dict(zip(TERMS, (1.0, alpha, beta, gamma), strict=True))
         self.norm = norm
@@ -141,9 +145,9 @@ class SIDHCNN(tf.keras.Model):
         with tf.GradientTape() as tape:
             terms = self.objective(self(images, training=True), targets["label"])
             loss = self._total(terms, self.losses)
-        variables = {source: branch.trainable_variables for source, branch in self.branches.items()}
+        variables = {source: branch.trainable_weights for source, branch in self.branches.items()}
         for source, gradients in tape.gradient(loss, variables).items():
-            self.optimizer[source].apply_gradients(zip(gradients, variables[source], strict=True))
+            self.optimizers[source].apply_gradients(zip(gradients, variables[source], strict=True))
         return loss, terms
 
     def _branch_step(self, source, images, targets):
@@ -153,7 +157,8 @@ class SIDHCNN(tf.keras.Model):
             self.bank.rows[source].refresh(targets["index"], outputs)
             terms = self.branch_objective(source, outputs, targets)
             loss = self._total(terms, branch.losses)
-        self.optimizer[source].minimize(loss, branch.trainable_variables, tape=tape)
+        weights = branch.trainable_weights
+        self.optimizers[source].apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss, terms
 
     def test_step(self, data):
@@ -201,7 +206,5 @@ class SIDHCNN(tf.keras.Model):
 def _check(branches):
     sources, bits = [branch.source for branch in branches], {branch.bits for branch in branches}
     if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1 or not all(isinstance(b, DHNN) for b in branches):
-        raise ValueError(
-            "Invalid value received for argument `branches`. Expected two DHNNs of different sources and of as many "
-            f"bits. Received: sources {', '.join(sources)} of {' and '.join(map(str, sorted(bits)))} bits"
-        )
+        expected = "two DHNNs of different sources and of as many bits"
+        raise SettingError(invalid("argument `branches`", expected, sources=sources, bits=sorted(bits)))

@@ -7,10 +7,10 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
+from keras_dhnn.files import write_text
 from keras_dhnn.pipelines.display import displayable
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.tsne import sample
-from keras_dhnn.runs import write_text
 
 MOST_ITEMS = 10_000
 SPRITE_SIDE = 8192  # pixels: what browsers on most graphics cards take

@@ -1,11 +1,11 @@
 """What the frozen part of a network makes of every image: computed once, kept on disk, trained on from memory."""
 
 import hashlib
-import os
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.files import whole_file
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.training.encode import make_encoder
 
@@ -66,8 +66,9 @@ def compute_activations(model, info, turns, source, size, *, batch_size=64, prog
         `(n, ...)` array, or None if it would take more than `BUDGET` bytes.
     """
     count = turns * info.count
-    dtype = np.float32 if len(model.output_shape) == 2 else np.float16
-    if count * int(np.prod(model.output_shape[1:])) * np.dtype(dtype).itemsize > BUDGET:
+    shape = tuple(model.output.shape)
+    dtype = np.float32 if len(shape) == 2 else np.float16
+    if count * int(np.prod(shape[1:])) * np.dtype(dtype).itemsize > BUDGET:
         return None
     path = info.directory.with_name(f".{info.name}.activations") / f"{_key(model, info, turns, source, size)}.npy"
     if not path.exists():
@@ -77,10 +78,8 @@ def compute_activations(model, info, turns, source, size, *, batch_size=64, prog
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
         images = batches(info, items, batch_size=batch_size, turns=turns, image_size=sizes)
         array = make_encoder(model)(((inputs[source], targets) for inputs, targets in images), progress)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with whole_file(path, shared=True) as file:
             np.save(file, array.astype(dtype))
-        os.replace(partial, path)
     elif progress is not None:
         progress(count)
     return np.load(path, allow_pickle=False)
@@ -90,7 +89,10 @@ def _key(model, info, turns, source, size):
     which = f" {source}" if len(info.sources) > 1 else ""
     digest = hashlib.sha256(f"{info.checksum} {turns} {size[0]} {model.name}{which}".encode())
     for layer in model.layers:
-        digest.update(f"{type(layer).__name__} {layer.output_shape}".encode())
+        shape = tuple(layer.output.shape)
+        # An input's as Keras 2 writes it, whose caches are still good.
+        shown = [shape] if isinstance(layer, tf.keras.layers.InputLayer) else shape
+        digest.update(f"{type(layer).__name__} {shown}".encode())
         if layer.compute_dtype != "float32":
             digest.update(layer.compute_dtype.encode())
     for weights in model.get_weights():

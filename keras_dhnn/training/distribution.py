@@ -5,6 +5,8 @@ import os
 
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError, invalid
+
 STRATEGIES = ("mirrored", "multi_worker")
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -20,12 +22,12 @@ def make_strategy(name):
         `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: for another name, or without a `TF_CONFIG`.
+        SettingError: for another name, or without a `TF_CONFIG`.
     """
     if name is None:
         return tf.distribute.get_strategy()
     if name not in STRATEGIES:
-        raise ValueError(f"Invalid value received for --strategy. Expected {' or '.join(STRATEGIES)}. Received: {name}")
+        raise SettingError(invalid("--strategy", f"{' or '.join(STRATEGIES)}", name))
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     _check_tf_config()
@@ -76,7 +78,7 @@ def _check_tf_config():
         task = config["task"]
         config["cluster"][task["type"]][task["index"]]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(
+        raise SettingError(
             "--strategy multi_worker needs the environment variable TF_CONFIG in every process, with the addresses of "
             f"all and the index of this one, such as TF_CONFIG='{_EXAMPLE}'. Received: {text!r}"
         ) from error

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import of_source
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.models.backbones.build import build_backbone, is_pretrained
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.band_statistics import with_band_statistics
@@ -206,11 +207,6 @@ class Network:
 def _computing_in(precision):
     """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-    if precision not in policies:
-        raise ValueError(
-            f"Invalid value received for setting `training.precision`. Expected one of {', '.join(policies)}. "
-            f"Received: {precision!r}"
-        )
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[precision])
     try:
@@ -229,13 +225,11 @@ def _freeze_normalization(backbone):
 def _check_dual(strategy, experiment):
     """The two networks' losses meet pairs of the whole batch, which is why they are trained on one device."""
     if strategy.num_replicas_in_sync > 1:
-        raise ValueError("--strategy trains one network. Leave it out for two image sources.")
+        raise SettingError("--strategy trains one network. Leave it out for two image sources.")
     for path, value, expected in (
         ("training.precision", experiment.training.precision, "float32"),
         ("loss.objective", experiment.loss.objective, "likelihood"),
+        ("loss.classification", experiment.loss.classification, 0.0),
     ):
         if value != expected:
-            raise ValueError(
-                f"Invalid value received for setting `{path}`. Expected {expected} for two image sources. "
-                f"Received: {value!r}"
-            )
+            raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

@@ -2,13 +2,9 @@
 
 import tensorflow as tf
 
-from keras_dhnn.backend import multi_optimizer
+from keras_dhnn.backend import SGD, Adam, multi_optimizer
 
-# The legacy classes are the ones that tensorflow-addons' MultiOptimizer takes.
-_OPTIMIZERS = {
-    "adam": tf.keras.optimizers.legacy.Adam,
-    "sgd": lambda rate: tf.keras.optimizers.legacy.SGD(rate, momentum=0.9),
-}
+_OPTIMIZERS = {"adam": Adam, "sgd": lambda rate: SGD(rate, momentum=0.9)}
 
 
 def make_optimizer(kind, phase, model, steps):
@@ -22,15 +18,7 @@ def make_optimizer(kind, phase, model, steps):
 
     Returns:
         A Keras optimiser: one for all weights where only the head has any to train, else one for each part.
-
-    Raises:
-        ValueError: if `kind` is neither.
     """
-    if kind not in _OPTIMIZERS:
-        raise ValueError(
-            f"Invalid value received for setting `training.optimizer`. Expected one of {', '.join(_OPTIMIZERS)}. "
-            f"Received: {kind!r}"
-        )
 
     def decaying(peak):
         return _OPTIMIZERS[kind](tf.keras.optimizers.schedules.CosineDecay(peak, steps))
@@ -38,4 +26,5 @@ def make_optimizer(kind, phase, model, steps):
     head = decaying(phase.learning_rate)
     if not model.backbone.trainable_weights:
         return head
-    return multi_optimizer([(decaying(phase.backbone_learning_rate), model.backbone), (head, model.head)])
+    heads = [layer for layer in (model.head, model.classifier) if layer is not None]
+    return multi_optimizer([(decaying(phase.backbone_learning_rate), model.backbone), (head, heads)])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.losses.objectives import OF_PAIRS
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -87,17 +89,17 @@ def train(
 
     Raises:
         CollapseError: if the loss is not finite or all codes become one.
-        ValueError: for settings that the network or the data do not allow.
+        SettingError: for settings that the network or the data do not allow.
     """
     if not len(split.validation):
-        raise ValueError(
+        raise SettingError(
             "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
             f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
             "data.validation=0.1, or more images."
         )
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
-        raise ValueError(
+        raise SettingError(
             "Nothing would be trained: head.epochs and fine_tune.epochs are both 0. Expected epochs of at least one of "
             "them, such as --set head.epochs=40."
         )
@@ -141,12 +143,12 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     with strategy.scope():
         compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
     encode = make_encoder(model)
-    validation = _validation(network, split, encode, make_batches)
+    validation = _validation(network, split, encode, make_batches, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
-    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"))
+    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
     with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
         callbacks = [validation, guard, state, ProgressBar(update, steps)]
         if logs:
@@ -165,9 +167,24 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
+    history = _validated(state.history, validation)
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
-    return state.history
+    return history
+
+
+def _validated(history, validation):
+    """Return a phase's history with a validation of its last epoch.
+
+    Where training pauses between two validations, it is measured here, and the state on disk knows nothing of it: so
+    training that goes on is as if there had been no pause.
+    """
+    epochs = len(history["loss"])
+    if history.get("val_map", [None])[-1] is not None:
+        return history
+    measured = validation.measure()
+    earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
+    return history | {name: [*earlier[name], value] for name, value in measured.items()}
 
 
 def _snapshots(folder, network, split, encode, make_batches):
@@ -181,12 +198,7 @@ def _snapshots(folder, network, split, encode, make_batches):
 
 
 def _alternating(network):
-    update = network.experiment.training.update
-    if update not in ("joint", "alternating"):
-        raise ValueError(
-            f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
-        )
-    return update == "alternating" and len(network.branches) > 1
+    return network.experiment.training.update == "alternating" and len(network.branches) > 1
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
@@ -201,8 +213,6 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
     """
     loss, training = network.experiment.loss, network.experiment.training
-    if loss.pairs not in ("batch", "memory"):
-        raise ValueError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
     phase, labels = getattr(network.experiment, name), network.labels[items]
     how = {
         "similarity_factor": loss.similarity_factor,
@@ -211,20 +221,27 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         "pair_weighting": loss.pair_weighting,
     }
     if isinstance(model, DHNN):
+        if loss.pairs == "memory" and loss.objective not in OF_PAIRS:
+            raise SettingError(
+                invalid("setting `loss.pairs`", f"batch for loss.objective={loss.objective}", loss.pairs)
+            )
+        if loss.classification:
+            model.classify(len(network.info.classes))
         model.compile(
             make_optimizer(training.optimizer, phase, model, steps),
             eta=loss.eta,
             objective=loss.objective,
+            margin=loss.margin,
+            classes=len(network.info.classes),
+            classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
             **how,
         )
         return
     if loss.pairs == "memory":
-        raise ValueError(
-            "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
-            "items come by training.update=alternating. Received: memory"
-        )
+        expected = "batch for two image sources; pairs with all items come by training.update=alternating"
+        raise SettingError(invalid("setting `loss.pairs`", expected, loss.pairs))
     branches = model.branches
     model.compile(
         {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},
@@ -242,7 +259,7 @@ def _steps_per_execution(branches, steps):
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
-def _validation(network, split, encode, make_batches):
+def _validation(network, split, encode, make_batches, epochs):
     training = network.experiment.training
     items = validation_items(split)
     held_out = np.isin(items, split.validation)
@@ -251,6 +268,7 @@ def _validation(network, split, encode, make_batches):
         network.labels[items],
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
+        epochs,
         every=training.validate_every,
         patience=training.patience,
     )
@@ -258,7 +276,7 @@ def _validation(network, split, encode, make_batches):
 
 def validation_items(split):
     """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
-    searched = split.fitting
+    searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
     return np.union1d(split.validation, searched)

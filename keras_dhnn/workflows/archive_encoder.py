@@ -239,7 +239,7 @@ def _open_run(run, data, source, features):
     specs = {name: info.images[name] for name in branches}
     spec, text = specs[source], preprocessing(specs, branches)
     kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
-    identity = Identity(model_fingerprint(model.variables, text), run.experiment.model.bits, text, features, kind)
+    identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
     size = branch.input_shape[source][1:3]
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
@@ -253,7 +253,7 @@ def _backbone(name, form, scaling, bits, features, kind):
     text = f"{name} of {form.height} x {form.width} x {form.channels} {form.dtype}, scaling {scaling}"
     if scaling:
         backbone = scale_bands(backbone, **scaling)
-    fingerprint = model_fingerprint(backbone.variables, text)
+    fingerprint = model_fingerprint(backbone.weights, text)
     network = _network(backbone, None, (form.height, form.width))
     return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
 

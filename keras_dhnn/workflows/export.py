@@ -3,24 +3,62 @@
 import contextlib
 import datetime
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn._version import __version__
+from keras_dhnn.backend import plain_variables
+from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.report.thumbnails import thumbnail
-from keras_dhnn.runs import RunError
+from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
+from keras_dhnn.workflows.open_run import open_run
+
+
+def export(
+    run: Run | Path | str,
+    *,
+    index: str | Mapping[str, str] = "database",
+    name: str | None = None,
+    version: int | None = None,
+    thumbnails: bool = False,
+    warmup: bool = True,
+    data: Path | str = "data",
+) -> Path:
+    """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        index: see `export_run`, as are the following.
+        name: of the model.
+        version: its number.
+        thumbnails: whether small pictures go with it.
+        warmup: whether warm-up requests go with it.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Path of the version, `run`/export/`name`/`version`.
+
+    Raises:
+        RunError: if there is no such run, or that version exists.
+        SettingError: for codes of another length or of another model, a source without an index, or another name.
+    """
+    run, info = open_run(run, data)
+    return export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
 
 
 def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
@@ -41,7 +79,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
 
     Raises:
         RunError: if that version exists.
-        ValueError: for codes of another length or of another model, a source without an index, or another name.
+        SettingError: for codes of another length or of another model, a source without an index, or another name.
         DataError: if another process is writing the same version.
     """
     base = run.path / "export" / _checked_name(name or info.name)
@@ -49,16 +87,18 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
-    fingerprint = model_fingerprint(model.variables, preprocessing(specs, branches))
+    fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
-    version = next_version(base) if version is None else version
-    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
-    export = Export(encoders, indexes, info.classes, card, pictures)
-    with new_version(base, version) as folder:
-        write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+    base.mkdir(parents=True, exist_ok=True)
+    with owned(base, wait=True):
+        version = next_version(base) if version is None else version
+        card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
+        export = Export(encoders, indexes, info.classes, card, pictures)
+        with new_version(base, version) as folder:
+            write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
     return base / str(version)
 
 
@@ -105,14 +145,14 @@ def preprocessing(specs, branches):
         specs: `{source: ImageSpec}` of the images as stored.
         branches: `{source: DHNN}`.
     """
-    sizes = {source: branches[source].input_shape[source][1:3] for source in specs}
+    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
     return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 
 def _checked_name(name):
     """A model's name, which is part of its URL."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-        raise ValueError(
+        raise SettingError(
             "The name of an exported model is part of its URL: ASCII letters, digits and _ . -, the first not . or -. "
             f"Received: {name!r}. Give another by --name."
         )
@@ -123,10 +163,10 @@ def _index_of_each(index, sources):
     """`{source: index}` of an argument `index`."""
     if not isinstance(index, dict):
         if len(sources) > 1 and index not in ("database", "all"):
-            raise ValueError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
+            raise SettingError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")
         return dict.fromkeys(sources, index)
     if index.keys() != set(sources):
-        raise ValueError(
+        raise SettingError(
             f"Expected what is searched of every source: {_by_option(sources)}. Received: {', '.join(index)}"
         )
     return index
@@ -137,10 +177,10 @@ def _by_option(sources):
 
 
 def _encoder(branch, source, spec):
-    size = tuple(branch.input_shape[source][1:3])
+    size = tuple(branch.input[source].shape[1:3])
     return ImageEncoder(
         lambda images: branch({source: images}, training=False)[source],
-        branch.variables,
+        plain_variables(branch.weights),
         spec,
         lambda images: resize(images, size),
     )
@@ -159,14 +199,14 @@ def _index(run, info, index, fingerprint, source):
 def _given_index(path, fingerprint, bits, source):
     index = Index.load(path)
     if index.bits != bits:
-        raise ValueError(f"{path} holds codes of {index.bits} bits, this run's model makes {bits}.")
+        raise SettingError(f"{path} holds codes of {index.bits} bits, this run's model makes {bits}.")
     if index.model != fingerprint:
-        raise ValueError(
+        raise SettingError(
             f"{path} holds codes of another model (fingerprint {index.model[:12]}, this run's is {fingerprint[:12]}): "
             "distances between codes of two models mean nothing. Encode its images with this model."
         )
     if index.source != source:
-        raise ValueError(f"{path} holds codes of {index.source!r} images. Expected {source!r}.")
+        raise SettingError(f"{path} holds codes of {index.source!r} images. Expected {source!r}.")
     return index
 
 

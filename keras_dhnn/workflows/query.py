@@ -1,8 +1,12 @@
 """Retrieval for one image file, by the codes of a run."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
@@ -10,8 +14,51 @@ from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
+from keras_dhnn.runs import Run
+from keras_dhnn.workflows.open_run import open_run
+
+
+def query(
+    run: Run | Path | str,
+    image: Path | str,
+    *,
+    k: int = 10,
+    source: str | None = None,
+    target: str | None = None,
+    class_name: str | None = None,
+    data: Path | str = "data",
+) -> dict[str, Any]:
+    """Find the images in a run's database that are nearest to an image file, and draw them.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        image: path of an image file with as many bands as the data set's images.
+        k: how many to find.
+        source: what the image is, of a run with two sources.
+        target: what is searched, of a run with two sources.
+        class_name: of the only class of images to find, or None.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Dictionary for JSON: `query`, `results` as `search` returns them, and `figure`, the path of the PNG file, or
+        None if it could not be drawn.
+
+    Raises:
+        RunError: if there is no such run, it is not finished, or it was made with other images.
+        DataError: if the file is not such an image.
+        SettingError: if a source is needed or is not there; or the database holds no such class.
+    """
+    run, info = open_run(run, data)
+    image = Path(image)
+    task = check_task(info, (source, target))
+    pixels, found = search(run, info, image, k, task, class_name)
+    figure = None
+    with alone("The picture of the results", "They are printed all the same."):
+        figure = str(draw(run, info, image, pixels, found, task))
+    return {"query": str(image), "results": found, "figure": figure}
 
 
 def search(run, info, image, k, task=None, class_name=None):
@@ -31,7 +78,7 @@ def search(run, info, image, k, task=None, class_name=None):
 
     Raises:
         DataError: if the file is not such an image.
-        ValueError: if the task is of sources that there are not, or is needed; or the database holds no such class.
+        SettingError: if the task is of sources that there are not, or is needed; or the database holds no such class.
     """
     source, searched = check_task(info, task)
     data, sources = run.experiment.data, sources_of(info)
@@ -60,10 +107,10 @@ def _of_class(items, info, turns, class_name):
     if class_name is None:
         return items
     if class_name not in info.classes:
-        raise ValueError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
+        raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
     of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
     if not len(of_class):
-        raise ValueError(f"The run's database holds no image of class {class_name!r}.")
+        raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class
 
 
@@ -71,14 +118,14 @@ def check_task(info, task=None):
     """The (source of the image, source to search in) that a user named, each of which may be None.
 
     Raises:
-        ValueError: if the data set has two sources and one is not named, or has none of that name.
+        SettingError: if the data set has two sources and one is not named, or has none of that name.
     """
     sources = sources_of(info)
     if len(sources) == 1:
         task = tuple(name or sources[0] for name in task or (None, None))
     if task is None or set(task) - set(sources):
         how = f" Say what the image is and what to search in: --from {sources[0]} --to {sources[-1]}"
-        raise ValueError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
+        raise SettingError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
     return task
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.formats.mat import open_mat
 
@@ -109,3 +110,6 @@ def _one_by_one(images):
     """(row, column, band) of each item, where the file has band, column, row: MATLAB's axes in reverse."""
     for slab in images.slabs(_ITEMS):
         yield from slab.transpose(0, 3, 2, 1)
+
+
+DATASET = Dataset(open_archive, twin=Twin("keras_dhnn.pipelines.synthetic.dsrsid_twin:write_dsrsid", {"size": 2400}))

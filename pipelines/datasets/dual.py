@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -172,3 +173,6 @@ def _examples(origin, found, rows, skipped):
         read.append(row[1])
         yield Example(row[1], classes.index(row[1].split("/")[0]), pair)
     check_classes(origin, classes, read, LAYOUT)
+
+
+DATASET = Dataset(open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands"), sources=True)

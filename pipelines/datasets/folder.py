@@ -11,6 +11,7 @@ import hashlib
 from keras_dhnn.errors import DamagedFile
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -89,3 +90,6 @@ def _examples(source, collection, skipped):
         read.append(name)
         yield Example(name, labels[name.split("/")[0]], {SOURCE: outcome})
     check_classes(source, classes, read, LAYOUT)
+
+
+DATASET = Dataset(open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands"))

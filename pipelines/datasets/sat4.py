@@ -21,6 +21,7 @@ import numpy as np
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets import sat4_csv
+from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.example import Archive, Block, Example
 from keras_dhnn.pipelines.formats.mat import open_mat
 
@@ -176,3 +177,8 @@ def _fingerprint(paths):
     """Of the files' names, sizes and times of change."""
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
+
+
+DATASET = Dataset(
+    open_archive, twin=Twin("keras_dhnn.pipelines.synthetic.sat4_twin:write_sat4", {"size": 20_000, "label_noise": 0.0})
+)

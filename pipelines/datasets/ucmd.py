@@ -15,15 +15,11 @@ import numpy as np
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
+from keras_dhnn.pipelines.datasets.dataset import Dataset, Download, Twin
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.formats.image_file import resize_stored
 from keras_dhnn.pipelines.formats.tiff import UnreadableTiff, decode_tiff
 from keras_dhnn.pipelines.formats.trees import Limits, open_tree
-
-URL = "http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip"
-# Both as in TensorFlow Datasets, tensorflow_datasets/url_checksums/uc_merced.txt.
-BYTES = 332_468_434
-CHECKSUM = "sha256:06c539ef28703a58fb07bd2837991ac7c48b813b00bb12ac197efd813a18daeb"
 
 SIDE = 256
 LAYOUT = "UCMerced_LandUse/Images/<class>/<class>NN.tif"
@@ -107,3 +103,17 @@ def _describe(source, foreign, shown=10):
     lines += [f"  {name}" for name in foreign[:shown]]
     lines += [f"  and {len(foreign) - shown} more"] * (len(foreign) > shown)
     return "\n".join([*lines, "Remove it, or leave it out with --skip-damaged."])
+
+
+DATASET = Dataset(
+    open_archive,
+    options=("skip_damaged",),
+    twin=Twin("keras_dhnn.pipelines.synthetic.ucmd_twin:write_ucmd", {"per_class": 20}),
+    # Size and checksum as in TensorFlow Datasets, tensorflow_datasets/url_checksums/uc_merced.txt.
+    download=Download(
+        "http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip",
+        "UCMerced_LandUse.zip",
+        332_468_434,
+        "sha256:06c539ef28703a58fb07bd2837991ac7c48b813b00bb12ac197efd813a18daeb",
+    ),
+)

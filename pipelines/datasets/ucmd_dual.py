@@ -4,6 +4,8 @@
 `wald`. Items, classes and names are those of `ucmd`.
 """
 
+import dataclasses
+
 from keras_dhnn.pipelines.datasets import ucmd
 from keras_dhnn.pipelines.datasets.wald import derive_pairs
 
@@ -11,3 +13,6 @@ from keras_dhnn.pipelines.datasets.wald import derive_pairs
 def open_archive(source, *, skip_damaged=False):
     """A UC Merced archive as pairs; arguments, errors and result as of `ucmd.open_archive`."""
     return derive_pairs(ucmd.open_archive(source, skip_damaged=skip_damaged))
+
+
+DATASET = dataclasses.replace(ucmd.DATASET, open_archive=open_archive)

@@ -1,7 +1,6 @@
 """Resumable downloads of published archives, checked by size and checksum."""
 
 import fcntl
-import hashlib
 import http.client
 import os
 import re
@@ -10,7 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError, invalid
+from keras_dhnn.files import checksum as checksum_of
 
 _CHUNK = 1 << 18
 _PASSING = {408, 429, 500, 502, 503, 504}
@@ -40,15 +40,13 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
         Path of the file.
 
     Raises:
-        ValueError: if the address is not http or https.
+        SettingError: if the address is not http or https.
         DataError: if it cannot be reached or answers with an error or another size; if connections keep breaking
             (what has come is kept for the next run); if the checksum differs (what has come is removed); or if the
             file cannot be written.
     """
     if not url.startswith(("http://", "https://")):
-        raise ValueError(
-            f"Invalid value received for argument `url`. Expected an http or https address. Received: url={url}"
-        )
+        raise SettingError(invalid("argument `url`", "an http or https address", url))
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
@@ -164,13 +162,9 @@ def _accept(url, part, path, checksum):
 
 
 def _checksum(path, like):
-    """Checksum of a file by the same algorithm as `like`."""
+    """Return the checksum of a file by the same algorithm as `like`."""
     algorithm = like.partition(":")[0]
-    digest = hashlib.new(algorithm)
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return f"{algorithm}:{digest.hexdigest()}"
+    return f"{algorithm}:{checksum_of(path, algorithm)}"
 
 
 def _by_hand(url):

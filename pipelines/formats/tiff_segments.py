@@ -14,6 +14,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from keras_dhnn.errors import SettingError
+
 _COMPRESSION = tifffile.COMPRESSION
 UNPACKED = (_COMPRESSION.LZW, _COMPRESSION.ZSTD)
 _DIFFERENCES, _FLOATS = tifffile.PREDICTOR.HORIZONTAL, tifffile.PREDICTOR.FLOATINGPOINT
@@ -38,17 +40,17 @@ def unpack_page(page, content, most_bytes):
 
     Raises:
         OSError: if a strip or tile is damaged.
-        ValueError: if tiles take much more than the image, or some are left out.
+        SettingError: if tiles take much more than the image, or some are left out.
     """
     separate = page.planarconfig == 2 and page.samplesperpixel > 1
     planes, bands = (page.samplesperpixel, 1) if separate else (1, page.samplesperpixel)
     height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     down, across = math.ceil(page.imagelength / height), math.ceil(page.imagewidth / width)
     if planes * down * height * across * width * bands * page.dtype.itemsize > most_bytes + page.nbytes:
-        raise ValueError(f"its tiles of {height} x {width} pixels take much more than the image")
+        raise SettingError(f"its tiles of {height} x {width} pixels take much more than the image")
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(segments) != planes * down * across or not all(size for _, size in segments):
-        raise ValueError(
+        raise SettingError(
             f"it has {len(segments)} strips or tiles, some maybe empty, where {planes * down * across} are"
         )
     unpacked = []
@@ -107,5 +109,5 @@ def _undo(rows, page, bands):
         steps = pixels.view(whole.newbyteorder(page.parent.byteorder)).astype(whole)
         return np.cumsum(steps, axis=1, dtype=whole).view(page.dtype.newbyteorder("="))
     if page.predictor != 1:
-        raise ValueError(f"its predictor {page.predictor} is not known")
+        raise SettingError(f"its predictor {page.predictor} is not known")
     return pixels

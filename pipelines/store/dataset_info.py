@@ -2,20 +2,36 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.example import ImageSpec
+from keras_dhnn.files import check_kind, checksum, read_arrays, read_json, write_text
+from keras_dhnn.pipelines.example import DTYPES, ImageSpec
 
 FORMAT_VERSION = 1
 INFO_FILE = "info.json"
 ITEMS_FILE = "items.npz"
+_FILE = {"file": str, "count": int, "bytes": int, "sha256": str}
+_INFO = {
+    "name": str,
+    "classes": [str],
+    "images": {str: {"height": int, "width": int, "channels": int, "dtype": str}},
+    "count": int,
+    "class_counts": [int],
+    "shards": [_FILE],
+    "items_file": _FILE,
+    "checksum": str,
+    "source": {"kind": str, "path": str, "fingerprint": str},
+    "synthetic": bool,
+    "skipped": [[str]],
+    "package_version": str,
+    "items_per_record": int,
+}
+_ITEMS = {"labels": ("i", 1), "ids": ("U", 1), "places": ("i", 2)}
 
 
 @dataclass(frozen=True)
@@ -30,11 +46,7 @@ class StoredFile:
     @classmethod
     def of(cls, path, count):
         """Describes a file on disk."""
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return cls(path.name, count, path.stat().st_size, digest.hexdigest())
+        return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory, *, content):
         """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
@@ -94,35 +106,40 @@ class DatasetInfo:
         remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
-        try:
-            values = json.loads((directory / INFO_FILE).read_text(encoding="utf-8"))
-            version = values.pop("format_version")
-            info = cls._from_json(directory, values) if version == FORMAT_VERSION else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{directory / INFO_FILE} is damaged ({error!r}). {remedy}") from error
-        if info is None:
+        values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
+        version = values.pop("format_version")
+        if version != FORMAT_VERSION:
             raise DataError(
                 f"{directory} was written in format {version}, where {FORMAT_VERSION} is expected: another version of "
                 f"keras-dhnn made it. {remedy}"
             )
+        try:
+            info = cls._from_json(directory, {"items_per_record": 1, **values})
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{directory / INFO_FILE} is damaged: {error}. {remedy}") from error
         info._check(content=False, remedy=remedy)
         return info
 
     @classmethod
     def _from_json(cls, directory, values):
+        check_kind(values, _INFO)
         values["images"] = {source: ImageSpec(**spec) for source, spec in values["images"].items()}
         values["shards"] = tuple(StoredFile(**shard) for shard in values["shards"])
         values["items_file"] = StoredFile(**values["items_file"])
         values["skipped"] = tuple(map(tuple, values["skipped"]))
         values["classes"], values["class_counts"] = tuple(values["classes"]), tuple(values["class_counts"])
-        return cls(directory=directory, **values)
+        info = cls(directory=directory, **values)
+        fault = _fault(info)
+        if fault:
+            raise ValueError(fault)
+        return info
 
     def save(self):
         """Writes `info.json`, the last file of a data set."""
         values = dataclasses.asdict(self)
         del values["directory"]
         text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
-        (self.directory / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+        write_text(self.directory / INFO_FILE, text + "\n")
 
     def verify(self):
         """Reads every file and compares its checksum.
@@ -195,15 +212,51 @@ class DatasetInfo:
 
     @functools.cached_property
     def _items(self):
-        names = ("labels", "ids", "places", "pixels")[: 3 if self.items_per_record == 1 else 4]
-        try:
-            with np.load(self.directory / ITEMS_FILE, allow_pickle=False) as file:
-                items = {name: file[name] for name in names}
-                items["true_labels"] = file["true_labels"] if "true_labels" in file else items["labels"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{self.directory / ITEMS_FILE} is damaged ({error}). Prepare the data set again."
-            ) from error
+        remedy, kinds = "Prepare the data set again, with --force.", dict(_ITEMS)
+        if self.items_per_record > 1:
+            kinds["pixels"] = ("i", 2)
+        items = read_arrays(self.directory / ITEMS_FILE, kinds, remedy=remedy)
+        items.setdefault("true_labels", items["labels"])
+        fault = _fault_of_items(self, items)
+        if fault:
+            raise DataError(f"{self.directory / ITEMS_FILE} is damaged: {fault}. {remedy}")
         for array in items.values():
             array.flags.writeable = False
         return items
+
+
+def _fault(info):
+    """What does not fit together in a description, whose parts are of the right kinds; None if all does."""
+    files = (info.items_file, *info.shards)
+    foreign = [file.file for file in files if Path(file.file).name != file.file]
+    if foreign:
+        return f"{foreign[0]!r} is no file of the data set"
+    for spec in info.images.values():
+        if min(spec.shape) < 1 or spec.dtype not in DTYPES:
+            return f"images are {spec}"
+    if not info.images or info.count < 1 or info.items_per_record < 1:
+        return f"it claims {info.count} items of {len(info.images)} images"
+    if len(info.class_counts) != len(info.classes) or sum(info.class_counts) != info.count:
+        return f"{len(info.classes)} classes of {info.class_counts} items are not {info.count} items"
+    return None
+
+
+def _fault_of_items(info, items):
+    """The same of what is kept of each item."""
+    shapes = {name: (info.count,) for name in ("labels", "true_labels", "ids")} | {"places": (info.count, 3)}
+    if info.items_per_record > 1:
+        shapes["pixels"] = (info.count, len(info.images))
+    for name, shape in shapes.items():
+        if items[name].shape != shape:
+            return f"its {name} are {items[name].shape}; expected {shape}"
+    for name in ("labels", "true_labels"):
+        if not 0 <= items[name].min() <= items[name].max() < len(info.classes):
+            return f"its {name} are not all of 0 to {len(info.classes) - 1}"
+    shard, first, size = items["places"].T
+    if shard.min() < 0 or shard.max() >= len(info.shards):
+        return "it names shards that there are not"
+    ends = np.array([file.bytes for file in info.shards])[shard]
+    starts = items["pixels"].T if info.items_per_record > 1 else [first]
+    if min(first.min(), size.min(), *(start.min() for start in starts)) < 0 or (first + size > ends).any():
+        return "its items lie outside of their shards"
+    return None

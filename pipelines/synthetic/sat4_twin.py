@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.datasets.sat4 import BANDS, CLASSES, MAT, PARTS, SIDE
 from keras_dhnn.pipelines.formats.mat5_writer import write_array, write_header, write_small
 from keras_dhnn.pipelines.synthetic.new_archive import new_archive
@@ -45,7 +46,7 @@ def write_sat4(destination, *, size=20_000, seed=0, label_noise=0.0, progress=No
         Path of the file.
 
     Raises:
-        ValueError: for a number outside its bounds.
+        SettingError: for a number outside its bounds.
         DataError: if the file is there already, or cannot be written.
     """
     _check(size, label_noise)
@@ -125,6 +126,4 @@ def _check(size, label_noise):
         ("label_noise", label_noise, "a share from 0 to below 1", 0 <= label_noise < 1),
     ):
         if not within:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected {expected}. Received: {name}={value}"
-            )
+            raise SettingError(invalid(f"argument `{name}`", expected, value))

@@ -3,15 +3,14 @@
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.synthetic.canvas import Canvas
+from keras_dhnn.pipelines.synthetic.new_archive import new_archive
 from keras_dhnn.pipelines.synthetic.scenes import SCENES
 
 UCMD_CLASSES = tuple(scene.__name__ for scene in SCENES)
@@ -36,26 +35,15 @@ def write_ucmd(destination, *, per_class=100, seed=0, classes=21, progress=None)
         Path of `UCMerced_LandUse`.
 
     Raises:
-        ValueError: for a number outside its bounds.
+        SettingError: for a number outside its bounds.
         DataError: if `UCMerced_LandUse` is there already.
     """
     for name, value, most in (("per_class", per_class, 10_000), ("classes", classes, len(SCENES))):
         if not 1 <= value <= most:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a whole number from 1 to {most}. "
-                f"Received: {name}={value}"
-            )
+            raise SettingError(invalid(f"argument `{name}`", f"a whole number from 1 to {most}", value))
     root = Path(destination) / "UCMerced_LandUse"
-    if root.exists():
-        raise DataError(f"{root} exists. Expected a place to write a synthetic archive to. Remove it or name another.")
-    partial = root.with_name(root.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_archive(root) as partial:
         _write_ucmd(partial, per_class, seed, classes, progress)
-    except BaseException:  # Ctrl-C as well
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    os.replace(partial, root)
     return root
 
 

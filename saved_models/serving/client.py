@@ -8,6 +8,8 @@ import re
 import urllib.error
 import urllib.request
 
+from keras_dhnn.errors import SettingError
+
 _URL = re.compile(r"https?://[^/]+(?:/.*)?/v1/models/[^/:]+(?:/versions/\d+)?")
 TIMEOUT = 60.0
 
@@ -20,13 +22,13 @@ class RestClient:
         timeout: seconds that an answer may take.
 
     Raises:
-        ValueError: if `url` is no such URL.
+        SettingError: if `url` is no such URL.
     """
 
     def __init__(self, url, timeout=TIMEOUT):
         self.url, self.timeout = url.rstrip("/"), timeout
         if not _URL.fullmatch(self.url):
-            raise ValueError(
+            raise SettingError(
                 f"Expected the URL of a model, such as http://localhost:8501/v1/models/ucmd. Received: {url}"
             )
 
@@ -34,7 +36,7 @@ class RestClient:
         """`{signature: {"inputs": ..., "outputs": ...}}`, as TensorFlow Serving describes them.
 
         Raises:
-            ValueError: if there is no such server or model; so do the other methods.
+            SettingError: if there is no such server or model; so do the other methods.
         """
         answer = self._ask("/metadata")
         with self._reading():
@@ -46,7 +48,7 @@ class RestClient:
         try:
             return int(signatures[signature]["inputs"]["images"]["tensor_shape"]["dim"][-1]["size"])
         except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
+            raise SettingError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
 
     def predict(self, signature, instances):
         """The predictions for a list of instances, one each."""
@@ -87,7 +89,7 @@ class RestClient:
         try:
             yield
         except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(
+            raise SettingError(
                 f"{self.url} did not answer as TensorFlow Serving's REST API does for a model that keras-dhnn exported."
             ) from error
 
@@ -98,12 +100,12 @@ class RestClient:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise ValueError(f"{self.url} answered {error.code}: {_message(error)}") from error
+            raise SettingError(f"{self.url} answered {error.code}: {_message(error)}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise ValueError(f"No answer from {self.url}: {reason}. Is the server running?") from error
+            raise SettingError(f"No answer from {self.url}: {reason}. Is the server running?") from error
         except ValueError as error:
-            raise ValueError(f"{self.url} did not answer in JSON: is it TensorFlow Serving's REST API?") from error
+            raise SettingError(f"{self.url} did not answer in JSON: is it TensorFlow Serving's REST API?") from error
 
 
 def _message(error):

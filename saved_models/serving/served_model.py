@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving.rest import ServingError
 from keras_dhnn.saved_models.version.exporter import EXTRA, read_signatures
 from keras_dhnn.saved_models.version.versions import list_versions
@@ -39,7 +40,7 @@ class ServedModel:
         states: `{version: (state, message)}` of all versions that were seen, such as "AVAILABLE".
 
     Raises:
-        ValueError: if there is no version in it, or the latest cannot be loaded.
+        SettingError: if there is no version in it, or the latest cannot be loaded.
     """
 
     def __init__(self, base):
@@ -47,14 +48,14 @@ class ServedModel:
         self.name, self.states, self._current = self.base.resolve().name, {}, None
         self._stop = threading.Event()
         if not list_versions(self.base):
-            raise ValueError(
+            raise SettingError(
                 f"{base} holds no version of a model. Expected numbered folders, as in RUN/export/NAME after "
                 "keras-dhnn export RUN."
             )
         self.refresh()
         if self._current is None:
             ((number, (_, message)),) = self.states.items()
-            raise ValueError(f"Version {number} in {base} cannot be loaded: {message}")
+            raise SettingError(f"Version {number} in {base} cannot be loaded: {message}")
 
     def refresh(self):
         """Loads the latest version, if it is another one; a broken one leaves what is served as it is."""

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
 from keras_dhnn.saved_models.serving.rest import ServingError, format_answer, format_error, parse_predict
 from keras_dhnn.saved_models.serving.served_model import predict
@@ -72,14 +73,14 @@ def listen(host, port):
     """A socket at which clients may already wait; port 0 is any that is free.
 
     Raises:
-        ValueError: if there is no such address here, or its port is not free.
+        SettingError: if there is no such address here, or its port is not free.
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
     except OSError as error:
         reason = error.strerror.partition(" (while")[0]  # Python adds the address
-        raise ValueError(f"Cannot listen at {host}, port {port}: {reason}.") from error
+        raise SettingError(f"Cannot listen at {host}, port {port}: {reason}.") from error
 
 
 def server(model, **limits):

@@ -9,6 +9,9 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_dhnn.errors import DataError
+from keras_dhnn.files import check_kind, read_json
+from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.index import Index
@@ -17,10 +20,14 @@ from keras_dhnn.saved_models.version.signatures import make_signatures
 from keras_dhnn.saved_models.version.warmup import FILE as WARMUP
 from keras_dhnn.saved_models.version.warmup import example_files, write_warmup
 
+# What a version's files were when they were written, see `checksums`.
+LISTED = f"assets.extra/{LIST}"
 CARD = "model_card.json"
-CLASSES = "classes.txt"
+CLASSES = "classes.json"
 EXTRA = "assets.extra"
 THUMBNAILS = "thumbnails.zip"
+_NAMES = "names.json"
+_MOST_PICTURES = 8 << 30
 
 
 @dataclass
@@ -69,6 +76,8 @@ def write_version(folder, export, warmup):
         index.save(folder / EXTRA / _index_name(source, export.indexes))
     if warmup is not None:
         warmup(folder / EXTRA / WARMUP, read_signatures(folder))
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    write_list(folder, names, LISTED)
 
 
 def make_warmup(specs, name):
@@ -93,32 +102,69 @@ def load_version(folder):
     """The `Export` in a version's folder, to make the next one from.
 
     Raises:
-        ValueError: if there is none that keras-dhnn wrote.
+        DataError: if there is none that keras-dhnn wrote, or it is damaged.
     """
+    found = version_damage(folder)
+    if found:
+        raise DataError(f"{folder} is damaged: {'; '.join(found)}. Bring it back from a copy, or export again.")
     card = read_card(folder)
     loaded = tf.saved_model.load(str(folder))
     thumbnails = folder / "assets" / THUMBNAILS
     targets = {source: Index.load(folder / EXTRA / _index_name(source, card["index"])) for source in card["index"]}
-    pictures = {}
-    if thumbnails.is_file():
-        with zipfile.ZipFile(thumbnails) as file:
-            names = file.read("names.txt").decode().splitlines()
-            pictures = {name: file.read(f"{number}.png") for number, name in enumerate(names)}
+    pictures = _read_pictures(thumbnails) if thumbnails.is_file() else {}
     encoders = {source: getattr(loaded, _encoder_name(source)) for source in card["images"]}
-    classes = (folder / "assets" / CLASSES).read_text(encoding="utf-8").splitlines()
-    return Export(encoders, targets, tuple(classes), card, pictures)
+    # Those that searches answer with: a text file of them may have been changed.
+    classes = tuple(name.decode() for name in loaded.searchers[0].classes.numpy())
+    for source, index in targets.items():
+        if len(index.labels) and not -1 <= index.labels.min() <= index.labels.max() < len(classes):
+            raise DataError(f"The index of {source!r} in {folder} is damaged: it has labels of no class. Export again.")
+    return Export(encoders, targets, classes, card, pictures)
+
+
+def version_damage(folder, *, content=True):
+    """What is wrong with a version's files, a sentence each. Exports of earlier days have no list to compare with.
+
+    Args:
+        folder: of the version.
+        content: whether to read them; otherwise only sizes are compared.
+
+    Raises:
+        DataError: if the list itself is damaged.
+    """
+    return damage(folder, read_list(folder, LISTED), content=content)
+
+
+def _read_pictures(path):
+    """`{image id: bytes}` of an export's thumbnails."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = {member.filename: member for member in file.infolist()}
+            if sum(member.file_size for member in members.values()) > _MOST_PICTURES:
+                raise DataError(f"{path} claims more than {_MOST_PICTURES:,} bytes. Export again.")
+            if _NAMES in members:
+                names = json.loads(file.read(_NAMES))
+                check_kind(names, [str])
+            else:  # exports of earlier days
+                names = file.read("names.txt").decode().split("\n")[:-1]
+            return {name: file.read(f"{number}.png") for number, name in enumerate(names)}
+    except DataError:
+        raise
+    except Exception as error:  # Damaged archives surface as BadZipFile, zlib.error, KeyError and more.
+        raise DataError(f"{path} is damaged: {error}. Export again.") from error
 
 
 def read_card(folder):
     """The model card of a version, a dictionary.
 
     Raises:
-        ValueError: if the folder holds no version that keras-dhnn wrote.
+        DataError: if the folder holds no version that keras-dhnn wrote, or its card is damaged.
     """
-    try:
-        return json.loads((folder / "assets" / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} holds no model that keras-dhnn export wrote: no assets/{CARD} in it.") from error
+    image = {"height": int, "width": int, "channels": int, "dtype": str}
+    return read_json(
+        folder / "assets" / CARD,
+        {"images": {str: image}, "index": {str: {"items": int}}, "rgb_bands": {str: [int]}, "bits": int},
+        remedy=f"{folder} is expected to hold a model that keras-dhnn export wrote.",
+    )
 
 
 def read_signatures(folder):
@@ -129,22 +175,23 @@ def read_signatures(folder):
 
 
 def _write_assets(folder, export):
-    texts = {CARD: json.dumps(export.card, indent=2) + "\n", CLASSES: _lines(export.classes)}
+    texts = {CARD: json.dumps(export.card, indent=2) + "\n", CLASSES: _listed(export.classes)}
     for source, index in export.indexes.items():
-        texts["items.txt" if len(export.indexes) == 1 else f"items_{source}.txt"] = _lines(index.ids)
+        texts["items.json" if len(export.indexes) == 1 else f"items_{source}.json"] = _listed(index.ids.tolist())
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
         yield folder / name
     if export.thumbnails:
         with zipfile.ZipFile(folder / THUMBNAILS, "w") as file:
-            file.writestr("names.txt", _lines(export.thumbnails))
+            file.writestr(_NAMES, _listed(export.thumbnails))
             for number, picture in enumerate(export.thumbnails.values()):
                 file.writestr(f"{number}.png", picture)
         yield folder / THUMBNAILS
 
 
-def _lines(texts):
-    return "".join(f"{text}\n" for text in texts)
+def _listed(texts):
+    """A JSON list, a text a line: whatever is in a name, it is one text."""
+    return json.dumps(list(texts), indent=0, ensure_ascii=False) + "\n"
 
 
 def _encoder_name(source):

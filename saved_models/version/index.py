@@ -1,12 +1,16 @@
 """What an export searches among: packed codes, a key and a class for each item, and the model that made them."""
 
-import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import read_arrays, write_arrays
+
 UNKNOWN = -1
-_FIELDS = ("codes", "ids", "labels", "model", "source")
+# What is kept of an index: kinds of the arrays and their numbers of axes.
+_STORED = {"codes": ("u", 2), "ids": ("U", 1), "labels": ("i", 1), "model": ("U", 0), "source": ("U", 0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +25,7 @@ class Index:
         source: the image source that they are codes of.
 
     Raises:
-        ValueError: if these do not fit together, or a key comes twice.
+        SettingError: if these do not fit together, or a key comes twice.
     """
 
     codes: np.ndarray
@@ -33,13 +37,15 @@ class Index:
     def __post_init__(self):
         count = len(self.codes)
         if self.codes.ndim != 2 or self.codes.dtype != np.uint8 or len(self.ids) != count or len(self.labels) != count:
-            raise ValueError(
+            raise SettingError(
                 "An index has codes (n, l / 8) uint8, n ids and n labels. Received: codes "
                 f"{self.codes.shape} {self.codes.dtype}, {len(self.ids)} ids and {len(self.labels)} labels."
             )
         found, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
-            raise ValueError(f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}")
+            raise SettingError(
+                f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}"
+            )
 
     @property
     def bits(self):
@@ -49,25 +55,25 @@ class Index:
     def save(self, path):
         """Writes a NumPy file that `load` reads."""
         # NumPy keeps texts as 4 bytes a character, all as long as the longest.
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
+        write_arrays(Path(path), {name: getattr(self, name) for name in _STORED}, compressed=True)
 
     @classmethod
     def load(cls, path):
         """Reads what `save` wrote.
 
         Raises:
-            ValueError: if the file is not there or not of this kind.
+            DataError: if the file is not there, damaged or not of this kind.
         """
+        remedy = (
+            "Expected a file of codes that keras-dhnn wrote, such as "
+            "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
+        )
+        values = read_arrays(path, _STORED, remedy=remedy)
+        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name: file[name] for name in _FIELDS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} is no file of codes ({error}). Expected one that keras-dhnn wrote, such as "
-                "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
-            ) from error
-        return cls(**values | {name: str(values[name]) for name in ("model", "source")})
+            return cls(**values)
+        except SettingError as error:
+            raise DataError(f"{path} is damaged: {error} {remedy}") from error
 
     def add(self, codes, ids, labels):
         """A copy with more items at its end; arguments and errors as of the class."""
@@ -83,10 +89,10 @@ class Index:
         """A copy without some items.
 
         Raises:
-            ValueError: if a key is not there.
+            SettingError: if a key is not there.
         """
         missing = sorted(set(ids) - set(self.ids.tolist()))
         if missing:
-            raise ValueError(f"There is no item {missing[0]!r} in the index, which has {len(self.ids)} items.")
+            raise SettingError(f"There is no item {missing[0]!r} in the index, which has {len(self.ids)} items.")
         kept = ~np.isin(self.ids, list(ids))
         return Index(self.codes[kept], self.ids[kept], self.labels[kept], self.model, self.source)

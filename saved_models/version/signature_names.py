@@ -2,6 +2,8 @@
 
 import re
 
+from keras_dhnn.errors import SettingError
+
 # Searches that ask for one class of items have names of their own: REST clients must send every input.
 IN_CLASS = "in_class"
 _PAIR = re.compile(rf"(?P<source>.+?)_to_(?P<target>.+?)(?:_{IN_CLASS})?(?:_uint8|_bytes)?")
@@ -51,18 +53,18 @@ def choose_stem(names, task, in_class=False):
         in_class: whether items of one class are asked for.
 
     Raises:
-        ValueError: that lists the choices, if there are several sources and the task is not one of their pairs; or if
+        SettingError: that lists the choices, if there are several sources and the task is not one of their pairs; or if
             there is one and it was named; or if no signature asks for one class, as in exports of earlier days.
     """
     tasks = served_tasks(names)
     if not tasks and task != (None, None):
-        raise ValueError("The model has one source of images: leave out --from and --to.")
+        raise SettingError("The model has one source of images: leave out --from and --to.")
     if tasks and task not in tasks:
         choices = "; ".join(f"--from {source} --to {target}" for source, target in tasks)
-        raise ValueError(f"The model has several sources. Say what the image is and what to search in: {choices}")
+        raise SettingError(f"The model has several sources. Say what the image is and what to search in: {choices}")
     stem = search_stem(*task, not tasks, in_class)
     if in_class and stem not in names:
-        raise ValueError(f"The model has no signature {stem!r}, which --class needs: export it again.")
+        raise SettingError(f"The model has no signature {stem!r}, which --class needs: export it again.")
     return stem
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import MissingPackage
+
 FILE = "tf_serving_warmup_requests"
 # Images on a side: large enough that every layer of a network runs, also the resizing.
 _SIDE = 64
@@ -18,7 +20,7 @@ def write_warmup(path, signatures, name, files):
         files: `{name: list of bytes}`, image files for each signature that takes them.
 
     Raises:
-        ImportError: if tensorflow-serving-api is not installed.
+        MissingPackage: if tensorflow-serving-api is not installed.
     """
     predict, log = _protos()
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -45,7 +47,7 @@ def _protos():
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackage(
             "Warm-up requests are written with tensorflow-serving-api, which is not installed. Run: pip install "
             "'keras-dhnn[serving]', or leave them out with --no-warmup"
         ) from error

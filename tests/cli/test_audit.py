@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.runs import Run
-from keras_dhnn.workflows.fit import load_split
+from keras_dhnn.workflows.train_run import load_split
 from tests.evaluation.leakage.pictures import SIDE, prepare_pictures, terrain
 
 
@@ -70,7 +70,7 @@ def test_threshold_is_passed_on(run, info, tmp_path):
     [
         (("--run", "RUN", "--seed", "1"), "Leave out"),
         (("--run", "RUN"), "no run at"),
-        (("--protocol", "random"), "paper, grouped"),
+        (("--protocol", "random"), "paper, grouped or standard"),
         (("--protocol", "grouped", "--groups", "none.npz"), "--write-groups"),
     ],
 )

@@ -88,13 +88,9 @@ def test_figures_are_drawn_for_each_direction_and_source(root):
 def test_gallery_says_of_every_result_whether_it_is_right(root):
     """Of plain bools: the figure frames what `is False`."""
     run, info = Run.open(root / "runs" / "run"), DatasetInfo.load(root / "data" / "twins")
-    split, (outputs, labels) = Split.load(run.split_path), run.load_outputs(("pan", "mul"))
+    split, (outputs, _, labels) = Split.load(run.split_path), run.load_outputs(("pan", "mul"))
     evaluation = evaluate(outputs, labels, split, info, 0, ("pan", "mul"))
-    found = [
-        (result, row.name)
-        for row in report._gallery(info, split, outputs, evaluation)
-        for result in row.results.values()
-    ]
+    found = [(result, row.name) for row in report._gallery(info, split, evaluation) for result in row.results.values()]
     assert all(result.correct is (result.name == name) for result, name in found)
     assert found[0][0].image.shape == (8, 8, 3)
 
@@ -188,8 +184,8 @@ def test_ablation_takes_queries_and_backbones_as_fit_does(root, tmp_path, monkey
     assert invoke("ablate", "twins", *options, "--seed", 3, "--set", "loss.gamma=0.5", *where) == 0
     (experiment,) = seen
     assert (experiment.data.queries, experiment.data.protocol, experiment.seed) == (0.25, "grouped", 3)
-    assert experiment.model.backbone == "pan=pan_cnn,mul=mul_cnn"
-    assert experiment.data.image_size == "pan=0,mul=0"  # what fit makes of them
+    assert experiment.model.backbone == {"pan": "pan_cnn", "mul": "mul_cnn"}
+    assert experiment.data.image_size == {"pan": 0, "mul": 0}  # what fit makes of them
     assert experiment.loss.gamma == 0.5
 
 
@@ -239,7 +235,7 @@ def test_settings_that_are_refused_leave_an_ablation_free(root, capfd):
 
 
 def test_an_ablation_goes_on_after_a_row_that_collapsed(root, capfd, monkeypatch):
-    from keras_dhnn.training.callbacks.collapse import CollapseError
+    from keras_dhnn.errors import CollapseError
     from keras_dhnn.tuning import ablation
 
     def collapsing(experiment, *args, **kwargs):

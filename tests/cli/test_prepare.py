@@ -1,5 +1,6 @@
 """`keras-dhnn prepare` of two sources: what the user gives, and what comes of it."""
 
+import dataclasses
 import functools
 import hashlib
 import http.server
@@ -10,9 +11,10 @@ import threading
 import pytest
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.cli.data_sets import twin
 from keras_dhnn.pipelines.datasets import ucmd
+from keras_dhnn.pipelines.datasets.dataset import Download
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.workflows.prepare import draw_twin
 from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
 
 PAIRS = {"optical": ((16, 16, 4), "uint8"), "radar": ((8, 8, 1), "float32")}
@@ -83,7 +85,7 @@ def test_ucmd_dual_and_its_twin(prepare, tmp_path):
 
 def test_fit_takes_the_twin_that_is_there(prepare, tmp_path):
     prepare("ucmd", "--synthetic", "--per-class", 2)
-    assert twin("ucmd", tmp_path / "data", bars(True)) == "ucmd-synthetic"
+    assert draw_twin("ucmd", tmp_path / "data", bars(True)) == "ucmd-synthetic"
     assert DatasetInfo.load(tmp_path / "data" / "ucmd-synthetic").count == 42
 
 
@@ -102,7 +104,7 @@ def test_fit_takes_the_twin_that_is_there(prepare, tmp_path):
         (("x", "--layout", "folder", "--source", "a", "--image-size", "b"), "Expected a side in pixels"),
         (("x", "--source", "a"), "--layout dual for pairs of yours"),
         (("dsrsid", "--source", "missing.mat"), "Expected the file DSRSID.mat"),
-        (("dsrsid", "--download"), "Only ucmd can be downloaded"),
+        (("dsrsid", "--download"), "Only ucmd, ucmd-dual can be downloaded"),
         (("dsrsid", "--synthetic", "--size", 12), "Expected a whole number from 16"),
         (("ucmd", "--source", "a", "--image-size", 64, "--scale", 0, 1), "--layout ucmd: --image-size, --scale. Leave"),
         (("sat4", "--source", "a", "--label-noise", 0.1), "No effect on --layout sat4: --label-noise"),
@@ -132,9 +134,9 @@ def test_download_fetches_the_published_archive_once(prepare, tmp_path, monkeypa
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(ucmd, "URL", f"http://127.0.0.1:{server.server_address[1]}/UCMerced_LandUse.zip")
-        monkeypatch.setattr(ucmd, "BYTES", len(content))
-        monkeypatch.setattr(ucmd, "CHECKSUM", "sha256:" + hashlib.sha256(content).hexdigest())
+        url = f"http://127.0.0.1:{server.server_address[1]}/UCMerced_LandUse.zip"
+        published = Download(url, "UCMerced_LandUse.zip", len(content), "sha256:" + hashlib.sha256(content).hexdigest())
+        monkeypatch.setattr(ucmd, "DATASET", dataclasses.replace(ucmd.DATASET, download=published))
         status, out, err = prepare("ucmd", "--download")
         server.shutdown()
     assert (status, err) == (0, "")

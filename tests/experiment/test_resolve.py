@@ -1,29 +1,30 @@
 """What experiment a verb's arguments ask for."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.experiment.resolve import chosen_experiment
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import resolve_experiment
+from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.dual import make_dual_dataset
 
 
 def test_the_papers_network_sees_images_at_its_size_and_has_no_layer_between(capsys):
-    chosen = chosen_experiment("ucmd", Path("nowhere"), None, None, None, ["cnn_f"], None, None)
+    chosen = resolve_experiment("ucmd", data="nowhere", backbone="cnn_f")
     assert (chosen.data.image_size, chosen.model.hidden, chosen.model.weight_decay) == (224, 0, 0)
     assert "Training cnn_f from random weights" in capsys.readouterr().err
 
 
 def test_sat4_cnn_sees_images_as_they_are_stored(capsys):
-    chosen = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, None)
+    chosen = resolve_experiment("mine", data="nowhere", backbone="sat4_cnn")
     assert (chosen.data.image_size, chosen.head.epochs, chosen.fine_tune.cut) == (0, 0, "images")
     assert capsys.readouterr().err == (
         "Training sat4_cnn from random weights, all of it, on images as they are stored.\n"
     )
-    larger = chosen_experiment("mine", Path("nowhere"), None, None, None, ["sat4_cnn"], None, ["data.image_size=64"])
+    larger = resolve_experiment("mine", data="nowhere", backbone="sat4_cnn", settings=["data.image_size=64"])
     assert larger.data.image_size == 64
 
 
@@ -35,7 +36,7 @@ def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
     (tmp_path / "sat4").mkdir()
     info = SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
     monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
-    chosen = chosen_experiment("sat4", tmp_path, None, None, None, ["efficientnet_lite0"], None, None)
+    chosen = resolve_experiment("sat4", data=tmp_path, backbone="efficientnet_lite0")
     assert (chosen.model.backbone, chosen.model.weights, chosen.model.hidden) == ("efficientnet_lite0", "auto", 512)
     assert (chosen.data.image_size, chosen.model.band_statistics) == (256, channels > 3)
     assert (chosen.head.epochs, chosen.head.cut, chosen.fine_tune.epochs) == (epochs, "features", 0)
@@ -44,28 +45,28 @@ def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
 def test_imagenets_network_keeps_the_head_that_a_preset_has(tmp_path):
     config = tmp_path / "experiment.json"
     config.write_text(Experiment().override("model.backbone=MobileNetV2", "head.epochs=7", "model.hidden=64").to_json())
-    chosen = chosen_experiment(None, tmp_path, config, None, None, ["efficientnet_lite0"], None, None)
+    chosen = resolve_experiment(data=tmp_path, config=config, backbone="efficientnet_lite0")
     assert (chosen.head.epochs, chosen.model.hidden, chosen.data.image_size) == (7, 64, 224)
 
 
 def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
     def chosen(name, backbones):
-        return chosen_experiment(name, tmp_path, None, None, None, backbones, None, None)
+        return resolve_experiment(name, data=tmp_path, backbone=backbones and ",".join(backbones))
 
     backbones = ["pan=pan_cnn", "mul=efficientnet_lite0"]
     experiment = chosen("ucmd-dual", backbones)
-    assert experiment.model.backbone == "pan=pan_cnn,mul=efficientnet_lite0"
-    assert experiment.data.image_size == "pan=0,mul=256"
-    assert experiment.fine_tune.cut == "pan=images,mul=features"
+    assert experiment.model.backbone == {"pan": "pan_cnn", "mul": "efficientnet_lite0"}
+    assert experiment.data.image_size == {"pan": 0, "mul": 256}
+    assert experiment.fine_tune.cut == {"pan": "images", "mul": "features"}
     assert experiment.head.epochs == 0 < experiment.fine_tune.epochs
     both = chosen("ucmd-dual", ["pan=efficientnet_lite0", "mul=efficientnet_lite0"])
     assert both.head.epochs > 0 == both.fine_tune.epochs
     scratch = chosen("ucmd-dual", ["pan=pan_cnn", "mul=mul_cnn"])
-    assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ("pan=0,mul=0", 0, 0)
+    assert (scratch.data.image_size, scratch.model.hidden, scratch.head.epochs) == ({"pan": 0, "mul": 0}, 0, 0)
     assert (scratch.training.batch_size, scratch.loss.beta, scratch.augmentation.flips) == (64, 0.02, True)
     twin = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
     pretrained = chosen("dsrsid-synthetic", twin)
-    assert (pretrained.data.image_size, pretrained.model.weights) == ("pan=256,mul=256", "auto")
+    assert (pretrained.data.image_size, pretrained.model.weights) == ({"pan": 256, "mul": 256}, "auto")
     assert (pretrained.model.hidden, pretrained.head.epochs, pretrained.fine_tune.epochs) == (512, 120, 0)
     assert (pretrained.head.learning_rate, pretrained.loss.beta) == (1e-3, 0.1)  # a head's, as ucmd-dual has them
     assert chosen("dsrsid", ["efficientnet_lite0"]) == chosen("dsrsid", twin)
@@ -75,11 +76,11 @@ def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
 def test_a_bare_backbone_is_for_both_sources(tmp_path):
     make_dual_dataset(tmp_path / "twins")
     one, both = (
-        chosen_experiment("twins", tmp_path, None, None, None, backbones, None, None)
+        resolve_experiment("twins", data=tmp_path, backbone=",".join(backbones))
         for backbones in (["cnn_f"], ["mul=cnn_f", "pan=cnn_f"])
     )
     assert one == both
-    assert (one.data.image_size, one.model.hidden, one.head.epochs) == ("mul=224,pan=224", 0, 0)
+    assert (one.data.image_size, one.model.hidden, one.head.epochs) == ({"mul": 224, "pan": 224}, 0, 0)
     assert one.fine_tune.epochs > 0
 
 
@@ -91,13 +92,13 @@ def test_bands_that_imagenet_has_not_seen_are_described(tmp_path, monkeypatch, c
     )
     monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
     backbones = ["pan=efficientnet_lite0", "mul=efficientnet_lite0"]
-    experiment = chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
+    experiment = resolve_experiment("dsrsid", data=tmp_path, backbone=",".join(backbones))
     assert experiment.model.band_statistics == more
 
 
 def test_backbones_may_come_in_any_order(tmp_path):
     def chosen(*backbones):
-        return chosen_experiment("dsrsid", tmp_path, None, None, None, backbones, None, None)
+        return resolve_experiment("dsrsid", data=tmp_path, backbone=",".join(backbones))
 
     assert chosen("mul=mul_cnn", "pan=pan_cnn") == chosen()
     assert chosen("pan=cnn_f", "mul=mul_cnn").fine_tune.epochs == chosen().fine_tune.epochs == 30
@@ -108,5 +109,12 @@ def test_a_twin_is_drawn_before_its_preset_is_fitted(tmp_path):
         make_dual_dataset(tmp_path / f"{name}-synthetic")
         return f"{name}-synthetic"
 
-    chosen = chosen_experiment("dsrsid", tmp_path, None, None, None, None, None, None, draw=draw)
+    chosen = resolve_experiment("dsrsid", data=tmp_path, draw=draw)
     assert (chosen.data.name, chosen.fine_tune.epochs) == ("dsrsid-synthetic", 108)
+
+
+def test_a_list_of_names_is_of_the_standard_protocol():
+    experiment = resolve_experiment("ucmd", split="uc-merced-test.txt", say=lambda text: None)
+    assert (experiment.data.split, experiment.data.protocol) == ("uc-merced-test.txt", "standard")
+    with pytest.raises(SettingError, match="standard beside a list"):
+        draw_split(resolve_experiment("ucmd", split="x", protocol="paper").data, 0, None)

@@ -39,7 +39,9 @@ def test_network_with_them_is_cut_at_features_saved_and_loaded(tmp_path):
     below, above = model.above("features")
     np.testing.assert_allclose(above(below(IMAGES))["image"], model(IMAGES)["image"], atol=1e-5)
     model.save(tmp_path / "model.keras")
-    np.testing.assert_allclose(load_model(tmp_path / "model.keras")(IMAGES)["image"], model(IMAGES)["image"], atol=1e-5)
+    np.testing.assert_allclose(
+        load_model(tmp_path / "model.keras")({"image": IMAGES})["image"], model({"image": IMAGES})["image"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("scaled", [False, True], ids=("plain", "scaled"))
@@ -48,5 +50,5 @@ def test_stages_are_refused_with_the_cuts_that_are_left(scaled):
     backbone = scale_bands(backbone, [0] * 5, [1] * 5) if scaled else backbone
     for cut in CUTS:
         cut_backbone(backbone, cut)
-    with pytest.raises(ValueError, match="Expected images or features, .*statistics=false. Received: cut='stage1'"):
+    with pytest.raises(ValueError, match="Expected images or features, .*statistics=false. Received: 'stage1'"):
         cut_backbone(backbone, "stage1")

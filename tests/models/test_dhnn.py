@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.backend import SGD, Adam
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -49,7 +50,7 @@ def closed_form(outputs, labels, penalty, eta):
 def test_train_step_descends_the_closed_form_gradient():
     inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
     model = linear_model()
-    model.compile(tf.keras.optimizers.legacy.SGD(0.1), similarity_factor=0.5, eta=0.3)
+    model.compile(SGD(0.1), similarity_factor=0.5, eta=0.3)
     kernel, bias = model.head.get_layer("hash").get_weights()
     by_output = closed_form(inputs @ kernel + bias, labels, 0.5 * BITS, 0.3)
     model.train_step(batch(inputs, labels))
@@ -65,7 +66,7 @@ def test_train_step_with_a_bank_has_one_end_constant():
     model = linear_model()
     bank = FeatureBank(np.arange(6), bank_labels, BITS)
     bank.outputs.assign(np.random.default_rng(3).normal(size=(6, BITS)))
-    model.compile(tf.keras.optimizers.legacy.SGD(0.1), penalty=2, eta=0.0, bank=bank)
+    model.compile(SGD(0.1), penalty=2, eta=0.0, bank=bank)
     kernel, bias = model.head.get_layer("hash").get_weights()
     outputs, rows = inputs @ kernel + bias, bank.outputs.numpy()
     rows[:4] = outputs
@@ -80,7 +81,7 @@ def test_train_step_with_a_bank_has_one_end_constant():
 
 def test_logged_loss_is_pairwise_plus_eta_times_quantization():
     model = linear_model()
-    model.compile(tf.keras.optimizers.legacy.SGD(0.0), eta=0.7, norm="l1", pair_weighting="balanced")
+    model.compile(SGD(0.0), eta=0.7, norm="l1", pair_weighting="balanced")
     inputs, targets = batch(np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3)
     logs = {name: float(value) for name, value in model.train_step((inputs, targets)).items()}
     outputs = model(inputs)["image"].numpy()
@@ -91,7 +92,7 @@ def test_logged_loss_is_pairwise_plus_eta_times_quantization():
 def test_weight_decay_adds_half_the_sum_of_squared_kernels():
     model = DHNN(tiny_backbone(), hash_head(48, BITS, hidden=16, weight_decay=0.01))
     kernels = [model.head.get_layer(name).get_weights()[0] for name in ("hidden", "hash")]
-    model.compile(tf.keras.optimizers.legacy.SGD(0.0), eta=0.7)
+    model.compile(SGD(0.0), eta=0.7)
     logs = {name: float(value) for name, value in model.train_step(batch(images(), [0, 0, 1, 1, 2, 2])).items()}
     decay = 0.01 / 2 * sum((kernel**2).sum() for kernel in kernels)
     assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"] + decay, rel=1e-5)
@@ -101,7 +102,7 @@ def test_fit_tells_two_kinds_of_images_apart():
     labels = np.arange(16) % 2
     bright = images(16) * np.where(labels, 1.0, 0.3)[:, None, None, None].astype(np.float32)
     model = tiny_model()
-    model.compile(tf.keras.optimizers.legacy.Adam(3e-3), eta=0.1)
+    model.compile(Adam(3e-3), eta=0.1)
     data = tf.data.Dataset.from_tensors(batch(bright, labels)).repeat(40)
     model.fit(data, verbose=0)
     signs = np.sign(model(batch(bright, labels)[0], training=True)["image"])
@@ -122,7 +123,7 @@ def test_training_above_a_cut_trains_the_whole_and_leaves_what_is_below():
     below, above = model.above("stage1")
     before = [weights.copy() for weights in below.get_weights()]
     outputs = model({"image": images()})["image"].numpy()
-    above.compile(tf.keras.optimizers.legacy.SGD(1.0))
+    above.compile(SGD(1.0))
     above.train_step(({"image": below(images())}, batch(images(), [0, 0, 1, 1, 2, 2])[1]))
     for old, new in zip(before, below.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -130,7 +131,7 @@ def test_training_above_a_cut_trains_the_whole_and_leaves_what_is_below():
 
 
 def test_wrong_cut_names_the_stages():
-    with pytest.raises(ValueError, match=r"stage1, stage2. Received: cut='stage9'"):
+    with pytest.raises(ValueError, match=r"stage1, stage2. Received: 'stage9'"):
         tiny_model().above("stage9")
 
 
@@ -149,7 +150,7 @@ def test_saved_model_loads_and_gives_the_same_outputs(tmp_path):
 
 @pytest.mark.parametrize("bits", [0, -8, 12])
 def test_hash_head_rejects_bits_not_multiple_of_8(bits):
-    with pytest.raises(ValueError, match=rf"multiple of 8.*Received: bits={bits}"):
+    with pytest.raises(ValueError, match=rf"multiple of 8.*Received: {bits}"):
         hash_head(4, bits)
 
 
@@ -176,7 +177,7 @@ def test_contrastive_objective_is_that_of_dsh():
     """Pairs by their squared distances with a margin of 2 l; the quantisation loss as it is."""
     inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
     model = linear_model()
-    model.compile(tf.keras.optimizers.legacy.SGD(0.0), objective="contrastive", eta=0.02 * BITS, norm="l1")
+    model.compile(SGD(0.0), objective="contrastive", eta=0.02 * BITS, norm="l1")
     inputs, targets = batch(inputs, labels)
     outputs = model(inputs)["image"].numpy()
     distances = ((outputs[:, None] - outputs) ** 2).sum(axis=2)
@@ -187,5 +188,34 @@ def test_contrastive_objective_is_that_of_dsh():
 
 
 def test_unknown_objective_is_refused():
-    with pytest.raises(ValueError, match=r"likelihood, contrastive. Received: objective='triplet'"):
-        linear_model().compile(tf.keras.optimizers.legacy.SGD(0.0), objective="triplet")
+    with pytest.raises(ValueError, match=r"likelihood, contrastive, .* Received: 'hinge'"):
+        linear_model().compile(SGD(0.0), objective="hinge")
+
+
+@pytest.mark.parametrize("objective", ["triplet", "central", "angular"])
+def test_every_objective_learns_three_classes(objective):
+    inputs, labels = np.random.default_rng(0).normal(size=(30, 5)), np.arange(30) % 3
+    inputs[:, :3] += 3 * np.eye(3)[labels]
+    model = linear_model()
+    model.compile(Adam(0.05), objective=objective, classes=3, eta=0.0)
+    losses = [float(model.train_step(batch(inputs, labels))["loss"]) for _ in range(60)]
+    codes = np.sign(model({"image": inputs.astype(np.float32)})["image"])
+    agreement = codes @ codes.T / BITS
+    same = labels[:, None] == labels
+    assert losses[-1] < losses[0]
+    assert agreement[same].mean() > agreement[~same].mean() + 0.8
+
+
+def test_classification_is_trained_with_its_own_layer_and_weight():
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.classify(3)
+    model.compile(SGD(0.1), eta=0.0, classification=2.0)
+    kernel = model.classifier.get_weights()[0]
+    outputs = model.head(inputs.astype(np.float32)).numpy()
+    logits = outputs @ kernel
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    model.train_step(batch(inputs, labels))
+    gradient = 2.0 * outputs.T @ (shares - np.eye(3)[labels]) / 12
+    np.testing.assert_allclose(model.classifier.get_weights()[0], kernel - 0.1 * gradient, atol=1e-5)
+    assert "classifier" in model.parts

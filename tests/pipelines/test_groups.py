@@ -29,10 +29,10 @@ def test_groups_of_other_images_are_refused(info, tmp_path):
 
 
 def test_missing_and_damaged_groups_say_how_to_write_them(info, tmp_path):
-    with pytest.raises(DataError, match="no groups at.*keras-dhnn audit"):
+    with pytest.raises(DataError, match="There is no file .*keras-dhnn audit"):
         load_groups(tmp_path / "groups.npz", info)
     (tmp_path / "groups.npz").write_text("hello")
-    with pytest.raises(DataError, match="no file of groups.*keras-dhnn audit"):
+    with pytest.raises(DataError, match="is damaged.*keras-dhnn audit"):
         load_groups(tmp_path / "groups.npz", info)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.splits import Split, make_split
+from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
 
 UCMD = np.repeat(np.arange(21), 100)  # 21 classes x 100 images, in order of class
 
@@ -220,19 +220,19 @@ def test_load_rejects_a_changed_split(tmp_path):
 def test_load_rejects_a_file_that_is_no_split(tmp_path, content):
     path = tmp_path / "split.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="is not a split"):
+    with pytest.raises(DataError, match="Expected a split written by `Split.save`"):
         Split.load(path)
 
 
 def test_load_rejects_other_arrays_and_pickles(tmp_path):
     for name, values in (("other", {"a": [1]}), ("pickle", {"hash": np.array({}, object)})):
         np.savez(tmp_path / f"{name}.npz", **values)
-        with pytest.raises(DataError, match="is not a split"):
+        with pytest.raises(DataError, match="Expected a split written by `Split.save`"):
             Split.load(tmp_path / f"{name}.npz")
 
 
 def test_load_rejects_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="No split at"):
+    with pytest.raises(DataError, match="There is no file .*Fit anew"):
         Split.load(tmp_path / "split.npz")
 
 
@@ -275,3 +275,38 @@ def test_split_rejects_validation_outside_the_database():
 def test_make_split_rejects(make, change, argument):
     with pytest.raises(ValueError, match=f"Invalid value received for argument `{argument}`. Expected .* Received:"):
         make(**change)
+
+
+# --- the standard protocol: images as they are stored, their turns only trained on
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_standard_takes_unturned_images_of_every_class(share):
+    split = make_split(UCMD, protocol="standard", seed=0, queries=share, validation=0.1)
+    np.testing.assert_array_equal(np.union1d(split.queries, split.database), 4 * np.arange(2100))
+    assert (np.bincount(UCMD[split.queries // 4]) == 100 * share).all()
+    assert (np.bincount(UCMD[split.validation // 4]) == 100 * (1 - share) * 0.1).all()
+
+
+def test_standard_trains_on_all_turns_of_what_is_neither_query_nor_held_out():
+    split = make_split(UCMD, protocol="standard", seed=0, queries=0.2, validation=0.1)
+    assert leak(split) == 0
+    assert not set(split.fitting // 4) & (set(split.queries // 4) | set(split.validation // 4))
+    assert len(split.training) == 4 * len(split.database) == 4 * 1680
+    np.testing.assert_array_equal(split.fitting, (split.searched[:, None] + np.arange(4)).ravel())
+
+
+def test_standard_has_the_images_of_grouped():
+    standard = make_split(UCMD, protocol="standard", seed=3, queries=0.2, validation=0.1)
+    np.testing.assert_array_equal(standard.queries // 4, np.unique(grouped(seed=3).queries // 4))
+
+
+def test_split_of_images_draws_or_takes_what_is_held_out():
+    database = np.arange(10, 2100)
+    drawn = split_of_images(np.arange(10), database, seed=1, validation=0.1, labels=UCMD)
+    assert len(drawn.queries) == 10
+    assert (np.bincount(UCMD[drawn.validation // 4]) == [9] + [10] * 20).all()
+    named = split_of_images(np.arange(10), database, seed=1, validation=database[:5], labels=UCMD, turns=1)
+    np.testing.assert_array_equal(named.validation, database[:5])
+    with pytest.raises(ValueError, match="no item of the database"):
+        split_of_images(np.arange(11), database, seed=1, validation=0, labels=UCMD)

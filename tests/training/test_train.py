@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.codes import pack
+from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import expected_map
 from keras_dhnn.metrics.ranking import mean_average_precision
-from keras_dhnn.training.callbacks.collapse import CollapseError
 from keras_dhnn.training.network import Network
 from keras_dhnn.training.train import train
 from tests.fakes import make_coloured_dataset
@@ -91,7 +91,7 @@ def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, m
 
 
 def test_patience_stops_early_and_stays_stopped(info, split, tmp_path):
-    experiment = HEAD.override("head.epochs=50", "head.learning_rate=0", "training.patience=2")
+    experiment = HEAD.override("head.epochs=50", "head.learning_rate=1e-30", "training.patience=2")
     first = train(experiment, info, split, tmp_path)
     assert len(first.history["head"]["loss"]) == 3
     assert len(train(experiment, info, split, tmp_path).history["head"]["loss"]) == 3
@@ -127,14 +127,15 @@ def test_a_later_phases_cut_is_checked_before_the_first_is_trained(info, split, 
     assert not list(tmp_path.iterdir())
 
 
-def test_unknown_pairs_are_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="batch or memory"):
-        train(HEAD.override("loss.pairs=triplets"), info, split, tmp_path)
-
-
-def test_unknown_optimizer_is_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="adam, sgd"):
-        train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
+def test_a_pause_between_validations_is_measured_and_leaves_no_trace(info, split, tmp_path):
+    experiment = HEAD.override("training.validate_every=4", "training.patience=3")
+    tf.config.experimental.enable_op_determinism()
+    whole = train(experiment, info, split, tmp_path / "whole").history["head"]
+    for epochs in (1, 1, 5):  # the second finds nothing to do
+        paused = train(experiment, info, split, tmp_path / "parts", epochs=epochs, outputs=False).history["head"]
+        assert [value is not None for value in paused["val_map"]] == [*[n == 3 for n in range(epochs - 1)], True]
+        assert paused["distinct_codes"][-1] >= 1
+    assert train(experiment, info, split, tmp_path / "parts").history["head"] == whole
 
 
 @pytest.mark.parametrize("pauses", [(2,), (6,), (3, 8)], ids=["head", "between", "both"])

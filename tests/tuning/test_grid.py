@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_dhnn.config import Experiment
+from keras_dhnn.errors import CollapseError
 from keras_dhnn.losses.quantization import eta_in_means
-from keras_dhnn.training.callbacks.collapse import CollapseError
 from keras_dhnn.tuning import series
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables
@@ -163,6 +163,27 @@ def test_a_killed_grid_continues(fitted, info, tmp_path, monkeypatch):
             fit_grid(BASE, AXES, info, tmp_path)
     assert len(fit_grid(BASE, AXES, info, tmp_path)["cells"]) == 6
     assert len(fitted) == 6  # none twice
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), ValueError("A worker was lost.")])
+def test_what_failed_of_no_collapse_is_tried_again(fitted, info, tmp_path, monkeypatch, failure):
+    def fails(*_, **__):
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(series, "measure", fails)
+        assert all("failed" in cell for cell in fit_grid(BASE, AXES, info, tmp_path)["cells"])
+    first = fit_grid(BASE, AXES, info, tmp_path)["cells"]
+    assert ["failed" in cell for cell in first] == [False] * 5 + [True]
+    assert fit_grid(BASE, AXES, info, tmp_path)["cells"] == first
+    assert len(fitted) == 6  # the collapse is kept
+
+
+def test_rows_of_another_version_are_not_taken(fitted, info, tmp_path, monkeypatch):
+    fit_grid(BASE, AXES, info, tmp_path)
+    monkeypatch.setattr(series, "__version__", "0.0.1")
+    fit_grid(BASE, AXES, info, tmp_path)
+    assert len(fitted) == 12
 
 
 def test_rows_of_other_images_are_not_taken(fitted, info, tmp_path):

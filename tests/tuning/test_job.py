@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.runs import RunError
+from keras_dhnn.errors import RunError
 from keras_dhnn.tuning.job import check_worker, create_job
 from keras_dhnn.tuning.space import Space
 

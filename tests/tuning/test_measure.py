@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.training.callbacks.collapse import CollapseError
+from keras_dhnn.errors import CollapseError
 from keras_dhnn.training.network import Network
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 from tests.fakes import make_coloured_dataset
@@ -53,7 +53,7 @@ def test_a_budget_pauses_and_the_rest_continues(info, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("model.bits=12", "multiple of 8"),
+        ("model.backbone=nowhere", "nowhere"),
         ("fine_tune.cut=stage9", "stage9"),
         ("head.learning_rate=1e30", "The loss is nan"),
     ],

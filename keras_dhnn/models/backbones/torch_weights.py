@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_dhnn.errors import SettingError
+
 MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8"}
 # What a pickle or a tensor description that is damaged or forged may raise.
@@ -29,23 +31,23 @@ def read_torch_weights(path, max_bytes=2**30):
         Dictionary of names to arrays, as they are in the file (convolutions are out, in, height, width).
 
     Raises:
-        ValueError: if the file is too large, is of another format, names anything but tensors, or is cut short.
+        SettingError: if the file is too large, is of another format, names anything but tensors, or is cut short.
     """
     path = Path(path)
     size = path.stat().st_size
     if size > max_bytes:
-        raise ValueError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
+        raise SettingError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
     with path.open("rb") as file:
         try:
             magic, _, system = (_Unpickler(file).load() for _ in range(3))
             if magic != MAGIC or not system["little_endian"]:
-                raise ValueError("its header is not that of a little-endian legacy torch file")
+                raise SettingError("its header is not that of a little-endian legacy torch file")
             unpickler = _Unpickler(file)
             tensors, keys = unpickler.load(), _Unpickler(file).load()
             storages = {key: _read_storage(file, unpickler.dtypes[key], size) for key in keys}
             return {name: tensor.read(storages) for name, tensor in tensors.items()}
         except _DAMAGE as error:
-            raise ValueError(f"{path} is not a legacy torch file of plain tensors: {error}") from error
+            raise SettingError(f"{path} is not a legacy torch file of plain tensors: {error}") from error
 
 
 class _Tensor:
@@ -58,7 +60,7 @@ class _Tensor:
         values = storages[self.key]
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         if min((self.offset, last, *self.shape, *self.strides)) < 0 or last >= len(values):
-            raise ValueError(f"a tensor of shape {self.shape} reaches beyond its storage")
+            raise SettingError(f"a tensor of shape {self.shape} reaches beyond its storage")
         byte_strides = [step * values.itemsize for step in self.strides]
         return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, byte_strides).copy()
 
@@ -88,5 +90,5 @@ class _Unpickler(pickle.Unpickler):
 def _read_storage(file, dtype, file_size):
     (elements,) = struct.unpack("<q", file.read(8))
     if not 0 <= elements * dtype.itemsize <= file_size - file.tell():
-        raise ValueError(f"a storage declares {elements} elements, more than the file holds")
+        raise SettingError(f"a storage declares {elements} elements, more than the file holds")
     return np.frombuffer(file.read(elements * dtype.itemsize), dtype)

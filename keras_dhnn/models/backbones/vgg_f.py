@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from keras_dhnn.errors import SettingError
+
 WEIGHTED_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 NORMALIZATION_LAYERS = ("norm1", "norm2")
 _VARIABLES = ("layers", "meta", "normalization", "net")
@@ -26,7 +28,7 @@ def load_vgg_f(path, model, max_bytes=2**30):
 
     Raises:
         OSError: if the file cannot be opened.
-        ValueError: if the file is too large, is not such a file, or does not fit the model.
+        SettingError: if the file is too large, is not such a file, or does not fit the model.
     """
     path = Path(path)
     net = _read(path, max_bytes)
@@ -48,11 +50,11 @@ def _read(path, max_bytes):
     with path.open("rb") as file:
         size = path.stat().st_size
         if size > max_bytes:
-            raise ValueError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
+            raise SettingError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
         try:
             variables = scipy.io.loadmat(file, simplify_cells=True, variable_names=_VARIABLES)
         except Exception as error:  # of nearly any type, where the file is damaged or of another format
-            raise ValueError(
+            raise SettingError(
                 f"{path} is not readable as MatConvNet's imagenet-vgg-f.mat, a MATLAB 5 file: {error}"
             ) from error
     return _structure(variables.get("net", variables))
@@ -68,7 +70,7 @@ def _layers_by_name(path, net):
     layers = {layer["name"]: layer for layer in layers if isinstance(layer.get("name"), str)}
     for name in (*WEIGHTED_LAYERS, *NORMALIZATION_LAYERS):
         if name not in layers:
-            raise ValueError(
+            raise SettingError(
                 f"{path} is not a CNN-F network of MatConvNet. Expected a cell array `layers` with a structure named "
                 f"{name}. Found: {', '.join(layers) or 'no such layers'}"
             )
@@ -80,7 +82,7 @@ def _check_normalization(path, layer, ours):
     expected = [ours.size, ours.bias, ours.alpha, ours.beta]
     found = _numbers(layer.get("param"))
     if found.shape != (4,) or not np.allclose(found, expected, rtol=1e-4):
-        raise ValueError(f"{path}: expected {layer['name']} with param {expected}. Found: {found}")
+        raise SettingError(f"{path}: expected {layer['name']} with param {expected}. Found: {found}")
 
 
 def _kernel_and_bias(path, layer, model, name):
@@ -91,12 +93,12 @@ def _kernel_and_bias(path, layer, model, name):
     shape = tuple(ours.kernel.shape)
     if name.startswith("fc"):
         # A convolution over all of its input, in the order in which Flatten lists it: row, column, channel.
-        window = model.get_layer("flatten").input_shape[1:] if name == "fc6" else (1, 1, shape[0])
+        window = model.get_layer("flatten").input.shape[1:] if name == "fc6" else (1, 1, shape[0])
         shape = (*window, shape[-1])
     for part, array, expected in zip(("kernel", "bias"), found, (shape, shape[-1:]), strict=True):
         # The reader drops dimensions of one.
         if array.shape != tuple(size for size in expected if size != 1):
-            raise ValueError(f"{path}: expected {name}'s {part} of shape {expected}. Found shape: {array.shape}")
+            raise SettingError(f"{path}: expected {name}'s {part} of shape {expected}. Found shape: {array.shape}")
     return [array.reshape(weight.shape) for array, weight in zip(found, ours.weights, strict=True)]
 
 
@@ -104,7 +106,7 @@ def _mean_colour(path, net, bands):
     meta = _structure(net.get("meta", net))
     image = _numbers(_structure(meta.get("normalization")).get("averageImage"))
     if image.shape[-1:] != (bands,):
-        raise ValueError(
+        raise SettingError(
             f"{path}: expected an image of {bands} bands as meta.normalization.averageImage. Found shape: {image.shape}"
         )
     return image.reshape(-1, bands).mean(axis=0, dtype="float64")

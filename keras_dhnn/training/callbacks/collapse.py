@@ -4,9 +4,7 @@ import math
 
 import tensorflow as tf
 
-
-class CollapseError(RuntimeError):
-    """Training reached a state that it does not leave: no finite loss, or a single code for all images."""
+from keras_dhnn.errors import CollapseError
 
 
 class CollapseGuard(tf.keras.callbacks.Callback):
@@ -16,12 +14,14 @@ class CollapseGuard(tf.keras.callbacks.Callback):
 
     Args:
         advice: a sentence for the message, such as `advice` gives.
+        history: `{name: [value of each epoch]}` of the epochs before, of training that is resumed.
     """
 
-    def __init__(self, advice="Try a smaller learning rate."):
+    def __init__(self, advice="Try a smaller learning rate.", history=None):
         super().__init__()
         self.advice = advice
-        self._in_a_row = 0
+        validated = [codes for codes in (history or {}).get("distinct_codes", []) if codes is not None]
+        self._in_a_row = int(validated[-1:] == [1])
 
     def on_epoch_end(self, epoch, logs=None):
         loss = logs.get("loss", 0.0)

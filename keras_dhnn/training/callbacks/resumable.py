@@ -1,22 +1,29 @@
 """Training state on disk, so that a run killed at any moment continues to the same final weights."""
 
-import json
+import shutil
 import time
 
-import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.runs import write_json
+from keras_dhnn.errors import RunError
+from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
 
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
+_STATE = "state.json"
+_KINDS = {
+    **{name: (int, float) for name in _BEST},
+    **{"epoch": int, "stopped": bool, "checkpoint": str, "history": {str: list}},
+}
+_REMEDY = "Remove that folder to train this phase from its start"
 
 
 class ResumableState(tf.keras.callbacks.Callback):
     """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
 
-    A state is whole or not there: `state.json`, replaced last, names the checkpoint that belongs to it. Restoring
-    goes back to the end of that epoch; what came after it is done again, with the same result.
+    A state is whole or not there: a folder `epoch-N`, and `state.json`, replaced last, which names the checkpoint in
+    it. Restoring goes back to the end of that epoch; what came after it is done again, with the same result. What
+    else a kill or a full disk left there, at whatever moment, is never looked at, and is gone with the next write.
 
     Args:
         folder: where the phase's state is kept.
@@ -42,18 +49,35 @@ class ResumableState(tf.keras.callbacks.Callback):
 
         Returns:
             Number of the next epoch: 0 if there is no state, None if training had stopped early.
+
+        Raises:
+            RunError: if the state's files are not those that were written, or of another network.
         """
-        if not (self.folder / "state.json").is_file():
+        state = self._read()
+        if state is None:
             return 0
-        state = json.loads((self.folder / "state.json").read_text())
-        _checkpoint(model).read(str(self.folder / state["checkpoint"])).assert_existing_objects_matched()
+        try:
+            self._restore(model, state)
+        except Exception as error:  # TensorFlow gives IndexError, AssertionError and errors of its own.
+            raise RunError(
+                f"The training state in {self.folder} is damaged, or of another network ({error}). {_REMEDY}"
+            ) from error
+        return None if state["stopped"] else state["epoch"] + 1
+
+    def _restore(self, model, state):
+        checkpoint = self.folder / state["checkpoint"]
+        _checkpoint(model).read(str(checkpoint)).assert_existing_objects_matched()
         self.history = state["history"]
         for name in _BEST:
             setattr(self.validation, name, state[name])
         if state["best_epoch"] >= 0:
-            with np.load(self.folder / "best.npz", allow_pickle=False) as file:
-                self.validation.best_weights = [file[name] for name in file.files]
-        return None if state["stopped"] else state["epoch"] + 1
+            best = read_arrays(checkpoint.with_name("best.npz"), remedy="")
+            self.validation.best_weights = list(best.values())
+
+    def _read(self):
+        """The state that was written last, or None."""
+        path = self.folder / _STATE
+        return read_json(path, _KINDS, remedy=f"{_REMEDY}: {self.folder}") if path.is_file() else None
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
@@ -72,23 +96,36 @@ class ResumableState(tf.keras.callbacks.Callback):
             OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        validation, name = self.validation, f"epoch-{epoch}"
+        name = f"epoch-{epoch}"
+        # Before it is written, so that a disk that was full has room again.
+        self._tidy()
+        with atomic_folder(self.folder / name) as place:
+            self._write_weights(place)
+        best = {name: getattr(self.validation, name) for name in _BEST}
+        state = {"epoch": epoch, "stopped": stopped, "checkpoint": f"{name}/weights", **best, "history": self.history}
+        write_json(self.folder / _STATE, state)
+        self._tidy()
+        self._written = time.monotonic()
+
+    def _write_weights(self, place):
         try:
-            _checkpoint(self.model).write(str(self.folder / name))
+            _checkpoint(self.model).write(str(place / "weights"))
         except tf.errors.OpError as error:
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
-            raise OSError(f"{self.folder / name} cannot be written: {error.message}") from error
-        if validation.best_weights is not None:
-            partial = self.folder / ".best.npz"
-            np.savez(partial, *validation.best_weights)
-            partial.replace(self.folder / "best.npz")
-        best = {name: getattr(validation, name) for name in _BEST}
-        state = {"epoch": epoch, "stopped": stopped, "checkpoint": name, **best, "history": self.history}
-        write_json(self.folder / "state.json", state)
-        for old in self.folder.glob("epoch-*"):
-            if old.stem != name:
-                old.unlink()
-        self._written = time.monotonic()
+            raise OSError(f"{self.folder} cannot be written: {error.message}") from error
+        if self.validation.best_weights is not None:
+            # As `np.savez` names arrays that have no names.
+            weights = {f"arr_{number}": array for number, array in enumerate(self.validation.best_weights)}
+            write_arrays(place / "best.npz", weights)
+
+    def _tidy(self):
+        """Removes all weights but those that `state.json` names, also what a write that was killed has left."""
+        state = self._read()
+        kept = None if state is None else state["checkpoint"].partition("/")[0]
+        for path in self.folder.glob("*epoch-*"):
+            # Runs of before had no folders, but files `epoch-N.index` and the like.
+            if path.stem != kept:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _checkpoint(model):

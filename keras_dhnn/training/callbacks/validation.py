@@ -22,7 +22,8 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         labels: `(n,)` labels of all items.
         queries: positions of the held-out items.
         database: positions of the items that are searched.
-        every: epochs between two validations; the last epoch always has one.
+        epochs: of the phase; the last always has a validation. A pause before it has none of its own.
+        every: epochs between two validations.
         patience: epochs without a better `val_map` after which training stops; 0 never stops it.
 
     Attributes:
@@ -34,24 +35,18 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         outputs: hash outputs `{source: (n, l)}` at the latest validation.
     """
 
-    def __init__(self, encode, labels, queries, database, every=1, patience=0):
+    def __init__(self, encode, labels, queries, database, epochs, every=1, patience=0):
         super().__init__()
-        self.encode = encode
+        self.encode, self.epochs = encode, epochs
         self.labels, self.queries, self.database = labels, queries, database
         self.every, self.patience = every, patience
         self.best, self.best_epoch, self.best_weights, self.improved_epoch = -1.0, -1, None, -1
         self.outputs = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
+        if (epoch + 1) % self.every and epoch + 1 != self.epochs:
             return
-        self.outputs = self.encode()
-        codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
-        scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
-        if len(scores) > 1:
-            logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
-        logs["val_map"] = float(np.mean(list(scores.values())))
-        logs["distinct_codes"] = min(len(np.unique(of_one, axis=0)) for of_one in codes.values())
+        logs |= self.measure()
         if logs["val_map"] > self.best:
             self.best, self.improved_epoch = logs["val_map"], epoch
         if logs["val_map"] >= self.best - TOLERANCE:
@@ -59,6 +54,17 @@ class ValidationMAP(tf.keras.callbacks.Callback):
             self.best_weights = self.model.get_weights()
         if self.patience and epoch - self.improved_epoch >= self.patience:
             self.model.stop_training = True
+
+    def measure(self):
+        """Encode the items as the model is now, and return what is logged of them: `{name: value}`."""
+        self.outputs, logs = self.encode(), {}
+        codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
+        scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
+        if len(scores) > 1:
+            logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
+        logs["val_map"] = float(np.mean(list(scores.values())))
+        logs["distinct_codes"] = min(len(np.unique(of_one, axis=0)) for of_one in codes.values())
+        return logs
 
     def _score(self, searching, searched):
         labels = self.labels[self.queries], self.labels[self.database]

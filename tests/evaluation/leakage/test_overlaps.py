@@ -11,6 +11,12 @@ def crop(ground, top, left, side=SIDE):
     return ground[top : top + side, left : left + side]
 
 
+def turned_back(image, symmetry):
+    """Returns what looks like `image` under a symmetry."""
+    inverse = next(s for s in range(8) if np.array_equal(turned(turned(image, s), symmetry), image))
+    return np.ascontiguousarray(turned(image, inverse))
+
+
 def overlaps(directory, images):
     info = prepare_pictures(directory, images)
     return find_overlaps(info, take_fingerprints(info), np.arange(info.count))
@@ -29,10 +35,19 @@ def test_crops_that_share_ground(tmp_path):
 def test_crops_that_share_ground_but_are_turned(tmp_path, symmetry):
     ground = terrain(0, 200)
     first, second = crop(ground, 20, 30), crop(ground, 50, 10)
-    # `turned` by the inverse, so that the first looks like the second under the symmetry.
-    inverse = next(s for s in range(8) if np.array_equal(turned(turned(second, s), symmetry), second))
-    (found,) = overlaps(tmp_path / "made", [first, np.ascontiguousarray(turned(second, inverse))])
+    (found,) = overlaps(tmp_path / "made", [first, turned_back(second, symmetry)])
     assert (found.symmetry, found.shift) == (symmetry, (30, -20))
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+def test_of_two_sources_the_finest_is_compared_however_it_is_turned(tmp_path, symmetry):
+    """`mul` comes first by its name, and is smaller."""
+    ground = terrain(0, 200)
+    first, second = crop(ground, 20, 30), crop(ground, 50, 10)
+    pans = first, turned_back(second, symmetry), terrain(1)
+    images = [{"pan": np.ascontiguousarray(pan[..., :1]), "mul": np.ascontiguousarray(pan[::4, ::4])} for pan in pans]
+    (found,) = overlaps(tmp_path / "made", images)
+    assert (found.first, found.second, found.symmetry, found.shift) == (0, 1, symmetry, (30, -20))
 
 
 def test_crops_that_are_not_square(tmp_path):

@@ -13,7 +13,7 @@ def full_size():
 
 
 def test_full_size_has_the_sizes_of_table_1(full_size):
-    sides = {name: full_size.get_layer(name).output_shape[1:] for name in ("conv1", "pool1", "conv2", "pool2", "pool5")}
+    sides = {name: full_size.get_layer(name).output.shape[1:] for name in ("conv1", "pool1", "conv2", "pool2", "pool5")}
     assert sides == {
         "conv1": (54, 54, 64),
         "pool1": (27, 27, 64),
@@ -91,7 +91,7 @@ def test_every_weight_gets_a_gradient():
 
 
 def test_smallest_image_passes_and_a_smaller_one_is_rejected():
-    assert CNNF(**TINY | {"input_shape": (39, 39, 3)}).get_layer("pool5").output_shape == (None, 1, 1, 8)
+    assert CNNF(**TINY | {"input_shape": (39, 39, 3)}).get_layer("pool5").output.shape == (None, 1, 1, 8)
     with pytest.raises(ValueError, match="at least 39x39 pixels"):
         CNNF(**TINY | {"input_shape": (38, 39, 3)})
 

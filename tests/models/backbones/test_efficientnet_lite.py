@@ -29,7 +29,7 @@ def test_standard_network_has_the_published_size():
 
 def test_strides_halve_five_times():
     model = EfficientNetLite0()
-    sides = [model.get_layer(f"stage{number}").output_shape[1] for number in range(1, 8)]
+    sides = [model.get_layer(f"stage{number}").output.shape[1] for number in range(1, 8)]
     assert sides == [112, 56, 28, 14, 14, 7, 7]
 
 

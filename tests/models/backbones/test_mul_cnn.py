@@ -26,7 +26,7 @@ def test_number_of_parameters_with_padding():
 def test_sizes_along_the_network(padding, sides):
     model = MULCNN(padding=padding)
     names = ("conv1", "pool1", "conv2", "pool2", "conv3", "pool3")
-    assert tuple(model.get_layer(name).output_shape[1] for name in names) == sides
+    assert tuple(model.get_layer(name).output.shape[1] for name in names) == sides
     assert model.output_shape == (None, 1024)
 
 
@@ -73,7 +73,7 @@ def test_dropout_acts_only_while_training():
 @pytest.mark.parametrize(("padding", "smallest"), [("same", 29), ("valid", 57)])
 def test_smallest_image_leaves_one_pixel_and_a_smaller_one_is_rejected(padding, smallest):
     model = MULCNN((smallest, smallest, 4), **TINY, padding=padding)
-    assert model.get_layer("pool3").output_shape == (None, 1, 1, 4)
+    assert model.get_layer("pool3").output.shape == (None, 1, 1, 4)
     with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
         MULCNN((smallest, smallest - 1, 4), **TINY, padding=padding)
 

@@ -28,7 +28,7 @@ def test_number_of_parameters_with_padding():
 def test_sizes_along_the_network(padding, sides):
     model = PANCNN(padding=padding)
     names = ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "pool4")
-    assert tuple(model.get_layer(name).output_shape[1] for name in names) == sides
+    assert tuple(model.get_layer(name).output.shape[1] for name in names) == sides
     assert model.output_shape == (None, 1024)
 
 
@@ -80,7 +80,7 @@ def test_dropout_acts_only_while_training():
 @pytest.mark.parametrize(("padding", "smallest"), [("same", 67), ("valid", 241)])
 def test_smallest_image_leaves_one_pixel_and_a_smaller_one_is_rejected(padding, smallest):
     model = PANCNN((smallest, smallest, 1), **TINY, padding=padding)
-    assert model.get_layer("pool4").output_shape == (None, 1, 1, 5)
+    assert model.get_layer("pool4").output.shape == (None, 1, 1, 5)
     with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
         PANCNN((smallest, smallest - 1, 1), **TINY, padding=padding)
 

@@ -234,6 +234,7 @@ def test_two_downloads_at_once_are_refused(server, path):
 
 
 def test_ucmd_names_a_published_address_size_and_checksum():
-    assert ucmd.URL.endswith("UCMerced_LandUse.zip")
-    assert ucmd.BYTES == 332_468_434
-    assert len(ucmd.CHECKSUM) == len("sha256:") + 64
+    published = ucmd.DATASET.download
+    assert published.url.endswith("UCMerced_LandUse.zip")
+    assert published.size == 332_468_434
+    assert len(published.checksum) == len("sha256:") + 64

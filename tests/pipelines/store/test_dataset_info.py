@@ -51,7 +51,7 @@ def test_load_of_unfinished_says_what_to_run(info):
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format_version": 1}', '{"format_version": 1, "more": 2}'])
 def test_load_of_damaged_info_says_what_to_run(info, text):
     (info.directory / "info.json").write_text(text)
-    with pytest.raises(DataError, match=r"info.json is damaged .* keras-dhnn prepare ucmd"):
+    with pytest.raises(DataError, match=r"info.json is damaged: .* keras-dhnn prepare ucmd"):
         DatasetInfo.load(info.directory)
 
 

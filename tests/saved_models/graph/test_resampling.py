@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.pipelines.formats.image_file import resize_stored
-from keras_dhnn.saved_models.graph.resampling import resize_bicubic
+from keras_dhnn.saved_models.graph.resampling import MOST_SIDE, resize_bicubic
 
 SQUARES = [(40, 16), (16, 40), (7, 200), (200, 7), (31, 32), (1, 9), (9, 1), (257, 256)]
 # Images of UC Merced, which are nearly square, and smaller ones.
@@ -35,3 +35,18 @@ def test_other_types_are_pillows(dtype):
         assert got.dtype == dtype
         assert np.abs(got.astype(float) - expected).max() <= (1 if dtype != "float32" else 2e-3)
         assert np.mean(got == expected) > 0.999
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_rows_that_are_resized_in_blocks_are_pillows_too(batch):
+    images = np.random.default_rng(0).integers(0, 256, (batch, 2600, 2600, 1), np.uint8)  # in 2 or 4 blocks
+    resized = tf.function(resize_bicubic)(images, 25, 25).numpy()
+    assert np.array_equal(resized, np.stack([resize_stored(image, 25, 25) for image in images]))
+
+
+@pytest.mark.parametrize("shape", [(1, MOST_SIDE + 1, 1, 1), (1, 1, MOST_SIDE + 1, 1)])
+def test_a_side_whose_weights_would_take_memory_without_bound_is_refused(shape):
+    resize = tf.function(resize_bicubic)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"at most {MOST_SIDE} pixels on a side"):
+        resize(np.zeros(shape, np.uint8), 8, 8)
+    assert resize(np.full(np.minimum(shape, MOST_SIDE), 7, np.uint8), 8, 8).numpy().ravel().tolist() == [7] * 64

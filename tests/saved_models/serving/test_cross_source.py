@@ -141,9 +141,9 @@ def test_index_changes_one_source(version, images, command, tmp_path):
     assert (status, "has 4 bands, not 1" in err) == (2, True)
     status, _, err = command("index", "add", base, path, "--source", "mul", "--class", "class2")
     assert status == 0, err
-    keys = (base / "1" / "assets" / "items_pan.txt").read_text().splitlines()
-    assert (base / "2" / "assets" / "items_pan.txt").read_text().splitlines() == keys
-    assert (base / "2" / "assets" / "items_mul.txt").read_text().splitlines() == [*keys, str(path)]
+    keys = json.loads((base / "1" / "assets" / "items_pan.json").read_text())
+    assert json.loads((base / "2" / "assets" / "items_pan.json").read_text()) == keys
+    assert json.loads((base / "2" / "assets" / "items_mul.json").read_text()) == [*keys, str(path)]
     search = tf.saved_model.load(str(base / "2")).signatures["mul_to_mul_in_class"]
     got = search(images=images["mul"][:1].astype(np.float32), k=tf.constant(999), class_name=tf.constant("class2"))
     place = got["ids"].numpy()[0].tolist().index(str(path).encode())
@@ -151,7 +151,7 @@ def test_index_changes_one_source(version, images, command, tmp_path):
     assert picture_size(pictures(base / "2")[str(path)]) == (8, 8)
     turned = [key for key in keys if key.split("@")[0] == keys[0]]
     command("index", "remove", base, str(path), *turned, "--source", "mul")
-    assert (base / "3" / "assets" / "items_mul.txt").read_text().splitlines() == [k for k in keys if k not in turned]
+    assert json.loads((base / "3" / "assets" / "items_mul.json").read_text()) == [k for k in keys if k not in turned]
     assert pictures(base / "3") == pictures(version)  # the other source still has the item
     command("index", "remove", base, *turned, "--source", "pan")
     assert pictures(version).keys() - pictures(base / "4").keys() == {keys[0]}

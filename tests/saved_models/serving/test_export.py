@@ -10,8 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_dhnn.codes import hamming_distances
+from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.runs import Run, RunError
+from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import read_card
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import list_versions, next_version
@@ -41,8 +42,8 @@ def test_assets_and_model_card(exported, run, info):
     assert card["score"]["map"] == run.metrics["map"]
     assert card["versions"]["tensorflow"] == tf.__version__
     assert len(card["model"]) == 64
-    assert (exported / "assets" / "classes.txt").read_text().split() == list(info.classes)
-    items = (exported / "assets" / "items.txt").read_text().splitlines()
+    assert json.loads((exported / "assets" / "classes.json").read_text()) == list(info.classes)
+    items = json.loads((exported / "assets" / "items.json").read_text())
     database = Split.load(run.split_path).database
     assert items == item_keys(info, database, 4).tolist()
     assert card["index"]["image"]["items"] == len(items) == len(database)
@@ -74,7 +75,7 @@ def test_codes_of_the_same_model_are_taken_and_others_refused(run, info, exporte
         dataclasses.replace(index, **change).save(tmp_path / "codes.npz")
         with pytest.raises(ValueError, match=message):
             export_run(run, info, index=str(tmp_path / "codes.npz"), name="refused")
-    with pytest.raises(ValueError, match="is no file of codes"):
+    with pytest.raises(DataError, match="Expected a file of codes"):
         export_run(run, info, index="databse", name="refused")
     assert not (run.path / "export" / "refused").exists()
 
@@ -159,7 +160,7 @@ def test_added_images_are_found_and_removed_items_are_not(base, tmp_path):
 def test_pictures_follow_what_is_searched(run, info, tmp_path):
     base = export_run(run, info, name="pictured", thumbnails=True, warmup=False).parent
     Image.fromarray(np.full((100, 50, 3), (200, 10, 10), np.uint8)).save(tmp_path / "red.png")
-    items = (base / "1" / "assets" / "items.txt").read_text().splitlines()
+    items = json.loads((base / "1" / "assets" / "items.json").read_text())
     image = items[0].split("@")[0]
     turned = [item for item in items if item.split("@")[0] == image]
     assert len(turned) == 4
@@ -176,7 +177,7 @@ def test_pictures_follow_what_is_searched(run, info, tmp_path):
 
 
 def test_the_network_stays_the_same_and_the_graph_does_not_grow(base):
-    keys = (base / "1" / "assets" / "items.txt").read_text().splitlines()
+    keys = json.loads((base / "1" / "assets" / "items.json").read_text())
     for key in keys[:3]:
         remove_items(base, [key])
     images = np.random.default_rng(0).uniform(0, 255, (4, 16, 16, 3)).astype(np.float32)
@@ -218,10 +219,10 @@ def test_a_file_where_a_folder_must_be_is_named(run, info, base, command):
     """By `export`, and by `index`, which goes to the versions' folder."""
     blocked = base / f".{list_versions(base)[-1] + 1}.preparing"
     blocked.write_text("")
-    key = (base / "1" / "assets" / "items.txt").read_text().splitlines()[-1]
+    key = json.loads((base / "1" / "assets" / "items.json").read_text())[-1]
     status, out, err = command("index", "remove", base, key)
     assert (status, out) == (2, "")
-    assert f"keras-dhnn: {blocked}: File exists. Check that this path" in err
+    assert f"keras-dhnn: {blocked} is a link or a file, where a folder of ours is expected" in err
     blocked = run.path / "export" / "blocked"
     blocked.write_text("")
     status, out, err = command("export", run.path, "--data", info.directory.parent, "--name", "blocked")

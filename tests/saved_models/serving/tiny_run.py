@@ -5,6 +5,7 @@ import numpy as np
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.files import write_json
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.loading import load_model
@@ -13,7 +14,7 @@ from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.pipelines.store.stored_images import read_images
-from keras_dhnn.runs import Run, write_json
+from keras_dhnn.runs import Run
 from keras_dhnn.workflows.export import item_keys
 from tests.fakes import tiny_backbone
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_dhnn.errors import DataError
 from keras_dhnn.saved_models.version.index import Index
 
 
@@ -38,6 +39,6 @@ def test_refusals(index, tmp_path):
     for content in (b"", b"nothing", None):
         if content is not None:
             (tmp_path / "x").write_bytes(content)
-        with pytest.raises(ValueError, match="is no file of codes"):
+        with pytest.raises(DataError, match="Expected a file of codes that keras-dhnn wrote"):
             Index.load(tmp_path / "x")
         (tmp_path / "x").unlink(missing_ok=True)

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.training.callbacks.collapse import CollapseError, CollapseGuard, advice
+from keras_dhnn.errors import CollapseError
+from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -18,6 +19,16 @@ def test_one_code_at_two_validations_in_a_row_stops():
         guard.on_epoch_end(epoch, {"loss": 0.5, "distinct_codes": codes})
     guard.on_epoch_end(3, {"loss": 0.5})  # an epoch without validation says nothing
     with pytest.raises(CollapseError, match="same hash code after epoch 5"):
+        guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
+
+
+@pytest.mark.parametrize(("codes", "collapses"), [([5, None, 1, None], True), ([1, None, 5], False), ([None], False)])
+def test_resumed_training_remembers_its_latest_validation(codes, collapses):
+    guard = CollapseGuard(history={"loss": [0.5] * len(codes), "distinct_codes": codes})
+    if collapses:
+        with pytest.raises(CollapseError, match="same hash code"):
+            guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
+    else:
         guard.on_epoch_end(4, {"loss": 0.5, "distinct_codes": 1})
 
 

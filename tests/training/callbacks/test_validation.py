@@ -23,10 +23,11 @@ class Model:
 
 def run(outputs, every=1, patience=0):
     model, stream, all_logs = Model(), iter(outputs), []
-    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [0, 1], [2, 3, 4, 5], every, patience)
+    epochs = len(outputs) * every
+    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [0, 1], [2, 3, 4, 5], epochs, every, patience)
     callback.set_model(model)
-    callback.set_params({"epochs": len(outputs) * every})
-    for epoch in range(len(outputs) * every):
+    callback.set_params({"epochs": epochs})
+    for epoch in range(epochs):
         model.version = epoch
         logs = {"loss": 1.0}
         callback.on_epoch_end(epoch, logs)
@@ -60,6 +61,15 @@ def test_validates_every_so_many_epochs_and_at_the_last():
     callback, _, logs = run([EQUAL, GOOD], every=3)
     assert ["val_map" in log for log in logs] == [False, False, True, False, False, True]
     assert callback.best_epoch == 5
+
+
+def test_a_pause_is_no_last_epoch():
+    callback = ValidationMAP(lambda: {"image": GOOD}, LABELS, [0, 1], [2, 3, 4, 5], epochs=6, every=3)
+    callback.set_params({"epochs": 2})  # of this call of `fit`
+    logs = {}
+    callback.on_epoch_end(1, logs)
+    assert logs == {}
+    assert callback.best_epoch == -1
 
 
 def test_patience_stops_training():

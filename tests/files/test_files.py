@@ -1,0 +1,315 @@
+import hashlib
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+from keras_dhnn import files
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import (
+    atomic_folder,
+    check_kind,
+    check_name,
+    checksum,
+    new_folder,
+    open_regular,
+    read_arrays,
+    read_bytes,
+    read_json,
+    whole,
+    whole_file,
+    write_arrays,
+    write_json,
+    write_text,
+)
+
+REMEDY = "Do this."
+
+
+@pytest.fixture
+def precious(tmp_path):
+    """A folder of somebody else's, with a file."""
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    return folder
+
+
+@pytest.mark.parametrize("state", ["preparing", "replaced"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_planted_link_loses_nothing_of_what_it_leads_to(tmp_path, precious, state, there):
+    place = tmp_path / "x"
+    if there:
+        place.mkdir()
+    (tmp_path / f".x.{state}").symlink_to(precious)
+    if state == "preparing":
+        with pytest.raises(DataError, match=r"\.x\.preparing is a link or a file"), atomic_folder(place):
+            pytest.fail("went on")
+    else:
+        with atomic_folder(place) as hidden:
+            (hidden / "new").write_text("new")
+        assert not place.is_symlink()
+        assert (place / "new").read_text() == "new"
+    assert (precious / "thesis.tex").read_text() == "years of work"
+
+
+def test_links_that_a_killed_run_left_are_removed_without_what_they_lead_to(tmp_path, precious):
+    (tmp_path / ".x.preparing").mkdir()
+    (tmp_path / ".x.preparing" / "folder").symlink_to(precious)
+    (tmp_path / ".x.preparing" / "file").symlink_to(precious / "thesis.tex")
+    with atomic_folder(tmp_path / "x"):
+        pass
+    assert (precious / "thesis.tex").read_text() == "years of work"
+    assert list((tmp_path / "x").iterdir()) == []
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_whole_file_is_not_written_through_a_planted_link(tmp_path, precious, link):
+    link(precious / "thesis.tex", tmp_path / ".metrics.json.partial")
+    write_text(tmp_path / "metrics.json", "new")
+    assert (precious / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "metrics.json").read_text() == "new"
+
+
+def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path):
+    write_text(tmp_path / "a", "old ä")
+    with pytest.raises(TypeError), whole_file(tmp_path / "a") as file:
+        file.writelines([b"half", None])
+    assert (tmp_path / "a").read_bytes() == "old ä".encode()
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    (tmp_path / ".made.partial" / "left").mkdir(parents=True)  # by a run that was killed
+    with pytest.raises(FileNotFoundError), whole(tmp_path / "made") as partial:
+        (partial / "no folder" / "file").touch()
+    with pytest.raises(FileExistsError), whole(tmp_path / "made") as partial:
+        [partial.mkdir() for _ in range(2)]
+    assert list(tmp_path.iterdir()) == []
+    with whole(tmp_path / "made") as partial:
+        partial.mkdir()
+        (partial / "file").write_text("content")
+        assert not (tmp_path / "made").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "file"]
+
+
+def test_processes_that_make_the_same_file_do_not_meet(tmp_path, monkeypatch):
+    path = tmp_path / "shared"
+    with whole_file(path, shared=True) as ours:
+        ours.write(b"ours, ")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: 1)
+            with whole_file(path, shared=True) as theirs:
+                theirs.write(b"theirs")
+        assert path.read_bytes() == b"theirs"
+        ours.write(b"whole")
+    assert path.read_bytes() == b"ours, whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr(files, "open", full, raising=False)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_text(tmp_path / "a", "text")
+    assert caught.value.filename == str(tmp_path / "a")
+
+
+def test_free_names_are_numbered(tmp_path):
+    for expected in ("run", "run-2", "run-3"):
+        assert new_folder(tmp_path, "run") == tmp_path / expected
+        assert (tmp_path / expected).is_dir()
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_checksum_is_of_the_whole_content(tmp_path, algorithm):
+    content = np.random.default_rng(0).bytes((1 << 20) + 7)  # more than is read at a time
+    (tmp_path / "a").write_bytes(content)
+    assert checksum(tmp_path / "a", algorithm) == hashlib.new(algorithm, content).hexdigest()
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    arrays = {
+        "whole": np.arange(12, dtype=np.int64).reshape(3, 4),
+        "by_columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "texts": np.array(["a", "ähm", ""]),
+        "text": np.array("one"),
+        "none": np.zeros((0, 3), np.uint8),
+        "empty_texts": np.array([], str),
+        "big_endian": np.arange(3, dtype=">i4"),
+        "yes": np.array([True, False]),
+        "large": np.random.default_rng(0).integers(0, 9, (3 << 20) + 1).astype(np.uint8),
+    }
+    for compressed in (False, True):
+        write_arrays(tmp_path / "a.npz", arrays, compressed=compressed)
+        found = read_arrays(tmp_path / "a.npz", {"whole": ("i", 2), "texts": ("U", 1)}, remedy=REMEDY)
+        with np.load(tmp_path / "a.npz", allow_pickle=False) as expected:
+            assert found.keys() == set(expected.files) == arrays.keys()
+            for name in arrays:
+                np.testing.assert_array_equal(found[name], expected[name], strict=True)
+                assert found[name].flags.writeable
+
+
+def hostile(tmp_path, header, content=b"", method=zipfile.ZIP_DEFLATED):
+    """A .npz whose one member says what it likes."""
+    header = header.encode().ljust(117) + b"\n"
+    member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as file:
+        file.writestr("a.npy", member)
+    return tmp_path / "a.npz"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -16)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': '<U0', 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': '<U999999999', 'fortran_order': False, 'shape': (9999,)}",
+        "[" * 60,
+        "x",
+    ],
+)
+def test_a_header_that_claims_what_is_not_there_is_refused_by_the_files_name(tmp_path, header):
+    path = hostile(tmp_path, header, bytes(16))
+    with pytest.raises(DataError, match=r"a\.npz is damaged: .*\. Do this\."):
+        read_arrays(path, remedy=REMEDY)
+
+
+def test_arrays_that_unpack_to_too_much_are_refused_before_they_do(tmp_path):
+    write_arrays(tmp_path / "a.npz", {"a": np.zeros(1 << 22, np.uint8)}, compressed=True)
+    assert (tmp_path / "a.npz").stat().st_size < 1 << 13
+    with pytest.raises(DataError, match="claim more than 1,048,576 bytes"):
+        read_arrays(tmp_path / "a.npz", remedy=REMEDY, most_bytes=1 << 20)
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with pytest.raises(DataError, match="a way that NumPy does not use"):
+            read_arrays(hostile(tmp_path, "x", method=method), remedy=REMEDY)
+
+
+def test_a_flipped_bit_of_an_array_is_noticed(tmp_path):
+    write_arrays(tmp_path / "a.npz", {"a": np.arange(100, dtype=np.uint8)})
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(bytes(range(50, 60)))] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz is damaged: Bad CRC"):
+        read_arrays(tmp_path / "a.npz", remedy=REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ({"b": ("u", 1)}, "lacks the array 'b'"),
+        ({"a": ("f", 1)}, r"'a' has shape \(3,\) and type uint8"),
+        ({"a": ("u", 2)}, r"'a' has shape \(3,\) and type uint8"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, kinds, message):
+    write_arrays(tmp_path / "a.npz", {"a": np.zeros(3, np.uint8)})
+    with pytest.raises(DataError, match=message):
+        read_arrays(tmp_path / "a.npz", kinds, remedy=REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged: Expecting value"),
+        (b"{", "is damaged: Expecting property name"),
+        (b"[1]", "its content is list; expected dict"),
+        (b"\xef\xbb\xbf{}", "begins with a byte order mark; expected UTF-8"),
+        ("{}".encode("utf-16"), "begins with a byte order mark; expected UTF-8"),
+        (b'{"\xff": 1}', "utf-8"),
+        (b"[" * 100_000, r"a\.json is damaged"),
+        (b'{"a": ' + b"9" * 5000 + b"}", r"a\.json is damaged"),
+    ],
+)
+def test_damaged_json_is_named(tmp_path, content, message):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_json(tmp_path / "a.json", remedy=REMEDY)
+    assert str(tmp_path / "a.json") in str(caught.value)
+    assert str(caught.value).endswith(REMEDY)
+
+
+def test_json_comes_back_as_it_was(tmp_path):
+    write_json(tmp_path / "a.json", {"ä": [1, None]})
+    assert read_json(tmp_path / "a.json", {"ä": [(int, type(None))]}, remedy=REMEDY) == {"ä": [1, None]}
+    with pytest.raises(DataError, match=r"There is no file .*b\.json\. Do this\."):
+        read_json(tmp_path / "b.json", remedy=REMEDY)
+    with pytest.raises(DataError, match="Expected at most 3"):
+        read_json(tmp_path / "a.json", remedy=REMEDY, most_bytes=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        ({"a": {"b": [1, "2"]}}, {"a": {"b": [int]}}, r"its content\['a'\]\['b'\]\[1\] is str; expected int"),
+        ({"a": 1}, {"a": int, "b": int}, "lacks 'b'"),
+        ({"a": 1, "b": None}, {str: int}, r"\['b'\] is NoneType; expected int"),
+        (True, int, "is bool; expected int"),
+        ("1", (int, float), "is str; expected int or float or int"),
+    ],
+)
+def test_a_part_of_another_kind_is_named(value, kind, message):
+    with pytest.raises(ValueError, match=message):
+        check_kind(value, kind)
+
+
+def test_values_of_a_kind_are_accepted():
+    check_kind({"a": 1, "b": [0.5, 2], "more": object()}, {"a": int, "b": [float]})
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, make):
+    make(tmp_path / "x")
+    with pytest.raises((DataError, IsADirectoryError)):
+        open_regular(tmp_path / "x")
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_devices_are_refused(device):
+    with pytest.raises(DataError, match=f"{device} is a device. Expected a file"):
+        read_bytes(device, 10)
+
+
+def test_no_more_is_read_than_is_allowed(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "a", 5) == b"12345"
+    with pytest.raises(DataError, match="has 5 bytes. Expected at most 4"):
+        read_bytes(tmp_path / "a", 4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "-x",
+        "--help",
+        "a;touch PWN",
+        "a\nb",
+        "a\u2028b",
+        "~",
+        "~x",
+        ".x",
+        "a\0",
+        "$HOME",
+    ]
+    + ["a ", " a", "a\\b", "c:x", "'", "x" * 201, "ä" * 101, "\ud800", "a\u202eb", "*"],
+)
+def test_names_that_lead_elsewhere_or_cannot_be_typed_are_refused(name):
+    with pytest.raises(SettingError, match="Expected as the name of a run letters"):
+        check_name(name, "a run")
+
+
+@pytest.mark.parametrize("name", ["ucmd-paper-64", "my harbours (2024)", "港口", "Häfen_1.5", "a+b", "x" * 200, "@1"])
+def test_names_of_any_script_are_taken(name):
+    assert check_name(name, "a run") == name
