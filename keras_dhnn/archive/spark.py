@@ -12,6 +12,7 @@ from keras_dhnn.archive.ranking import choose_rank, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, bound_queries, query_table
+from keras_dhnn.errors import MissingPackage
 
 APP = "keras-dhnn"
 
@@ -28,7 +29,7 @@ def spark_session(master="local[*]", **settings):
         `pyspark.sql.SparkSession`.
 
     Raises:
-        ImportError: if pyspark is not installed, or there is no Java.
+        MissingPackage: if pyspark is not installed, or there is no Java.
     """
     session_type = _load_spark()
     active = session_type.getActiveSession()
@@ -175,7 +176,7 @@ def _load_spark():
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise ImportError("--engine spark needs PySpark: pip install 'keras-dhnn[spark]', and Java 17") from error
+        raise MissingPackage("--engine spark needs PySpark: pip install 'keras-dhnn[spark]', and Java 17") from error
     return SparkSession
 
 
@@ -184,7 +185,7 @@ def _started(builder):
         session = builder.getOrCreate()
     except Exception as error:
         if "JAVA" in str(error).upper() and "GATEWAY" in str(error).upper():
-            raise ImportError(
+            raise MissingPackage(
                 "Spark needs Java 17 or later: install it (Debian: apt install openjdk-17-jre-headless) or name it by "
                 "JAVA_HOME."
             ) from error

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive.geoparquet import geometry_columns
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, MissingPackage
 
 _BATCH = 50_000
 # Names that a column of ids has in collections that people share.
@@ -72,7 +72,7 @@ def open_vectors(path, column=None):
 
     Raises:
         DataError: if it is none of these, has no such column, or vectors of several lengths.
-        ImportError: for Zarr, if zarr is not installed.
+        MissingPackage: for Zarr, if zarr is not installed.
     """
     path = Path(path)
     if not path.exists():
@@ -165,7 +165,7 @@ def _open_zarr(path, column):
     try:
         import zarr
     except ImportError as error:
-        raise ImportError("Reading Zarr needs the package zarr: pip install zarr") from error
+        raise MissingPackage("Reading Zarr needs the package zarr: pip install zarr") from error
     opened = zarr.open(str(path), mode="r")
     if not hasattr(opened, "shape"):
         names = [name for name, array in opened.arrays() if array.ndim == 2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.archive.encoding import Encoded
-from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays, save_arrays
+from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
@@ -16,6 +16,7 @@ from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.baselines.itq import ITQ
 from keras_dhnn.codes import pack, unpack
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import write_arrays
 from keras_dhnn.progress import no_bar
 
 # Vectors by which bits are learned, and the sample on which it is measured what they keep.
@@ -128,7 +129,7 @@ def _open(file, root, bits):
     learned = {"mean": itq.mean_, "projection": itq.projection_}
     model = hashlib.sha256(itq.mean_.tobytes() + itq.projection_.tobytes()).hexdigest()
     root.mkdir(parents=True, exist_ok=True)
-    save_arrays(root, learned)
+    write_arrays(root / LEARNED, learned)
     kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
     return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
 
