@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
+from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.tiles.tile import Form
 from keras_dhnn.baselines.itq import ITQ, principal_directions
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.pipelines.batches import resize
@@ -183,7 +184,7 @@ def open_backbone(name, form, tiles, *, bits, features=0):
 def save_learned(root, encoder):
     """Write what was learned beside an archive that is about to be made."""
     root.mkdir(parents=True, exist_ok=True)
-    save_arrays(root, getattr(encoder, "learned", {}))
+    write_arrays(root / LEARNED, encoder.learned)
 
 
 def open_encoder(archive, *, model=None, data=Path("data")):
