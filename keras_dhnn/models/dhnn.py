@@ -207,3 +207,21 @@ def cut_backbone(backbone, cut):
             f"{backbone.name!r} goes through. Received: cut={cut!r}"
         ) from error
     return below, above
+
+
+def below_cuts(backbone, cuts):
+    """Return one model from images to the outputs at several cuts through a backbone, which computes nothing twice.
+
+    Args:
+        backbone: as of `cut_backbone`.
+        cuts: as of it, but not "images"; one or several.
+
+    Returns:
+        Functional model with a list of outputs, one a cut.
+    """
+    if isinstance(backbone.layers[1], BandScaling):
+        _, scaling, scaled = backbone.layers
+        outputs = below_cuts(scaled, cuts)(scaling(backbone.input))
+        return tf.keras.Model(backbone.input, tf.nest.flatten(outputs), name="below_cuts")
+    outputs = [cut_backbone(backbone, cut)[0].output for cut in cuts]
+    return tf.keras.Model(backbone.input, outputs, name="below_cuts")
