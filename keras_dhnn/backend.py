@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 # `ops` came with Keras 3.
 NEWEST = hasattr(tf.keras, "ops")
@@ -137,16 +137,13 @@ def _check_pairs(pairs):
         own = [(id(weight) if NEWEST else None, weight_name(weight)) for layer in layers for weight in layer.weights]
         if not own:
             raise SettingError(
-                "Invalid value received for argument `pairs`. Expected built layers with weights. "
-                f"Received: {', '.join(layer.name for layer in layers) or 'no layer'}"
+                invalid("argument `pairs`", "built layers with weights", ", ".join(layer.name for layer in layers))
             )
         names += own
     repeated = sorted({name for name in names if names.count(name) > 1}, key=lambda key: key[1])
     if repeated:
-        raise SettingError(
-            "Invalid value received for argument `pairs`. Expected every weight once, with a name of its own. "
-            f"Received: {', '.join(name for _, name in repeated)} more than once"
-        )
+        expected, names = "every weight once, with a name of its own", [name for _, name in repeated]
+        raise SettingError(invalid("argument `pairs`", expected, repeated=names))
 
 
 if NEWEST:

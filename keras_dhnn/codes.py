@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_dhnn.errors import invalid
+
 
 def binarize(outputs):
     """Signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
@@ -30,8 +32,7 @@ def pack(outputs):
     outputs = np.asarray(outputs)
     if outputs.ndim != 2 or outputs.shape[1] == 0 or outputs.shape[1] % 8:
         raise ValueError(
-            "Invalid value received for argument `outputs`. Expected shape (n, l) with l a positive multiple of 8. "
-            f"Received: shape={outputs.shape}"
+            invalid("argument `outputs`", "shape (n, l) with l a positive multiple of 8", shape=outputs.shape)
         )
     return np.packbits(outputs >= 0, axis=1)
 
@@ -63,9 +64,7 @@ def hamming_distances(queries, database):
     """
     queries, database = np.asarray(queries, np.uint8), np.asarray(database, np.uint8)
     if queries.shape[1] != database.shape[1]:
-        raise ValueError(
-            "Invalid value received for argument `database`. Expected codes as long as the queries', "
-            f"{8 * queries.shape[1]} bits. Received: {8 * database.shape[1]} bits"
-        )
+        expected = f"codes as long as the queries', {8 * queries.shape[1]} bits"
+        raise ValueError(invalid("argument `database`", expected, bits=8 * database.shape[1]))
     bits = 8 * queries.shape[1]
     return ((bits - unpack(queries).astype(np.float32) @ unpack(database).astype(np.float32).T) / 2).astype(np.int32)

@@ -45,12 +45,14 @@ class MissingPackage(KerasDhnnError, ImportError):
     """An optional package that is not installed; the message names the `pip install` that brings it."""
 
 
-def invalid(what: str, expected: str, received: Any) -> str:
+def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:
     """Return the message about a value that is not allowed.
 
     Args:
         what: the setting or argument, e.g. "setting `loss.eta`".
         expected: the values that are allowed, without a full stop.
-        received: the value; its `repr` is shown.
+        *received: the value, or several; their `repr` is shown.
+        **named: what else was received, such as `shape=(3, 4)`, shown with its name.
     """
-    return f"Invalid value received for {what}. Expected {expected}. Received: {received!r}"
+    shown = [*map(repr, received), *(f"{name}={value!r}" for name, value in named.items())]
+    return f"Invalid value received for {what}. Expected {expected}. Received: {', '.join(shown) or 'none'}"

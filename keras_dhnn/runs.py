@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +13,12 @@ from keras_dhnn._version import __version__
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import write_arrays, write_json, write_text
+from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
+from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
+from keras_dhnn.files.owner import OWNER, owned
+
+# What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
+_CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
 
@@ -60,22 +66,27 @@ class Run:
             info: `DatasetInfo` of the prepared data, whose folder and checksum are recorded.
 
         Raises:
-            RunError: if the folder holds a run already, or cannot be written.
+            RunError: if the folder holds a run already, or another process is writing one, or it cannot be written.
         """
         run = cls(path)
-        if run.experiment_path.exists():
-            state = "finished" if run.finished else "unfinished"
-            raise RunError(
-                f"{run.path} holds a run already ({state}). Give another --name, or continue it: "
-                f"keras-dhnn fit --resume {run.path}"
-            )
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            write_json(run.environment_path, environment(experiment.seed, info))
-            write_text(run.experiment_path, experiment.to_json())
+            with owned(run.path):
+                run._refuse_another()
+                write_json(run.environment_path, environment(experiment.seed, info))
+                write_text(run.experiment_path, experiment.to_json())
+                run.seal()
         except OSError as error:
             raise RunError(f"{run.path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
         return run
+
+    def _refuse_another(self):
+        if self.experiment_path.exists():
+            state = "finished" if self.finished else "unfinished"
+            raise RunError(
+                f"{self.path} holds a run already ({state}). Give another --name, or continue it: "
+                f"keras-dhnn fit --resume {self.path}"
+            )
 
     @classmethod
     def open(cls, path, *, finished=True):
@@ -86,29 +97,61 @@ class Run:
             finished: whether it must have been trained to the end.
 
         Raises:
-            RunError: if there is none, or it is not finished.
+            RunError: if there is none, or it is not finished, or a file of it has changed.
         """
         run = cls(path)
         if not run.experiment_path.is_file():
             raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
         if finished and not run.finished:
             raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+        if found := run.damage():
+            raise RunError(
+                f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."
+            )
         return run
+
+    def damage(self):
+        """What is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare with.
+
+        Raises:
+            DataError: if the list itself is damaged.
+        """
+        return damage(self.path, read_list(self.path))
+
+    def seal(self):
+        """Writes down sizes and checksums of what the run has, so that `open` notices changed bytes."""
+        paths = (
+            *(self.experiment_path, self.environment_path, self.split_path, self.history_path, self.model_path),
+            *(self.metrics_path, *self.path.glob("codes*.npz")),
+        )
+        write_list(self.path, [path.name for path in paths if path.exists()])
+
+    def replace_metrics(self, metrics):
+        """Writes other scores."""
+        with relisted(self.path, self.metrics_path.name):
+            write_json(self.metrics_path, metrics)
 
     def discard_untrained(self):
         """Removes the run again if nothing was trained yet; files that are not a run's stay."""
         if self.checkpoints.exists():
             return
-        for path in (self.experiment_path, self.environment_path, self.split_path):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        with owned(self.path):
+            for path in (
+                self.experiment_path,
+                self.environment_path,
+                self.split_path,
+                self.path / OWNER,
+                self.path / LIST,
+            ):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     @property
     def finished(self):
-        """Whether training ended and model and codes are written (the codes are written last)."""
+        """Whether training ended, and model, codes and scores are written."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
-        return self.model_path.is_file() and codes
+        return self.model_path.is_file() and codes and self.metrics_path.is_file()
 
     def check_data(self, info):
         """Raises `RunError` if a data set is not the one that the run was made with."""
@@ -121,17 +164,37 @@ class Run:
     @property
     def experiment(self):
         """The `Experiment` of the run."""
-        return Experiment.from_json(self.experiment_path.read_text())
+        content = read_json(self.experiment_path, remedy=self._remedy)
+        return Experiment.from_json(json.dumps(content))
 
     @property
     def environment(self):
         """Seed, versions, data set and checksum that the run was made with."""
-        return json.loads(self.environment_path.read_text())
+        return read_json(self.environment_path, {"checksum": str}, remedy=self._remedy)
 
     @property
     def metrics(self):
         """The scores."""
-        return json.loads(self.metrics_path.read_text())
+        return read_json(self.metrics_path, remedy=self._remedy)
+
+    @property
+    def history(self):
+        """`{phase: {name: [value of each epoch]}}`."""
+        return read_json(self.history_path, {str: {str: list}}, remedy=self._remedy)
+
+    @property
+    def _remedy(self):
+        return f"It is a part of the run {self.path}: bring it back from a copy, or train the run anew."
+
+    def save_model(self, model):
+        """Writes a Keras model whole or not at all."""
+        # Keras goes by the ending.
+        partial = self.model_path.with_name(f".partial-{self.model_path.name}")
+        try:
+            model.save(partial)
+            os.replace(partial, self.model_path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def save_codes(self, codes, outputs, items, labels, source=None):
         """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
@@ -146,9 +209,11 @@ class Run:
 
         Args:
             source: name of the image source, where there are two.
+
+        Raises:
+            DataError: if the file is damaged.
         """
-        with np.load(self._codes_path_of(source), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return read_arrays(self._codes_path_of(source), _CODES, remedy=self._remedy)
 
     def _codes_path_of(self, source):
         return self.codes_path if source is None else self.codes_path.with_name(f"codes-{source}.npz")

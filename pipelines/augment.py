@@ -3,8 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
-
 # Grey of red, green and blue, as `tf.image.rgb_to_grayscale` weighs them.
 LUMA = np.array([0.2989, 0.587, 0.114], np.float32)
 
@@ -24,7 +22,6 @@ def augmentation(config):
     Raises:
         SettingError: for a setting outside its bounds.
     """
-    _check(config)
     if not (config.flips or config.angles or config.colour or config.crop):
         return None
 
@@ -113,16 +110,3 @@ def recolour(image, brightness, contrast, saturation):
         mixing = saturation * mixing + (1 - saturation) * LUMA[:, None]
     changed = tf.tensordot(image, brightness * contrast * mixing, 1)
     return tf.clip_by_value(changed + tf.tensordot(brightness * (1 - contrast) * mean, mixing, 1), 0.0, 255.0)
-
-
-def _check(config):
-    for name, value, bound, within in (
-        ("angles", config.angles, "from 0 to 180 degrees", 0 <= config.angles <= 180),
-        ("colour", config.colour, "from 0 to 1", 0 <= config.colour <= 1),
-        ("crop", config.crop, "from 0 to below 1", 0 <= config.crop < 1),
-    ):
-        if not within:
-            raise SettingError(
-                f"Invalid value received for setting `augmentation.{name}`. Expected a number {bound}. "
-                f"Received: {name}={value}"
-            )

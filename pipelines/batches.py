@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, invalid
 from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, shared_records
 
 
@@ -105,7 +105,11 @@ def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainde
     steps = steps_per_epoch(items, batch_size, drop_remainder)
     own, everyone = replicas
     if everyone > 1 and (batch_size % everyone or not drop_remainder):
-        raise _invalid("batch_size", f"full batches of a multiple of the number of replicas, {everyone}", batch_size)
+        raise ValueError(
+            invalid(
+                "argument `batch_size`", f"full batches of a multiple of the number of replicas, {everyone}", batch_size
+            )
+        )
     part = batch_size // everyone
     items = tf.constant(items, tf.int64)
 
@@ -157,7 +161,7 @@ def _sizes(info, image_size):
     """{source: (height, width)} that the images get."""
     sizes = image_size if isinstance(image_size, Mapping) else dict.fromkeys(info.sources, image_size)
     if set(sizes) != set(info.sources):
-        raise _invalid("image_size", f"a size for each of {', '.join(info.sources)}", image_size)
+        raise ValueError(invalid("argument `image_size`", f"a size for each of {', '.join(info.sources)}", image_size))
     return {source: _size(info.images[source], size) for source, size in sizes.items()}
 
 
@@ -166,35 +170,43 @@ def _size(spec, size):
         return spec.height, spec.width
     pair = (size, size) if isinstance(size, int) else tuple(size)
     if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
-        raise _invalid("image_size", "a side or (height, width) in pixels, from 1", size)
+        raise ValueError(invalid("argument `image_size`", "a side or (height, width) in pixels, from 1", size))
     return pair
 
 
 def _checked_items(items, count, turns):
     if turns not in (1, 4):
-        raise _invalid("turns", "1 or 4", turns)
+        raise ValueError(invalid("argument `turns`", "1 or 4", turns))
     items = np.asarray(items)
     if items.ndim != 1 or not len(items) or items.dtype.kind not in "iu":
-        raise _invalid("items", "a list of item numbers, not empty", items)
+        raise ValueError(invalid("argument `items`", "a list of item numbers, not empty", items))
     if items.min() < 0 or items.max() >= turns * count:
-        found = items.min() if items.min() < 0 else items.max()
-        raise _invalid("items", f"numbers from 0 to {turns * count - 1} ({count} stored items, turns={turns})", found)
+        found = int(items.min() if items.min() < 0 else items.max())
+        raise ValueError(
+            invalid(
+                "argument `items`",
+                f"numbers from 0 to {turns * count - 1} ({count} stored items, turns={turns})",
+                found,
+            )
+        )
     return items
 
 
 def _checked_labels(labels, info):
     if labels is not None and np.shape(labels) != (info.count,):
-        raise _invalid("labels", f"a label for each of the {info.count} stored items", np.shape(labels))
+        raise ValueError(
+            invalid("argument `labels`", f"a label for each of the {info.count} stored items", np.shape(labels))
+        )
     return info.labels if labels is None else labels
 
 
 def _check(batch_size, epochs, seed, augment):
     if not isinstance(batch_size, int) or batch_size < 1:
-        raise _invalid("batch_size", "a whole number from 1", batch_size)
+        raise ValueError(invalid("argument `batch_size`", "a whole number from 1", batch_size))
     if not isinstance(epochs, range) or epochs.step != 1 or epochs.start < 0:
-        raise _invalid("epochs", "a range of epoch numbers with step 1", epochs)
+        raise ValueError(invalid("argument `epochs`", "a range of epoch numbers with step 1", epochs))
     if augment is not None and seed is None:
-        raise _invalid("seed", "a number, since `augment` is random", seed)
+        raise ValueError(invalid("argument `seed`", "a number, since `augment` is random", seed))
 
 
 def _check_square(info, turns):
@@ -204,9 +216,3 @@ def _check_square(info, turns):
                 f"Quarter turns need square images. {source!r} of {info.name} is {spec.height} x {spec.width}. "
                 "Use data.turns=1."
             )
-
-
-def _invalid(name, expected, received):
-    return ValueError(
-        f"Invalid value received for argument `{name}`. Expected {expected}. Received: {name}={received!r}"
-    )

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_dhnn.errors import invalid
+
 
 def displayable(image):
     """Any image as one that a screen can show: its first three bands, or its only one (or first of two) as grey.
@@ -21,9 +23,7 @@ def displayable(image):
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or 0 in image.shape:
-        raise ValueError(
-            f"Invalid value received for argument `image`. Expected shape (H, W, C) or (H, W). Received: {image.shape}"
-        )
+        raise ValueError(invalid("argument `image`", "shape (H, W, C) or (H, W)", image.shape))
     image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
     return image if image.dtype == np.uint8 else _stretched(image.astype(np.float64))
 

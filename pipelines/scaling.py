@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.errors import DataError, SettingError, invalid
 
 PERCENTILES = (1.0, 99.0)
 
@@ -22,8 +22,7 @@ def measure_scaling(pixels, percentiles=PERCENTILES):
     """
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
         raise SettingError(
-            "Invalid value received for argument `percentiles`. Expected two numbers from 0 to 100 in ascending order. "
-            f"Received: percentiles={percentiles}"
+            invalid("argument `percentiles`", "two numbers from 0 to 100 in ascending order", percentiles)
         )
     bounds = [np.percentile(band, percentiles) if len(band) else (0.0, 1.0) for band in pixels]
     return _scaling(*np.transpose(bounds).astype(np.float64))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, invalid
 from keras_dhnn.files import read_arrays, write_arrays
 
 PROTOCOLS = ("paper", "grouped", "standard")
@@ -49,10 +49,13 @@ class Split:
             object.__setattr__(self, name, items)
         shared = np.intersect1d(self.queries, self.database)
         if shared.size:
-            raise _invalid("queries", "no item of the database", f"{shared.size} shared items, first {shared[0]}")
+            raise ValueError(
+                invalid("argument `queries`", "no item of the database", shared=shared.size, first=int(shared[0]))
+            )
         outside = np.setdiff1d(self.validation, self.database)
         if outside.size:
-            raise _invalid("validation", "items of the database only", f"{outside.size} others, first {outside[0]}")
+            expected = "items of the database only"
+            raise ValueError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
 
     @property
     def training(self):
@@ -141,7 +144,7 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
     else:
         if not 0 < queries < 1:
             expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
-            raise _invalid("queries", expected, f"queries={queries}")
+            raise ValueError(invalid("argument `queries`", expected, queries))
         images = np.arange(labels.size)
         query_images = images[_stratified(query_rng, labels, groups, queries)]
         rest = np.setdiff1d(images, query_images)
@@ -222,31 +225,32 @@ def _count(queries, total):
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
         expected = f"a whole number from 1 to {total - 1} (one less than the items), or a share above 0 and below 1"
-        raise _invalid("queries", expected, f"queries={queries}")
+        raise ValueError(invalid("argument `queries`", expected, queries))
     return int(queries)
 
 
 def _checked(labels, protocol, seed, validation, turns, groups):
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size < 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise _invalid("labels", "(n,) integers, n >= 2", f"shape={labels.shape}, dtype={labels.dtype}")
+        raise ValueError(
+            invalid("argument `labels`", "(n,) integers, n >= 2", shape=labels.shape, dtype=str(labels.dtype))
+        )
     if protocol not in PROTOCOLS:
-        raise _invalid("protocol", f"one of {', '.join(PROTOCOLS)}", f"protocol={protocol!r}")
+        raise ValueError(invalid("argument `protocol`", f"one of {', '.join(PROTOCOLS)}", protocol))
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise _invalid("seed", "a whole number, 0 or more", f"seed={seed!r}")
+        raise ValueError(invalid("argument `seed`", "a whole number, 0 or more", seed))
     if not 0 <= validation < 1:
-        raise _invalid("validation", "a share from 0 to below 1", f"validation={validation}")
+        raise ValueError(invalid("argument `validation`", "a share from 0 to below 1", validation))
     if turns not in (1, 4):
-        raise _invalid("turns", "1 or 4", f"turns={turns}")
+        raise ValueError(invalid("argument `turns`", "1 or 4", turns))
     if groups is None:
         return labels, np.arange(labels.size)
     groups = np.asarray(groups)
     if protocol == "paper":
-        raise _invalid("groups", 'None for protocol="paper", which draws every item on its own', "an array")
+        expected = 'None for protocol="paper", which draws every item on its own'
+        raise ValueError(invalid("argument `groups`", expected, shape=groups.shape))
     if groups.shape != labels.shape or not np.issubdtype(groups.dtype, np.integer):
-        raise _invalid("groups", f"{labels.shape} integers", f"shape={groups.shape}, dtype={groups.dtype}")
+        raise ValueError(
+            invalid("argument `groups`", f"{labels.shape} integers", shape=groups.shape, dtype=str(groups.dtype))
+        )
     return labels, groups
-
-
-def _invalid(name, expected, received):
-    return ValueError(f"Invalid value received for argument `{name}`. Expected {expected}. Received: {received}")

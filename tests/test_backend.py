@@ -132,12 +132,12 @@ def test_multi_optimizer_continues_exactly_from_a_checkpoint(adam, tmp_path):
 
 def test_multi_optimizer_rejects_a_layer_in_two_pairs():
     model, sgd = build(), tf.keras.optimizers.SGD
-    with pytest.raises(ValueError, match=r"argument `pairs`. .*hash/bias.*, .*hash/kernel.* more than once"):
+    with pytest.raises(ValueError, match=r"argument `pairs`. .*hash/bias.*, .*hash/kernel.*"):
         backend.multi_optimizer([(sgd(), model.layers), (sgd(), model.layers[1])])
 
 
 def test_multi_optimizer_rejects_a_layer_that_is_not_built():
-    with pytest.raises(ValueError, match=r"Expected built layers with weights. Received: unbuilt"):
+    with pytest.raises(ValueError, match=r"Expected built layers with weights. Received: 'unbuilt'"):
         backend.multi_optimizer([(tf.keras.optimizers.SGD(), tf.keras.layers.Dense(3, name="unbuilt"))])
 
 

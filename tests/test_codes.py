@@ -32,5 +32,5 @@ def test_hamming_distances_against_counting_bits():
 
 
 def test_hamming_distances_rejects_other_lengths():
-    with pytest.raises(ValueError, match=r"16 bits. Received: 8 bits"):
+    with pytest.raises(ValueError, match=r"16 bits. Received: bits=8"):
         hamming_distances(np.zeros((1, 2), np.uint8), np.zeros((1, 1), np.uint8))

@@ -95,6 +95,7 @@ REFUSED = [
     ("model.weight_decay", -1.0),
     ("model.backbone", " "),
     ("loss.quantization", "l3"),
+    ("loss.pairs", "triplets"),
     ("loss.objective", "triplets"),
     ("loss.eta", float("nan")),
     ("loss.eta", -1.0),
@@ -114,6 +115,9 @@ REFUSED = [
     ("augmentation.colour", 1.5),
     ("augmentation.angles", 181.0),
     ("augmentation.crop", 1.0),
+    ("augmentation.crop", -0.1),
+    ("augmentation.angles", -1.0),
+    ("augmentation.colour", -0.1),
     ("seed", -1),
     ("seed", 1 << 31),
 ]

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "": {"_version"},
     "__main__": {"cli"},
     "_version": set(),
-    "codes": set(),
+    "codes": {"errors"},
     "errors": set(),
     "files": {"errors"},
     "progress": set(),

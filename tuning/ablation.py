@@ -6,14 +6,16 @@ import shutil
 
 import numpy as np
 
-from keras_dhnn.errors import CollapseError, RunError, SettingError
+from keras_dhnn.errors import CollapseError, RunError, SettingError, invalid
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.files import write_json, write_text
+from keras_dhnn.files import read_json, write_json
+from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import task_name
 from keras_dhnn.progress import no_bar
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.training.train import train
 
@@ -42,9 +44,7 @@ def rows_of(experiment, sweep=None):
     """
     if sweep is not None:
         if sweep not in ("alpha", "beta", "gamma"):
-            raise SettingError(
-                f"Invalid value received for --sweep. Expected alpha, beta or gamma. Received: {sweep!r}"
-            )
+            raise SettingError(invalid("--sweep", "alpha, beta or gamma", sweep))
         return {f"{sweep}={value:g}": (f"loss.{sweep}={value}",) for value in SWEPT}
     missing = [name for name in ("alpha", "beta", "gamma") if not getattr(experiment.loss, name)]
     if missing:
@@ -72,7 +72,8 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
         `{"protocol": str, "rows": [{"row", "bits", "tasks": {task: mAP}, ...}, {"row", "bits", "failed"}], ...}`.
 
     Raises:
-        RunError: if the folder holds an ablation of another experiment.
+        RunError: if the folder holds an ablation of another experiment, or another process is at work in it.
+        DataError: if a finished row in the folder is damaged.
         SettingError: if the data set has one source, or a setting or code length is not allowed.
     """
     if len(info.images) != 2:
@@ -85,11 +86,13 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
         for name, settings in rows_of(experiment, sweep).items()
     }
     folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder):
+        return _ablate(experiment, info, bits, rows, folder, bar)
+
+
+def _ablate(experiment, info, bits, rows, folder, bar):
     _check_same(experiment, info, folder / "experiment.json")
     results = [_row(changed, info, folder, name, length, bar) for (name, length), changed in rows.items()]
-    for length in dict.fromkeys(bits):
-        if scored := [one for one in results if one["bits"] == length and "tasks" in one]:
-            _draw(scored, info, folder)
     table = {
         "data": info.name,
         "checksum": info.checksum,
@@ -99,21 +102,27 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
         "rows": [{name: value for name, value in one.items() if name != "curves"} for one in results],
     }
     write_json(folder / "table.json", table)
+    for length in dict.fromkeys(bits):
+        scored = [one for one in results if one["bits"] == length and "tasks" in one]
+        with alone(f"The curves at {length} bits of {folder}", "Draw them later: start the same command again."):
+            if scored:
+                _draw(scored, info, folder)
     return table
 
 
 def _check_same(experiment, info, path):
-    text = json.dumps({"checksum": info.checksum, "experiment": json.loads(experiment.to_json())}, indent=2) + "\n"
+    ours = {"checksum": info.checksum, "experiment": json.loads(experiment.to_json())}
     # Alone in its folder it is of settings that were refused.
-    if path.exists() and path.read_text() != text and len(list(path.parent.iterdir())) > 1:
+    others = set(path.parent.iterdir()) - {path, path.parent / OWNER}
+    if others and path.exists() and read_json(path, remedy="Give another --name.") != ours:
         raise RunError(f"{path.parent} holds an ablation of other settings or images. Give another --name.")
-    write_text(path, text)
+    write_json(path, ours)
 
 
 def _row(experiment, info, folder, name, bits, bar):
     path = folder / f"{name}-{bits}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return read_json(path, {"row": str, "bits": int}, remedy="Remove it to train that row again.")
     split, state = draw_split(experiment.data, experiment.seed, info), folder / f"training-{name}-{bits}"
     row = {"row": name, "bits": bits, "split": split.hash}
     # The folder is taken: another process with other settings is refused from now on.
@@ -122,7 +131,7 @@ def _row(experiment, info, folder, name, bits, bar):
         row |= _scores(experiment, info, split, state, bar)
     except CollapseError as error:
         row["failed"] = str(error)
-    except ValueError:
+    except SettingError:
         with contextlib.suppress(OSError):
             state.rmdir()
         raise

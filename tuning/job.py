@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import write_json
+from keras_dhnn.files import read_json, write_json
 
 
 def create_job(path, verb, request, info):
@@ -39,7 +39,8 @@ def open_job(path, verb):
     path = Path(path) / "request.json"
     if not path.is_file():
         raise RunError(f"There is nothing to continue at {path.parent}: expected {path.name} in it.")
-    request = json.loads(path.read_text())
+    kinds = {"verb": str, "checksum": str, "base": dict}
+    request = read_json(path, kinds, remedy="What was asked for is lost: start it anew with another --name.")
     if request["verb"] != verb:
         raise RunError(f"{path.parent} was made by another command. Continue it: keras-dhnn {request['verb']} --resume")
     return request

@@ -7,8 +7,9 @@ from pathlib import Path
 import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
 
-from keras_dhnn.errors import SettingError
-from keras_dhnn.files import write_json
+from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.files import read_json, write_json
+from keras_dhnn.tuning.trials import read_trial
 
 OBJECTIVE = "val_map"
 TUNERS = ("bayesian", "random", "hyperband", "grid")
@@ -37,6 +38,10 @@ class _Resumable:
         self._had = self.ongoing_trials
 
     def reload(self):
+        # KerasTuner's own errors about damaged files name none.
+        for path in Path(self._project_dir).glob("trial_*/trial.json"):
+            read_trial(path)
+        read_json(Path(self._get_oracle_fname()), remedy="Start the search anew with another --name.")
         # Trials and the list of them are two files: a kill between them leaves the trials in the right.
         super().reload()
         ended = {key for key, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
@@ -107,7 +112,5 @@ def make_oracle(kind, *, trials, epochs, seed):
         return oracle
     oracles = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
     if kind not in oracles:
-        raise SettingError(
-            f"Invalid value received for argument `tuner`. Expected one of {', '.join(TUNERS)}. Received: {kind!r}"
-        )
+        raise SettingError(invalid("argument `tuner`", f"one of {', '.join(TUNERS)}", kind))
     return oracles[kind](max_trials=trials, **common)

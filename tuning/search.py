@@ -1,7 +1,6 @@
 """A search: trials one after another, or by many workers for one chief."""
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -12,7 +11,7 @@ import keras_tuner as kt
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from keras_dhnn.errors import DataError, RunError, SettingError
-from keras_dhnn.files import write_json, write_text
+from keras_dhnn.files import read_json, write_json, write_text
 from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker
@@ -182,7 +181,7 @@ def score_winner(rows, space, info, folder, *, bar=no_bar):
         raise RunError(f"No trial of {folder} finished. The first failed of: {reasons[0] if reasons else 'none began'}")
     experiment = space.base.replace(best["settings"])
     if path.exists():
-        winner = json.loads(path.read_text())
+        winner = read_json(path, {"trial": str}, remedy="Remove it: the winner is then scored again.")
         if winner["trial"] == best["trial"]:
             return winner
     scores = measure(experiment, info, Path(folder) / "checkpoints" / best["trial"], queries=True, bar=bar)

@@ -6,7 +6,7 @@ import shutil
 
 from keras_dhnn._version import __version__
 from keras_dhnn.errors import CollapseError
-from keras_dhnn.files import write_json
+from keras_dhnn.files import read_json, write_json
 from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
@@ -42,7 +42,7 @@ def _row(experiment, info, folder, bar):
     key = hashlib.sha256(decides.encode()).hexdigest()[:16]
     path = folder / "rows" / f"{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return read_json(path, remedy="Remove it to train that one again.")
     state = folder / "checkpoints" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     row = {"experiment": json.loads(experiment.to_json())}

@@ -2,8 +2,9 @@
 
 import csv
 import io
-import json
 from pathlib import Path
+
+from keras_dhnn.files import read_json
 
 _MEASURED = ("distinct_codes", "epochs", "seconds")
 
@@ -20,11 +21,21 @@ def read_trials(folder, space):
         `settings` ({setting: value}), `val_map`, `distinct_codes`, `epochs`, `seconds`, and `reason` if it failed.
     """
     paths = sorted(Path(folder).glob("trials/trial_*/trial.json"))
-    return [_row(json.loads(path.read_text()), path.with_name("result.json"), space) for path in paths]
+    return [_row(read_trial(path), path.with_name("result.json"), space) for path in paths]
+
+
+def read_trial(path):
+    """The state that KerasTuner keeps of a trial in `trial.json`.
+
+    Raises:
+        DataError: if it is damaged.
+    """
+    kinds = {"trial_id": str, "status": str, "hyperparameters": {"values": dict}}
+    return read_json(path, kinds, remedy=f"Remove {path.parent} to go on without that trial.")
 
 
 def _row(trial, result_path, space):
-    result = json.loads(result_path.read_text()) if result_path.exists() else {}
+    result = read_json(result_path, remedy="Remove it.") if result_path.exists() else {}
     status = {"COMPLETED": "completed", "FAILED": "failed"}.get(trial["status"], "running")
     row = {"trial": trial["trial_id"], "status": status, "settings": space.settings(trial["hyperparameters"]["values"])}
     row["val_map"] = trial["score"] if status == "completed" else None

@@ -5,6 +5,7 @@ import numpy as np
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.itq import fit_rotation, random_rotation
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
+from keras_dhnn.errors import invalid
 
 
 class CCAITQ(TwoSourceHasher):
@@ -52,10 +53,8 @@ class CCAITQ(TwoSourceHasher):
         first, second = self._centred(X)
         fewest = min(first.shape[1], second.shape[1])
         if self.bits > fewest:
-            raise ValueError(
-                f"Invalid value received for argument `bits`. Expected at most {fewest}, the features of the source "
-                f"that has fewer, since each bit is a pair of directions. Received: bits={self.bits}"
-            )
+            expected = f"at most {fewest}, the features of the source that has fewer: each bit is a pair of directions"
+            raise ValueError(invalid("argument `bits`", expected, self.bits))
         cross = first.T @ second / len(first)
         u, correlations, v = correlated(cross, factor(first, self.weight), factor(second, self.weight))
         self.correlations_ = correlations[: self.bits]

@@ -6,6 +6,8 @@ import numpy as np
 from scipy import fft
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from keras_dhnn.errors import invalid
+
 SCALES = 4
 ORIENTATIONS = 8
 BLOCKS = 4
@@ -64,10 +66,7 @@ class Gist(TransformerMixin, BaseEstimator):
         """
         X = np.asarray(X)
         if X.ndim not in (3, 4):
-            raise ValueError(
-                "Invalid value received for argument `X`. Expected images of shape (n, H, W, bands) or (n, H, W). "
-                f"Received: shape={X.shape}"
-            )
+            raise ValueError(invalid("argument `X`", "images of shape (n, H, W, bands) or (n, H, W)", shape=X.shape))
         filters = _filters(_checked_size(self.size))
         chunks = [X[start : start + _CHUNK] for start in range(0, len(X), _CHUNK)]
         described = [_energies(prefiltered(square(chunk, self.size)), filters) for chunk in chunks]
@@ -211,8 +210,5 @@ def _resizing(length, size):
 
 def _checked_size(size):
     if not isinstance(size, int | np.integer) or size < 32 or size % BLOCKS:
-        raise ValueError(
-            f"Invalid value received for argument `size`. Expected a multiple of {BLOCKS} pixels, at least 32. "
-            f"Received: size={size!r}"
-        )
+        raise ValueError(invalid("argument `size`", f"a multiple of {BLOCKS} pixels, at least 32", size=size))
     return int(size)

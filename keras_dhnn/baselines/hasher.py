@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_dhnn.codes import binarize
+from keras_dhnn.errors import invalid
 
 
 class Hasher(TransformerMixin, BaseEstimator):
@@ -58,9 +59,7 @@ class SupervisedHasher(Hasher):
 def check_count(name, value):
     """Raise ValueError unless the argument `name` is a whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected a whole number above 0. Received: {value!r}"
-        )
+        raise ValueError(invalid(f"argument `{name}`", "a whole number above 0", value))
 
 
 def ridge(X, targets, weight):

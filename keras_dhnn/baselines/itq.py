@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dhnn.baselines.hasher import Hasher, check_count
+from keras_dhnn.errors import invalid
 
 
 class ITQ(Hasher):
@@ -51,11 +52,8 @@ class ITQ(Hasher):
         check_count("bits", self.bits)
         X = self._checked(X)
         if self.bits > X.shape[1]:
-            raise ValueError(
-                f"Invalid value received for argument `bits`. Expected at most as many bits as features, {X.shape[1]} "
-                f"feature(s), since each bit is a rotated principal component. Received: bits={self.bits}. Ask for "
-                "fewer bits, or give longer feature vectors."
-            )
+            expected = f"at most as many bits as features, {X.shape[1]} feature(s): each is a principal component"
+            raise ValueError(invalid("argument `bits`", expected, self.bits))
         self.mean_ = X.mean(axis=0)
         directions = principal_directions(X - self.mean_, self.bits)
         components = (X - self.mean_) @ directions

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
+from keras_dhnn.errors import invalid
 
 METHODS = ("sequential", "orthogonal")
 
@@ -51,16 +52,11 @@ class SCM(TwoSourceHasher):
         """
         check_count("bits", self.bits)
         if self.method not in METHODS:
-            raise ValueError(
-                f"Invalid value received for argument `method`. Expected one of {METHODS}. Received: {self.method!r}"
-            )
+            raise ValueError(invalid("argument `method`", f"one of {METHODS}", self.method))
         first, second = self._centred(X)
         classes, places = np.unique(y, return_inverse=True)
         if len(places) != len(first):
-            raise ValueError(
-                f"Invalid value received for argument `y`. Expected a label for each of {len(first)} vectors. "
-                f"Received: {len(places)}"
-            )
+            raise ValueError(invalid("argument `y`", f"a label for each of {len(first)} vectors", len(places)))
         cross = semantic_correlation(first, second, np.eye(len(classes))[places])
         factors = factor(first, self.weight), factor(second, self.weight)
         find = self._sequential if self.method == "sequential" else self._orthogonal
@@ -70,8 +66,11 @@ class SCM(TwoSourceHasher):
         fewest = min(cross.shape)
         if self.bits > fewest:
             raise ValueError(
-                f"Invalid value received for argument `bits`. Expected at most {fewest}, the features of the source "
-                f"that has fewer, of the orthogonal method. Received: bits={self.bits}"
+                invalid(
+                    "argument `bits`",
+                    f"at most {fewest}, the features of the source that has fewer, of the orthogonal method",
+                    self.bits,
+                )
             )
         u, _, v = correlated(cross, *factors)
         return u[:, : self.bits], v[:, : self.bits]

@@ -46,29 +46,28 @@ def ablate(
 
       keras-dhnn ablate ucmd-dual --sweep alpha
     """
-    from keras_dhnn.experiment.resolve import resolve_experiment
-    from keras_dhnn.tuning.ablation import ablate as ablate_all
-    from keras_dhnn.workflows.prepare import load_prepared
+    from keras_dhnn.workflows.ablate import ablate as ablate_data
 
-    info = load_prepared(name, data)
-    experiment = resolve_experiment(
+    lengths = [bits, *(more_bits or [])]
+    table = ablate_data(
         name,
-        data=data,
+        bits=lengths,
+        sweep=sweep,
         protocol=protocol,
         queries=queries,
         backbone=",".join(backbone or []),
         seed=seed,
         settings=settings or [],
+        data=data,
+        runs=runs,
+        run_name=run_name,
+        bar=bars(quiet),
         say=notices(quiet),
     )
-    folder = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
-    lengths = [bits, *(more_bits or [])]
-    place = runs / (run_name or folder)
-    table = ablate_all(experiment, info, lengths, place, sweep=sweep, bar=bars(quiet))
     if as_json:
         print(json.dumps(table))
     else:
-        _print(table, lengths, place)
+        _print(table, lengths, Path(table["path"]))
 
 
 def _print(table, lengths, place):

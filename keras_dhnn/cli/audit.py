@@ -1,6 +1,5 @@
 """`keras-dhnn audit`: what a split of a data set puts on both sides."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Queries, Quiet
-from keras_dhnn.errors import SettingError
 
 _LEAKS = {
     "itself": "another turn of itself",
@@ -67,44 +65,25 @@ def audit(
 
       keras-dhnn audit data/ucmd --run runs/ucmd-grouped-64
     """
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.workflows.audit import audit as audit_split
+    from keras_dhnn.workflows.audit import audit as audit_data
 
-    info = DatasetInfo.load(dataset)
-    split = _split(
-        info, run, {"protocol": protocol, "queries": queries, "groups": groups, "group_pattern": group_pattern}, seed
-    )
-    result = audit_split(
-        info,
-        split,
+    result = audit_data(
+        dataset,
+        protocol=protocol,
+        queries=queries,
+        seed=seed,
+        run=run,
+        groups=groups,
+        group_pattern=group_pattern,
+        write_groups=write_groups,
         threshold=threshold,
-        figure=out or dataset.parent / f"{dataset.name}-{split.protocol}-leaks.png",
-        groups_file=write_groups,
+        out=out,
         bar=bars(quiet),
     )
     if as_json:
         print(json.dumps(result))
     else:
         _print(result)
-
-
-def _split(info, run, settings, seed):
-    """The split of a run, or else one by settings."""
-    from keras_dhnn.experiment.presets import load_preset
-    from keras_dhnn.experiment.split import draw_split
-    from keras_dhnn.pipelines.splits import Split
-    from keras_dhnn.runs import Run
-
-    settings = {name: value for name, value in settings.items() if value is not None}
-    if run is None:
-        return draw_split(dataclasses.replace(load_preset(info.name).data, **settings), seed or 0, info)
-    if settings or seed is not None:
-        raise SettingError(
-            "--run names a split that exists. Leave out --protocol, --queries, --groups, --group-pattern and --seed."
-        )
-    run = Run.open(run, finished=False)
-    run.check_data(info)
-    return Split.load(run.split_path)
 
 
 def _print(result):

@@ -33,7 +33,7 @@ def compare(
     """
     from keras_dhnn.workflows.compare import compare as compare_runs
 
-    result = compare_runs(runs, out or runs[0].parent / "comparison.png", unlike=unlike)
+    result = compare_runs(runs, out, unlike=unlike)
     if as_json:
         print(json.dumps(result))
     else:

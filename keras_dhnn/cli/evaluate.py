@@ -23,15 +23,11 @@ def evaluate(
     distances; the values of the stable, the worst and the best order stand beside it.
     """
     from keras_dhnn.cli.tables import print_scores
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
     from keras_dhnn.runs import Run
-    from keras_dhnn.workflows.fit import evaluate_run
+    from keras_dhnn.workflows.evaluate import evaluate as evaluate_run
 
-    run = Run.open(run)
-    info = DatasetInfo.load(data / run.experiment.data.name)
-    run.check_data(info)
-    metrics = evaluate_run(run, info, tsne=tsne)
+    metrics = evaluate_run(run, tsne=tsne, data=data)
     if as_json:
         print(json.dumps(metrics))
     else:
-        print_scores(run, metrics)
+        print_scores(Run(run), metrics)

@@ -35,16 +35,13 @@ def export(
     It goes to RUN/export/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME
     """
     from keras_dhnn.pipelines.sources import sources_of
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run
     from keras_dhnn.saved_models.version.exporter import read_card, read_signatures
     from keras_dhnn.workflows.export import export_run
+    from keras_dhnn.workflows.open_run import open_run
 
-    run = Run.open(run)
-    info = DatasetInfo.load(data / run.experiment.data.name)
-    run.check_data(info)
-    index = _index(index, sources_of(info))
-    path = export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
+    run, info = open_run(run, data)
+    chosen = _index(index, sources_of(info))
+    path = export_run(run, info, index=chosen, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
     card = read_card(path)
     if as_json:
         print(json.dumps({"path": str(path), "signatures": sorted(read_signatures(path)), **card}))

@@ -1,7 +1,7 @@
 """`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
+import contextlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,6 @@ from keras_dhnn.cli.options import (
     SplitFile,
     Synthetic,
 )
-from keras_dhnn.errors import SettingError
 
 
 def fit(
@@ -85,120 +84,39 @@ def fit(
 
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
-    from keras_dhnn.experiment.resolve import resolve_experiment
-    from keras_dhnn.files import free_name
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run
-    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+    from keras_dhnn.workflows.fit import fit as fit_run
 
-    bar = bars(quiet)
     if resume is not None:
         refuse_beside_resume(context, "strategy")
-
-    def choose():
-        return resolve_experiment(
+    with contextlib.ExitStack() as interruptible:
+        run = fit_run(
             name,
-            data=data,
-            config=config,
             bits=bits,
             protocol=protocol,
             queries=queries,
             split=split,
-            backbone=",".join(backbone or []),
-            seed=seed,
             group_pattern=group_pattern,
+            backbone=",".join(backbone or []),
             settings=settings or [],
+            config=config,
+            synthetic=synthetic,
+            resume=resume,
+            strategy=strategy,
+            run_name=run_name,
+            data=data,
+            runs=runs,
+            seed=seed,
+            bar=bars(quiet),
             say=notices(quiet),
-            draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
+            started=lambda run: interruptible.enter_context(
+                ends_well(f"Continue with: keras-dhnn fit --resume {run.path}")
+            ),
         )
-
-    # Before anything else: several processes start with it.
-    strategy = _strategy(strategy)
-    run = info = None
-    if resume is not None:
-        run = Run.open(resume, finished=False)
-        if run.finished:
-            print(f"{run.path} is finished: nothing to do.")
-            return
-        info = DatasetInfo.load(data / run.experiment.data.name)
-        run.check_data(info)
-    if not _writes(strategy):
-        _assist(run, info, choose, synthetic, data, strategy)
-        return
     if run is None:
-        experiment = choose()
-        info = load_prepared(experiment.data.name, data)
-        _check_split(experiment, info, notices(quiet))
-        usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
-        run = Run.create(runs / (run_name or free_name(runs, usual)), experiment, info)
-    _fit(run, info, bar, as_json, strategy)
-
-
-def _strategy(name):
-    if name is None:
-        return None
-    from keras_dhnn.training.distribution import make_strategy
-
-    return make_strategy(name)
-
-
-def _writes(strategy):
-    if strategy is None:
-        return True
-    from keras_dhnn.training.distribution import is_chief
-
-    return is_chief(strategy)
-
-
-def _assist(run, info, choose, synthetic, data, strategy):
-    """What a worker does beside the chief: it trains along, and writes no run."""
-    import tensorflow as tf
-
-    from keras_dhnn.workflows.fit import assist
-    from keras_dhnn.workflows.prepare import load_prepared
-
-    tf.config.experimental.enable_op_determinism()
-    if run is not None:
-        assist(run.experiment, info, run.checkpoints, strategy)
         return
-    if synthetic:
-        raise SettingError(
-            "Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic"
-        )
-    experiment = choose()
-    with tempfile.TemporaryDirectory() as nothing:
-        assist(experiment, load_prepared(experiment.data.name, data), Path(nothing), strategy)
-
-
-def _check_split(experiment, info, say):
-    """Draws the split, so that one that cannot be drawn leaves no run behind; says how many are on either side."""
-    from keras_dhnn.experiment.split import draw_split
-    from keras_dhnn.pipelines.name_groups import groups_by_name
-
-    split = draw_split(experiment.data, experiment.seed, info)
-    images = f"{info.count} images"
-    if experiment.data.group_pattern is not None:
-        groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
-        images += f" in {groups} groups by their names"
-    say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
-
-
-def _fit(run, info, bar, as_json, strategy):
-    import tensorflow as tf
-
-    from keras_dhnn.workflows.fit import fit as fit_run
-
-    # So that a run that was killed and resumed ends with the same weights as one that was not.
-    tf.config.experimental.enable_op_determinism()
-    try:
-        with ends_well(f"Continue with: keras-dhnn fit --resume {run.path}"):
-            metrics = fit_run(run, info, bar, strategy)
-    except ValueError:
-        run.discard_untrained()
-        raise
     if as_json:
-        print(json.dumps(metrics))
+        print(json.dumps(run.metrics))
         return
     from keras_dhnn.cli.tables import print_scores
 
-    print_scores(run, metrics)
+    print_scores(run, run.metrics)

@@ -1,5 +1,6 @@
 """`keras-dhnn grid`: a table of scores over settings."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -23,8 +24,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-
-_SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
 
 def grid(
@@ -82,22 +81,16 @@ def grid(
 
       keras-dhnn grid --resume runs/grid-ucmd
     """
-    from keras_dhnn.experiment.resolve import resolve_experiment
-    from keras_dhnn.files import free_name
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.tuning.grid import Axis, grid_experiments
-    from keras_dhnn.tuning.job import check_job, create_job, open_job
-    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+    from keras_dhnn.workflows.grid import grid as fit_grid
 
     if resume is not None:
         refuse_beside_resume(context, "validation")
-        path, request = resume, open_job(resume, "grid")
-    else:
-        if paper_eta:
-            settings = ["loss.pair_weighting=mean", *(settings or [])]
-        experiment = resolve_experiment(
+    with contextlib.ExitStack() as interruptible:
+        result = fit_grid(
             name,
-            data=data,
+            over=over or [],
+            paper_eta=paper_eta,
+            validation=validation,
             config=config,
             bits=bits,
             protocol=protocol,
@@ -105,100 +98,33 @@ def grid(
             backbone=",".join(backbone or []),
             seed=seed,
             settings=settings or [],
+            synthetic=synthetic,
+            resume=resume,
+            grid_name=grid_name,
+            data=data,
+            runs=runs,
+            bar=bars(quiet),
+            inner_bar=bars(quiet, delay=2),
             say=notices(quiet),
-            draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
+            started=lambda path: interruptible.enter_context(
+                ends_well(f"Continue with: keras-dhnn grid --resume {path}")
+            ),
         )
-        request = {"base": json.loads(experiment.to_json()), "over": over or [], "paper_eta": paper_eta}
-        path = runs / (grid_name or free_name(runs, f"grid-{experiment.data.name}"))
-    axes = [Axis.parse(text) for text in request["over"]]
-    info = (
-        DatasetInfo.load(data / request["base"]["data"]["name"])
-        if resume
-        else load_prepared(experiment.data.name, data)
-    )
-    base = base_experiment(request)
-    grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
-    if resume is None:
-        create_job(path, "grid", request, info)
-    else:
-        check_job(path, request, info)
-    result = _fit(path, base, axes, info, request["paper_eta"], quiet)
-    _write(path, result, "val_map" if validation else "map", as_json)
-
-
-def base_experiment(request):
-    """The `Experiment` that a job's request starts from."""
-    from keras_dhnn.config import Experiment
-
-    return Experiment.from_json(json.dumps(request["base"]))
-
-
-def _fit(path, base, axes, info, paper_eta, quiet):
-    import tensorflow as tf
-
-    from keras_dhnn.tuning.grid import fit_grid
-
-    tf.config.experimental.enable_op_determinism()
-    # Each experiment is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
-    with ends_well(f"Continue with: keras-dhnn grid --resume {path}"):
-        return fit_grid(base, axes, info, path, paper_eta=paper_eta, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
-
-
-def _write(path, result, score, as_json):
-    from keras_dhnn.errors import RunError
-    from keras_dhnn.files import write_json, write_text
-    from keras_dhnn.tuning.tables import best_cell, grid_csv
-
-    best = best_cell(result, score)
-    write_json(path / "grid.json", {**result, "best": best})
-    write_text(path / "cells.csv", grid_csv(result))
-    if best is None:
-        raise RunError(f"No cell of {path} could be trained. The first failed of: {result['cells'][0]['failed']}")
-    figure = _draw(path, result, best, score)
     if as_json:
-        print(json.dumps({**result, "best": best, "figure": str(figure)}))
+        print(json.dumps(result))
     else:
-        _print(path, result, best, score, figure)
+        _print(result, "val_map" if validation else "map")
 
 
-def _title(result, cell):
-    kind = ", synthetic" if result["synthetic"] else ""
-    bits = f"{result['base']['model']['bits']} bits" if "l" not in result["over"] else ""
-    fixed = {"protocol": cell["protocol"], "quantization": f"{result['base']['loss']['quantization'].upper()}"}
-    words = [word for name, word in fixed.items() if name not in result["over"]]
-    return ", ".join(word for word in (f"{result['data']}{kind}", *words, bits, f"seed {cell['seed']}") if word)
-
-
-def _draw(path, result, best, score):
-    from keras_dhnn.report.figures.heat_map import heat_map_figure
-    from keras_dhnn.tuning.tables import grid_tables, place_of, table_of
-
-    tables, (down, rows), (across, columns) = grid_tables(result, score)
-    unit = " (paper's)" if result["paper_eta"] else ""
-    axes = tuple(f"{name}{unit if name == 'eta' else ''}" for name in (down, across))
-    figure = heat_map_figure(
-        tables,
-        rows,
-        columns,
-        axes=axes,
-        best=(table_of(result, best), *place_of(result, best)),
-        score=_SCORES[score],
-        title=f"{_SCORES[score]}: {_title(result, best)}",
-    )
-    path = path / "figures" / "heat-map.png"
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=120)
-    return path
-
-
-def _print(path, result, best, score, figure):
+def _print(result, score):
     from rich.console import Console
 
-    console = Console(soft_wrap=True)
+    from keras_dhnn.workflows.grid import SCORES
+
+    console, best = Console(soft_wrap=True), result["best"]
     # Of two sources the mean of both directions is in the heat map, and each direction has tables of its own.
     directions = {task: f"mAP {task.replace('->', ' -> ')}" for task in result["tasks"][:2]} if score == "map" else {}
-    for one, title in (directions or {score: _SCORES[score]}).items():
+    for one, title in (directions or {score: SCORES[score]}).items():
         _print_tables(console, result, one, title)
     where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
     which = "Best mean of both directions" if directions else "Best"
@@ -207,19 +133,21 @@ def _print(path, result, best, score, figure):
         if "failed" in cell:
             where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
             console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
-    console.print(f"{path / 'cells.csv'}  all scores of all cells", highlight=False)
-    console.print(f"{figure}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+    console.print(f"{result['table']}  all scores of all cells", highlight=False)
+    if result["figure"]:
+        console.print(f"{result['figure']}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
 
 
 def _print_tables(console, result, score, score_title):
     from rich.table import Table
 
     from keras_dhnn.tuning.tables import best_cell, grid_tables, place_of, table_of
+    from keras_dhnn.workflows.grid import grid_title
 
     best = best_cell(result, score)
     tables, (down, rows), (across, columns) = grid_tables(result, score)
     for name, values in tables.items():
-        title = ", ".join(text for text in (score_title, _title(result, best), name) if text)
+        title = ", ".join(text for text in (score_title, grid_title(result, best), name) if text)
         table = Table(title=title, title_justify="left")
         table.add_column(down)
         for column in columns:

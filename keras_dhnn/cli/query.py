@@ -51,21 +51,15 @@ def query(
         return
     if image is None:
         raise SettingError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.runs import Run
-    from keras_dhnn.workflows.query import check_task, draw, search
+    from keras_dhnn.workflows.query import query as query_run
 
-    run = Run.open(run)
-    info = DatasetInfo.load(data / run.experiment.data.name)
-    run.check_data(info)
-    task = check_task(info, (source, target))
-    pixels, found = search(run, info, image, k, task, class_name)
-    figure = draw(run, info, image, pixels, found, task)
+    result = query_run(run, image, k=k, source=source, target=target, class_name=class_name, data=data)
     if as_json:
-        print(json.dumps({"query": str(image), "results": found, "figure": str(figure)}))
+        print(json.dumps(result))
         return
-    _print_table(found)
-    print(figure)
+    _print_table(result["results"])
+    if result["figure"]:
+        print(result["figure"])
 
 
 def _query_server(server, image, k, task, class_name, as_json):

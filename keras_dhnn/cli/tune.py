@@ -1,5 +1,6 @@
 """`keras-dhnn tune`: a search for settings."""
 
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
-from keras_dhnn.cli.grid import base_experiment
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import (
     Backbone,
@@ -25,7 +25,6 @@ from keras_dhnn.cli.options import (
     Settings,
     Synthetic,
 )
-from keras_dhnn.errors import SettingError
 
 _TRIALS = 20
 _PRINTED = 5
@@ -105,119 +104,43 @@ def tune(
 
       keras-dhnn tune --resume runs/tune-ucmd
     """
-    from keras_dhnn.experiment.resolve import resolve_experiment
-    from keras_dhnn.files import free_name
-    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-    from keras_dhnn.tuning.job import check_job, create_job, open_job
-    from keras_dhnn.tuning.oracles import TUNERS
-    from keras_dhnn.tuning.search import role
-    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+    from keras_dhnn.workflows.tune import tune as search
 
-    part = role()
     if resume is not None:
         refuse_beside_resume(context, "trials", "hours")
-        path, request = resume, open_job(resume, "tune")
-        info = DatasetInfo.load(data / request["base"]["data"]["name"])
-        check_job(path, request, info)
-    else:
-        if tuner not in TUNERS:
-            raise SettingError(f"There is no tuner {tuner!r}. There are: {', '.join(TUNERS)}")
-        experiment = resolve_experiment(
+    with contextlib.ExitStack() as interruptible:
+        result = search(
             name,
-            data=data,
-            config=config,
+            tuner=tuner,
+            trials=trials,
+            hours=hours,
+            vary=[name.strip() for name in vary.split(",")] if vary else None,
+            space=space,
             bits=bits,
             protocol=protocol,
             queries=queries,
             backbone=",".join(backbone or []),
+            settings=settings or [],
+            config=config,
+            synthetic=synthetic,
+            resume=resume,
+            search_name=search_name,
+            data=data,
+            runs=runs,
             seed=seed,
-            settings=["data.validation=0.1", *(settings or [])],
-            say=notices(quiet),
-            draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
-        )
-        info = load_prepared(experiment.data.name, data)
-        request = {
-            "base": json.loads(experiment.to_json()),
-            "space": _space(vary, space, experiment, info).to_json(),
-            "tuner": tuner,
-            "trials": None if tuner == "grid" else _TRIALS,
-        }
-        usual = f"tune-{experiment.data.name}"
-        path = runs / (search_name or (free_name(runs, usual) if part == "alone" else usual))
-        if part != "worker":
-            create_job(path, "tune", {**request, "trials": trials or request["trials"]}, info)
-    request["trials"] = trials or request["trials"]
-    _search(path, request, info, part, hours, quiet, as_json)
-
-
-def _space(vary, file, experiment, info):
-    from keras_dhnn.experiment.resolve import read_settings
-    from keras_dhnn.tuning.space import Space
-    from keras_dhnn.tuning.weights import check_weights, default_names
-
-    if file is not None:
-        if vary is not None:
-            raise SettingError("--space says all that is searched. Leave out --vary.")
-        space = read_settings(file, lambda text: Space.from_json(text, experiment))
-    else:
-        space = Space.of([name.strip() for name in vary.split(",")] if vary else default_names(info), experiment)
-    check_weights(space.parts, info)
-    return space
-
-
-def _search(path, request, info, part, hours, quiet, as_json):
-    import tensorflow as tf
-
-    from keras_dhnn.tuning.search import score_winner, search
-    from keras_dhnn.tuning.space import Space
-
-    tf.config.experimental.enable_op_determinism()
-    # Each trial is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
-    experiment, inner = base_experiment(request), bars(quiet, delay=2)
-    space = Space.from_json(json.dumps(request["space"]), experiment)
-    with ends_well(f"Continue with: keras-dhnn tune --resume {path}"):
-        rows = search(
-            space,
-            info,
-            path,
-            tuner=request["tuner"],
-            trials=request["trials"],
-            seed=experiment.seed + 1,  # KerasTuner takes 0 for none
-            hours=hours,
-            listener=lambda rows: _record(path, rows, space),
             bar=bars(quiet),
-            inner_bar=inner,
+            inner_bar=bars(quiet, delay=2),
+            say=notices(quiet),
+            started=lambda path: interruptible.enter_context(
+                ends_well(f"Continue with: keras-dhnn tune --resume {path}")
+            ),
         )
-        if part == "worker":
-            print(f"{os.environ['KERASTUNER_TUNER_ID']} is done. The chief has the results.", file=sys.stderr)
-            return
-        _record(path, rows, space)
-        winner = score_winner(rows, space, info, path, bar=inner)
-    _draw(path, rows, space, winner)
-    if as_json:
-        print(json.dumps({"path": str(path), "trials": rows, "winner": winner}))
+    if result is None:
+        print(f"{os.environ['KERASTUNER_TUNER_ID']} is done. The chief has the results.", file=sys.stderr)
+    elif as_json:
+        print(json.dumps(result))
     else:
-        _print(path, rows, winner)
-
-
-def _record(path, rows, space):
-    from keras_dhnn.files import write_text
-    from keras_dhnn.tuning.hparams import write_hparams
-    from keras_dhnn.tuning.trials import trials_csv
-
-    write_text(path / "trials.csv", trials_csv(rows, space))
-    write_hparams(path / "tensorboard", rows, space)
-
-
-def _draw(path, rows, space, winner):
-    from keras_dhnn.tuning.pictures import search_figures
-
-    kind = ", synthetic" if winner["synthetic"] else ""
-    title = f"{winner['data']}{kind}, {winner['protocol']}"
-    (path / "figures").mkdir(exist_ok=True)
-    for name, figure in search_figures(rows, space, title).items():
-        figure.savefig(path / "figures" / f"{name}.png", dpi=120)
+        _print(Path(result["path"]), result["trials"], result["winner"])
 
 
 def _print(path, rows, winner):

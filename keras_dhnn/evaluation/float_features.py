@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.harmonic import harmonic_difference
 
 BLOCK_BYTES = 64 << 20
@@ -26,10 +27,8 @@ def cosine_map(features, labels, queries, database):
         ValueError: if there is no query or no item to search.
     """
     if not len(queries) or not len(database):
-        raise ValueError(
-            "Invalid value received for arguments `queries` and `database`. Expected at least one item each. "
-            f"Received: {len(queries)} and {len(database)}"
-        )
+        what = "arguments `queries` and `database`"
+        raise ValueError(invalid(what, "at least one item each", len(queries), len(database)))
     labels, searched = np.asarray(labels), _unit(features, database)
     classes, numbers = np.unique(labels[database], return_inverse=True)
     members = dict(zip(classes.tolist(), (np.flatnonzero(numbers == k) for k in range(len(classes))), strict=True))

@@ -34,8 +34,11 @@ def draw_split(data, seed, info):
         total = data.turns * info.count
         if queries >= total:
             raise SettingError(
-                f"Invalid value received for setting `data.queries`. Expected a share above 0 and below 1, or a whole "
-                f"number below {total}, the number of items. Received: queries={queries:g}"
+                invalid(
+                    "setting `data.queries`",
+                    f"a share above 0 and below 1, or a whole number below {total}, the number of items",
+                    queries,
+                )
             )
         queries /= total
     return make_split(

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
+
 PAIR_WEIGHTINGS = ("mean", "balanced")
 
 
@@ -21,10 +23,7 @@ def pair_mean(costs, similarity, pair_weighting="mean"):
         ValueError: if `pair_weighting` is neither.
     """
     if pair_weighting not in PAIR_WEIGHTINGS:
-        raise ValueError(
-            "Invalid value received for argument `pair_weighting`. "
-            f"Expected one of {', '.join(PAIR_WEIGHTINGS)}. Received: pair_weighting={pair_weighting!r}"
-        )
+        raise ValueError(invalid("argument `pair_weighting`", f"one of {', '.join(PAIR_WEIGHTINGS)}", pair_weighting))
     if pair_weighting == "mean":
         return tf.reduce_mean(costs)
     similar = tf.math.divide_no_nan(tf.reduce_sum(similarity * costs), tf.reduce_sum(similarity))

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
+
 NORMS = ("l1", "l2")
 
 
@@ -22,9 +24,7 @@ def quantization(outputs, norm="l2", codes=None):
         ValueError: if `norm` is neither.
     """
     if norm not in NORMS:
-        raise ValueError(
-            f"Invalid value received for argument `norm`. Expected one of {', '.join(NORMS)}. Received: norm={norm!r}"
-        )
+        raise ValueError(invalid("argument `norm`", f"one of {', '.join(NORMS)}", norm))
     codes = signs(outputs) if codes is None else codes
     gaps = outputs - tf.stop_gradient(tf.cast(codes, outputs.dtype))
     return tf.reduce_mean(tf.abs(gaps) if norm == "l1" else tf.square(gaps))

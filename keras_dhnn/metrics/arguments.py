@@ -4,11 +4,7 @@ import operator
 
 import numpy as np
 
-
-def invalid(name, expected, received):
-    """The ValueError that says what is wrong with an argument, in Keras's wording."""
-    message = f"Invalid value received for argument `{name}`. Expected {expected}. Received: {received}"
-    return ValueError(message)
+from keras_dhnn.errors import invalid
 
 
 def check_codes(query_codes, database_codes):
@@ -18,7 +14,7 @@ def check_codes(query_codes, database_codes):
     bits, database_bits = 8 * query_codes.shape[1], 8 * database_codes.shape[1]
     if bits != database_bits:
         expected = f"codes as long as the queries', {bits} bits"
-        raise invalid("database_codes", expected, f"{database_bits} bits")
+        raise ValueError(invalid("argument `database_codes`", expected, bits=database_bits))
     return query_codes, database_codes
 
 
@@ -27,7 +23,7 @@ def check_packed(name, codes):
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
         expected = "at least one packed code (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
-        raise invalid(name, expected, f"shape={codes.shape}, dtype={codes.dtype}")
+        raise ValueError(invalid(f"argument `{name}`", expected, shape=codes.shape, dtype=str(codes.dtype)))
     return codes
 
 
@@ -35,7 +31,9 @@ def check_length(name, labels, items):
     """The labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
     labels = np.asarray(labels)
     if labels.ndim == 0 or len(labels) != items:
-        raise invalid(name, f"the labels of {items} items, as many as codes", f"shape={labels.shape}")
+        raise ValueError(
+            invalid(f"argument `{name}`", f"the labels of {items} items, as many as codes", shape=labels.shape)
+        )
     return labels
 
 
@@ -53,5 +51,5 @@ def check_integer(name, value, smallest):
     except TypeError:
         number = smallest - 1
     if number < smallest:
-        raise invalid(name, f"an integer of at least {smallest}", f"{name}={value!r}")
+        raise ValueError(invalid(f"argument `{name}`", f"an integer of at least {smallest}", value))
     return number

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.metrics.arguments import check_length, check_packed, invalid
+from keras_dhnn.errors import invalid
+from keras_dhnn.metrics.arguments import check_length, check_packed
 from keras_dhnn.metrics.groups import group, words
 
 # Codes whose bits are unpacked at a time; sums of that many signs are exact in float32.
@@ -123,7 +124,9 @@ def _quantization_gap(outputs, shape):
     """Mean of `||f| - 1|`, by chunks."""
     outputs = np.asarray(outputs)
     if outputs.shape != shape:
-        raise invalid("outputs", f"the outputs behind the codes, shape {shape}", f"shape={outputs.shape}")
+        raise ValueError(
+            invalid("argument `outputs`", f"the outputs behind the codes, shape {shape}", shape=outputs.shape)
+        )
     gap = 0.0
     for start in range(0, len(outputs), _CHUNK):
         gap += np.abs(np.abs(outputs[start : start + _CHUNK].astype(np.float64)) - 1).sum()
@@ -138,7 +141,7 @@ def _class_distances(codes, labels, ones):
     """
     labels = check_length("labels", labels, len(codes))
     if labels.ndim != 1:
-        raise invalid("labels", "one label an item, shape (n,)", f"shape={labels.shape}")
+        raise ValueError(invalid("argument `labels`", "one label an item, shape (n,)", shape=labels.shape))
     order = np.argsort(labels, kind="stable")
     bounds = np.flatnonzero(labels[order][1:] != labels[order][:-1]) + 1
     differing = pairs = 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.metrics.arguments import invalid
+from keras_dhnn.errors import invalid
 
 
 class OwnCopies:
@@ -46,13 +46,21 @@ def _items(exclude_self, queries, database):
     if exclude_self is True:
         if queries != database:
             expected = "True only where query i is database item i, or else the number of each query's copy"
-            raise invalid("exclude_self", expected, f"{queries} queries and {database} database items")
+            raise ValueError(invalid("argument `exclude_self`", expected, queries=queries, database=database))
         return np.arange(queries)
     items = np.asarray(exclude_self)
     if items.shape != (queries,) or not np.issubdtype(items.dtype, np.integer):
-        received = f"shape={items.shape}, dtype={items.dtype}"
-        raise invalid("exclude_self", f"a bool, or {queries} integers, one for each query", received)
+        raise ValueError(
+            invalid(
+                "argument `exclude_self`",
+                f"a bool, or {queries} integers, one for each query",
+                shape=items.shape,
+                dtype=str(items.dtype),
+            )
+        )
     if items.min() < -1 or items.max() >= database:
         expected = f"numbers of database items, at most {database - 1}, or -1 for none"
-        raise invalid("exclude_self", expected, f"from {items.min()} to {items.max()}")
+        raise ValueError(
+            invalid("argument `exclude_self`", expected, smallest=int(items.min()), largest=int(items.max()))
+        )
     return items.astype(np.int64)

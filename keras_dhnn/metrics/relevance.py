@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.metrics.arguments import invalid
+from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.groups import group, small_unsigned, words
 
 
@@ -71,10 +71,12 @@ def _check(query_labels, database_labels):
     for name, labels in (("query_labels", query_labels), ("database_labels", database_labels)):
         if labels.ndim not in (1, 2) or labels.size == 0:
             expected = "shape (n,) or, where items have several labels, (n, classes)"
-            raise invalid(name, expected, f"shape={labels.shape}")
+            raise ValueError(invalid(f"argument `{name}`", expected, shape=labels.shape))
         if labels.ndim == 2 and not ((labels == 0) | (labels == 1)).all():
             expected = "only 0 and 1 in a matrix (n, classes); class numbers go into a vector (n,)"
-            raise invalid(name, expected, "other values")
+            raise ValueError(
+                invalid(f"argument `{name}`", expected, other=labels[(labels != 0) & (labels != 1)][0].item())
+            )
     if query_labels.shape[1:] != database_labels.shape[1:]:
         expected = f"labels of the same kind as the queries', a shape like {query_labels.shape}"
-        raise invalid("database_labels", expected, f"shape={database_labels.shape}")
+        raise ValueError(invalid("argument `database_labels`", expected, shape=database_labels.shape))

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -26,8 +26,12 @@ class BandScaling(tf.keras.layers.Layer):
         self.low, self.high = [float(value) for value in low], [float(value) for value in high]
         if len(self.low) != len(self.high) or not np.all(np.less(self.low, self.high)):
             raise SettingError(
-                "Invalid value received for arguments `low` and `high`. Expected as many numbers each, every high "
-                f"above its low. Received: low={self.low}, high={self.high}"
+                invalid(
+                    "arguments `low` and `high`",
+                    "as many numbers each, every high above its low",
+                    low=self.low,
+                    high=self.high,
+                )
             )
 
     def build(self, input_shape):

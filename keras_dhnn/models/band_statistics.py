@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 # Where a network with statistics can be cut: they lead from the images past every stage of the backbone.
 CUTS = ("images", "features")
@@ -42,8 +42,8 @@ def with_band_statistics(backbone):
 def check_cut(backbone, cut):
     """Raises ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
     if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
-        raise SettingError(
-            "Invalid value received for setting `cut`. Expected images or features, since model.band_statistics leads "
-            "from the images past the backbone's stages; any stage may be cut with --set model.band_statistics=false. "
-            f"Received: cut={cut!r}"
+        expected = (
+            "images or features, since model.band_statistics leads from the images past the backbone's stages; any "
+            "stage may be cut with --set model.band_statistics=false"
         )
+        raise SettingError(invalid("setting `cut`", expected, cut))

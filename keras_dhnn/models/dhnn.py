@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization
@@ -69,10 +69,7 @@ class DHNN(tf.keras.Model):
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
         build_optimizer(self.optimizer, self.trainable_weights)
         if objective not in OBJECTIVES:
-            raise SettingError(
-                "Invalid value received for argument `objective`. "
-                f"Expected one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}"
-            )
+            raise SettingError(invalid("argument `objective`", f"one of {', '.join(OBJECTIVES)}", objective))
         self.pairwise = objective
         self.penalty = similarity_factor * self.bits if penalty is None else penalty
         self.eta = eta
@@ -191,8 +188,11 @@ def cut_backbone(backbone, cut):
     if cut not in names:
         stages = [name for name in names if name.startswith("stage")] or list(names)[2:]
         raise SettingError(
-            f"Invalid value received for argument `cut`. Expected images, features or a layer of the backbone "
-            f"{backbone.name!r}: {', '.join(stages)}. Received: cut={cut!r}"
+            invalid(
+                "argument `cut`",
+                f"images, features or a layer of the backbone {backbone.name!r}: {', '.join(stages)}",
+                cut,
+            )
         )
     tensor = names[cut]
     below = tf.keras.Model(backbone.input, tensor, name=f"below_{cut}")
@@ -203,8 +203,11 @@ def cut_backbone(backbone, cut):
         above = tf.keras.Model(tensor, backbone.output, name=f"above_{cut}")
     except ValueError as error:
         raise SettingError(
-            f"Invalid value received for argument `cut`. Expected a layer that every path through the backbone "
-            f"{backbone.name!r} goes through. Received: cut={cut!r}"
+            invalid(
+                "argument `cut`",
+                f"a layer that every path through the backbone {backbone.name!r} goes through",
+                cut,
+            )
         ) from error
     return below, above
 

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
+
 
 class FeatureBank(tf.Module):
     """Rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
@@ -19,7 +21,7 @@ class FeatureBank(tf.Module):
         super().__init__(**kwargs)
         items = np.asarray(items, np.int64)
         if np.any(np.diff(items) <= 0):
-            raise ValueError("Invalid value received for argument `items`. Expected item numbers in rising order.")
+            raise ValueError(invalid("argument `items`", "item numbers in rising order", items))
         self.items = tf.constant(items)
         self.labels = tf.constant(np.asarray(labels, np.int32))
         self.outputs = tf.Variable(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 
 def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None, variance=None):
@@ -45,6 +45,5 @@ def check_bits(bits):
     """
     if bits <= 0 or bits % 8:
         raise SettingError(
-            "Invalid value received for argument `bits`. Expected a positive multiple of 8, since codes are "
-            f"stored in bytes. Received: bits={bits}"
+            invalid("argument `bits`", "a positive multiple of 8, since codes are stored in bytes", bits)
         )

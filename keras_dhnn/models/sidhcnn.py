@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization, signs
@@ -206,7 +206,5 @@ class SIDHCNN(tf.keras.Model):
 def _check(branches):
     sources, bits = [branch.source for branch in branches], {branch.bits for branch in branches}
     if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1 or not all(isinstance(b, DHNN) for b in branches):
-        raise SettingError(
-            "Invalid value received for argument `branches`. Expected two DHNNs of different sources and of as many "
-            f"bits. Received: sources {', '.join(sources)} of {' and '.join(map(str, sorted(bits)))} bits"
-        )
+        expected = "two DHNNs of different sources and of as many bits"
+        raise SettingError(invalid("argument `branches`", expected, sources=sources, bits=sorted(bits)))

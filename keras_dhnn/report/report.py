@@ -1,16 +1,18 @@
 """The figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
-import json
 import shutil
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
+from keras_dhnn.files import whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.embedding import embedding_figure, embedding_panels
 from keras_dhnn.report.figures.gallery import RANKS, GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.figures.health import health_figure
@@ -27,7 +29,8 @@ GALLERY_QUERIES = 5
 def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
     """Draws precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
-    What TensorBoard shows of an earlier evaluation is replaced.
+    What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
+    is made all the same.
 
     Args:
         run: the `Run`; its `figures` and `tensorboard` folders are written to.
@@ -40,36 +43,55 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     """
     figures = _figures(info, split, outputs, evaluations)
     if tsne:
-        figures["tsne"] = _tsne_figure(info, split, outputs, metrics)
-        snapshots = load_snapshots(run.snapshots)
-        if snapshots:
-            figures["tsne-training"] = _training_figure(info, split, snapshots, metrics)
-    run.figures.mkdir(exist_ok=True)
-    folder = run.tensorboard / "evaluation"
-    shutil.rmtree(folder, ignore_errors=True)
-    with _writing(folder, run):
-        for name, figure in figures.items():
-            figure.savefig(run.figures / f"{name}.png", dpi=120)
-            tf.summary.image(name, figure_to_array(figure)[None])
-        tf.summary.scalar("map", metrics["map"]["expected"])
-        for k, value in metrics["precision_at"].items():
-            tf.summary.scalar(f"precision_at/{k}", value)
-        for evaluation in evaluations:
-            if len(evaluations) > 1:
-                tf.summary.scalar(f"map/{_file_name(evaluation)}", evaluation.metrics["map"]["expected"])
+        figures |= _tsne_figures(run, info, split, outputs, metrics)
+    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {run.path}"
+    folder, pictures = run.tensorboard / "evaluation", {}
+    for name, draw in figures.items():
+        with alone(f"The figure {name} of {run.path}", remedy):
+            pictures[name] = _write_figure(draw(), run.figures / f"{name}.png")
+    with alone(f"TensorBoard's page of {run.path}", remedy):
+        shutil.rmtree(folder, ignore_errors=True)
+        _write_board(folder, pictures, evaluations, metrics, len(outputs), _epochs(run))
     for evaluation in evaluations[-len(outputs) :]:
         source = evaluation.task[1]
         place = folder / source if len(outputs) > 1 else folder
-        with _writing(place, run):
+        with alone(f"TensorBoard's projector of {run.path}", remedy):
+            write_projector(place, info, split.database, outputs[source], split.turns, source=source)
+
+
+def _write_figure(figure, path):
+    """Writes a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
+    path.parent.mkdir(exist_ok=True)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=120)
+    return figure_to_array(figure)
+
+
+def _write_board(folder, pictures, evaluations, metrics, sources, step):
+    with _board(folder, step):
+        for name, picture in pictures.items():
+            tf.summary.image(name, picture[None])
+        tf.summary.scalar("map", metrics["map"]["expected"])
+        for k, value in metrics["precision_at"].items():
+            tf.summary.scalar(f"precision_at/{k}", value)
+        for evaluation in evaluations if len(evaluations) > 1 else ():
+            tf.summary.scalar(f"map/{_file_name(evaluation)}", evaluation.metrics["map"]["expected"])
+        if sources == 1:
+            write_health(evaluations[-1].health)
+    for evaluation in evaluations[-sources:] if sources > 1 else ():
+        with _board(folder / evaluation.task[1], step):
             write_health(evaluation.health)
-        write_projector(place, info, split.database, outputs[source], split.turns, source=source)
 
 
 @contextlib.contextmanager
-def _writing(folder, run):
-    """Open a file of events in a folder, as the default of `tf.summary`; it is closed at the end."""
-    with contextlib.closing(tf.summary.create_file_writer(str(folder))) as writer, writer.as_default(step=_epochs(run)):
-        yield
+def _board(folder, step):
+    """A page of TensorBoard to write to."""
+    writer = tf.summary.create_file_writer(str(folder))
+    try:
+        with writer.as_default(step=step):
+            yield
+    finally:
+        writer.close()
 
 
 def _file_name(evaluation):
@@ -78,8 +100,7 @@ def _file_name(evaluation):
 
 def _epochs(run):
     """Epochs of the run's longest phase: where its final scores stand beside the curves of training."""
-    phases = json.loads(run.history_path.read_text()).values()
-    return max((len(values) for phase in phases for values in phase.values()), default=0)
+    return max((len(values) for phase in run.history.values() for values in phase.values()), default=0)
 
 
 def _title(metrics):
@@ -88,25 +109,45 @@ def _title(metrics):
 
 
 def _figures(info, split, outputs, evaluations):
-    """{name: Figure}."""
-    title, figures, curves = _title(evaluations[0].metrics), {}, {}
+    """{name: function that draws the Figure}."""
+    title, sources = _title(evaluations[0].metrics), len(outputs)
+    figures = {"precision-recall": partial(_curves_figure, evaluations, title)}
+    for evaluation in evaluations[: len(main_tasks(tuple(outputs)))]:
+        which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
+        direction = f", {task_name(evaluation.task)}" if which else ""
+        figures[f"gallery{which}"] = partial(
+            _gallery_figure, info, split, evaluation, f"{title}{direction}; last: the hardest query"
+        )
+    for evaluation in evaluations[-sources:]:
+        source = evaluation.task[1]
+        figures[f"code-health-{source}" if sources > 1 else "code-health"] = partial(
+            health_figure,
+            evaluation.health,
+            counts=evaluation.counts,
+            outputs=outputs[source][split.database],
+            title=title,
+        )
+    return figures
+
+
+def _curves_figure(evaluations, title):
+    curves = {}
     for evaluation in evaluations:
         precision, recall = precision_recall_curve(evaluation.counts)
         which = f"{task_name(evaluation.task)}, " if len(evaluations) > 1 else ""
         curves[f"{which}mAP {evaluation.metrics['map']['expected']:.4f}"] = recall, precision
-    figures["precision-recall"] = precision_recall_figure(curves, title)
-    for evaluation in evaluations[: len(main_tasks(tuple(outputs)))]:
-        which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
-        direction = f", {task_name(evaluation.task)}" if which else ""
-        figures[f"gallery{which}"] = gallery_figure(
-            _gallery(info, split, evaluation), title=f"{title}{direction}; last: the hardest query"
-        )
-    for evaluation in evaluations[-len(outputs) :]:
-        source = evaluation.task[1]
-        figures[f"code-health-{source}" if len(outputs) > 1 else "code-health"] = health_figure(
-            evaluation.health, counts=evaluation.counts, outputs=outputs[source][split.database], title=title
-        )
-    return figures
+    return precision_recall_figure(curves, title)
+
+
+def _gallery_figure(info, split, evaluation, title):
+    return gallery_figure(_gallery(info, split, evaluation), title=title)
+
+
+def _tsne_figures(run, info, split, outputs, metrics):
+    """{name: function that draws the Figure}."""
+    snapshots = load_snapshots(run.snapshots)
+    of_training = {"tsne-training": partial(_training_figure, info, split, snapshots, metrics)} if snapshots else {}
+    return {"tsne": partial(_tsne_figure, info, split, outputs, metrics), **of_training}
 
 
 def _tsne_figure(info, split, outputs, metrics):

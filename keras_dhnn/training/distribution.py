@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 STRATEGIES = ("mirrored", "multi_worker")
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -27,9 +27,7 @@ def make_strategy(name):
     if name is None:
         return tf.distribute.get_strategy()
     if name not in STRATEGIES:
-        raise SettingError(
-            f"Invalid value received for --strategy. Expected {' or '.join(STRATEGIES)}. Received: {name}"
-        )
+        raise SettingError(invalid("--strategy", f"{' or '.join(STRATEGIES)}", name))
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     _check_tf_config()

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import of_source
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.models.backbones.build import build_backbone, is_pretrained
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.band_statistics import with_band_statistics
@@ -243,11 +243,6 @@ def _folder_or_temporary(folder):
 def _computing_in(precision):
     """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-    if precision not in policies:
-        raise SettingError(
-            f"Invalid value received for setting `training.precision`. Expected one of {', '.join(policies)}. "
-            f"Received: {precision!r}"
-        )
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[precision])
     try:
@@ -272,7 +267,4 @@ def _check_dual(strategy, experiment):
         ("loss.objective", experiment.loss.objective, "likelihood"),
     ):
         if value != expected:
-            raise SettingError(
-                f"Invalid value received for setting `{path}`. Expected {expected} for two image sources. "
-                f"Received: {value!r}"
-            )
+            raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

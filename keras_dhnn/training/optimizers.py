@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import SGD, Adam, multi_optimizer
-from keras_dhnn.errors import SettingError
 
 _OPTIMIZERS = {"adam": Adam, "sgd": lambda rate: SGD(rate, momentum=0.9)}
 
@@ -19,15 +18,7 @@ def make_optimizer(kind, phase, model, steps):
 
     Returns:
         A Keras optimiser: one for all weights where only the head has any to train, else one for each part.
-
-    Raises:
-        SettingError: if `kind` is neither.
     """
-    if kind not in _OPTIMIZERS:
-        raise SettingError(
-            f"Invalid value received for setting `training.optimizer`. Expected one of {', '.join(_OPTIMIZERS)}. "
-            f"Received: {kind!r}"
-        )
 
     def decaying(peak):
         return _OPTIMIZERS[kind](tf.keras.optimizers.schedules.CosineDecay(peak, steps))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -200,12 +200,7 @@ def _snapshots(folder, network, split, encode, make_batches, model):
 
 
 def _alternating(network):
-    update = network.experiment.training.update
-    if update not in ("joint", "alternating"):
-        raise SettingError(
-            f"Invalid value received for setting `training.update`. Expected joint or alternating: {update!r}"
-        )
-    return update == "alternating" and len(network.branches) > 1
+    return network.experiment.training.update == "alternating" and len(network.branches) > 1
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
@@ -220,8 +215,6 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
     """
     loss, training = network.experiment.loss, network.experiment.training
-    if loss.pairs not in ("batch", "memory"):
-        raise SettingError(f"Invalid value received for setting `loss.pairs`. Expected batch or memory: {loss.pairs!r}")
     phase, labels = getattr(network.experiment, name), network.labels[items]
     how = {
         "similarity_factor": loss.similarity_factor,
@@ -240,10 +233,8 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         )
         return
     if loss.pairs == "memory":
-        raise SettingError(
-            "Invalid value received for setting `loss.pairs`. Expected batch for two image sources; pairs with all "
-            "items come by training.update=alternating. Received: memory"
-        )
+        expected = "batch for two image sources; pairs with all items come by training.update=alternating"
+        raise SettingError(invalid("setting `loss.pairs`", expected, loss.pairs))
     branches = model.branches
     model.compile(
         {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},

@@ -1,22 +1,90 @@
 """A leakage audit: how many queries find what they show in the database because it is the same picture."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.evaluation.leakage.fingerprints import HASH_BITS
 from keras_dhnn.evaluation.leakage.leaks import find_leaks
 from keras_dhnn.evaluation.leakage.pairs import KINDS, find_pairs, groups_of
 from keras_dhnn.evaluation.leakage.symmetries import NAMES, turned
+from keras_dhnn.experiment.presets import load_preset
+from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.groups import save_groups
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
-from keras_dhnn.progress import no_bar
+from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.figures.pairs import Side, pairs_figure
+from keras_dhnn.runs import Run
 
 DRAWN = 12
 
 
-def audit(info, split, *, threshold, figure, groups_file=None, bar=no_bar):
-    """Audits a split, draws the worst pairs that stand on both of its sides, and writes down what belongs together.
+def audit(
+    dataset: Path | str,
+    *,
+    protocol: str | None = None,
+    queries: float | None = None,
+    seed: int | None = None,
+    run: Run | Path | str | None = None,
+    groups: Path | str | None = None,
+    group_pattern: str | None = None,
+    write_groups: Path | str | None = None,
+    threshold: int = 40,
+    out: Path | str | None = None,
+    bar: Bar = show_progress,
+) -> dict[str, Any]:
+    """Find images on both sides of a split that show the same: copies, near-duplicates, crops that share ground.
+
+    Args:
+        dataset: folder of the prepared data set.
+        protocol: of the split, and with it `queries`, `seed`, `groups` and `group_pattern`: see `config.Data`; by
+            default the split that `fit` draws.
+        queries: see `protocol`.
+        seed: of the split.
+        run: look at the split of this run instead, finished or not.
+        groups: see `protocol`.
+        group_pattern: see `protocol`.
+        write_groups: path to write to which images show the same, for the setting `data.groups`.
+        threshold: largest distance of two perceptual hashes of 256 bits for lookalikes.
+        out: path of the PNG file of the worst pairs; by default beside the data set.
+        bar: progress bar factory.
+
+    Returns:
+        Dictionary for JSON, see `audit_split`.
+
+    Raises:
+        DataError: if the data set is not there, or something cannot be written.
+        SettingError: if both a run and settings of a split are given.
+    """
+    dataset = Path(dataset)
+    info = DatasetInfo.load(dataset)
+    settings = {"protocol": protocol, "queries": queries, "groups": groups, "group_pattern": group_pattern}
+    settings = {f"data.{name}": value for name, value in settings.items() if value is not None}
+    split = _split(info, run, settings, seed)
+    figure = Path(out) if out is not None else dataset.parent / f"{dataset.name}-{split.protocol}-leaks.png"
+    return audit_split(info, split, threshold=threshold, figure=figure, groups_file=write_groups, bar=bar)
+
+
+def _split(info: DatasetInfo, run: Run | Path | str | None, settings: dict[str, Any], seed: int | None) -> Split:
+    """Return the split of a run, or else one by settings."""
+    if run is None:
+        experiment = load_preset(info.name).replace({**settings, "seed": seed or 0})
+        return draw_split(experiment.data, experiment.seed, info)
+    if settings or seed is not None:
+        raise SettingError(
+            "--run names a split that exists. Leave out --protocol, --queries, --groups, --group-pattern and --seed."
+        )
+    opened = Run.open(run.path if isinstance(run, Run) else run, finished=False)
+    opened.check_data(info)
+    return Split.load(opened.split_path)
+
+
+def audit_split(info, split, *, threshold, figure, groups_file=None, bar=no_bar):
+    """Audit a split, draws the worst pairs that stand on both of its sides, and writes down what belongs together.
 
     Args:
         info: `DatasetInfo`.

@@ -1,6 +1,9 @@
 """Runs side by side: their scores, what differs in their settings, their precision-recall curves."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.metrics.counting import rank
@@ -11,12 +14,12 @@ from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.runs import Run
 
 
-def compare(paths, figure, *, unlike=False):
-    """Reads the scores of runs, checks that they compare, and draws their precision-recall curves.
+def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False) -> dict[str, Any]:
+    """Read the scores of runs, checks that they compare, and draws their precision-recall curves.
 
     Args:
-        paths: folders of the runs, two or more.
-        figure: path of the PNG file to draw.
+        runs: folders of the runs, two or more.
+        out: path of the PNG file to draw; by default comparison.png beside the first run.
         unlike: whether to put runs side by side whose protocols differ.
 
     Returns:
@@ -28,7 +31,8 @@ def compare(paths, figure, *, unlike=False):
             differ.
         DataError: if the figure cannot be written.
     """
-    runs = _named([Run.open(path) for path in paths])
+    figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
+    runs = _named([Run.open(path) for path in runs])
     metrics = {name: run.metrics for name, run in runs.items()}
     differing = _differing({name: protocol_of(run) for name, run in runs.items()})
     differing = differing or _unlike_splits(runs, metrics)

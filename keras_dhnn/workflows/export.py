@@ -3,6 +3,8 @@
 import contextlib
 import datetime
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -17,11 +19,45 @@ from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.report.thumbnails import thumbnail
+from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
+from keras_dhnn.workflows.open_run import open_run
+
+
+def export(
+    run: Run | Path | str,
+    *,
+    index: str | Mapping[str, str] = "database",
+    name: str | None = None,
+    version: int | None = None,
+    thumbnails: bool = False,
+    warmup: bool = True,
+    data: Path | str = "data",
+) -> Path:
+    """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        index: see `export_run`, as are the following.
+        name: of the model.
+        version: its number.
+        thumbnails: whether small pictures go with it.
+        warmup: whether warm-up requests go with it.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Path of the version, `run`/export/`name`/`version`.
+
+    Raises:
+        RunError: if there is no such run, or that version exists.
+        SettingError: for codes of another length or of another model, a source without an index, or another name.
+    """
+    run, info = open_run(run, data)
+    return export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
 
 
 def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):

@@ -1,113 +1,163 @@
-"""A run from prepared data to scores: train, save, evaluate, draw."""
+"""Train a hashing network on a prepared data set, and score its retrieval."""
 
-import time
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+import tensorflow as tf
 
-from keras_dhnn.evaluation.float_features import cosine_map
-from keras_dhnn.evaluation.scores import evaluate_all, expected_map
+from keras_dhnn.config import Experiment
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.files import write_json
-from keras_dhnn.pipelines.sources import main_tasks, sources_of
-from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.progress import no_bar
-from keras_dhnn.report.report import write_report
-from keras_dhnn.training.train import train
+from keras_dhnn.files import check_name, new_folder
+from keras_dhnn.pipelines.name_groups import groups_by_name
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, show_progress
+from keras_dhnn.runs import Run
+from keras_dhnn.training.distribution import is_chief, make_strategy
+from keras_dhnn.workflows.open_run import open_run
+from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+from keras_dhnn.workflows.train_run import assist, train_run
+
+Say = Callable[[str], None]
 
 
-def fit(run, info, bar=no_bar, strategy=None):
-    """Trains the experiment of a run, or continues it, and writes all of its results.
+def fit(
+    name: str | None = None,
+    *,
+    bits: int | None = None,
+    protocol: str | None = None,
+    queries: float | None = None,
+    split: Path | str | None = None,
+    group_pattern: str | None = None,
+    backbone: str | Callable[..., tf.keras.Model] | Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    config: Path | str | None = None,
+    synthetic: bool = False,
+    resume: Run | Path | str | None = None,
+    strategy: str | None = None,
+    run_name: str | None = None,
+    data: Path | str = "data",
+    runs: Path | str = "runs",
+    seed: int | None = None,
+    bar: Bar = show_progress,
+    say: Say = notice,
+    started: Callable[[Run], None] = lambda run: None,
+) -> Run | None:
+    """Train on a prepared data set, or continue a run, and write model, codes, scores and figures.
 
     Args:
-        run: the `Run`, created.
-        info: `DatasetInfo` of the prepared data set.
-        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
-        strategy: see `train`; every other process of it calls `assist`.
+        name: of the prepared data set; its preset is taken, or that of folders.
+        bits: length of the hash codes; None leaves this and the following as the preset has them.
+        protocol: see `config.Data`.
+        queries: see `config.Data`.
+        split: file of a published split, see `config.Data`.
+        group_pattern: see `config.Data`.
+        backbone: name of a network; a function from an image shape to a Keras model with `(B, d)` features; of two
+            sources one for both, or `{source: name}`.
+        settings: `{"section.field": value}`, or texts "section.field=value".
+        config: file of an experiment as JSON, instead of a preset.
+        synthetic: draw the synthetic twin of the data set first, and train on that.
+        resume: an unfinished run, to be continued to where it would have ended.
+        strategy: "mirrored" or "multi_worker", see `training.distribution`.
+        run_name: folder of the run below `runs`; by default by data set, protocol and bits.
+        data: folder of the prepared data sets.
+        runs: folder of the runs.
+        seed: of the split, the initial weights and the order.
+        bar: progress bar factory.
+        say: is told what was decided for the user.
+        started: is called with the run before training begins.
 
     Returns:
-        The metrics, as in the run's `metrics.json`.
+        The finished `Run`; its scores are `run.metrics`. None for a process that trains along with the first one.
+
+    Raises:
+        SettingError: for a setting that is not allowed.
+        DataError: if the data set is not prepared, or is damaged.
+        RunError: if the run cannot be created or continued.
+        CollapseError: if training ends with one code for all images, or without a finite loss.
     """
-    started, experiment = time.monotonic(), run.experiment
-    split = load_split(run, info)
-    snapshots = run.snapshots if len(info.images) > 1 else None
-    trained = train(
-        *(experiment, info, split, run.checkpoints),
-        tensorboard=run.tensorboard,
-        snapshots=snapshots,
-        bar=bar,
-        strategy=strategy,
-    )
-    seconds = {"training": time.monotonic() - started}
-    labels = np.repeat(info.true_labels, experiment.data.turns)
-    write_json(run.history_path, trained.history)
-    trained.model.save(run.model_path)
-    evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
-    write_report(run, info, split, trained.outputs, evaluations, scores)
-    seconds["total"] = time.monotonic() - started
-    metrics = {
-        **scores,
-        "map_untrained": expected_map(trained.untrained, labels, split),
-        "map_float_features": _float_features_map(trained, labels, split),
-        "wrong_labels": float(np.mean(info.labels != info.true_labels)),
-        "seconds": seconds,
-    }
-    write_json(run.metrics_path, metrics)
-    run.save_outputs(trained.outputs, labels)
-    return metrics
+    # Before anything else: several processes start with it.
+    chosen = None if strategy is None else make_strategy(strategy)
+    # So that a run that was killed and resumed ends with the same weights as one that was not.
+    tf.config.experimental.enable_op_determinism()
 
+    def resolve() -> Experiment:
+        return resolve_experiment(
+            name,
+            data=data,
+            config=config,
+            bits=bits,
+            protocol=protocol,
+            queries=queries,
+            split=split,
+            group_pattern=group_pattern,
+            backbone=f"{backbone.__module__}:{backbone.__qualname__}" if callable(backbone) else backbone,
+            seed=seed,
+            settings=settings,
+            draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
+            say=say,
+        )
 
-def assist(experiment, info, folder, strategy):
-    """Trains along with the process that calls `fit`, and writes nothing.
-
-    Args:
-        experiment: the `Experiment`.
-        info: `DatasetInfo` of the same data set.
-        folder: the run's resumable state, if it is being resumed; else a folder with nothing in it.
-        strategy: see `train`.
-    """
-    train(experiment, info, draw_split(experiment.data, experiment.seed, info), folder, strategy=strategy)
-
-
-def _float_features_map(trained, labels, split):
-    """What the frozen features retrieve without hashing, by cosine; None where there are none.
-
-    Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
-    """
-    features, found = trained.features, []
-    sources = tuple(trained.outputs)
-    if set(features) != set(sources) or len({array.shape[1] for array in features.values()}) > 1:
+    run = info = None
+    if resume is not None:
+        run, info = open_run(resume, data, finished=False)
+        if run.finished:
+            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {run.path}")
+            return run
+    if chosen is not None and not is_chief(chosen):
+        _assist(run, info, resolve, synthetic, data, chosen)
         return None
-    for searching, searched in main_tasks(sources):
-        # The queries of one source and the database of the other, in one array.
-        queries, database = features[searching][split.queries], features[searched][split.database]
-        places = np.split(np.arange(len(queries) + len(database)), [len(queries)])
-        of_both = labels[np.concatenate([split.queries, split.database])]
-        found.append(cosine_map(np.concatenate([queries, database]), of_both, *places))
-    return float(np.mean(found))
+    if run is None:
+        experiment = resolve()
+        info = load_prepared(experiment.data.name, data)
+        _check_split(experiment, info, say)
+        run = _create(experiment, info, Path(runs), run_name)
+    started(run)
+    try:
+        train_run(run, info, bar, chosen)
+    except SettingError:
+        # What was there before this call stays.
+        if resume is None:
+            run.discard_untrained()
+        raise
+    return run
 
 
-def evaluate_run(run, info, *, tsne=False):
-    """Scores a finished run from its codes, and draws its figures anew.
-
-    Args:
-        run: the `Run`.
-        info: `DatasetInfo` of its data set.
-        tsne: whether to draw the codes in the plane too.
-
-    Returns:
-        The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced.
-    """
-    split = Split.load(run.split_path)
-    outputs, codes, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
-    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
-    metrics = {**run.metrics, **scores}
-    write_json(run.metrics_path, metrics)
-    return metrics
+def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | None) -> Run:
+    usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
+    path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    return Run.create(path, experiment, info)
 
 
-def load_split(run, info):
-    """The split of a run, drawn and written down at the first call."""
-    if not run.split_path.exists():
-        draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
-    return Split.load(run.split_path)
+def _assist(
+    run: Run | None,
+    info: DatasetInfo | None,
+    resolve: Callable[[], Experiment],
+    synthetic: bool,
+    data: Path | str,
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Do what a worker does beside the chief: it trains along, and writes no run."""
+    if run is not None:
+        assist(run.experiment, info, run.checkpoints, strategy)
+        return
+    if synthetic:
+        raise SettingError(
+            "Several processes need one data set. Prepare the twin first: keras-dhnn prepare --synthetic"
+        )
+    experiment = resolve()
+    with tempfile.TemporaryDirectory() as nothing:
+        assist(experiment, load_prepared(experiment.data.name, data), Path(nothing), strategy)
+
+
+def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:
+    """Draw the split, so that one that cannot be drawn leaves no run behind; say how many are on either side."""
+    split = draw_split(experiment.data, experiment.seed, info)
+    images = f"{info.count} images"
+    if experiment.data.group_pattern is not None:
+        groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
+        images += f" in {groups} groups by their names"
+    say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")

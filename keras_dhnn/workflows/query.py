@@ -1,5 +1,8 @@
 """Retrieval for one image file, by the codes of a run."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
@@ -11,8 +14,51 @@ from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
+from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
+from keras_dhnn.runs import Run
+from keras_dhnn.workflows.open_run import open_run
+
+
+def query(
+    run: Run | Path | str,
+    image: Path | str,
+    *,
+    k: int = 10,
+    source: str | None = None,
+    target: str | None = None,
+    class_name: str | None = None,
+    data: Path | str = "data",
+) -> dict[str, Any]:
+    """Find the images in a run's database that are nearest to an image file, and draw them.
+
+    Args:
+        run: a finished `Run`, or its folder.
+        image: path of an image file with as many bands as the data set's images.
+        k: how many to find.
+        source: what the image is, of a run with two sources.
+        target: what is searched, of a run with two sources.
+        class_name: of the only class of images to find, or None.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Dictionary for JSON: `query`, `results` as `search` returns them, and `figure`, the path of the PNG file, or
+        None if it could not be drawn.
+
+    Raises:
+        RunError: if there is no such run, it is not finished, or it was made with other images.
+        DataError: if the file is not such an image.
+        SettingError: if a source is needed or is not there; or the database holds no such class.
+    """
+    run, info = open_run(run, data)
+    image = Path(image)
+    task = check_task(info, (source, target))
+    pixels, found = search(run, info, image, k, task, class_name)
+    figure = None
+    with alone("The picture of the results", "They are printed all the same."):
+        figure = str(draw(run, info, image, pixels, found, task))
+    return {"query": str(image), "results": found, "figure": figure}
 
 
 def search(run, info, image, k, task=None, class_name=None):

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files import checksum as checksum_of
 
 _CHUNK = 1 << 18
@@ -46,9 +46,7 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
             file cannot be written.
     """
     if not url.startswith(("http://", "https://")):
-        raise SettingError(
-            f"Invalid value received for argument `url`. Expected an http or https address. Received: url={url}"
-        )
+        raise SettingError(invalid("argument `url`", "an http or https address", url))
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import scipy.io
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.formats.mat5 import CLASSES, HEADER, INT8, INT32, MATRIX, STORED, UINT32
 
 _CLASS_OF = {name: number for number, name in CLASSES.items()}
@@ -42,14 +43,14 @@ def write_array(file, name, shape, kind, slabs):
     before += struct.pack("<II", _STORED_AS[first.dtype.str[1:]], nbytes)
     padding = -nbytes % 8
     if len(before) + nbytes + padding >= 1 << 32:
-        raise ValueError(f"Invalid value received for argument `shape`. Expected below 4 GiB. Received: shape={shape}")
+        raise ValueError(invalid("argument `shape`", "below 4 GiB", shape))
     file.write(struct.pack("<II", MATRIX, len(before) + nbytes + padding) + before)
     written = 0
     for slab in itertools.chain([first], slabs):
         file.write(np.ascontiguousarray(slab).data)
         written += slab.nbytes
     if written != nbytes:
-        raise ValueError(f"Invalid value received for argument `slabs`. Expected {nbytes} bytes. Received: {written}")
+        raise ValueError(invalid("argument `slabs`", f"{nbytes} bytes", written))
     file.write(bytes(padding))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.datasets.dsrsid import BANDS, CLASSES, LABELS, MAT, MUL, MUL_SIDE, PAN, PAN_SIDE
 from keras_dhnn.pipelines.read_ahead import read_ahead
 from keras_dhnn.pipelines.synthetic.dsrsid_scenes import draw
@@ -41,10 +41,7 @@ def write_dsrsid(destination, *, size=2400, seed=0, progress=None):
         DataError: if the file is there already, or cannot be written.
     """
     if size != int(size) or not LEAST <= size <= MOST:
-        raise SettingError(
-            f"Invalid value received for argument `size`. Expected a whole number from {LEAST} to {MOST}. "
-            f"Received: size={size}"
-        )
+        raise SettingError(invalid("argument `size`", f"a whole number from {LEAST} to {MOST}", size))
     path = Path(destination) / MAT
     with new_archive(path) as partial:
         _write(partial, size, seed, progress)

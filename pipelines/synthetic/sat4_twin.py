@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.datasets.sat4 import BANDS, CLASSES, MAT, PARTS, SIDE
 from keras_dhnn.pipelines.formats.mat5_writer import write_array, write_header, write_small
 from keras_dhnn.pipelines.synthetic.new_archive import new_archive
@@ -126,6 +126,4 @@ def _check(size, label_noise):
         ("label_noise", label_noise, "a share from 0 to below 1", 0 <= label_noise < 1),
     ):
         if not within:
-            raise SettingError(
-                f"Invalid value received for argument `{name}`. Expected {expected}. Received: {name}={value}"
-            )
+            raise SettingError(invalid(f"argument `{name}`", expected, value))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.synthetic.canvas import Canvas
 from keras_dhnn.pipelines.synthetic.new_archive import new_archive
 from keras_dhnn.pipelines.synthetic.scenes import SCENES
@@ -40,10 +40,7 @@ def write_ucmd(destination, *, per_class=100, seed=0, classes=21, progress=None)
     """
     for name, value, most in (("per_class", per_class, 10_000), ("classes", classes, len(SCENES))):
         if not 1 <= value <= most:
-            raise SettingError(
-                f"Invalid value received for argument `{name}`. Expected a whole number from 1 to {most}. "
-                f"Received: {name}={value}"
-            )
+            raise SettingError(invalid(f"argument `{name}`", f"a whole number from 1 to {most}", value))
     root = Path(destination) / "UCMerced_LandUse"
     with new_archive(root) as partial:
         _write_ucmd(partial, per_class, seed, classes, progress)

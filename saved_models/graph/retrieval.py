@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.saved_models.graph.block_top_k import NO_CLASS, count_within, fill_block, nearest, query_words, tiling
 from keras_dhnn.saved_models.graph.code_groups import Database, group, only_allowed, to_words
 from keras_dhnn.saved_models.graph.expansion import expand
@@ -171,8 +172,7 @@ class HammingRetrieval(tf.Module):
         label = -1 if label is None else label
         if self.labels is None and not (isinstance(label, int) and label == -1):
             raise ValueError(
-                "Invalid value received for argument `label`. Expected None, since there are no labels: give them to "
-                f"the constructor. Received: {label}"
+                invalid("argument `label`", "None, since there are no labels: give them to the constructor", label)
             )
         return tf.broadcast_to(tf.convert_to_tensor(label, tf.int32), [tf.shape(query_codes)[0]])
 
@@ -180,8 +180,12 @@ class HammingRetrieval(tf.Module):
         allowed = tf.convert_to_tensor(allowed)
         if allowed.dtype != tf.bool or not allowed.shape.is_compatible_with((self.size,)):
             raise ValueError(
-                f"Invalid value received for argument `allowed`. Expected one bool for each of {self.size} codes. "
-                f"Received: {allowed.dtype.name}, shape={tuple(allowed.shape)}"
+                invalid(
+                    "argument `allowed`",
+                    f"one bool for each of {self.size} codes",
+                    allowed.dtype.name,
+                    shape=tuple(allowed.shape),
+                )
             )
         return allowed
 
@@ -189,8 +193,11 @@ class HammingRetrieval(tf.Module):
         query_codes = tf.convert_to_tensor(query_codes, tf.uint8)
         if not query_codes.shape.is_compatible_with((None, self.bits // 8)):
             raise ValueError(
-                "Invalid value received for argument `query_codes`. Expected codes as long as the database's, shape "
-                f"(q, {self.bits // 8}). Received: shape={tuple(query_codes.shape)}"
+                invalid(
+                    "argument `query_codes`",
+                    f"codes as long as the database's, shape (q, {self.bits // 8})",
+                    shape=tuple(query_codes.shape),
+                )
             )
         return query_codes
 
@@ -199,8 +206,12 @@ def _check_codes(codes):
     codes = np.asarray(codes)
     if codes.dtype != np.uint8 or codes.ndim != 2 or not 1 <= codes.shape[1] <= 32:
         raise ValueError(
-            "Invalid value received for argument `codes`. Expected packed codes of 8 to 256 bits, uint8 of shape "
-            f"(n, l / 8), as `keras_dhnn.codes.pack` makes them. Received: {codes.dtype}, shape={codes.shape}"
+            invalid(
+                "argument `codes`",
+                "packed codes of 8 to 256 bits, uint8 of shape (n, l / 8), as `keras_dhnn.codes.pack` makes them",
+                codes.dtype,
+                shape=codes.shape,
+            )
         )
     return np.ascontiguousarray(codes)
 
@@ -210,10 +221,9 @@ def _check_labels(labels, size):
         return None
     labels = np.asarray(labels)
     if labels.shape != (size,) or (size and not (labels.dtype.kind in "iu" and labels.min() >= 0)):
-        raise ValueError(
-            f"Invalid value received for argument `labels`. Expected one integer >= 0 for each of {size} codes. "
-            f"Received: {labels.dtype}, shape={labels.shape}" + (f", minimum={labels.min()}" if labels.size else "")
-        )
+        smallest = {"smallest": labels.min().item()} if labels.size else {}
+        expected = f"one integer >= 0 for each of {size} codes"
+        raise ValueError(invalid("argument `labels`", expected, str(labels.dtype), shape=labels.shape, **smallest))
     return labels.astype(np.int32)
 
 

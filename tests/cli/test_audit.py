@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.runs import Run
-from keras_dhnn.workflows.fit import load_split
+from keras_dhnn.workflows.train_run import load_split
 from tests.evaluation.leakage.pictures import SIDE, prepare_pictures, terrain
 
 

@@ -10,7 +10,7 @@ from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.scores import evaluate
 from keras_dhnn.files import write_json
 from keras_dhnn.runs import Run
-from keras_dhnn.workflows.fit import load_split
+from keras_dhnn.workflows.train_run import load_split
 from tests.fakes import make_dataset
 
 

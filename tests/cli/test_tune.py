@@ -1,7 +1,6 @@
 """Searches and grids as their user meets them."""
 
 import csv
-import importlib
 import json
 import os
 import socket
@@ -247,9 +246,7 @@ def test_tune_validates_on_a_tenth_of_the_database(root, run, monkeypatch):
 
 def test_tune_searches_the_weights_that_have_an_effect(root, run, monkeypatch):
     seen = []
-    # The package holds the verb by the name of its module.
-    module = importlib.import_module("keras_dhnn.cli.tune")
-    monkeypatch.setattr(module, "_search", lambda path, request, *_: seen.append(request["space"]))
+    monkeypatch.setattr("keras_dhnn.workflows.tune._search", lambda path, request, *_: seen.append(request["space"]))
     for name in ("coloured", "twins"):
         assert run("tune", name, *CHANGES, *places(root, f"space-{name}"))[0] == 0
     assert [list(space) for space in seen] == [

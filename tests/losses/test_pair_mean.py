@@ -13,5 +13,5 @@ def test_known_values():
 
 
 def test_unknown_weighting_is_refused():
-    with pytest.raises(ValueError, match=r"mean, balanced. Received: pair_weighting='half'"):
+    with pytest.raises(ValueError, match=r"mean, balanced. Received: 'half'"):
         pair_mean(COSTS, SIMILARITY, "half")

@@ -61,7 +61,7 @@ def test_gradient_matches_the_closed_form(bits):
 
 
 def test_unknown_weighting_is_refused():
-    with pytest.raises(ValueError, match=r"mean, balanced. Received: pair_weighting='half'"):
+    with pytest.raises(ValueError, match=r"mean, balanced. Received: 'half'"):
         pairwise_likelihood(*sample(), 1.0, "half")
 
 

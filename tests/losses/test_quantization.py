@@ -30,7 +30,7 @@ def test_gradient_matches_the_closed_form(norm):
 
 
 def test_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match=r"l1, l2. Received: norm='l3'"):
+    with pytest.raises(ValueError, match=r"l1, l2. Received: 'l3'"):
         quantization(tf.zeros((1, 8)), "l3")
 
 

@@ -50,5 +50,5 @@ def test_stages_are_refused_with_the_cuts_that_are_left(scaled):
     backbone = scale_bands(backbone, [0] * 5, [1] * 5) if scaled else backbone
     for cut in CUTS:
         cut_backbone(backbone, cut)
-    with pytest.raises(ValueError, match="Expected images or features, .*statistics=false. Received: cut='stage1'"):
+    with pytest.raises(ValueError, match="Expected images or features, .*statistics=false. Received: 'stage1'"):
         cut_backbone(backbone, "stage1")

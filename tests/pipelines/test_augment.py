@@ -176,14 +176,3 @@ def test_switching_one_change_on_keeps_the_draws_of_the_others():
     for seed in SEEDS:
         first, second = (augment({"image": image()}, seed)["image"] for augment in (flips, both))
         np.testing.assert_allclose(first, second, atol=2)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("angles", -1.0), ("angles", 181.0), ("colour", 1.1), ("colour", -0.1), ("crop", 1.0), ("crop", -0.1)],
-)
-def test_augmentation_rejects_settings_out_of_bounds(name, value):
-    with pytest.raises(
-        ValueError, match=f"setting `augmentation.{name}`. Expected a number from 0 .* Received: {name}="
-    ):
-        augmentation(Augmentation(**{name: value}))

@@ -218,8 +218,8 @@ def test_non_square_images_cannot_be_turned(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"items": [40]}, r"`items`. Expected numbers from 0 to 39 .*Received: items=40"),
-        ({"items": [-1, 2]}, r"`items`. Expected numbers from 0 to 39 .*Received: items=-1"),
+        ({"items": [40]}, r"`items`. Expected numbers from 0 to 39 .*Received: 40"),
+        ({"items": [-1, 2]}, r"`items`. Expected numbers from 0 to 39 .*Received: -1"),
         ({"items": []}, "`items`"),
         ({"items": [0.5]}, "`items`"),
         ({"items": [10], "turns": 1}, r"`items`. Expected numbers from 0 to 9"),

@@ -308,5 +308,5 @@ def test_split_of_images_draws_or_takes_what_is_held_out():
     assert (np.bincount(UCMD[drawn.validation // 4]) == [9] + [10] * 20).all()
     named = split_of_images(np.arange(10), database, seed=1, validation=database[:5], labels=UCMD, turns=1)
     np.testing.assert_array_equal(named.validation, database[:5])
-    with pytest.raises(ValueError, match="shared items"):
+    with pytest.raises(ValueError, match="no item of the database"):
         split_of_images(np.arange(11), database, seed=1, validation=0, labels=UCMD)

@@ -203,7 +203,7 @@ def test_mirrored_uses_what_devices_there_are():
 
 
 def test_unknown_strategy_is_refused():
-    with pytest.raises(ValueError, match="mirrored or multi_worker. Received: tpu"):
+    with pytest.raises(ValueError, match="mirrored or multi_worker. Received: 'tpu'"):
         make_strategy("tpu")
 
 

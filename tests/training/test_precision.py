@@ -65,8 +65,3 @@ def test_what_training_in_bfloat16_leaves_is_float32(info, tmp_path):
     images = next(iter(batches(info, np.arange(info.count), batch_size=info.count, turns=1)))[0]
     np.testing.assert_allclose(loaded(images)["image"], trained.outputs["image"], atol=1e-5)
     assert np.abs(trained.outputs["image"] - trained.untrained["image"]).max() > 0.01
-
-
-def test_unknown_precision_is_refused(info):
-    with pytest.raises(ValueError, match="float32, bfloat16. Received: 'float16'"):
-        make(info, "float16")

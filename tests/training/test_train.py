@@ -127,16 +127,6 @@ def test_a_later_phases_cut_is_checked_before_the_first_is_trained(info, split, 
     assert not list(tmp_path.iterdir())
 
 
-def test_unknown_pairs_are_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="batch or memory"):
-        train(HEAD.override("loss.pairs=triplets"), info, split, tmp_path)
-
-
-def test_unknown_optimizer_is_refused(info, split, tmp_path):
-    with pytest.raises(ValueError, match="adam, sgd"):
-        train(HEAD.override("training.optimizer=lion"), info, split, tmp_path)
-
-
 def test_a_pause_between_validations_is_measured_and_leaves_no_trace(info, split, tmp_path):
     experiment = HEAD.override("training.validate_every=4", "training.patience=3")
     tf.config.experimental.enable_op_determinism()

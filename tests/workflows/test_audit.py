@@ -9,7 +9,7 @@ from keras_dhnn.config import Data
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.workflows.audit import audit
+from keras_dhnn.workflows.audit import audit_split
 from tests.evaluation.leakage.pictures import SIDE, prepare_pictures, terrain
 
 
@@ -31,7 +31,7 @@ def grouped(images_of_queries, count=16):
 
 
 def test_counts_queries_and_names_pairs(info, tmp_path):
-    result = audit(info, grouped([0, 3, 8]), threshold=40, figure=tmp_path / "leaks.png")
+    result = audit_split(info, grouped([0, 3, 8]), threshold=40, figure=tmp_path / "leaks.png")
     assert result["queries"] == 12
     assert result["affected"] == {"itself": 0, "copy": 4, "lookalike": 0, "overlap": 4, "any": 8}
     assert result["found"]["copy"] == {"pairs": 1, "across": 1}
@@ -47,7 +47,7 @@ def test_counts_queries_and_names_pairs(info, tmp_path):
 def test_frames_are_around_the_same_pixels(info, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("keras_dhnn.workflows.audit.pairs_figure", lambda pairs, title: drawn.extend(pairs) or Figure())
-    audit(info, grouped([0, 3]), threshold=40, figure=tmp_path / "leaks.png")
+    audit_split(info, grouped([0, 3]), threshold=40, figure=tmp_path / "leaks.png")
     copy, overlap = drawn
     np.testing.assert_array_equal(copy[0].image, copy[1].image)
     assert copy[0].shared is None
@@ -60,9 +60,9 @@ def test_frames_are_around_the_same_pixels(info, tmp_path, monkeypatch):
 
 
 def test_pairs_on_one_side_come_last_and_are_not_drawn(info, tmp_path):
-    result = audit(info, grouped([0, 1, 3]), threshold=40, figure=tmp_path / "leaks.png")
+    result = audit_split(info, grouped([0, 1, 3]), threshold=40, figure=tmp_path / "leaks.png")
     assert [(pair["kind"], pair["across"]) for pair in result["pairs"]] == [("copy", True), ("overlap", False)]
-    result = audit(info, grouped([0, 1]), threshold=40, figure=tmp_path / "none.png")
+    result = audit_split(info, grouped([0, 1]), threshold=40, figure=tmp_path / "none.png")
     assert result["affected"]["any"] == 0
     assert result["figure"] is None
     assert not (tmp_path / "none.png").exists()
@@ -70,22 +70,24 @@ def test_pairs_on_one_side_come_last_and_are_not_drawn(info, tmp_path):
 
 def test_paper_protocol_leaks_nearly_all_queries(info, tmp_path):
     split = draw_split(Data(queries=8), 0, info)
-    result = audit(info, split, threshold=40, figure=tmp_path / "leaks.png")
+    result = audit_split(info, split, threshold=40, figure=tmp_path / "leaks.png")
     own = sum(any(item // 4 == query // 4 for item in split.database) for query in split.queries)
     assert result["affected"]["itself"] == own >= 7
 
 
 def test_groups_stop_the_leaks(info, tmp_path):
     path = tmp_path / "groups.npz"
-    result = audit(info, grouped([0]), threshold=40, figure=tmp_path / "leaks.png", groups_file=path)
+    result = audit_split(info, grouped([0]), threshold=40, figure=tmp_path / "leaks.png", groups_file=path)
     assert result["groups_file"] == str(path)
     for seed in range(4):
         split = draw_split(Data(protocol="grouped", queries=0.3, groups=str(path)), seed, info)
-        kept = audit(info, split, threshold=40, figure=tmp_path / "leaks.png")
+        kept = audit_split(info, split, threshold=40, figure=tmp_path / "leaks.png")
         assert kept["affected"]["any"] == 0
     without = dataclasses.replace(Data(protocol="grouped", queries=0.3))
     leaks = [
-        audit(info, draw_split(without, seed, info), threshold=40, figure=tmp_path / "leaks.png")["affected"]["any"]
+        audit_split(info, draw_split(without, seed, info), threshold=40, figure=tmp_path / "leaks.png")["affected"][
+            "any"
+        ]
         for seed in range(3)
     ]
     assert max(leaks) > 0
@@ -93,4 +95,4 @@ def test_groups_stop_the_leaks(info, tmp_path):
 
 def test_figure_that_cannot_be_written(info, tmp_path):
     with pytest.raises(DataError, match="--out"):
-        audit(info, grouped([0]), threshold=40, figure=tmp_path / "missing" / "leaks.png")
+        audit_split(info, grouped([0]), threshold=40, figure=tmp_path / "missing" / "leaks.png")

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 # Mean red, green and blue of the ImageNet training images, in 0..255.
 IMAGENET_MEAN = (123.68, 116.779, 103.939)
@@ -27,8 +27,7 @@ class MeanSubtraction(tf.keras.layers.Layer):
         bands = input_shape[-1]
         if np.size(self.initial_mean) not in (1, bands):
             raise SettingError(
-                "Invalid value received for argument `mean`. Expected one number, or one for each of the "
-                f"{bands} bands. Received: mean={self.initial_mean}"
+                invalid("argument `mean`", f"one number, or one for each of the {bands} bands", self.initial_mean)
             )
         initializer = tf.keras.initializers.Constant(self.initial_mean)
         self.mean = self.add_weight(name="mean", shape=(bands,), trainable=False, initializer=initializer)
@@ -59,9 +58,7 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
     def __init__(self, size=5, bias=2.0, alpha=1e-4, beta=0.75, **kwargs):
         super().__init__(**kwargs)
         if size < 1 or size % 2 == 0:
-            raise SettingError(
-                f"Invalid value received for argument `size`. Expected an odd positive integer. Received: size={size}"
-            )
+            raise SettingError(invalid("argument `size`", "an odd positive integer", size))
         self.size = size
         self.bias = float(bias)
         self.alpha = float(alpha)
@@ -154,14 +151,15 @@ class CNNF(tf.keras.Model):
 def _check(input_shape, filters, units):
     if min(input_shape[:2]) < 39:
         raise SettingError(
-            "Invalid value received for argument `input_shape`. Expected images of at least 39x39 pixels, which "
-            f"leave one pixel after the last pool. Received: input_shape={input_shape}"
+            invalid(
+                "argument `input_shape`",
+                "images of at least 39x39 pixels, which leave one pixel after the last pool",
+                input_shape,
+            )
         )
     for name, value, length in (("filters", filters, 5), ("units", units, 2)):
         if len(value) != length:
-            raise SettingError(
-                f"Invalid value received for argument `{name}`. Expected {length} integers. Received: {name}={value}"
-            )
+            raise SettingError(invalid(f"argument `{name}`", f"{length} integers", value))
 
 
 def _convolution(x, filters, kernel, name, strides=1, padding="same"):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 
 
 class ScratchCNN(tf.keras.Model):
@@ -81,23 +81,18 @@ class ScratchCNN(tf.keras.Model):
     @classmethod
     def _check(cls, input_shape, filters, padding, mean, variance):
         if len(filters) != len(cls.TABLE):
-            raise SettingError(
-                f"Invalid value received for argument `filters`. Expected {len(cls.TABLE)} integers. "
-                f"Received: filters={filters}"
-            )
+            raise SettingError(invalid("argument `filters`", f"{len(cls.TABLE)} integers", filters))
         if padding not in cls.SMALLEST:
-            raise SettingError(
-                f"Invalid value received for argument `padding`. Expected one of {', '.join(cls.SMALLEST)}. "
-                f"Received: padding={padding!r}"
-            )
+            raise SettingError(invalid("argument `padding`", f"one of {', '.join(cls.SMALLEST)}", padding))
         if min(input_shape[:2]) < cls.SMALLEST[padding]:
             raise SettingError(
-                f"Invalid value received for argument `input_shape`. Expected at least {cls.SMALLEST[padding]} pixels "
-                f"a side with padding={padding!r}. Received: input_shape={input_shape}"
+                invalid(
+                    "argument `input_shape`",
+                    f"at least {cls.SMALLEST[padding]} pixels a side with padding={padding!r}",
+                    input_shape,
+                )
             )
         for name, value in (("mean", mean), ("variance", variance)):
             if np.size(value) not in (1, input_shape[-1]):
-                raise SettingError(
-                    f"Invalid value received for argument `{name}`. Expected one number, or one for each of the "
-                    f"{input_shape[-1]} bands. Received: {name}={value}"
-                )
+                expected = f"one number, or one for each of the {input_shape[-1]} bands"
+                raise SettingError(invalid(f"argument `{name}`", expected, value))

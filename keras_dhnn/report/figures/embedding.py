@@ -4,6 +4,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_dhnn.errors import invalid
+
 _MARKERS = "osD^vX"
 _GROUP_MARKERS = "ox"
 _COLOURS = 10
@@ -29,10 +31,8 @@ def embedding_figure(points, labels, classes, title="", groups=None):
     """
     points, labels = np.asarray(points, float), np.asarray(labels)
     if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1] or not len(points):
-        raise ValueError(
-            "Invalid value received for argument `points`. Expected shape (n, 2) with a label each, n > 0. Received: "
-            f"points of shape {points.shape}, labels of shape {labels.shape}"
-        )
+        expected = "shape (n, 2) with a label each, n > 0"
+        raise ValueError(invalid("argument `points`", expected, points=points.shape, labels=labels.shape))
     figure = Figure(figsize=(8.5, 6), layout="constrained")
     axes = figure.add_subplot()
     _draw(axes, points, labels, classes, groups)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
 
 RANKS = (1, 5, 10, 15, 20, 30, 40, 50)  # as in the paper
@@ -60,10 +61,8 @@ def gallery_figure(rows, *, ranks=RANKS, title=""):
     """
     ranks = [rank for rank in ranks if any(rank in row.results for row in rows)]
     if not ranks:
-        raise ValueError(
-            "Invalid value received for argument `rows`. Expected at least one query with a result at one of `ranks`. "
-            f"Received: {len(rows)} queries, none with such a result"
-        )
+        expected = "at least one query with a result at one of `ranks`"
+        raise ValueError(invalid("argument `rows`", expected, queries_without=len(rows)))
     size = (_SIDE * (1 + len(ranks)), (_SIDE + 0.25) * len(rows) + 0.3 + 0.3 * bool(title))
     figure = Figure(figsize=size, layout="constrained")
     if title:

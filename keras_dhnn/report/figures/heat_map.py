@@ -4,6 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from keras_dhnn.errors import invalid
+
 
 def heat_map_figure(tables, rows, columns, *, axes=("", ""), best=None, score="mAP", title=""):
     """Tables of scores as heat maps on one scale, side by side.
@@ -27,8 +29,7 @@ def heat_map_figure(tables, rows, columns, *, axes=("", ""), best=None, score="m
     wrong = {name: values.shape for name, values in tables.items() if values.shape != (len(rows), len(columns))}
     if not tables or wrong:
         raise ValueError(
-            f"Invalid value received for argument `tables`. Expected at least one of shape {(len(rows), len(columns))}."
-            f" Received: {wrong or 'none'}"
+            invalid("argument `tables`", f"at least one of shape {(len(rows), len(columns))}", wrong or "none")
         )
     size = (len(tables) * (1.5 + 0.75 * len(columns)) + 1.2, 1.6 + 0.5 * len(rows))
     figure = Figure(figsize=size, layout="constrained")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
 
 _COLUMNS = 3  # pairs in a row
@@ -42,7 +43,7 @@ def pairs_figure(pairs, title=""):
         ValueError: if there is no pair.
     """
     if not pairs:
-        raise ValueError("Invalid value received for argument `pairs`. Expected at least one pair. Received: none")
+        raise ValueError(invalid("argument `pairs`", "at least one pair"))
     columns = min(_COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
     figure = Figure(figsize=(2 * _SIDE * columns, (_SIDE + 0.4) * rows + 0.4 * bool(title)), layout="constrained")

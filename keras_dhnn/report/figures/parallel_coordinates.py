@@ -6,6 +6,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from keras_dhnn.errors import invalid
+
 
 def parallel_coordinates_figure(axes, scores, *, score="mAP", title=""):
     """Parallel coordinates, the score as the last of them; the best are drawn on top.
@@ -27,8 +29,11 @@ def parallel_coordinates_figure(axes, scores, *, score="mAP", title=""):
     wrong = {name: np.shape(values) for name, (values, _) in axes.items() if np.shape(values) != scores.shape}
     if not axes or not scores.size or wrong:
         raise ValueError(
-            f"Invalid value received for argument `axes`. Expected {scores.shape} numbers for each of one axis or "
-            f"more, one or more trials. Received: {wrong or len(axes)}"
+            invalid(
+                "argument `axes`",
+                f"{scores.shape} numbers for each of one axis or more, one or more trials",
+                wrong or len(axes),
+            )
         )
     known = np.isfinite(scores)
     norm = Normalize(*((scores[known].min(), scores[known].max()) if known.any() else (0, 1)))

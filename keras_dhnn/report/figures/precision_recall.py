@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_dhnn.errors import invalid
+
 
 def precision_recall_figure(curves, title=""):
     """Precision-recall curves in one pair of axes.
@@ -18,7 +20,7 @@ def precision_recall_figure(curves, title=""):
         ValueError: if there is no curve, or a curve is not two arrays of one length with values from 0 to 1.
     """
     if not curves:
-        raise ValueError("Invalid value received for argument `curves`. Expected at least one curve. Received: none")
+        raise ValueError(invalid("argument `curves`", "at least one curve"))
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for name, curve in curves.items():
@@ -36,9 +38,7 @@ def _checked(name, curve):
     recall, precision = (np.asarray(values, float) for values in curve)
     within = all(np.all((values >= 0) & (values <= 1)) for values in (recall, precision))
     if recall.ndim != 1 or recall.shape != precision.shape or not recall.size or not within:
-        raise ValueError(
-            "Invalid value received for argument `curves`. Expected (recall, precision), two arrays of one length with "
-            f"values from 0 to 1. Received: {name!r} with shapes {recall.shape} and {precision.shape}"
-            + ("" if within else ", values outside 0 to 1")
-        )
+        expected = "(recall, precision), two arrays of one length with values from 0 to 1"
+        received = {"recall": recall.shape, "precision": precision.shape, "within_0_to_1": within}
+        raise ValueError(invalid("argument `curves`", expected, name, **received))
     return recall, precision

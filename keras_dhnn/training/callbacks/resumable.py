@@ -1,27 +1,29 @@
 """Training state on disk, so that a run killed at any moment continues to the same final weights."""
 
-import json
 import shutil
 import time
-import zipfile
 
-import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import atomic_folder, write_arrays, write_json
+from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
 
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
 _STATE = "state.json"
+_KINDS = {
+    **{name: (int, float) for name in _BEST},
+    **{"epoch": int, "stopped": bool, "checkpoint": str, "history": {str: list}},
+}
+_REMEDY = "Remove that folder to train this phase from its start"
 
 
 class ResumableState(tf.keras.callbacks.Callback):
     """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
 
     A state is whole or not there: a folder `epoch-N`, and `state.json`, replaced last, which names the checkpoint in
-    it. Restoring goes back to the end of that epoch; what came after it is done again, with the same result. Whatever
-    else a kill or a full disk left in `folder`, at whatever moment, is never looked at, and goes with the next write.
+    it. Restoring goes back to the end of that epoch; what came after it is done again, with the same result. What
+    else a kill or a full disk left there, at whatever moment, is never looked at, and is gone with the next write.
 
     Args:
         folder: where the phase's state is kept.
@@ -56,18 +58,9 @@ class ResumableState(tf.keras.callbacks.Callback):
             return 0
         try:
             self._restore(model, state)
-        except (
-            tf.errors.OpError,
-            AssertionError,
-            EOFError,
-            LookupError,
-            OSError,
-            ValueError,
-            zipfile.BadZipFile,
-        ) as error:
+        except Exception as error:  # TensorFlow gives IndexError, AssertionError and errors of its own.
             raise RunError(
-                f"The training state in {self.folder} is damaged, or of another network ({error}). Remove that folder "
-                "to train this phase from its start."
+                f"The training state in {self.folder} is damaged, or of another network ({error}). {_REMEDY}"
             ) from error
         return None if state["stopped"] else state["epoch"] + 1
 
@@ -78,13 +71,13 @@ class ResumableState(tf.keras.callbacks.Callback):
         for name in _BEST:
             setattr(self.validation, name, state[name])
         if state["best_epoch"] >= 0:
-            with np.load(checkpoint.with_name("best.npz"), allow_pickle=False) as file:
-                self.validation.best_weights = [file[name] for name in file.files]
+            best = read_arrays(checkpoint.with_name("best.npz"), remedy="")
+            self.validation.best_weights = list(best.values())
 
     def _read(self):
         """The state that was written last, or None."""
         path = self.folder / _STATE
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return read_json(path, _KINDS, remedy=f"{_REMEDY}: {self.folder}") if path.is_file() else None
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():

@@ -1,9 +1,8 @@
 """Hash outputs of some items at a few epochs, to see how they part while training."""
 
-import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.files import write_arrays
+from keras_dhnn.files import read_arrays, write_arrays
 
 
 class Snapshots(tf.keras.callbacks.Callback):
@@ -43,6 +42,6 @@ def load_snapshots(folder):
     for epochs in Snapshots.EPOCHS:
         path = folder / f"epoch-{epochs}.npz"
         if path.is_file():
-            with np.load(path, allow_pickle=False) as file:
-                found[epochs] = file["items"], {name: file[name] for name in file.files if name != "items"}
+            arrays = read_arrays(path, {"items": ("i", 1)}, remedy="Remove it: then it is left out of the figure.")
+            found[epochs] = arrays.pop("items"), arrays
     return found

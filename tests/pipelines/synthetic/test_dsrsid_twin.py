@@ -85,7 +85,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 @pytest.mark.parametrize("size", [15, 80_001, 20.5])
 def test_sizes_outside_of_their_range(tmp_path, size):
-    with pytest.raises(ValueError, match=rf"`size`. Expected a whole number from 16 to 80000. Received: size={size}"):
+    with pytest.raises(ValueError, match=rf"`size`. Expected a whole number from 16 to 80000. Received: {size}"):
         write_dsrsid(tmp_path, size=size)
 
 

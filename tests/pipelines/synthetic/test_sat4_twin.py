@@ -99,10 +99,10 @@ def test_a_place_that_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 9}, r"`size`. Expected a whole number from 10 to 500000. Received: size=9"),
+        ({"size": 9}, r"`size`. Expected a whole number from 10 to 500000. Received: 9"),
         ({"size": 500_001}, r"`size`"),
         ({"size": 10.5}, r"`size`"),
-        ({"label_noise": 1.0}, r"`label_noise`. Expected a share from 0 to below 1. Received: label_noise=1.0"),
+        ({"label_noise": 1.0}, r"`label_noise`. Expected a share from 0 to below 1. Received: 1.0"),
         ({"label_noise": -0.1}, r"`label_noise`"),
     ],
 )

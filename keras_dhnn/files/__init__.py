@@ -389,6 +389,19 @@ def _fault(name):
     return f"is longer than {_MOST_NAME} bytes" if size > _MOST_NAME else None
 
 
+def new_folder(parent, base):
+    """Make the first of the folders `base`, `base-2`, `base-3`, ... that is not there; no other process gets the same.
+
+    Returns:
+        Its path.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for name in itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2))):
+        with contextlib.suppress(FileExistsError):
+            (parent / name).mkdir()
+            return parent / name
+
+
 def expanded(path):
     """A path that the user named, `~` being their home."""
     return Path(path).expanduser()

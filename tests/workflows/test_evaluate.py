@@ -4,7 +4,7 @@ import pytest
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.files import write_json
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.workflows import fit
+from keras_dhnn.workflows import evaluate
 from tests.fakes import make_dataset
 from tests.saved_models.serving.tiny_run import write_run
 
@@ -14,7 +14,7 @@ def drawn(monkeypatch):
     """What is drawn of a run, which is not drawn."""
     shown = []
     monkeypatch.setattr(
-        fit, "write_report", lambda run, info, split, outputs, evaluations, scores, tsne: shown.extend(evaluations)
+        evaluate, "write_report", lambda run, info, split, outputs, evaluations, scores, tsne: shown.extend(evaluations)
     )
     return shown
 
@@ -28,7 +28,7 @@ def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
     run.save_outputs(outputs, labels)
     write_json(run.history_path, {})
     _, expected = evaluate_all(outputs, labels, Split.load(run.split_path), info, run.experiment.seed)
-    metrics = fit.evaluate_run(run, info)
+    metrics = evaluate.evaluate(run, data=tmp_path)
     assert expected["distinct_codes"] > 50
     assert {name: metrics[name] for name in ("map", "distinct_codes")} == {
         name: expected[name] for name in ("map", "distinct_codes")

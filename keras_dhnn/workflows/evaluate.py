@@ -1,0 +1,38 @@
+"""Score a finished run anew, from its codes."""
+
+from pathlib import Path
+from typing import Any
+
+from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.report.afterwards import alone
+from keras_dhnn.report.report import write_report
+from keras_dhnn.runs import Run
+from keras_dhnn.workflows.open_run import open_run
+
+
+def evaluate(run: Run | Path | str, *, tsne: bool = False, data: Path | str = "data") -> dict[str, Any]:
+    """Score a finished run from its codes, and draw its figures anew.
+
+    Args:
+        run: the `Run`, or its folder.
+        tsne: whether to draw the codes in the plane too.
+        data: folder of the prepared data sets.
+
+    Returns:
+        The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced if it
+        can be written.
+
+    Raises:
+        RunError: if there is no such run, it is not finished, or it was made with other images.
+    """
+    run, info = open_run(run, data)
+    split = Split.load(run.split_path)
+    outputs, codes, labels = run.load_outputs(sources_of(info))
+    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
+    metrics = {**run.metrics, **scores}
+    with alone(str(run.metrics_path), "The scores are printed all the same."):
+        run.replace_metrics(metrics)
+    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
+    return metrics

@@ -1,0 +1,24 @@
+"""Open a run together with the prepared data set that it was made with."""
+
+from pathlib import Path
+
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.runs import Run
+
+
+def open_run(run: Run | Path | str, data: Path | str = "data", *, finished: bool = True) -> tuple[Run, DatasetInfo]:
+    """Return a run and its data set, checked to be the one that it was made with.
+
+    Args:
+        run: the `Run`, or its folder.
+        data: folder of the prepared data sets.
+        finished: whether it must have been trained to the end.
+
+    Raises:
+        RunError: if there is no such run, it is not finished, or the data set holds other images.
+        DataError: if the data set is not there, or is damaged.
+    """
+    opened = Run.open(run.path if isinstance(run, Run) else run, finished=finished)
+    info = DatasetInfo.load(Path(data) / opened.experiment.data.name)
+    opened.check_data(info)
+    return opened, info

@@ -1,0 +1,104 @@
+"""Take a run from prepared data to scores: train, save, evaluate, draw."""
+
+import time
+
+import numpy as np
+
+from keras_dhnn.evaluation.float_features import cosine_map
+from keras_dhnn.evaluation.scores import evaluate_all, expected_map
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import write_json
+from keras_dhnn.files.owner import owned
+from keras_dhnn.pipelines.sources import main_tasks
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.progress import no_bar
+from keras_dhnn.report.report import write_report
+from keras_dhnn.training.train import train
+
+
+def train_run(run, info, bar=no_bar, strategy=None):
+    """Train the experiment of a run, or continues it, and writes all of its results.
+
+    Args:
+        run: the `Run`, created.
+        info: `DatasetInfo` of the prepared data set.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        strategy: see `train`; every other process of it calls `assist`.
+
+    Returns:
+        The metrics, as in the run's `metrics.json`.
+
+    Raises:
+        RunError: if another process is training the run.
+    """
+    with owned(run.path):
+        return _train(run, info, bar, strategy)
+
+
+def _train(run, info, bar, strategy):
+    started, experiment = time.monotonic(), run.experiment
+    split = load_split(run, info)
+    trained = train(
+        *(experiment, info, split, run.checkpoints),
+        tensorboard=run.tensorboard,
+        snapshots=run.snapshots if len(info.images) > 1 else None,
+        bar=bar,
+        strategy=strategy,
+    )
+    seconds = {"training": time.monotonic() - started}
+    labels = np.repeat(info.true_labels, experiment.data.turns)
+    # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
+    write_json(run.history_path, trained.history)
+    run.save_model(trained.model)
+    run.save_outputs(trained.outputs, labels)
+    evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+    seconds["total"] = time.monotonic() - started
+    metrics = {
+        **scores,
+        "map_untrained": expected_map(trained.untrained, labels, split),
+        "map_float_features": _float_features_map(trained, labels, split),
+        "wrong_labels": float(np.mean(info.labels != info.true_labels)),
+        "seconds": seconds,
+    }
+    write_json(run.metrics_path, metrics)
+    run.seal()
+    write_report(run, info, split, trained.outputs, evaluations, scores)
+    return metrics
+
+
+def assist(experiment, info, folder, strategy):
+    """Trains along with the process that calls `train_run`, and writes nothing.
+
+    Args:
+        experiment: the `Experiment`.
+        info: `DatasetInfo` of the same data set.
+        folder: the run's resumable state, if it is being resumed; else a folder with nothing in it.
+        strategy: see `train`.
+    """
+    train(experiment, info, draw_split(experiment.data, experiment.seed, info), folder, strategy=strategy)
+
+
+def _float_features_map(trained, labels, split):
+    """What the frozen features retrieve without hashing, by cosine; None where there are none.
+
+    Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
+    """
+    features, found = trained.features, []
+    sources = tuple(trained.outputs)
+    if set(features) != set(sources) or len({array.shape[1] for array in features.values()}) > 1:
+        return None
+    for searching, searched in main_tasks(sources):
+        # The queries of one source and the database of the other, in one array.
+        queries, database = features[searching][split.queries], features[searched][split.database]
+        places = np.split(np.arange(len(queries) + len(database)), [len(queries)])
+        of_both = labels[np.concatenate([split.queries, split.database])]
+        found.append(cosine_map(np.concatenate([queries, database]), of_both, *places))
+    return float(np.mean(found))
+
+
+def load_split(run, info):
+    """The split of a run, drawn and written down at the first call."""
+    if not run.split_path.exists():
+        draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
+        run.seal()
+    return Split.load(run.split_path)

@@ -1,0 +1,59 @@
+import pytest
+
+from keras_dhnn.errors import DataError
+from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, sha256, write_list
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "b").write_bytes(b"other")
+    write_list(tmp_path, ["a", "b"])
+    return tmp_path
+
+
+def test_sha256_of_abc(folder):
+    # FIPS 180-4, the example of one block.
+    assert sha256(folder / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_whole_files_are_not_damaged(folder):
+    assert damage(folder, read_list(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"abd", "a has changed"), (b"ab", "a has 2 bytes instead of 3"), (None, "a is missing"), (b"", "0 bytes")],
+)
+def test_damage_is_named(folder, content, said):
+    (folder / "a").unlink()
+    if content is not None:
+        (folder / "a").write_bytes(content)
+    (found,) = damage(folder, read_list(folder))
+    assert said in found
+
+
+def test_sizes_alone_do_not_read(folder):
+    (folder / "a").write_bytes(b"abd")
+    assert damage(folder, read_list(folder), content=False) == []
+
+
+def test_a_replaced_file_is_never_taken_for_a_damaged_one(folder):
+    with relisted(folder, "a"):
+        assert damage(folder, read_list(folder)) == []
+        (folder / "a").write_bytes(b"new")
+        assert damage(folder, read_list(folder)) == []
+    assert damage(folder, read_list(folder)) == []
+    (folder / "a").write_bytes(b"old")
+    assert damage(folder, read_list(folder)) == ["a has changed since it was written"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"files": {"a": 1}}', b"\xff"])
+def test_a_damaged_list_is_named(folder, content):
+    (folder / LIST).write_bytes(content)
+    with pytest.raises(DataError, match=LIST):
+        read_list(folder)
+
+
+def test_without_a_list_nothing_is_checked(tmp_path):
+    assert read_list(tmp_path) == {}
