@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-from collections.abc import Sequence
 
 from keras_dhnn.errors import MissingPackage, SettingError, invalid
 
@@ -36,7 +35,9 @@ def choose_runtime(multiplications: float) -> str:
     installed, wanted = installed_runtimes(), os.environ.get(RUNTIME)
     if wanted:
         if wanted not in (*PACKAGES, "tensorflow"):
-            raise SettingError(invalid(f"environment variable {RUNTIME}", f"{', '.join(PACKAGES)} or tensorflow", wanted))
+            raise SettingError(
+                invalid(f"environment variable {RUNTIME}", f"{', '.join(PACKAGES)} or tensorflow", wanted)
+            )
         if wanted not in installed:
             raise MissingPackage(f"The runtime {wanted!r} is not installed: {PACKAGES[wanted]}")
         return wanted

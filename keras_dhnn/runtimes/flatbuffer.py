@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
-import io
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,28 @@ def _converted(network, shape):
 
     # Frozen by ourselves: the converter's own way, by a SavedModel, takes ten times as long.
     frozen = convert_variables_to_constants_v2(run.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
-    # The converter talks about itself on both streams.
+    with _silence():
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+
+
+@contextlib.contextmanager
+def _silence():
+    """Keep the converter, much of which is not Python, from talking about itself on both streams."""
     logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    level, streams = logger.level, [os.dup(1), os.dup(2)]
+    sys.stdout.flush()
+    sys.stderr.flush()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        logger.setLevel(logging.ERROR)
+        yield
     finally:
         logger.setLevel(level)
+        for number, stream in enumerate(streams, 1):
+            os.dup2(stream, number)
+            os.close(stream)
 
 
 def layers_of(network: Any) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """A network made by an experiment, and a data set as seen from any cut through it."""
 
 import contextlib
+import functools
 import tempfile
 from pathlib import Path
 
@@ -209,10 +210,7 @@ class Network:
         with self.bar(description, total, "image") as update, _folder_or_temporary(folder) as place:
             outputs = {}
             for number, (source, branch) in enumerate(branches.items()):
-
-                def report(done, note="", before=number * len(items)):
-                    update(before + done, note)
-
+                report = functools.partial(_after, update, number * len(items))
                 outputs[source] = self._encode_branch(branch, source, make_batches, items, place, report)
         return outputs
 
@@ -228,6 +226,10 @@ class Network:
 
         fill([array], outputs_from, report)
         return np.load(path, allow_pickle=False)
+
+
+def _after(update, before, done, note=""):
+    update(before + done, note)
 
 
 @contextlib.contextmanager
