@@ -12,10 +12,23 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
 RUNTIMES = BASE | {"backend", "runtimes"}
 MODELS = RUNTIMES | {"losses", "metrics", "models"}
-TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training"}
+TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
-    "": {"_version"},
+    # The library's names, imported when they are used.
+    "": {
+        "_version",
+        "config",
+        "codes",
+        "losses",
+        "metrics",
+        "models",
+        "pipelines",
+        "experiment",
+        "runs",
+        "saved_models",
+    }
+    | {"workflows", "archive"},
     "__main__": {"cli"},
     "_version": set(),
     "codes": {"errors"},
@@ -35,6 +48,7 @@ MAY_IMPORT = {
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
+    "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
     "saved_models": {"codes", "errors", "files", "models", "runtimes"},
     "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},

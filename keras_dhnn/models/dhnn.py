@@ -4,15 +4,14 @@ import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
 from keras_dhnn.errors import SettingError, invalid
-from keras_dhnn.losses.contrastive import contrastive
-from keras_dhnn.losses.pairwise import pairwise_likelihood
+from keras_dhnn.losses.centres import hash_centres
+from keras_dhnn.losses.classification import classification
+from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
-
-OBJECTIVES = ("likelihood", "contrastive")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -38,6 +37,17 @@ class DHNN(tf.keras.Model):
         self.head = head
         self.source = source
         self.bits = head.output_shape[-1]
+        self.classifier = None
+
+    def classify(self, classes):
+        """Adds a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
+        self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
+        self.classifier.build((None, self.bits))
+
+    @property
+    def plain(self):
+        """The network as a functional model from images to hash outputs, a tensor each."""
+        return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
 
     def compile(
         self,
@@ -49,10 +59,14 @@ class DHNN(tf.keras.Model):
         norm="l2",
         pair_weighting="mean",
         objective="likelihood",
+        margin=None,
+        classes=None,
+        classification=0.0,
         bank=None,
+        pairs=None,
         **kwargs,
     ):
-        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss`.
+        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
 
         Args:
             optimizer: a Keras optimiser.
@@ -61,49 +75,77 @@ class DHNN(tf.keras.Model):
             eta: weight of the quantisation loss.
             norm: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
             pair_weighting: "mean" or "balanced", see `pair_mean`.
-            objective: the pairwise loss: "likelihood", or "contrastive" (DSH, with its margin of 2 l).
+            objective: instead of the pairwise likelihood, see `losses.objectives`.
+            margin: of some objectives, see there.
+            classes: number C of classes, for objectives of class centres.
+            classification: weight of what tells the class from the outputs, by the layer that `classify` adds.
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
+            pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
+                `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
         build_optimizer(self.optimizer, self.trainable_weights)
-        if objective not in OBJECTIVES:
-            raise SettingError(invalid("argument `objective`", f"one of {', '.join(OBJECTIVES)}", objective))
-        self.pairwise = objective
-        self.penalty = similarity_factor * self.bits if penalty is None else penalty
+        penalty = similarity_factor * self.bits if penalty is None else penalty
+        centres = hash_centres(classes, self.bits) if objective in OF_CENTRES else None
+        self.of_labels = objective_of(
+            objective,
+            bits=self.bits,
+            penalty=penalty,
+            pair_weighting=pair_weighting,
+            margin=margin,
+            centres=centres,
+        )
         self.eta = eta
         self.norm = norm
-        self.pair_weighting = pair_weighting
+        self.classification = classification
         self.bank = bank
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
+        names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
+        self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
+        self.pairs = pairs
 
     @property
     def parts(self):
         """What a checkpoint of the network holds, by name."""
-        return {"backbone": self.backbone, "head": self.head}
+        parts = {"backbone": self.backbone, "head": self.head}
+        return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
     @property
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, labels):
+    def objective(self, outputs, targets):
         """The parts of the loss of a batch.
 
         Args:
             outputs: `(n, l)` float32.
-            labels: `(n,)` integers.
+            targets: `label`, `(n,)` integers; with a bank or `pairs` also `index`, `(n,)` item numbers.
 
         Returns:
-            Dictionary of the scalars `pairwise` and `quantization`; the loss is their sum, the second times eta.
+            Dictionary of the scalars `pairwise`, `quantization` and, with a weight, `classification`; see `total`.
         """
-        others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
-        similarity = label_similarity(labels, tf.cast(their_labels, labels.dtype))
-        if self.pairwise == "contrastive":
-            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting)
-        else:
-            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting)
-        return {"pairwise": pairwise, "quantization": quantization(outputs, self.norm)}
+        others = outputs if self.bank is None else self.bank.outputs
+        parts = {
+            "pairwise": self.of_labels(targets["label"], outputs, others, *self._similarity(targets)),
+            "quantization": quantization(outputs, self.norm),
+        }
+        if self.classification:
+            parts["classification"] = classification(targets["label"], self.classifier(outputs))
+        return parts
+
+    def total(self, parts):
+        """The parts of `objective` by their weights."""
+        loss = parts["pairwise"] + self.eta * parts["quantization"]
+        return loss + self.classification * parts["classification"] if self.classification else loss
+
+    def _similarity(self, targets):
+        """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
+        if self.pairs is not None:
+            return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
+        labels = targets["label"]
+        others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
+        return label_similarity(labels, others), None
 
     def train_step(self, data):
         """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
@@ -115,11 +157,11 @@ class DHNN(tf.keras.Model):
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
-            parts = self.objective(outputs, targets["label"])
+            parts = self.objective(outputs, targets)
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
-            objective = parts["pairwise"] + self.eta * parts["quantization"]
+            objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
@@ -128,8 +170,8 @@ class DHNN(tf.keras.Model):
     def test_step(self, data):
         """The losses of a batch, without a step."""
         images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets["label"])
-        return self._track(tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses]), parts)
+        parts = self.objective(self(images, training=False)[self.source], targets)
+        return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.flatbuffer import network_key
 from keras_dhnn.training.cache import activations_folder, make_room, networks_folder
@@ -85,12 +86,13 @@ def compute_activations(backbone, cuts, info, turns, source, size, *, progress=N
         `{cut: (n, ...) array}`, mapped from its file: float32 features, float16 of other cuts; None where the limit of
         the cache, or the disk, does not hold them.
     """
+    count = Items(turns).count(info.count)
     arrays = {cut: _array(cut_backbone(backbone, cut)[0], info, turns, source, size) for cut in cuts}
     arrays = _within_the_limit(arrays, activations_folder(info.directory))
     missing = {cut: array for cut, array in arrays.items() if array is not None and not array.path.is_file()}
     if missing:
-        items = np.arange(turns * info.count)
-        encoder = Encoder(below_cuts(backbone, list(missing)), len(items), kept=networks_folder(info.directory))
+        items = np.arange(count)
+        encoder = Encoder(below_cuts(backbone, list(missing)), count, kept=networks_folder(info.directory))
         # Of other sources no more than a pixel is made.
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
 
@@ -100,12 +102,12 @@ def compute_activations(backbone, cuts, info, turns, source, size, *, progress=N
 
         fill(list(missing.values()), outputs_from, progress)
     elif progress is not None:
-        progress(turns * info.count)
+        progress(count)
     return {cut: None if array is None else _mapped(array.path) for cut, array in arrays.items()}
 
 
 def _array(below, info, turns, source, size):
-    shape = (turns * info.count, *below.output.shape[1:])
+    shape = (Items(turns).count(info.count), *below.output.shape[1:])
     facts = (info.checksum, turns, tuple(size), *([source] if len(info.sources) > 1 else []))
     path = activations_folder(info.directory) / f"{network_key(below, *facts)}.npy"
     return GrowingArray(path, shape, np.float32 if len(shape) == 2 else np.float16)

@@ -18,6 +18,7 @@ from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.progress import no_bar
@@ -57,7 +58,7 @@ class Network:
     def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.labels = np.repeat(info.labels, experiment.data.turns)
+        self.labels = Items(experiment.data.turns).spread(info.labels)
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
         sources = sources_of(info)
@@ -215,7 +216,7 @@ class Network:
         return outputs
 
     def _encode_branch(self, branch, source, make_batches, items, folder, report):
-        network = tf.keras.Model(branch.input[source], branch.output[source])
+        network = branch.plain
         facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
         path = folder / f"{network_key(network, *facts)}.npy"
         array = GrowingArray(path, (len(items), branch.bits), np.float32)
@@ -267,6 +268,7 @@ def _check_dual(strategy, experiment):
     for path, value, expected in (
         ("training.precision", experiment.training.precision, "float32"),
         ("loss.objective", experiment.loss.objective, "likelihood"),
+        ("loss.classification", experiment.loss.classification, 0.0),
     ):
         if value != expected:
             raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

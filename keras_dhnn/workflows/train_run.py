@@ -46,7 +46,7 @@ def _train(run, info, bar, strategy):
         strategy=strategy,
     )
     seconds = {"training": time.monotonic() - started}
-    labels = np.repeat(info.true_labels, experiment.data.turns)
+    labels = split.items.spread(info.true_labels)
     # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
     write_json(run.history_path, trained.history)
     run.save_model(trained.model)
