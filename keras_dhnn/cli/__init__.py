@@ -11,6 +11,7 @@ from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.benchmark import benchmark
+from keras_dhnn.cli.cache import cache
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
@@ -36,6 +37,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(index, name="index")
+app.add_typer(cache, name="cache")
 app.add_typer(archive, name="archive")
 
 

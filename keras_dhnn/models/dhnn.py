@@ -44,6 +44,11 @@ class DHNN(tf.keras.Model):
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
+    @property
+    def plain(self):
+        """The network as a functional model from images to hash outputs, a tensor each."""
+        return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
+
     def compile(
         self,
         optimizer,
@@ -253,3 +258,21 @@ def cut_backbone(backbone, cut):
             )
         ) from error
     return below, above
+
+
+def below_cuts(backbone, cuts):
+    """Return one model from images to the outputs at several cuts through a backbone, which computes nothing twice.
+
+    Args:
+        backbone: as of `cut_backbone`.
+        cuts: as of it, but not "images"; one or several.
+
+    Returns:
+        Functional model with a list of outputs, one a cut.
+    """
+    if isinstance(backbone.layers[1], BandScaling):
+        _, scaling, scaled = backbone.layers
+        outputs = below_cuts(scaled, cuts)(scaling(backbone.input))
+        return tf.keras.Model(backbone.input, tf.nest.flatten(outputs), name="below_cuts")
+    outputs = [cut_backbone(backbone, cut)[0].output for cut in cuts]
+    return tf.keras.Model(backbone.input, outputs, name="below_cuts")

@@ -1,6 +1,9 @@
 """A network made by an experiment, and a data set as seen from any cut through it."""
 
 import contextlib
+import functools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -14,14 +17,15 @@ from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.progress import no_bar
+from keras_dhnn.runtimes import Encoder
+from keras_dhnn.runtimes.encoder import tensorflow_batch
+from keras_dhnn.runtimes.flatbuffer import network_key
 from keras_dhnn.training.activations import Activations, compute_activations
 from keras_dhnn.training.architecture import make_backbone, make_head, make_model
-from keras_dhnn.training.encode import make_encoder
+from keras_dhnn.training.encode import fill, inputs_of
+from keras_dhnn.training.growing_array import GrowingArray
 
 PHASES = ("head", "fine_tune")
-# Pixels a batch that is encoded: 64 images of 256 x 256. Of smaller images there are more in it.
-ENCODE_PIXELS = 64 * 256**2
-MOST_ENCODED = 1024
 # Images over which those are normalised that a network is trained on from scratch.
 STATISTICS_ITEMS = 20_000
 
@@ -68,11 +72,14 @@ class Network:
             cut_backbone(backbone, cut)
         return backbone, self._head(source, backbone, database)
 
+    def _image_shape(self, source):
+        return (*self.sizes[source], self.info.images[source].channels)
+
     def _band_statistics(self, source, database):
         """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""
         items = database[np.linspace(0, len(database) - 1, min(len(database), STATISTICS_ITEMS)).astype(int)]
         count, total, squares = 0, 0.0, 0.0
-        for images, _ in self._image_batches(items, batch_size=self._encode_batch):
+        for images, _ in self._image_batches(items, batch_size=tensorflow_batch(self._image_shape(source))):
             pixels = tf.reshape(tf.cast(images[source], tf.float64), (-1, images[source].shape[-1]))
             count += len(pixels)
             total += tf.reduce_sum(pixels, axis=0).numpy()
@@ -99,20 +106,15 @@ class Network:
         if cut == "images":
             return None
         if (source, cut) not in self._activations:
+            # In one pass with what later phases need.
+            cuts = [cut, *(other for other in self._cuts(source) if other not in (cut, "images"))]
+            cuts = [one for one in dict.fromkeys(cuts) if (source, one) not in self._activations]
             turns = self.experiment.data.turns
             of_which = f" of {source}" if len(self.info.sources) > 1 else ""
-            count = Items(turns).count(self.info.count)
-            with self.bar(f"Frozen layers{of_which}, up to {cut}", count, "image") as update:
-                below, _ = cut_backbone(backbone, cut)
-                self._activations[source, cut] = compute_activations(
-                    below,
-                    self.info,
-                    turns,
-                    source,
-                    self.sizes[source],
-                    batch_size=self._encode_batch,
-                    progress=update,
-                )
+            with self.bar(f"Frozen layers{of_which}, up to {' and '.join(cuts)}", len(self.labels), "image") as update:
+                how = self.info, turns, source, self.sizes[source]
+                found = compute_activations(backbone, cuts, *how, progress=update)
+            self._activations |= {(source, one): array for one, array in found.items()}
         return self._activations[source, cut]
 
     @property
@@ -120,11 +122,6 @@ class Network:
         """`{source: (n, d)}` the frozen backbones' features of all items, of those for which they were computed."""
         found = {source: self._activations.get((source, "features")) for source in self.branches}
         return {source: array for source, array in found.items() if array is not None}
-
-    @property
-    def _encode_batch(self):
-        pixels = max(height * width for height, width in self.sizes.values())
-        return min(max(1, ENCODE_PIXELS // pixels), MOST_ENCODED)
 
     def above(self, cut):
         """The network from a cut upwards, and its input.
@@ -171,11 +168,51 @@ class Network:
         augment = augment and augment_scaled(augment, self.info.scaling)
         return batches(self.info, items, seed=seed, image_size=self.sizes, turns=data.turns, augment=augment, **how)
 
-    def encode(self, cut, items, description):
-        """Hash outputs `{source: (k, l)}` float32 of items, computed from a cut upwards."""
+    def encode(self, cut, items, description, folder=None):
+        """Hash outputs `{source: (k, l)}` float32 of items, computed from a cut upwards.
+
+        Args:
+            cut: see `above`.
+            items: `(k,)` item numbers.
+            description: of the progress bar.
+            folder: where they are kept while they are being made, so that a later call goes on where this was killed,
+                and after that, for the caller to remove; None: a temporary one.
+        """
         above, make_batches = self.above(cut)
-        with self.bar(description, len(items), "image") as update:
-            return make_encoder(above)(make_batches(items, batch_size=self._encode_batch), update)
+        branches = getattr(above, "branches", None) or {above.source: above}
+        total = len(items) * len(branches)
+        with self.bar(description, total, "image") as update, _folder_or_temporary(folder) as place:
+            outputs = {}
+            for number, (source, branch) in enumerate(branches.items()):
+                report = functools.partial(_after, update, number * len(items))
+                outputs[source] = self._encode_branch(branch, source, make_batches, items, place, report)
+        return outputs
+
+    def _encode_branch(self, branch, source, make_batches, items, folder, report):
+        network = branch.plain
+        facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
+        path = folder / f"{network_key(network, *facts)}.npy"
+        array = GrowingArray(path, (len(items), branch.bits), np.float32)
+        encoder = Encoder(network, len(items))
+
+        def outputs_from(first):
+            return encoder.outputs(inputs_of(make_batches(items[first:], batch_size=encoder.batch), source))
+
+        fill([array], outputs_from, report)
+        return np.load(path, allow_pickle=False)
+
+
+def _after(update, before, done, note=""):
+    update(before + done, note)
+
+
+@contextlib.contextmanager
+def _folder_or_temporary(folder):
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
 
 
 @contextlib.contextmanager
