@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
@@ -129,7 +129,10 @@ def fit(
 
 def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | None) -> Run:
     usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
-    path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    try:
+        path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    except OSError as error:
+        raise RunError(f"{runs} cannot be written: {error.strerror}. Give another folder by --runs.") from error
     return Run.create(path, experiment, info)
 
 

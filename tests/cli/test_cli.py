@@ -17,6 +17,7 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.runs import Run
 from tests.fakes import write_ucmd
 
 SMALL = (
@@ -289,7 +290,9 @@ def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_quiet_silences_what_was_decided_too(prepared, run, tmp_path, monkeypatch, quiet):
-    monkeypatch.setattr(sys.modules["keras_dhnn.cli.fit"], "_fit", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.workflows.fit.train_run", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.cli.tables.print_scores", lambda *_: None)
+    monkeypatch.setattr(Run, "metrics", {})
     how = ("--backbone", "tests.fakes:tiny_backbone", "--data", prepared / "data", "--runs", tmp_path / "runs")
     status, out, err = run("fit", "ucmd", *how, *(["--quiet"] if quiet else []))
     assert (status, out) == (0, "")
@@ -319,8 +322,8 @@ def test_fit_does_not_overwrite_a_run(prepared, run):
 
 
 def test_resume_of_a_finished_run_is_a_no_op(prepared, run):
-    status, out, _ = run("fit", "--resume", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
-    assert (status, "nothing to do" in out) == (0, True)
+    status, out, err = run("fit", "--resume", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
+    assert (status, "nothing to train" in err, "mean average precision" in out) == (0, True, True)
 
 
 def test_unfinished_run_is_not_evaluated(prepared, run, tmp_path):
