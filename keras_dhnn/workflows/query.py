@@ -87,7 +87,7 @@ def search(run, info, image, k, task=None, class_name=None):
     pixels = read_image(image, info.images[source])
     network = _branch(load_model(run, info), source).plain
     batch = resize(pixels[None], image_sizes(data, info)[source])
-    (outputs,) = next(Encoder(network, 1).outputs([batch]))
+    (outputs,) = Encoder(network, 1).encode(batch)
     stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
     database = _of_class(split.database, info, data.turns, class_name)
     distances = hamming_distances(pack(outputs), stored["codes"][database])[0]
