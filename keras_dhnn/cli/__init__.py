@@ -17,6 +17,7 @@ from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.serve import serve
+from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
 from keras_dhnn.errors import KerasDhnnError
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, compare, query, audit, ablate, grid, tune, export, serve):
+for verb in (prepare, fit, evaluate, suggest, compare, query, audit, ablate, grid, tune, export, serve):
     app.command()(verb)
 app.add_typer(index, name="index")
 
