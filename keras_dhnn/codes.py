@@ -49,6 +49,35 @@ def unpack(codes):
     return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
 
 
+def to_words(codes):
+    """Packed codes as whole words, filled up with zero bits to a multiple of 64.
+
+    Args:
+        codes: `(n, l / 8)` uint8.
+
+    Returns:
+        `(n, w)` int64, w = l / 64 rounded up; a code's first byte is a word's lowest, on any machine.
+    """
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
+    return (
+        np.ascontiguousarray(padded).view("<i8").reshape(len(codes), padded.shape[1] // 8).astype(np.int64, copy=False)
+    )
+
+
+def from_words(words, bits):
+    """The inverse of `to_words`.
+
+    Args:
+        words: `(n, w)` int64.
+        bits: l, a multiple of 8.
+
+    Returns:
+        `(n, l / 8)` uint8.
+    """
+    words = np.ascontiguousarray(words, "<i8")
+    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, : bits // 8])
+
+
 def hamming_distances(queries, database):
     """Number of differing bits of every pair. Holds the whole matrix: for rankings at scale see `metrics`.
 

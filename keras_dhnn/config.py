@@ -181,8 +181,11 @@ class Loss(Section):
     """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
-        objective: of the pairs: "likelihood", or "contrastive" (the baseline DSH, whose own settings are eta = 0.02 *
-            bits and quantization = "l1"; it has no penalty).
+        objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
+            quantization = "l1"); of triplets "triplet"; of fixed codes of the classes "central" (CSQ) or "angular"
+            (OrthoHash). Only the first has a penalty; of two sources it is the only one.
+        margin: of the objective; None is its own: 2 * bits of "contrastive", 1 of "triplet", 0.2 of "angular".
+        classification: weight of a classifier's loss on the hash outputs (DHCNN); not of two sources.
         similarity_factor: s of the weighted sigmoid; the pairwise likelihood divides by P = s * bits.
         penalty: a fixed P instead (1: DHN, 2: DPSH).
         eta: weight of the quantisation loss. A paper's eta_paper is for sums: see `losses.quantization.eta_in_means`.
@@ -195,7 +198,9 @@ class Loss(Section):
             beta = beta_paper * bits / V items and gamma = gamma_paper * bits.
     """
 
-    objective: Annotated[str, OneOf(("likelihood", "contrastive"))] = "likelihood"
+    objective: Annotated[str, OneOf(("likelihood", "contrastive", "triplet", "central", "angular"))] = "likelihood"
+    margin: Annotated[float | None, WEIGHT] = None
+    classification: Annotated[float, WEIGHT] = 0.0
     similarity_factor: Annotated[float, Within(above=0)] = 0.5
     penalty: Annotated[float | None, Within(above=0)] = None
     eta: Annotated[float, WEIGHT] = 0.1

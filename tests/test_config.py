@@ -97,6 +97,7 @@ REFUSED = [
     ("loss.quantization", "l3"),
     ("loss.pairs", "triplets"),
     ("loss.objective", "triplets"),
+    ("loss.pairs", "all"),
     ("loss.eta", float("nan")),
     ("loss.eta", -1.0),
     ("loss.similarity_factor", 0.0),

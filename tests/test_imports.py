@@ -14,7 +14,20 @@ MODELS = BASE | {"backend", "losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
-    "": {"_version"},
+    # The library's names, imported when they are used.
+    "": {
+        "_version",
+        "config",
+        "codes",
+        "losses",
+        "metrics",
+        "models",
+        "pipelines",
+        "experiment",
+        "runs",
+        "saved_models",
+    }
+    | {"workflows", "archive"},
     "__main__": {"cli"},
     "_version": set(),
     "codes": {"errors"},

@@ -4,8 +4,6 @@ import contextlib
 import json
 import shutil
 
-import numpy as np
-
 from keras_dhnn.errors import CollapseError, RunError, SettingError, invalid
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
@@ -142,7 +140,7 @@ def _row(experiment, info, folder, name, bits, bar):
 
 def _scores(experiment, info, split, state, bar):
     trained = train(experiment, info, split, state, bar=bar)
-    labels = np.repeat(info.true_labels, experiment.data.turns)
+    labels = split.items.spread(info.true_labels)
     evaluations, metrics = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
     return {
         "tasks": {task: scores["map"]["expected"] for task, scores in metrics["tasks"].items()},

@@ -3,7 +3,6 @@
 import gc
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import CollapseError
@@ -17,7 +16,7 @@ from keras_dhnn.training.train import PHASES, train
 FAILURES = (CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError)
 
 
-def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar):
+def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, bar=no_bar):
     """Trains an experiment and scores it; continues where an earlier call in the same folder was killed.
 
     Args:
@@ -26,6 +25,8 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar)
         folder: where the resumable state is kept.
         epochs: pause after so many epochs, see `train`; None trains to the end.
         queries: whether the queries search too. If not, they are not looked at.
+        also: with `queries`, called with the hash outputs `{source: (n, l)}` and the `Evaluation`s; returns what else
+            is to stand in the result.
         bar: context manager factory `bar(description, total, unit)`.
 
     Returns:
@@ -48,9 +49,11 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, bar=no_bar)
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
     if queries:
-        labels = np.repeat(info.true_labels, experiment.data.turns)
-        _, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+        labels = split.items.spread(info.true_labels)
+        evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores
+        if also is not None:
+            result |= also(trained.outputs, evaluations)
     return result | {"seconds": time.monotonic() - started}
 
 

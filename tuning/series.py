@@ -38,16 +38,36 @@ def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
 
 
 def _row(experiment, info, folder, bar):
-    decides = f"{__version__} {info.checksum} {experiment.to_json()}"
-    key = hashlib.sha256(decides.encode()).hexdigest()[:16]
+    about = {"experiment": json.loads(experiment.to_json())}
+    return kept_row(
+        folder,
+        f"{info.checksum} {experiment.to_json()}",
+        about,
+        lambda state: measure(experiment, info, state, queries=True, bar=bar),
+    )
+
+
+def kept_row(folder, decides, about, make):
+    """Return a row from its file, or make it and write the file.
+
+    Args:
+        folder: of the series.
+        decides: text of all that decides the row, beside the package's version.
+        about: what stands in the row however it ends.
+        make: called with the folder of the resumable state; returns the rest of the row.
+
+    Returns:
+        Dictionary; with `failed` if `make` failed of what others need not: see `fit_series`.
+    """
+    key = hashlib.sha256(f"{__version__} {decides}".encode()).hexdigest()[:16]
     path = folder / "rows" / f"{key}.json"
     if path.exists():
         return read_json(path, remedy="Remove it to train that one again.")
     state = folder / "checkpoints" / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    row = {"experiment": json.loads(experiment.to_json())}
+    row = dict(about)
     try:
-        row |= measure(experiment, info, state, queries=True, bar=bar)
+        row |= make(state)
     except CollapseError as error:
         row["failed"] = reason(error)
     except FAILURES as error:

@@ -5,7 +5,7 @@ import numpy as np
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.itq import fit_rotation, random_rotation
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 
 class CCAITQ(TwoSourceHasher):
@@ -54,7 +54,7 @@ class CCAITQ(TwoSourceHasher):
         fewest = min(first.shape[1], second.shape[1])
         if self.bits > fewest:
             expected = f"at most {fewest}, the features of the source that has fewer: each bit is a pair of directions"
-            raise ValueError(invalid("argument `bits`", expected, self.bits))
+            raise SettingError(invalid("argument `bits`", expected, self.bits))
         cross = first.T @ second / len(first)
         u, correlations, v = correlated(cross, factor(first, self.weight), factor(second, self.weight))
         self.correlations_ = correlations[: self.bits]

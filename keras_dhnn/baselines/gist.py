@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 SCALES = 4
 ORIENTATIONS = 8
@@ -66,7 +66,7 @@ class Gist(TransformerMixin, BaseEstimator):
         """
         X = np.asarray(X)
         if X.ndim not in (3, 4):
-            raise ValueError(invalid("argument `X`", "images of shape (n, H, W, bands) or (n, H, W)", shape=X.shape))
+            raise SettingError(invalid("argument `X`", "images of shape (n, H, W, bands) or (n, H, W)", shape=X.shape))
         filters = _filters(_checked_size(self.size))
         chunks = [X[start : start + _CHUNK] for start in range(0, len(X), _CHUNK)]
         described = [_energies(prefiltered(square(chunk, self.size)), filters) for chunk in chunks]
@@ -210,5 +210,5 @@ def _resizing(length, size):
 
 def _checked_size(size):
     if not isinstance(size, int | np.integer) or size < 32 or size % BLOCKS:
-        raise ValueError(invalid("argument `size`", f"a multiple of {BLOCKS} pixels, at least 32", size=size))
+        raise SettingError(invalid("argument `size`", f"a multiple of {BLOCKS} pixels, at least 32", size=size))
     return int(size)

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_dhnn.codes import binarize
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 
 class Hasher(TransformerMixin, BaseEstimator):
@@ -31,7 +31,7 @@ class Hasher(TransformerMixin, BaseEstimator):
         return binarize(self.project(self._checked(X, reset=False)))
 
     def _checked(self, X, reset=True):
-        """Return `X` as a float matrix that keeps float32, or raise ValueError where it is none."""
+        """Return `X` as a float matrix that keeps float32, or raise an error where it is none."""
         fewest = 2 if reset else 1
         return validate_data(self, X, dtype=(np.float32, np.float64), reset=reset, ensure_min_samples=fewest)
 
@@ -57,9 +57,9 @@ class SupervisedHasher(Hasher):
 
 
 def check_count(name, value):
-    """Raise ValueError unless the argument `name` is a whole number above 0."""
+    """Raise SettingError unless the argument `name` is a whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(invalid(f"argument `{name}`", "a whole number above 0", value))
+        raise SettingError(invalid(f"argument `{name}`", "a whole number above 0", value))
 
 
 def ridge(X, targets, weight):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_dhnn.baselines.hasher import Hasher, check_count
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 
 class ITQ(Hasher):
@@ -53,7 +53,7 @@ class ITQ(Hasher):
         X = self._checked(X)
         if self.bits > X.shape[1]:
             expected = f"at most as many bits as features, {X.shape[1]} feature(s): each is a principal component"
-            raise ValueError(invalid("argument `bits`", expected, self.bits))
+            raise SettingError(invalid("argument `bits`", expected, self.bits))
         self.mean_ = X.mean(axis=0)
         directions = principal_directions(X - self.mean_, self.bits)
         components = (X - self.mean_) @ directions

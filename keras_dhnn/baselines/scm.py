@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 METHODS = ("sequential", "orthogonal")
 
@@ -52,11 +52,11 @@ class SCM(TwoSourceHasher):
         """
         check_count("bits", self.bits)
         if self.method not in METHODS:
-            raise ValueError(invalid("argument `method`", f"one of {METHODS}", self.method))
+            raise SettingError(invalid("argument `method`", f"one of {METHODS}", self.method))
         first, second = self._centred(X)
         classes, places = np.unique(y, return_inverse=True)
         if len(places) != len(first):
-            raise ValueError(invalid("argument `y`", f"a label for each of {len(first)} vectors", len(places)))
+            raise SettingError(invalid("argument `y`", f"a label for each of {len(first)} vectors", len(places)))
         cross = semantic_correlation(first, second, np.eye(len(classes))[places])
         factors = factor(first, self.weight), factor(second, self.weight)
         find = self._sequential if self.method == "sequential" else self._orthogonal
@@ -65,7 +65,7 @@ class SCM(TwoSourceHasher):
     def _orthogonal(self, first, second, cross, factors):
         fewest = min(cross.shape)
         if self.bits > fewest:
-            raise ValueError(
+            raise SettingError(
                 invalid(
                     "argument `bits`",
                     f"at most {fewest}, the features of the source that has fewer, of the orthogonal method",

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from keras_dhnn.codes import binarize
-from keras_dhnn.errors import invalid
+from keras_dhnn.errors import SettingError, invalid
 
 
 class TwoSourceHasher(BaseEstimator):
@@ -31,13 +31,13 @@ class TwoSourceHasher(BaseEstimator):
         check_is_fitted(self)
         unknown = sorted(set(X) - set(self.means_))
         if unknown:
-            raise ValueError(invalid("argument `X`", f"sources among {', '.join(self.means_)}", ", ".join(unknown)))
+            raise SettingError(invalid("argument `X`", f"sources among {', '.join(self.means_)}", ", ".join(unknown)))
         return {source: binarize((x - self.means_[source]) @ self.projections_[source]) for source, x in X.items()}
 
     def _centred(self, X):
         """Return the training vectors of both sources, float64 and less the mean that it keeps as `means_`."""
         if len(X) != 2:
-            raise ValueError(invalid("argument `X`", "the vectors of two sources, {source: (n, d)}", sources=len(X)))
+            raise SettingError(invalid("argument `X`", "the vectors of two sources, {source: (n, d)}", sources=len(X)))
         arrays = {source: check_array(x, dtype=np.float64, ensure_min_samples=2) for source, x in X.items()}
         check_consistent_length(*arrays.values())
         self.means_ = {source: x.mean(axis=0) for source, x in arrays.items()}

@@ -7,8 +7,11 @@ import sys
 import typer
 
 from keras_dhnn.cli.ablate import ablate
+from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
+from keras_dhnn.cli.benchmark import benchmark
 from keras_dhnn.cli.compare import compare
+from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.export import export
 from keras_dhnn.cli.fit import fit
@@ -16,6 +19,7 @@ from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
+from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
@@ -29,9 +33,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, fit, evaluate, suggest, compare, query, audit, ablate, grid, tune, export, serve):
+for verb in (
+    *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
+    *(encode, search),
+):
     app.command()(verb)
 app.add_typer(index, name="index")
+app.add_typer(archive, name="archive")
 
 
 def main():

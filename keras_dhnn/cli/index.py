@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.options import Json
+from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.errors import SettingError
 
 index = typer.Typer(
     help="Change what an exported model searches: writes its next version, which a server picks up by itself.",
@@ -20,18 +22,40 @@ _Source = Annotated[str | None, typer.Option(help="Which of several image source
 @index.command()
 def add(
     export: _Export,
-    images: Annotated[list[Path], typer.Argument(help="Image files; their keys are these paths.", metavar="IMAGE...")],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Image files, and folders of them at any depth; their keys are these paths.", metavar="[IMAGE...]"
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="A text file of more paths, one a line, UTF-8.", metavar="FILE")
+    ] = None,
     label: Annotated[str | None, typer.Option("--class", help="Class of all of them, if it is known.")] = None,
     source: _Source = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ):
     """Add images to what an exported model searches.
 
-    Example: keras-dhnn index add runs/ucmd-paper-64/export/ucmd new/*.tif
+    They are read in batches, as many as there are. If another command is changing the same model, this one waits for
+    it, so that what it added stays. This runs the export's operations: keep to models whose origin you know.
+
+    Examples:
+
+      keras-dhnn index add runs/ucmd-paper-64/export/ucmd new/*.tif
+
+      keras-dhnn index add runs/ucmd-paper-64/export/ucmd new/
+
+      keras-dhnn index add runs/ucmd-paper-64/export/ucmd --list new.txt
     """
+    from keras_dhnn.workflows.image_paths import read_path_list
     from keras_dhnn.workflows.index import add_images
 
-    _report(add_images(export, images, label=label, source=source), as_json)
+    paths = [*(images or []), *(read_path_list(listed) if listed is not None else [])]
+    if not paths:
+        raise SettingError("Expected images to add: files, folders, or --list FILE.")
+    _report(add_images(export, paths, label=label, source=source, bar=bars(quiet)), as_json)
 
 
 @index.command()

@@ -85,7 +85,7 @@ def _relevant_labels(labels, split, info):
     if info is None or info.label_sets is None:
         return labels[split.queries], labels[split.database]
     sets = info.label_sets.sets.astype(np.uint8)
-    return sets[split.queries // split.turns], sets[split.database // split.turns]
+    return sets[split.items.image(split.queries)], sets[split.items.image(split.database)]
 
 
 def _map_per_class(per_query, labels, split, info):
@@ -93,7 +93,7 @@ def _map_per_class(per_query, labels, split, info):
     if info.label_sets is None:
         classes, means = mean_per_class(per_query, labels)
         return {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)}
-    has = info.label_sets.sets[split.queries // split.turns]
+    has = info.label_sets.sets[split.items.image(split.queries)]
     names = info.label_sets.classes
     return {name: float(per_query[of].mean()) for name, of in zip(names, has.T, strict=True) if of.any()}
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.split_file import read_split_file
 from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
@@ -35,7 +36,7 @@ def draw_split(data, seed, info):
     queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
     if data.protocol != "paper" and queries and queries >= 1:
         # A number of all items, in proportion to the classes: the same share of each.
-        total = data.turns * info.count
+        total = Items(data.turns).count(info.count)
         if queries >= total:
             raise SettingError(
                 invalid(
@@ -72,11 +73,11 @@ def _split_of_few(data, info, how):
     if len(others) < 2:
         raise DataError(f"Too few of {info.count} images are left to search with, beside those whose labels are few.")
     drawn = make_split(info.true_labels[others], validation=0, groups=None if groups is None else groups[others], **how)
-    turns = data.turns
-    queries = others[drawn.queries // turns] * turns + drawn.queries % turns
-    step = turns if data.protocol == "standard" else 1
-    database = np.setdiff1d(np.arange(0, info.count * turns, step), queries)
-    return Split(data.protocol, drawn.seed, turns, queries, database, queries[:0])
+    searching = others[np.unique(drawn.items.image(drawn.queries))]
+    sides = [searching, np.setdiff1d(np.arange(info.count), searching)]
+    as_items = drawn.items.upright if data.protocol == "standard" else drawn.items.of_images
+    queries, database = map(as_items, sides)
+    return Split(data.protocol, drawn.seed, data.turns, queries, database, queries[:0])
 
 
 def _listed_split(data, seed, info):

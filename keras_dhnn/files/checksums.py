@@ -1,4 +1,4 @@
-"""Sizes and checksums of the files that we wrote into a folder, by which changed bytes are noticed."""
+"""List sizes and checksums of the files that we wrote into a folder, and notice changed bytes by them."""
 
 import contextlib
 import hashlib
@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.files import read_json, write_json
+from keras_dhnn.files.reading import read_json
+from keras_dhnn.files.writing import write_json
 
 LIST = "files.json"
 _CHUNK = 1 << 20
 _REMEDY = "Remove it to go on without it: what it lists is then not checked."
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, hexadecimal."""
-    digest = hashlib.sha256()
+def checksum(path: Path, algorithm: str = "sha256") -> str:
+    """Return the checksum of a file's content, hexadecimal.
+
+    Args:
+        path: of the file.
+        algorithm: one that `hashlib.new` knows.
+    """
+    digest = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
@@ -46,7 +52,7 @@ def relisted(folder: Path, name: str) -> Iterator[None]:
 
 
 def _entry(path):
-    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    return {"bytes": path.stat().st_size, "sha256": checksum(path)}
 
 
 def read_list(folder: Path, place: str = LIST) -> dict[str, dict[str, Any]]:
@@ -75,6 +81,6 @@ def damage(folder: Path, listed: dict[str, dict[str, Any]], *, content: bool = T
             found.append(f"{name} is missing")
         elif path.stat().st_size != entry["bytes"]:
             found.append(f"{name} has {path.stat().st_size:,} bytes instead of {entry['bytes']:,}")
-        elif content and sha256(path) != entry["sha256"]:
+        elif content and checksum(path) != entry["sha256"]:
             found.append(f"{name} has changed since it was written")
     return found

@@ -4,15 +4,14 @@ import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
 from keras_dhnn.errors import SettingError, invalid
-from keras_dhnn.losses.contrastive import contrastive
-from keras_dhnn.losses.pairwise import pairwise_likelihood
+from keras_dhnn.losses.centres import hash_centres
+from keras_dhnn.losses.classification import classification
+from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
-
-OBJECTIVES = ("likelihood", "contrastive")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -38,6 +37,12 @@ class DHNN(tf.keras.Model):
         self.head = head
         self.source = source
         self.bits = head.output_shape[-1]
+        self.classifier = None
+
+    def classify(self, classes):
+        """Adds a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
+        self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
+        self.classifier.build((None, self.bits))
 
     def compile(
         self,
@@ -49,11 +54,14 @@ class DHNN(tf.keras.Model):
         norm="l2",
         pair_weighting="mean",
         objective="likelihood",
+        margin=None,
+        classes=None,
+        classification=0.0,
         bank=None,
         pairs=None,
         **kwargs,
     ):
-        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss`.
+        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
 
         Args:
             optimizer: a Keras optimiser.
@@ -62,7 +70,10 @@ class DHNN(tf.keras.Model):
             eta: weight of the quantisation loss.
             norm: "l1" (DHNNs-L1) or "l2" (DHNNs-L2).
             pair_weighting: "mean" or "balanced", see `pair_mean`.
-            objective: the pairwise loss: "likelihood", or "contrastive" (DSH, with its margin of 2 l).
+            objective: instead of the pairwise likelihood, see `losses.objectives`.
+            margin: of some objectives, see there.
+            classes: number C of classes, for objectives of class centres.
+            classification: weight of what tells the class from the outputs, by the layer that `classify` adds.
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
             pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
                 `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
@@ -71,21 +82,29 @@ class DHNN(tf.keras.Model):
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
         build_optimizer(self.optimizer, self.trainable_weights)
-        if objective not in OBJECTIVES:
-            raise SettingError(invalid("argument `objective`", f"one of {', '.join(OBJECTIVES)}", objective))
-        self.pairwise = objective
-        self.penalty = similarity_factor * self.bits if penalty is None else penalty
+        penalty = similarity_factor * self.bits if penalty is None else penalty
+        centres = hash_centres(classes, self.bits) if objective in OF_CENTRES else None
+        self.of_labels = objective_of(
+            objective,
+            bits=self.bits,
+            penalty=penalty,
+            pair_weighting=pair_weighting,
+            margin=margin,
+            centres=centres,
+        )
         self.eta = eta
         self.norm = norm
-        self.pair_weighting = pair_weighting
+        self.classification = classification
         self.bank = bank
+        names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
+        self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
         self.pairs = pairs
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", "pairwise", "quantization")}
 
     @property
     def parts(self):
         """What a checkpoint of the network holds, by name."""
-        return {"backbone": self.backbone, "head": self.head}
+        parts = {"backbone": self.backbone, "head": self.head}
+        return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
     @property
     def metrics(self):
@@ -99,15 +118,21 @@ class DHNN(tf.keras.Model):
             targets: `label`, `(n,)` integers; with a bank or `pairs` also `index`, `(n,)` item numbers.
 
         Returns:
-            Dictionary of the scalars `pairwise` and `quantization`; the loss is their sum, the second times eta.
+            Dictionary of the scalars `pairwise`, `quantization` and, with a weight, `classification`; see `total`.
         """
         others = outputs if self.bank is None else self.bank.outputs
-        similarity, weights = self._similarity(targets)
-        if self.pairwise == "contrastive":
-            pairwise = contrastive(similarity, outputs, others, 2.0 * self.bits, self.pair_weighting, weights)
-        else:
-            pairwise = pairwise_likelihood(similarity, outputs, others, self.penalty, self.pair_weighting, weights)
-        return {"pairwise": pairwise, "quantization": quantization(outputs, self.norm)}
+        parts = {
+            "pairwise": self.of_labels(targets["label"], outputs, others, *self._similarity(targets)),
+            "quantization": quantization(outputs, self.norm),
+        }
+        if self.classification:
+            parts["classification"] = classification(targets["label"], self.classifier(outputs))
+        return parts
+
+    def total(self, parts):
+        """The parts of `objective` by their weights."""
+        loss = parts["pairwise"] + self.eta * parts["quantization"]
+        return loss + self.classification * parts["classification"] if self.classification else loss
 
     def _similarity(self, targets):
         """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
@@ -131,7 +156,7 @@ class DHNN(tf.keras.Model):
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
-            objective = parts["pairwise"] + self.eta * parts["quantization"]
+            objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
@@ -141,7 +166,7 @@ class DHNN(tf.keras.Model):
         """The losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets)
-        return self._track(tf.add_n([parts["pairwise"], self.eta * parts["quantization"], *self.losses]), parts)
+        return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.files import whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.afterwards import alone
@@ -173,7 +174,7 @@ def _training_figure(info, split, snapshots, metrics):
 def _embed(info, split, items, outputs, seed):
     """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
     points = project(np.concatenate(list(outputs.values())), seed)
-    labels = np.tile(info.true_labels[items // split.turns], len(outputs))
+    labels = np.tile(info.true_labels[split.items.image(items)], len(outputs))
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
@@ -190,15 +191,15 @@ def item_images(info, items, turns, source=None):
         `{item: (H, W, C) array}`, of more than three bands the red, green and blue ones.
     """
     items = np.unique(items)
-    numbers, places = np.unique(items // turns, return_inverse=True)
+    numbers, places = np.unique(Items(turns).image(items), return_inverse=True)
     images = [colours(image, info, source) for _, image in read_images(info, numbers, source)]
-    return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
+    return {int(item): Items(turns).view(images[place], item) for item, place in zip(items, places, strict=True)}
 
 
 def _gallery(info, split, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
-    random = np.random.default_rng(0)
-    _, firsts = np.unique(info.true_labels[split.queries // split.turns], return_index=True)
+    random, labels = np.random.default_rng(0), split.items.spread(info.true_labels)
+    _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())
     return _gallery_rows(info, split, rows, evaluation.codes[0][rows], evaluation.codes[1], evaluation.task)
@@ -220,13 +221,16 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
     queries = item_images(info, split.queries[rows], split.turns, task[0])
     images = item_images(info, found.ravel(), split.turns, task[1])
     distances = np.sort(distances, axis=1)[:, np.array(shown) - 1]
-    names = {item: info.classes[info.true_labels[item // split.turns]] for item in (*queries, *images)}
+    names = {item: info.classes[info.true_labels[split.items.image(item)]] for item in (*queries, *images)}
+    right = partial(_right, info, split.items)
     return [
         GalleryRow(
             queries[query],
             names[query],
             {
-                rank: Retrieved(images[item], names[item], distance, _right(info, query, item, split.turns))
+                rank: Retrieved(
+                    images[item], names[item], distance, _right(info, split.items.image(np.array([query, item])))
+                )
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },
         )
@@ -234,10 +238,11 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
     ]
 
 
-def _right(info, query, item, turns):
+def _right(info, items, query, item):
     """Whether an item is relevant to a query; None if that is not known."""
-    if not info.truly_known[[query // turns, item // turns]].all():
+    images = items.image(np.array([query, item]))
+    if not info.truly_known[images].all():
         return None
     if info.label_sets is not None:
-        return bool(np.logical_and(*info.label_sets.sets[[query // turns, item // turns]]).any())
-    return bool(info.true_labels[item // turns] == info.true_labels[query // turns])
+        return bool(info.label_sets.sets[images].all(axis=0).any())
+    return len(set(info.true_labels[images])) == 1

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_dhnn.files import whole_file
 from keras_dhnn.pipelines.batches import batches, item_batches
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.training.encode import make_encoder
 
 # More than this is not kept; the frozen part then runs again for every batch.
@@ -65,7 +66,7 @@ def compute_activations(model, info, turns, source, size, *, batch_size=64, prog
     Returns:
         `(n, ...)` array, or None if it would take more than `BUDGET` bytes.
     """
-    count = turns * info.count
+    count = Items(turns).count(info.count)
     shape = tuple(model.output.shape)
     dtype = np.float32 if len(shape) == 2 else np.float16
     if count * int(np.prod(shape[1:])) * np.dtype(dtype).itemsize > BUDGET:

@@ -15,6 +15,7 @@ from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.progress import no_bar
@@ -54,7 +55,7 @@ class Network:
     def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.labels = np.repeat(info.labels, experiment.data.turns)
+        self.labels = Items(experiment.data.turns).spread(info.labels)
         self.pairs = None
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
@@ -129,7 +130,8 @@ class Network:
         if (source, cut) not in self._activations:
             turns = self.experiment.data.turns
             of_which = f" of {source}" if len(self.info.sources) > 1 else ""
-            with self.bar(f"Frozen layers{of_which}, up to {cut}", turns * self.info.count, "image") as update:
+            count = Items(turns).count(self.info.count)
+            with self.bar(f"Frozen layers{of_which}, up to {cut}", count, "image") as update:
                 below, _ = cut_backbone(backbone, cut)
                 self._activations[source, cut] = compute_activations(
                     below,
@@ -243,6 +245,7 @@ def _check_dual(strategy, experiment):
     for path, value, expected in (
         ("training.precision", experiment.training.precision, "float32"),
         ("loss.objective", experiment.loss.objective, "likelihood"),
+        ("loss.classification", experiment.loss.classification, 0.0),
     ):
         if value != expected:
             raise SettingError(invalid(f"setting `{path}`", f"{expected} for two image sources", value))

@@ -26,4 +26,5 @@ def make_optimizer(kind, phase, model, steps):
     head = decaying(phase.learning_rate)
     if not model.backbone.trainable_weights:
         return head
-    return multi_optimizer([(decaying(phase.backbone_learning_rate), model.backbone), (head, model.head)])
+    heads = [layer for layer in (model.head, model.classifier) if layer is not None]
+    return multi_optimizer([(decaying(phase.backbone_learning_rate), model.backbone), (head, heads)])

@@ -20,15 +20,15 @@ class LabelSetPairs:
 
     Args:
         sets: `(n,)` labels of each image as a row of bool, `(n, c)`.
-        turns: quarter turns that each image is seen in.
+        items: `Items` of the data set.
     """
 
-    def __init__(self, sets, turns):
-        self._sets, self._turns = tf.constant(sets, tf.float32), turns
+    def __init__(self, sets, items):
+        self._sets, self._items = tf.constant(sets, tf.float32), items
 
     def __call__(self, rows, columns):
         """Return theta `(n, m)` float32 of items `(n,)` and `(m,)`, and None: all pairs count alike."""
-        of_rows, of_columns = (tf.gather(self._sets, items // self._turns) for items in (rows, columns))
+        of_rows, of_columns = (tf.gather(self._sets, self._items.image(side)) for side in (rows, columns))
         return label_set_similarity(of_rows, of_columns), None
 
 
@@ -43,15 +43,15 @@ class InferredPairs:
         images: `(k,)` numbers of the images that are trained on, in rising order.
         walks: `(k, m)` from `unlabelled.diffusion.diffuse`.
         inferred: `Inferred` labels of the images; None where nothing is labelled.
-        turns: quarter turns that each image is seen in.
+        items: `Items` of the data set.
     """
 
-    def __init__(self, images, walks, inferred, turns):
+    def __init__(self, images, walks, inferred, items):
         self._images = tf.constant(images, tf.int64)
         self._walks = tf.constant(walks, tf.float32)
         self._labels = None if inferred is None else tf.constant(inferred.labels)
         self._margins = None if inferred is None else tf.constant(inferred.margins)
-        self._turns = turns
+        self._items = items
 
     def __call__(self, rows, columns):
         """Return theta and weights, `(n, m)` float32 each, of items `(n,)` and `(m,)`; of no labels, weights None."""
@@ -67,7 +67,7 @@ class InferredPairs:
         return sure * by_labels + (1 - sure) * by_walks, weights
 
     def _places(self, items):
-        return tf.searchsorted(self._images, tf.cast(items, tf.int64) // self._turns)
+        return tf.searchsorted(self._images, self._items.image(tf.cast(items, tf.int64)))
 
 
 class Learned(NamedTuple):
@@ -86,29 +86,29 @@ class Learned(NamedTuple):
     margin: float | None
 
 
-def learn_pairs(info, features, database, turns, seed):
+def learn_pairs(info, features, split, seed):
     """Find out which of a database's images are similar.
 
     Args:
         info: `DatasetInfo`, where some images lack a label or have several.
         features: `(n, d)` frozen features of all items; None if every image has a label.
-        database: `(m,)` item numbers.
-        turns: quarter turns that each image is seen in.
+        split: the `Split`; its queries are not used.
         seed: of the sampling in large collections.
 
     Returns:
         `Learned`.
     """
-    images = np.unique(database // turns)
+    items = split.items
+    images = np.unique(items.image(split.database))
     known = info.known[images]
     if info.label_sets is not None and known.all():
-        return Learned(LabelSetPairs(info.label_sets.sets, turns), len(images), 0, None)
-    structure = find_structure(features[images * turns], seed=seed)
+        return Learned(LabelSetPairs(info.label_sets.sets, items), len(images), 0, None)
+    structure = find_structure(features[items.upright(images)], seed=seed)
     if not known.any():
-        return Learned(InferredPairs(images, structure.walks, None, turns), 0, 0, None)
+        return Learned(InferredPairs(images, structure.walks, None, items), 0, 0, None)
     inferred = infer_labels(structure, np.where(known, info.labels[images], UNKNOWN))
     margin = float(inferred.margins[~known].mean()) if not known.all() else None
-    pairs = InferredPairs(images, structure.walks, inferred, turns)
+    pairs = InferredPairs(images, structure.walks, inferred, items)
     return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.losses.objectives import OF_PAIRS
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -136,7 +137,7 @@ def _learn(network, split):
             "Give all of them one, by --labels FILE."
         )
     features = None if network.info.known.all() else network.frozen_features()
-    return learn_pairs(network.info, features, split.database, split.turns, network.experiment.seed)
+    return learn_pairs(network.info, features, split, network.experiment.seed)
 
 
 def _in_float32(network, database):
@@ -237,10 +238,19 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         "pair_weighting": loss.pair_weighting,
     }
     if isinstance(model, DHNN):
+        if loss.pairs == "memory" and loss.objective not in OF_PAIRS:
+            raise SettingError(
+                invalid("setting `loss.pairs`", f"batch for loss.objective={loss.objective}", loss.pairs)
+            )
+        if loss.classification:
+            model.classify(len(network.info.classes))
         model.compile(
             make_optimizer(training.optimizer, phase, model, steps),
             eta=loss.eta,
             objective=loss.objective,
+            margin=loss.margin,
+            classes=len(network.info.classes),
+            classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
             pairs=network.pairs,

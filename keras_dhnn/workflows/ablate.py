@@ -14,7 +14,7 @@ from keras_dhnn.workflows.prepare import load_prepared
 def ablate(
     name: str,
     *,
-    bits: Sequence[int],
+    bits: Sequence[int] = (32,),
     sweep: str | None = None,
     protocol: str | None = None,
     queries: float | None = None,

@@ -13,8 +13,10 @@ from keras_dhnn._version import __version__
 from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
@@ -86,16 +88,18 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     model = load_model(run.model_path)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
-    fingerprint = model_fingerprint(model.weights, _preprocessing(specs, branches))
+    fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))
     encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
-    version = next_version(base) if version is None else version
-    card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
-    export = Export(encoders, indexes, info.classes, card, pictures)
-    with new_version(base, version) as folder:
-        write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+    base.mkdir(parents=True, exist_ok=True)
+    with owned(base, wait=True):
+        version = next_version(base) if version is None else version
+        card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
+        export = Export(encoders, indexes, info.classes, card, pictures)
+        with new_version(base, version) as folder:
+            write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
     return base / str(version)
 
 
@@ -118,11 +122,9 @@ def new_version(base, version):
 
 def item_keys(info, items, turns):
     """Keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
-    angles = 90 * (items % turns)
-    return np.array(
-        [f"{key}@{angle}" if angle else str(key) for key, angle in zip(info.ids[items // turns], angles, strict=True)],
-        str,
-    )
+    numbered = Items(turns)
+    keys = zip(info.ids[numbered.image(items)], numbered.degrees(items), strict=True)
+    return np.array([f"{key}@{angle}" if angle else str(key) for key, angle in keys], str)
 
 
 def has_item(image, keys):
@@ -133,6 +135,17 @@ def has_item(image, keys):
 def today():
     """The date, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def preprocessing(specs, branches):
+    """Return in words what becomes of images before the network: part of a model's fingerprint.
+
+    Args:
+        specs: `{source: ImageSpec}` of the images as stored.
+        branches: `{source: DHNN}`.
+    """
+    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
+    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
 
 
 def _checked_name(name):
@@ -172,18 +185,13 @@ def _encoder(branch, source, spec):
     )
 
 
-def _preprocessing(specs, branches):
-    sizes = {source: tuple(branches[source].input[source].shape[1:3]) for source in specs}
-    return "; ".join(f"{source} {spec} to {sizes[source]}" for source, spec in sorted(specs.items()))
-
-
 def _index(run, info, index, fingerprint, source):
     if index not in ("database", "all"):
         return _given_index(index, fingerprint, run.experiment.model.bits, source)
     stored = run.load_codes(source if len(info.images) > 1 else None)
     turns = run.experiment.data.turns
     items = Split.load(run.split_path).database if index == "database" else stored["items"]
-    labels = info.true_labels[items // turns].astype(np.int32)
+    labels = info.true_labels[Items(turns).image(items)].astype(np.int32)
     return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
 
 

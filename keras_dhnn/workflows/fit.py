@@ -177,5 +177,5 @@ def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:
         images += f" in {groups} groups by their names"
     say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
     if not info.known.all():
-        given = int(info.known[split.database // split.turns].sum())
+        given = int(info.known[split.items.image(split.database)].sum())
         say(f"{given} labels in the database; what is similar to the others is inferred from all images.")

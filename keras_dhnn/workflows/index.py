@@ -1,31 +1,35 @@
 """The next version of an exported model: the same network, another index."""
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.progress import no_bar
 from keras_dhnn.report.thumbnails import thumbnail
 from keras_dhnn.saved_models.version.exporter import EXTRA, load_version, write_version
 from keras_dhnn.saved_models.version.index import UNKNOWN
 from keras_dhnn.saved_models.version.versions import list_versions, next_version
 from keras_dhnn.saved_models.version.warmup import FILE
 from keras_dhnn.workflows.export import has_item, new_version, today
+from keras_dhnn.workflows.image_paths import image_paths
 
 _BATCH = 32
 
 
-def add_images(base, paths, *, label=None, source=None):
+def add_images(base, paths, *, label=None, source=None, bar=no_bar):
     """Writes a version whose index has more items, at its end. Their keys are the paths as given.
+
+    Images are read and encoded a batch at a time: memory holds one, however many there are.
 
     Args:
         base: Path of the exported model, `RUN/export/NAME`.
-        paths: of image files.
+        paths: of image files, and of folders: all images below them are meant.
         label: class name of all of them, one that the model knows; None: not known.
         source: which of several image sources they are of.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Returns:
         Path of the version.
@@ -34,15 +38,22 @@ def add_images(base, paths, *, label=None, source=None):
         DataError: if a file is no image as the data set's are.
         SettingError: if there is no such model, class or source, or a key is there already.
     """
+    paths = image_paths(paths)
 
     def change(export, name):
-        spec = ImageSpec(**export.card["images"][name])
-        images, keys = [read_image(Path(path), spec) for path in paths], list(map(str, paths))
-        if export.thumbnails:
-            bands = export.card["rgb_bands"][name]
-            export.thumbnails |= {key: thumbnail(image, bands) for key, image in zip(keys, images, strict=True)}
-        codes = _encode(export.encoders[name], images)
-        return export.indexes[name].add(codes, keys, [_label(export, label)] * len(keys))
+        keys = _new_keys(paths, export.indexes[name])
+        labels = [_label(export, label)] * len(keys)
+        spec, bands = ImageSpec(**export.card["images"][name]), export.card["rgb_bands"][name]
+        codes, pictured = [], bool(export.thumbnails)
+        with bar("Encoding", len(paths), "image") as update:
+            for first in range(0, len(paths), _BATCH):
+                images = [read_image(path, spec) for path in paths[first : first + _BATCH]]
+                codes.append(_encode(export.encoders[name], images))
+                if pictured:
+                    of_batch = zip(keys[first : first + _BATCH], images, strict=True)
+                    export.thumbnails |= {key: thumbnail(image, bands) for key, image in of_batch}
+                update(first + len(images))
+        return export.indexes[name].add(np.concatenate(codes), keys, labels)
 
     return _write_next(base, change, source)
 
@@ -53,9 +64,14 @@ def remove_items(base, keys, *, source=None):
 
 
 def _write_next(base, change, source):
-    found = list_versions(base)
-    if not found:
+    if not list_versions(base):
         raise SettingError(f"{base} holds no version of a model. Expected RUN/export/NAME after keras-dhnn export RUN.")
+    # A version is made from the one that it follows: of two updates at a time one waits for the other.
+    with owned(base, wait=True):
+        return _write_from(base, list_versions(base), change, source)
+
+
+def _write_from(base, found, change, source):
     latest = base / str(found[-1])
     export = load_version(latest)
     name = _source(export, source)
@@ -75,9 +91,22 @@ def _write_next(base, change, source):
     return base / str(number)
 
 
+def _new_keys(paths, index):
+    """Keys of new items; before they are encoded, which takes its time, they are seen to be new."""
+    keys, known = [], set(index.ids.tolist())
+    for path in paths:
+        key = str(path)
+        if key in known:
+            raise SettingError(f"Every item of an index has a key of its own. Received twice: {key!r}")
+        if not key.isprintable():
+            raise SettingError(f"An item's key is its path. Expected one that can be printed. Received: {key!r}")
+        known.add(key)
+        keys.append(key)
+    return keys
+
+
 def _encode(encoder, images):
-    batches = [np.stack(images[first : first + _BATCH]) for first in range(0, len(images), _BATCH)]
-    return np.concatenate([encoder.encode(tf.constant(batch.astype(np.float32))).numpy() for batch in batches])
+    return encoder.encode(tf.constant(np.stack(images).astype(np.float32))).numpy()
 
 
 def _label(export, label):

@@ -11,6 +11,7 @@ from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
@@ -88,15 +89,15 @@ def search(run, info, image, k, task=None, class_name=None):
     database = _of_class(split.database, info, data.turns, class_name)
     distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
     order = np.argsort(distances, kind="stable")[:k]
-    items = database[order]
+    items, numbered = database[order], Items(data.turns)
     return pixels, [
         {
             "rank": rank,
             "item": int(item),
             "distance": int(distance),
-            "class": info.classes[info.true_labels[item // data.turns]],
-            "id": str(info.ids[item // data.turns]),
-            "turned": f"turned {90 * (item % data.turns)} degrees" if item % data.turns else "",
+            "class": info.classes[info.true_labels[numbered.image(item)]],
+            "id": str(info.ids[numbered.image(item)]),
+            "turned": f"turned {numbered.degrees(item)} degrees" if numbered.turn(item) else "",
         }
         for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
     ]
@@ -108,7 +109,7 @@ def _of_class(items, info, turns, class_name):
         return items
     if class_name not in info.classes:
         raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
-    of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
+    of_class = items[info.true_labels[Items(turns).image(items)] == list(info.classes).index(class_name)]
     if not len(of_class):
         raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class

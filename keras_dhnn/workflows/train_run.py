@@ -47,7 +47,7 @@ def _train(run, info, bar, strategy):
         strategy=strategy,
     )
     seconds = {"training": time.monotonic() - started}
-    labels = np.repeat(info.true_labels, experiment.data.turns)
+    labels = split.items.spread(info.true_labels)
     # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
     write_json(run.history_path, trained.history)
     run.save_model(trained.model)
@@ -82,10 +82,10 @@ def score(outputs, split, info, seed, codes=None):
         `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
         of it; where no label is known None, no evaluation, and what can be said without.
     """
-    scored = known_part(split, np.repeat(info.truly_known, split.turns))
+    scored = known_part(split, split.items.spread(info.truly_known))
     if scored is None:
         return None, [], health_alone(outputs, split, info, seed)
-    labels = np.repeat(info.true_labels, split.turns)
+    labels = split.items.spread(info.true_labels)
     return scored, *evaluate_all(outputs, labels, scored, info, seed, codes)
 
 

@@ -1,4 +1,4 @@
-"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 16 bands and most types.
+"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
 
 Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
 PNG, JPEG or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and floats become

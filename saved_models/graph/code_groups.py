@@ -27,12 +27,6 @@ class CodeGroups(NamedTuple):
     positions: np.ndarray
 
 
-def to_words(codes):
-    """Packed codes `(n, l / 8)` uint8 as `(n, w)` int64, filled up with zero bits to a multiple of 64."""
-    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
-    return np.ascontiguousarray(padded).view(np.int64).reshape(len(codes), padded.shape[1] // 8)
-
-
 def group(words, labels):
     """Groups of equal codes, or None where few codes repeat.
 

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.codes import to_words
 from keras_dhnn.errors import invalid
 from keras_dhnn.saved_models.graph.block_top_k import NO_CLASS, count_within, fill_block, nearest, query_words, tiling
-from keras_dhnn.saved_models.graph.code_groups import Database, group, only_allowed, to_words
+from keras_dhnn.saved_models.graph.code_groups import Database, group, only_allowed
 from keras_dhnn.saved_models.graph.expansion import expand
 
 # Items that one tile of queries may have to sort at once, 8 bytes each.

@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_json
+from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.index import Index
@@ -19,6 +20,8 @@ from keras_dhnn.saved_models.version.signatures import make_signatures
 from keras_dhnn.saved_models.version.warmup import FILE as WARMUP
 from keras_dhnn.saved_models.version.warmup import example_files, write_warmup
 
+# What a version's files were when they were written, see `checksums`.
+LISTED = f"assets.extra/{LIST}"
 CARD = "model_card.json"
 CLASSES = "classes.json"
 EXTRA = "assets.extra"
@@ -73,6 +76,8 @@ def write_version(folder, export, warmup):
         index.save(folder / EXTRA / _index_name(source, export.indexes))
     if warmup is not None:
         warmup(folder / EXTRA / WARMUP, read_signatures(folder))
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    write_list(folder, names, LISTED)
 
 
 def make_warmup(specs, name):
@@ -99,6 +104,9 @@ def load_version(folder):
     Raises:
         DataError: if there is none that keras-dhnn wrote, or it is damaged.
     """
+    found = version_damage(folder)
+    if found:
+        raise DataError(f"{folder} is damaged: {'; '.join(found)}. Bring it back from a copy, or export again.")
     card = read_card(folder)
     loaded = tf.saved_model.load(str(folder))
     thumbnails = folder / "assets" / THUMBNAILS
@@ -111,6 +119,19 @@ def load_version(folder):
         if len(index.labels) and not -1 <= index.labels.min() <= index.labels.max() < len(classes):
             raise DataError(f"The index of {source!r} in {folder} is damaged: it has labels of no class. Export again.")
     return Export(encoders, targets, classes, card, pictures)
+
+
+def version_damage(folder, *, content=True):
+    """What is wrong with a version's files, a sentence each. Exports of earlier days have no list to compare with.
+
+    Args:
+        folder: of the version.
+        content: whether to read them; otherwise only sizes are compared.
+
+    Raises:
+        DataError: if the list itself is damaged.
+    """
+    return damage(folder, read_list(folder, LISTED), content=content)
 
 
 def _read_pictures(path):

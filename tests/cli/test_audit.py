@@ -70,7 +70,7 @@ def test_threshold_is_passed_on(run, info, tmp_path):
     [
         (("--run", "RUN", "--seed", "1"), "Leave out"),
         (("--run", "RUN"), "no run at"),
-        (("--protocol", "random"), "paper, grouped"),
+        (("--protocol", "random"), "paper, grouped or standard"),
         (("--protocol", "grouped", "--groups", "none.npz"), "--write-groups"),
     ],
 )

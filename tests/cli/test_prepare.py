@@ -104,7 +104,7 @@ def test_fit_takes_the_twin_that_is_there(prepare, tmp_path):
         (("x", "--layout", "folder", "--source", "a", "--image-size", "b"), "Expected a side in pixels"),
         (("x", "--source", "a"), "--layout dual for pairs of yours"),
         (("dsrsid", "--source", "missing.mat"), "Expected the file DSRSID.mat"),
-        (("dsrsid", "--download"), "Only ucmd can be downloaded"),
+        (("dsrsid", "--download"), "Only ucmd, ucmd-dual can be downloaded"),
         (("dsrsid", "--synthetic", "--size", 12), "Expected a whole number from 16"),
         (("ucmd", "--source", "a", "--image-size", 64, "--scale", 0, 1), "--layout ucmd: --image-size, --scale. Leave"),
         (("sat4", "--source", "a", "--label-noise", 0.1), "No effect on --layout sat4: --label-noise"),

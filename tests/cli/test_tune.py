@@ -50,7 +50,7 @@ def places(root, name=None):
 def tuned(root):
     """A finished search of 4 trials, one of which fails, and what it printed."""
     space = root / "space.json"
-    space.write_text('{"eta": [0.01, 0.1], "bits": [16, 12]}')
+    space.write_text('{"eta": [0.01, 0.1], "head.cut": ["features", "nowhere"]}')
     command = [
         "tune",
         "coloured",
@@ -71,8 +71,8 @@ def test_tune_leaves_trials_winner_figures_and_the_hparams_page(tuned):
     path, out = tuned
     rows = list(csv.DictReader((path / "trials.csv").open()))
     assert [row["status"] for row in rows] == ["completed", "failed", "completed", "failed"]
-    assert [(row["loss.eta"], row["model.bits"]) for row in rows][:2] == [("0.01", "16"), ("0.01", "12")]
-    assert "multiple of 8" in rows[1]["reason"]
+    assert [(row["loss.eta"], row["head.cut"]) for row in rows][:2] == [("0.01", "features"), ("0.01", "nowhere")]
+    assert "a layer of the backbone" in rows[1]["reason"]
     winner = json.loads((path / "winner.json").read_text())
     best = max((row for row in rows if row["val_map"]), key=lambda row: float(row["val_map"]))
     assert winner["trial"] == best["trial"]
@@ -89,7 +89,7 @@ def test_the_winner_is_what_fit_takes_and_reaches_its_score(tuned, root, run):
     path, _ = tuned
     experiment = Experiment.from_json((path / "experiment.json").read_text())
     winner = json.loads((path / "winner.json").read_text())
-    assert experiment.settings["model.bits"] == 16
+    assert experiment.settings["head.cut"] == "features"
     status, out, _ = run("fit", "--config", path / "experiment.json", *places(root, "winner"), "--quiet", "--json")
     assert status == 0
     metrics = json.loads(out)
@@ -125,7 +125,7 @@ def test_other_images_are_not_searched_on(tuned, root, run, tmp_path):
 
 def test_when_no_trial_finishes_it_says_why(root, run, tmp_path):
     space = tmp_path / "space.json"
-    space.write_text('{"bits": [12, 20]}')
+    space.write_text('{"head.cut": ["nowhere", "elsewhere"]}')
     command = ("tune", "coloured", *CHANGES, *places(root), "--tuner", "grid", "--space", space, "--quiet")
     status, out, err = run(*command)
     assert (status, out) == (2, "")
@@ -165,7 +165,7 @@ def test_mistakes_are_one_message(root, run, arguments, message):
 def test_a_config_that_is_none_is_named(root, run, tmp_path, verb):
     (tmp_path / "text.json").write_bytes(b"\xff learning rate 3")
     (tmp_path / "other.json").write_text('{"loss": {"etta": 1}}')
-    for name, message in ((".", "no file"), ("text.json", "not JSON"), ("other.json", "'loss.etta'")):
+    for name, message in ((".", "no file"), ("text.json", "text in UTF-8"), ("other.json", "'loss.etta'")):
         status, out, err = run(verb, "coloured", "--config", tmp_path / name, *places(root, "config"))
         assert (status, out) == (2, "")
         assert message in err
@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_message(root, run, tmp_path, monkeypatch):
     def full(name, mode, **how):
         return open("/dev/full", "wb") if Path(name).name == ".grid.json.partial" else open(name, mode, **how)
 
-    monkeypatch.setattr("keras_dhnn.files.open", full, raising=False)
+    monkeypatch.setattr("keras_dhnn.files.writing.open", full, raising=False)
     where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
     status, out, err = run("grid", "coloured", *CHANGES, *where, "--over", "s=1")
     assert (status, out) == (2, "")
@@ -347,8 +347,8 @@ def test_grids_mistakes_are_one_message_and_leave_no_folder(root, run, arguments
 
 
 def test_a_grid_that_failed_everywhere_is_an_error(root, run):
-    status, _, err = run("grid", "coloured", *CHANGES, *places(root), "--over", "bits=12,20", "--quiet")
-    assert (status, "multiple of 8" in err) == (2, True)
+    status, _, err = run("grid", "coloured", *CHANGES, *places(root), "--over", "head.cut=nowhere,elsewhere", "--quiet")
+    assert (status, "a layer of the backbone" in err) == (2, True)
 
 
 class Together:
@@ -411,7 +411,7 @@ class Together:
 @pytest.mark.slow
 def test_a_chief_and_two_workers_search_together(root):
     """Three processes of one command; one point of the space fails, on whichever worker gets it."""
-    space = {"eta": {"min": 0.01, "max": 1, "log": True}, "bits": [16, 32, 12]}
+    space = {"eta": {"min": 0.01, "max": 1, "log": True}, "head.cut": ["features", "images", "nowhere"]}
     with Together(root, "together", space, 12) as search:
         for name in ("chief", "worker0", "worker1"):
             search.start(name)
@@ -423,9 +423,9 @@ def test_a_chief_and_two_workers_search_together(root):
     assert len(trials) == 12
     assert len({json.dumps(trial["settings"]) for trial in trials}) == 12  # no point twice
     for trial in trials:
-        failed = trial["settings"]["model.bits"] == 12
+        failed = trial["settings"]["head.cut"] == "nowhere"
         assert trial["status"] == ("failed" if failed else "completed")
-        assert ("multiple of 8" in (trial["reason"] or "")) == failed
+        assert ("a layer of the backbone" in (trial["reason"] or "")) == failed
     results = [json.loads(file.read_text()) for file in search.path.glob("trials/trial_*/result.json")]
     assert {result["worker"] for result in results} == {"worker0", "worker1"}
     assert json.loads((search.path / "winner.json").read_text())["map"]["expected"] > 0.3

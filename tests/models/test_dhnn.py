@@ -188,5 +188,34 @@ def test_contrastive_objective_is_that_of_dsh():
 
 
 def test_unknown_objective_is_refused():
-    with pytest.raises(ValueError, match=r"likelihood, contrastive. Received: 'triplet'"):
-        linear_model().compile(SGD(0.0), objective="triplet")
+    with pytest.raises(ValueError, match=r"likelihood, contrastive, .* Received: 'hinge'"):
+        linear_model().compile(SGD(0.0), objective="hinge")
+
+
+@pytest.mark.parametrize("objective", ["triplet", "central", "angular"])
+def test_every_objective_learns_three_classes(objective):
+    inputs, labels = np.random.default_rng(0).normal(size=(30, 5)), np.arange(30) % 3
+    inputs[:, :3] += 3 * np.eye(3)[labels]
+    model = linear_model()
+    model.compile(Adam(0.05), objective=objective, classes=3, eta=0.0)
+    losses = [float(model.train_step(batch(inputs, labels))["loss"]) for _ in range(60)]
+    codes = np.sign(model({"image": inputs.astype(np.float32)})["image"])
+    agreement = codes @ codes.T / BITS
+    same = labels[:, None] == labels
+    assert losses[-1] < losses[0]
+    assert agreement[same].mean() > agreement[~same].mean() + 0.8
+
+
+def test_classification_is_trained_with_its_own_layer_and_weight():
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.classify(3)
+    model.compile(SGD(0.1), eta=0.0, classification=2.0)
+    kernel = model.classifier.get_weights()[0]
+    outputs = model.head(inputs.astype(np.float32)).numpy()
+    logits = outputs @ kernel
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    model.train_step(batch(inputs, labels))
+    gradient = 2.0 * outputs.T @ (shares - np.eye(3)[labels]) / 12
+    np.testing.assert_allclose(model.classifier.get_weights()[0], kernel - 0.1 * gradient, atol=1e-5)
+    assert "classifier" in model.parts

@@ -91,7 +91,7 @@ def test_resuming_a_finished_phase_does_not_train_again(info, split, tmp_path, m
 
 
 def test_patience_stops_early_and_stays_stopped(info, split, tmp_path):
-    experiment = HEAD.override("head.epochs=50", "head.learning_rate=0", "training.patience=2")
+    experiment = HEAD.override("head.epochs=50", "head.learning_rate=1e-30", "training.patience=2")
     first = train(experiment, info, split, tmp_path)
     assert len(first.history["head"]["loss"]) == 3
     assert len(train(experiment, info, split, tmp_path).history["head"]["loss"]) == 3

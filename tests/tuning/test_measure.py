@@ -53,7 +53,7 @@ def test_a_budget_pauses_and_the_rest_continues(info, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("model.bits=12", "multiple of 8"),
+        ("model.backbone=nowhere", "nowhere"),
         ("fine_tune.cut=stage9", "stage9"),
         ("head.learning_rate=1e30", "The loss is nan"),
     ],

@@ -1,0 +1,194 @@
+"""What a distance is worth: how often an item at it is of the query's label, or how rare such a distance is.
+
+Where an archive has labels, some labelled items search the others, and for every distance d it is counted how many of
+the items at d share the query's label. The shares are made to fall with d (isotonic regression, pool adjacent
+violators), which noise alone prevents them from. Queries of an archive are taken for what users will ask; each item is
+left out of its own search.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from keras_dhnn.archive import manifest
+from keras_dhnn.archive.results import Results
+from keras_dhnn.archive.schema import code_columns, table_codes
+from keras_dhnn.codes import hamming_distances
+from keras_dhnn.errors import DataError
+
+FILE = "calibration.json"
+_QUERIES = 1000
+_ITEMS = 200_000
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of one image source.
+
+    Attributes:
+        precision: `(l + 1,)` share of the items at each distance that have the query's label; None without labels.
+        background: `(l + 1,)` share of random pairs that are at this distance or nearer.
+        queries: how many items searched.
+        rows: how many were searched.
+    """
+
+    precision: np.ndarray | None
+    background: np.ndarray
+    queries: int
+    rows: int
+
+    def radius_for(self, precision, counts):
+        """Return the largest distance at which a list is still expected to be right to a share.
+
+        Args:
+            precision: the share, 0 to 1.
+            counts: `(l + 1,)` items found at each distance.
+
+        Returns:
+            Distance, -1 if already the nearest items fall short.
+        """
+        right, found = np.cumsum(counts * self.precision), np.cumsum(counts)
+        enough = (right >= precision * found) & (counts > 0)
+        # Precision falls with distance, so the list's mean falls too: the last distance that is good enough.
+        return int(np.flatnonzero(enough)[-1]) if enough.any() else -1
+
+
+def measure(codes, labels, *, queries=_QUERIES, items=_ITEMS, seed=0):
+    """Measure what distances are worth.
+
+    Args:
+        codes: `(n, l / 8)` uint8.
+        labels: list of n texts, None where there is none.
+        queries: how many items search at most.
+        items: among how many at most.
+        seed: of the choice of both.
+
+    Returns:
+        `Calibration`; its `precision` is None if no two items share a label.
+    """
+    rng = np.random.default_rng(seed)
+    numbers = _numbers(labels)
+    known = np.flatnonzero(numbers >= 0)
+    among = rng.permutation(len(codes))[:items]
+    searched = rng.permutation(known if len(known) else len(codes))[:queries]
+    right, labelled, every = _counts(codes, numbers, searched, among)
+    precision = _falling(right, labelled) if right.sum() else None
+    return Calibration(precision, np.cumsum(every) / max(every.sum(), 1), len(searched), len(among))
+
+
+def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
+    """Measure an archive's distances and keep the result with it.
+
+    Args:
+        archive: `Archive`.
+        source: the image source; may be left out where there is one.
+        queries: how many items search at most.
+        seed: of their choice.
+
+    Returns:
+        `Calibration`.
+
+    Raises:
+        DataError: if the archive has fewer than two items, or cannot be written.
+    """
+    source = archive.source(source)
+    rows = archive.rows(["id", "label", *code_columns(archive.identity.bits)], source)
+    if len(rows) < 2:
+        raise DataError(f"{archive.root} has {len(rows)} item(s) of {source!r}. Calibration takes two at least.")
+    measured = measure(table_codes(rows, archive.identity.bits), rows["label"].to_pylist(), queries=queries, seed=seed)
+    with manifest.locked(archive.root):
+        kept = manifest.read_json(archive.root / FILE) or {}
+        manifest.replace_json(archive.root / FILE, kept | {source: _to_json(measured)})
+    return measured
+
+
+def load_calibration(archive, source):
+    """Return the `Calibration` that is kept with an archive, None if it has none of that source."""
+    kept = (manifest.read_json(archive.root / FILE) or {}).get(source)
+    if kept is None:
+        return None
+    precision = None if kept["precision"] is None else np.array(kept["precision"])
+    return Calibration(precision, np.array(kept["background"]), kept["queries"], kept["rows"])
+
+
+def with_precision(results, calibration, least=None):
+    """Return results with what is expected of each distance, cut where a list falls short.
+
+    Args:
+        results: `Results`.
+        calibration: `Calibration`, or None.
+        least: the share of a list that is to be right; None: nothing is cut.
+
+    Returns:
+        `Results` with the column `precision` (of labelled archives) or `background` (the share of random pairs that are
+        as near) where there is a calibration.
+
+    Raises:
+        DataError: if something is to be cut and the archive's labels were never calibrated.
+    """
+    if least is not None and (calibration is None or calibration.precision is None):
+        raise DataError(
+            "Where to cut is learned from an archive's labels: run keras-dhnn archive calibrate ARCHIVE first. "
+            "Archives without labels are cut by --radius or -k."
+        )
+    if calibration is None:
+        return results
+    table = results.table
+    distances = table["distance"].to_numpy()
+    name = "background" if calibration.precision is None else "precision"
+    table = table.append_column(name, pa.array(getattr(calibration, name)[distances]))
+    if least is not None:
+        table = table.filter(pa.array(_kept(table["query"].to_numpy(), distances, calibration, least)))
+    return Results(table, results.source)
+
+
+def _kept(query, distances, calibration, least):
+    kept = np.zeros(len(query), bool)
+    for number in np.unique(query):
+        own = query == number
+        counts = np.bincount(distances[own], minlength=len(calibration.precision))
+        kept[own] = distances[own] <= calibration.radius_for(least, counts)
+    return kept
+
+
+def _to_json(measured):
+    precision = None if measured.precision is None else measured.precision.tolist()
+    return {
+        "precision": precision,
+        "background": measured.background.tolist(),
+        "queries": measured.queries,
+        "rows": measured.rows,
+    }
+
+
+def _numbers(labels):
+    """Numbers from 0 of labels, -1 for None."""
+    names = {label: number for number, label in enumerate(sorted({label for label in labels if label is not None}))}
+    return np.array([names.get(label, -1) for label in labels], int)
+
+
+def _counts(codes, numbers, searched, among):
+    """Pairs at each distance, no item with itself: of one label, of two labelled items, all; `(l + 1,)` each."""
+    bits = 8 * codes.shape[1]
+    right, labelled, every = np.zeros((3, bits + 1), np.int64)
+    for first in range(0, len(searched), _CHUNK):
+        queries = searched[first : first + _CHUNK]
+        distances = hamming_distances(codes[queries], codes[among])
+        other = queries[:, None] != among[None]
+        known = other & (numbers[queries][:, None] >= 0) & (numbers[among][None] >= 0)
+        same = known & (numbers[queries][:, None] == numbers[among][None])
+        for counts, pairs in ((right, same), (labelled, known), (every, other)):
+            counts += np.bincount(distances[pairs], minlength=bits + 1)
+    return right, labelled, every
+
+
+def _falling(right, total):
+    """Shares `right / total` that never rise from left to right; where there is no pair, as at its neighbours."""
+    from sklearn.isotonic import IsotonicRegression
+
+    met = np.flatnonzero(total)
+    regression = IsotonicRegression(increasing=False, out_of_bounds="clip")
+    regression.fit(met, right[met] / total[met], sample_weight=total[met])
+    return regression.predict(np.arange(len(total)))

@@ -1,0 +1,145 @@
+"""Tiles into an archive: encoded in small batches, appended in pieces, so that a kill loses one piece at most."""
+
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from keras_dhnn.archive.geoparquet import footprints
+from keras_dhnn.archive.manifest import Identity
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.schema import make_rows
+from keras_dhnn.archive.tiles.tile import Form, Tile
+
+PIECE = 2048
+SECONDS = 60
+_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs")
+
+
+class Encoder(Protocol):
+    """What turns images into codes.
+
+    Attributes:
+        identity: the `Identity` of archives that it fills.
+        form: the `Form` of the images that it takes.
+        batch: how many it takes at a time.
+    """
+
+    identity: Identity
+    form: Form
+    batch: int
+
+    def encode(self, images: np.ndarray) -> Queries:
+        """Return codes, and outputs and features where it has them, of images `(B, H, W, C)`."""
+
+
+@dataclass
+class Encoded:
+    """What became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not read."""
+
+    added: int = 0
+    replaced: int = 0
+    known: int = 0
+
+    def add(self, appended):
+        """Count one piece."""
+        self.added += appended.added
+        self.replaced += appended.replaced
+        self.known += appended.known
+
+
+def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=None, piece=PIECE, seconds=SECONDS):
+    """Encode tiles and append them.
+
+    Args:
+        archive: `Archive` of the encoder's identity.
+        tiles: iterable of `Tile`, or None for one that is known or empty.
+        encoder: an `Encoder`.
+        source: the image source of the tiles.
+        progress: `progress(done)`, called with the number of tiles so far; or None.
+        piece: rows after which they are appended.
+        seconds: time after which they are, even if fewer.
+
+    Returns:
+        `Encoded`.
+    """
+    counted, rows, since = Encoded(), [], time.monotonic()
+
+    def append():
+        if rows:
+            counted.add(archive.append(tile_rows(*_joined(rows), encoder.identity), source))
+            rows.clear()
+
+    tiles, done = iter(tiles), 0
+    while batch := list(itertools.islice(tiles, encoder.batch)):
+        fresh = [tile for tile in batch if tile is not None]
+        counted.known += len(batch) - len(fresh)
+        if fresh:
+            rows.append((without_images(fresh), encoder.encode(np.stack([tile.image for tile in fresh]))))
+        if sum(len(tiles) for tiles, _ in rows) >= piece or time.monotonic() - since > seconds:
+            append()
+            since = time.monotonic()
+        done += len(batch)
+        if progress is not None:
+            progress(done)
+    append()
+    return counted
+
+
+def tile_rows(tiles, encoded, identity):
+    """Return the rows of an archive of tiles and their codes.
+
+    Args:
+        tiles: list of n `Tile`; the last of those with the same id counts.
+        encoded: `Queries` of n.
+        identity: the archive's `Identity`.
+    """
+    last = list({tile.id: number for number, tile in enumerate(tiles)}.values())
+    tiles = [tiles[number] for number in last]
+    columns = {name: [tile.values.get(name) for tile in tiles] for name in _COLUMNS}
+    columns["time"] = times(columns["time"])
+    nowhere = np.full((4, 2), np.nan)
+    corners = np.array([nowhere if tile.corners is None else tile.corners for tile in tiles])
+    return make_rows(
+        [tile.id for tile in tiles],
+        encoded.codes[last],
+        encoded.features[last] if identity.features else None,
+        content=[tile.content for tile in tiles],
+        **columns,
+        **footprints(corners),
+    )
+
+
+def times(texts):
+    """Return ISO 8601 texts, or None, as an array of timestamps, UTC; what is no such text is null."""
+    import pyarrow as pa
+
+    return pa.array([_milliseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("ms"))
+
+
+def without_images(tiles):
+    """Return the same tiles without their pixels."""
+    return [Tile(tile.id, tile.content, None, tile.values, tile.corners) for tile in tiles]
+
+
+def _milliseconds(text):
+    import datetime
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    utc = moment.replace(tzinfo=datetime.timezone.utc) if moment.tzinfo is None else moment
+    return round(utc.timestamp() * 1000)
+
+
+def _joined(rows):
+    tiles = [tile for part, _ in rows for tile in part]
+    parts = [encoded for _, encoded in rows]
+    features = None if parts[0].features is None else np.concatenate([part.features for part in parts])
+    return tiles, Queries(np.concatenate([part.codes for part in parts]), features=features)

@@ -1,0 +1,105 @@
+"""DuckDB over an archive's files, shut off from every other file."""
+
+import re
+
+import duckdb
+
+from keras_dhnn.archive.schema import code_columns, make_schema
+from keras_dhnn.errors import DataError
+
+# What says where a row lies; `filename` and `file_row_number` are DuckDB's names.
+PLACE = ("filename", "file_row_number")
+
+
+class Engine:
+    """A database in memory with one view for each image source: `items_<source>`.
+
+    Args:
+        root: Path of the archive.
+        identity: its `Identity`.
+        parts: the list of `Part` that is seen.
+        memory: whether the rows, without footprints and features, are read into memory now.
+    """
+
+    def __init__(self, root, identity, parts, memory=False):
+        self.root, self.identity, self.memory = root, identity, memory
+        self._files, self._connection = {}, duckdb.connect(":memory:")
+        for part in parts:
+            self._files.setdefault(part.source, []).append(str((root / part.name).absolute()))
+        self._connection.execute("SET preserve_insertion_order = false")
+        self._connection.execute("SET parquet_metadata_cache = true")
+        self._shut_off()
+        for source in self._files:
+            self._make_items(source)
+
+    def close(self):
+        """Give back memory and files."""
+        self._connection.close()
+
+    def cursor(self):
+        """Return a connection for one thread's use."""
+        return self._connection.cursor()
+
+    def items(self, source):
+        """Return SQL of the rows of an image source: a view's name, or no rows."""
+        if source not in self._files:
+            return f"(SELECT {self._empty_columns()} LIMIT 0)"
+        return _quoted(f"items_{source}")
+
+    def items_of_files(self, source, files):
+        """Return SQL of all columns of the rows in some files of an image source, from disk."""
+        return _read(sorted(set(files) & set(self._files[source])))
+
+    def _shut_off(self):
+        folder = str(self.root.absolute()) + "/"
+        # As it is, and as the pattern that stands for it, which is what DuckDB compares first.
+        self._connection.execute(f"SET allowed_directories = [{_literal(folder)}, {_literal(_pattern(folder))}]")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def _make_items(self, source):
+        kept = ["id", *code_columns(self.identity.bits), "label", "path", "time", "scene", "row", "col", "size", "crs"]
+        columns = ", ".join(kept + ["content", "bbox", *PLACE]) if self.memory else "*"
+        kind = "TABLE" if self.memory else "VIEW"
+        try:
+            self._connection.execute(
+                f"CREATE {kind} {_quoted(f'items_{source}')} AS SELECT {columns} FROM {_read(self._files[source])}"
+            )
+        except duckdb.Error as error:
+            raise read_error(self.root, error) from error
+
+    def _empty_columns(self):
+        schema = make_schema(self.identity.bits, self.identity.features)
+        types = {"string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "timestamp[ms]": "TIMESTAMP"}
+        columns = [f"NULL::{types.get(str(field.type), 'BLOB')} AS {field.name}" for field in schema]
+        box = "NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox"
+        columns = [box if column.endswith(" bbox") else column for column in columns]
+        return ", ".join([*columns, "''::VARCHAR AS filename", "0::BIGINT AS file_row_number"])
+
+
+def read_error(root, error):
+    """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again."""
+    if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
+        return FileNotFoundError(2, str(error), str(root))
+    return DataError(
+        f"A file of the archive {root} cannot be read ({str(error).splitlines()[0]}). Which ones are damaged says: "
+        f"keras-dhnn archive verify {root}"
+    )
+
+
+def _read(files):
+    names = ", ".join(_literal(_pattern(name)) for name in files)
+    return f"read_parquet([{names}], hive_partitioning = true, filename = true, file_row_number = true)"
+
+
+def _pattern(name):
+    """A file name in which signs that would be patterns stand for themselves."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(name):
+    return '"' + name.replace('"', '""') + '"'

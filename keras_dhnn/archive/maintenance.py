@@ -1,0 +1,170 @@
+"""Care of an archive: small files merged, damaged ones found, items taken out, alike ones grouped."""
+
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from keras_dhnn.archive import manifest
+from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.schema import make_schema, read_file_metadata
+from keras_dhnn.errors import DataError
+
+# Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
+PART_ROWS = 1_000_000
+_SCATTERED = 24
+
+
+class Fault(NamedTuple):
+    """What is wrong with a file of an archive.
+
+    Attributes:
+        name: of the file, below the archive.
+        rows: that it should hold.
+        reason: what is wrong, as the end of a sentence that begins with its name.
+    """
+
+    name: str
+    rows: int
+    reason: str
+
+
+def compact(archive, rows=PART_ROWS):
+    """Merge small files into few, sorted by id. Other writers wait for one merged file at a time.
+
+    Args:
+        archive: `Archive`.
+        rows: files with at least half as many rows are left as they are; so many are put together at most.
+
+    Returns:
+        (files before, files after).
+    """
+    archive.refresh()
+    before, schema = len(archive.parts), make_schema(archive.identity.bits, archive.identity.features)
+    for _ in range(before):
+        with manifest.locked(archive.root):
+            parts = manifest.read_parts(archive.root)
+            remove_orphans(archive.root, parts)
+            groups = _groups(parts, rows)
+            if not groups:
+                break
+            read = [read_part(archive.root, part).select(schema.names) for part in groups[0]]
+            merged = pa.concat_tables([table.replace_schema_metadata() for table in read])
+            new = write_part(archive.root, archive.identity, merged.cast(schema), groups[0][0].source)
+            parts = [part for part in parts if part not in groups[0]] + [new]
+            manifest.write_parts(archive.root, parts)
+            remove_orphans(archive.root, parts)
+    archive.refresh()
+    return before, len(archive.parts)
+
+
+def compact_if_scattered(archive):
+    """Compact an archive of many small files."""
+    small = [part for part in archive.parts if part.rows < PART_ROWS / 16]
+    if len(small) > _SCATTERED:
+        compact(archive)
+
+
+def verify(archive, drop_damaged=False):
+    """Read every file: it must be there, whole, and of this archive's model.
+
+    Args:
+        archive: `Archive`.
+        drop_damaged: whether faulty files are taken out of the archive; they stay on disk, as `NAME.damaged`.
+
+    Returns:
+        List of `Fault`.
+    """
+    archive.refresh()
+    faults = [fault for part in archive.parts if (fault := _fault(archive, part)) is not None]
+    if drop_damaged and faults:
+        names = {fault.name for fault in faults}
+        with manifest.locked(archive.root):
+            parts = manifest.read_parts(archive.root)
+            manifest.write_parts(archive.root, [part for part in parts if part.name not in names])
+            for name in names:
+                path = archive.root / name
+                if path.exists():
+                    path.rename(path.with_name(f"{path.name}.damaged"))
+        archive.refresh()
+    return faults
+
+
+def remove(archive, ids=None, where=None, source=None):
+    """Take items out; only files that hold some are written anew.
+
+    Args:
+        archive: `Archive`.
+        ids: list of ids, or None.
+        where: condition as of `Archive.search`, or None; items that meet it.
+        source: the image source; may be left out where there is one.
+
+    Returns:
+        Number of items taken out.
+
+    Raises:
+        ValueError: if neither ids nor condition is given, or a condition is not as it should be.
+    """
+    if (ids is None) == (where is None):
+        raise ValueError("Expected ids, or a condition by --where: which items are to be taken out.")
+    source, condition = archive.source(source), archive.condition(where)
+    removed = 0
+    with manifest.locked(archive.root):
+        archive.refresh()
+        parts = manifest.read_parts(archive.root)
+        remove_orphans(archive.root, parts)
+        kept = []
+        for part in parts:
+            rows = _rows_to_keep(archive, part, ids, condition) if part.source == source else None
+            removed += 0 if rows is None else part.rows - len(rows)
+            if rows is None:
+                kept.append(part)
+            elif len(rows):
+                kept.append(write_part(archive.root, archive.identity, rows, source))
+        manifest.write_parts(archive.root, kept)
+        remove_orphans(archive.root, kept)
+    archive.refresh()
+    return removed
+
+
+def _rows_to_keep(archive, part, ids, condition):
+    """The rows of a file without those to be removed; None if there are none such."""
+    if ids is not None and (part.last < min(ids) or max(ids) < part.first):
+        return None
+    rows = read_part(archive.root, part)
+    schema = make_schema(archive.identity.bits, archive.identity.features)
+    rows = rows.select(schema.names).replace_schema_metadata()
+    connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+    connection.register("rows", rows)
+    if ids is not None:
+        connection.register("gone", pa.table({"id": pa.array(ids, pa.string())}))
+        condition = "id IN (SELECT id FROM gone)"
+    kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
+    return None if len(kept) == len(rows) else kept.cast(schema)
+
+
+def _groups(parts, rows):
+    """Lists of two or more small files of the same source to be merged."""
+    groups = []
+    for source in sorted({part.source for part in parts}):
+        group = []
+        for part in (part for part in parts if part.source == source and part.rows < rows / 2):
+            if sum(one.rows for one in group) + part.rows > rows:
+                groups.append(group)
+                group = []
+            group.append(part)
+        groups.append(group)
+    return [group for group in groups if len(group) > 1]
+
+
+def _fault(archive, part):
+    try:
+        rows = read_part(archive.root, part)
+    except (DataError, FileNotFoundError) as error:
+        return Fault(part.name, part.rows, "is missing" if isinstance(error, FileNotFoundError) else str(error))
+    found = read_file_metadata(rows.schema)
+    if found.get("model") != archive.identity.model or found.get("bits") != archive.identity.bits:
+        return Fault(part.name, part.rows, f"holds codes of another model ({str(found.get('model'))[:12]})")
+    if len(rows) != part.rows:
+        return Fault(part.name, part.rows, f"holds {len(rows)} rows; expected {part.rows}")
+    return None

@@ -1,0 +1,79 @@
+"""Multi-index hashing: near codes found by equal substrings, without looking at all codes.
+
+If two codes of l bits differ in at most r bits and each is split into m substrings, then some substring differs in at
+most r // m bits (Norouzi, Punjani, Fleet: Fast Search in Hamming Space with Multi-Index Hashing, CVPR 2012, proposition
+1). So it is enough to look at codes that share a substring up to that.
+"""
+
+import numpy as np
+
+_EMPTY = np.zeros(0, np.int64)
+
+
+def pairs_within(words, bits, radius):
+    """Find all pairs of distinct codes that differ in a few bits, and enough pairs of equal codes to connect them.
+
+    Args:
+        words: `(n, w)` int64, see `codes.to_words`.
+        bits: l.
+        radius: r >= 0.
+
+    Returns:
+        `(firsts, seconds, distances)`, `(p,)` int64 each: firsts < seconds. Equal codes are joined to the first of
+        their kind only.
+    """
+    distinct, first, inverse = np.unique(words, axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.ravel()
+    others = np.flatnonzero(first[inverse] != np.arange(len(words)))
+    firsts, seconds, distances = [first[inverse[others]]], [others], [np.zeros(len(others), np.int64)]
+    if radius > 0 and len(distinct) > 1:
+        left, right, apart = _distinct_pairs(distinct, bits, radius)
+        one, two = first[left], first[right]
+        firsts.append(np.minimum(one, two))
+        seconds.append(np.maximum(one, two))
+        distances.append(apart)
+    return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(distances)
+
+
+def substrings(words, bits, count):
+    """Split codes into substrings of nearly equal length, at most 16 bits each.
+
+    Args:
+        words: `(n, w)` int64.
+        bits: l.
+        count: m.
+
+    Returns:
+        `(m, n)` int32, each a number below 2^16.
+    """
+    flat = np.unpackbits(np.ascontiguousarray(words, "<i8").view(np.uint8), axis=1)[:, :bits]
+    parts = np.array_split(flat, count, axis=1)
+    return np.stack([part.astype(np.int32) @ (1 << np.arange(part.shape[1], dtype=np.int32)) for part in parts])
+
+
+def _distinct_pairs(words, bits, radius):
+    """Pairs of distinct codes: with m = r + 1 substrings, one of them is equal."""
+    count = min(max(radius + 1, -(-bits // 16)), bits)
+    found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
+    pairs = np.unique(np.concatenate([pair for pair, _ in found]), axis=0)
+    return pairs[:, 0], pairs[:, 1], _apart(words, pairs[:, 0], pairs[:, 1])
+
+
+def _pairs_of_equal(keys, words, radius):
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    pairs = []
+    for run in np.split(order, starts[1:]):
+        for at in range(len(run) - 1):
+            near = run[at + 1 :][_apart(words, run[at], run[at + 1 :]) <= radius]
+            if len(near):
+                pairs.append(np.stack([np.full(len(near), run[at]), near], axis=1))
+    return (np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)), None
+
+
+def _apart(words, one, other):
+    differing = (words[one] ^ words[other]).view(np.uint8)
+    return _BITS[differing.reshape(-1, words.shape[1] * 8)].sum(axis=1)
+
+
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.int64)

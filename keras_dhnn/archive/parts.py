@@ -1,0 +1,114 @@
+"""Parquet files of an archive: written whole, named so that nobody else's is overwritten."""
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keras_dhnn.archive.manifest import DATA, Part, sync
+from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
+from keras_dhnn.errors import DataError
+
+# As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
+ROW_GROUP = 122_880
+# Columns whose values repeat, so that a number for each is smaller than the value.
+_REPEATING = ["label", "path", "scene", "crs", "time", "row", "col", "size", "content"]
+# High bytes of neighbouring coordinates are alike: laid out byte by byte they cost nothing.
+_BOX_COLUMNS = [f"bbox.{name}" for name in ("xmin", "ymin", "xmax", "ymax")]
+
+
+def write_part(root, identity, rows, source):
+    """Write rows into a new file of an archive, in order of id.
+
+    The file counts only once it is in the list of `manifest.write_parts`.
+
+    Args:
+        root: Path of the archive.
+        identity: its `Identity`.
+        rows: `pyarrow.Table` of its schema.
+        source: their image source, the name of a folder.
+
+    Returns:
+        `Part`.
+
+    Raises:
+        OSError: if the disk is full or not writable; nothing is left then.
+    """
+    rows = rows.sort_by("id")
+    name = f"{DATA}/{SOURCE}={source}/part-{identity.model[:12]}-{secrets.token_hex(8)}.parquet"
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Hidden from whoever reads the folder, until it is whole.
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write_rows(partial, rows, identity, source)
+        sync(partial)
+        os.replace(partial, path)
+        sync(path.parent)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
+    return Part(name, source, len(rows), path.stat().st_size, first, last)
+
+
+def write_rows(path, rows, identity, source):
+    """Write one Parquet file with the encodings that suit the columns, and the metadata of `file_metadata`."""
+    repeating = _REPEATING if distinct(rows, identity.bits) else [*_REPEATING, *code_columns(identity.bits)]
+    rows = rows.replace_schema_metadata(file_metadata(rows, identity, source))
+    pq.write_table(
+        rows,
+        path,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        compression_level=6,
+        use_dictionary=repeating,
+        column_encoding=dict.fromkeys(_BOX_COLUMNS, "BYTE_STREAM_SPLIT"),
+        store_schema=True,
+    )
+
+
+def distinct(rows, bits):
+    """Return whether most codes are met once, so that a dictionary of them would cost more than it saves."""
+    first = rows[code_columns(bits)[0]].to_numpy()[:ROW_GROUP]
+    return len(np.unique(first)) > len(first) / 2
+
+
+def read_part(root, part, columns=None):
+    """Return the rows of a file.
+
+    Raises:
+        DataError: if it is damaged; the message names it.
+        FileNotFoundError: if it is not there, as when another process has just replaced it.
+    """
+    try:
+        # One file as it is: no other columns from the names of its folders.
+        with pq.ParquetFile(root / part.name) as file:
+            return file.read(columns)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{root / part.name} is damaged ({error}). Its items are lost to searches: take it out by "
+            f"keras-dhnn archive verify {root} --drop-damaged, then encode its images again."
+        ) from error
+
+
+def remove_orphans(root, parts):
+    """Remove Parquet files that do not count: what a killed writer left. Call it with the archive's lock held.
+
+    Args:
+        root: Path of the archive.
+        parts: the list of `Part` that counts.
+
+    Returns:
+        Number of files removed.
+    """
+    counted = {root / part.name for part in parts}
+    orphans = [path for path in Path(root, DATA).glob(f"{SOURCE}=*/*part-*") if path not in counted]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return len(orphans)

@@ -1,0 +1,95 @@
+"""The order of items at the same distance, which a trained code has many of."""
+
+import numpy as np
+import pyarrow as pa
+
+from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
+from keras_dhnn.codes import unpack
+
+RANKS = ("hamming", "asymmetric", "features")
+
+
+def choose_rank(rank, queries, identity):
+    """Return what puts equal distances in order.
+
+    Args:
+        rank: one of `RANKS`, or "auto": features where both sides have them, else outputs where the query has them.
+        queries: `Queries`.
+        identity: the archive's `Identity`.
+
+    Raises:
+        ValueError: for another name, or one for which the query or the archive lacks what it needs.
+    """
+    able = {
+        "hamming": True,
+        "asymmetric": queries.outputs is not None,
+        "features": bool(identity.features) and queries.features is not None,
+    }
+    if rank == "auto":
+        return next(name for name in reversed(RANKS) if able[name])
+    if rank not in able:
+        raise ValueError(f"Expected --rank auto, {', '.join(RANKS)}. Received: {rank!r}")
+    if not able[rank]:
+        need = "the query's real outputs" if rank == "asymmetric" else "features beside the codes and of the query"
+        raise ValueError(f"--rank {rank} needs {need}, which are not known here. Leave it out, or say --rank hamming.")
+    return rank
+
+
+def order_candidates(candidates, queries, wanted, bits):
+    """Return the k items of each query in order, with their `rank` from 1.
+
+    By distance, then score (highest first), then id. Of the best `wanted.rerank` of these, by score, then distance,
+    then id.
+
+    Args:
+        candidates: `pyarrow.Table` with `query`, `id`, `distance` and what the scores need.
+        queries: `Queries`.
+        wanted: `Wanted`.
+        bits: l.
+    """
+    scores = _scores(candidates, queries, wanted.rank, bits)
+    query, distance = (candidates[name].to_numpy() for name in ("query", "distance"))
+    ids = candidates["id"].to_numpy()
+    order = np.lexsort([_text_ranks(ids), -scores, distance, query])
+    rank = _ranks(query[order])
+    if wanted.rerank:
+        again = rank <= wanted.rerank
+        keys = [rank, np.where(again, -scores[order], 0), ~again, query[order]]
+        order = order[np.lexsort(keys)]
+        rank = _ranks(query[order])
+    kept = order if wanted.k is None else order[rank <= wanted.k]
+    found = candidates.take(pa.array(kept))
+    extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
+    return found.drop(extra).add_column(1, "rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+
+
+def asymmetric_scores(outputs, codes):
+    """Return the inner products of real outputs `(n, l)` with signs of packed codes `(n, l / 8)`: `(n,)` float64.
+
+    Between codes at the same distance this prefers the one that differs where the query was least sure.
+    """
+    return np.einsum("ij,ij->i", np.asarray(outputs, np.float64), unpack(codes).astype(np.float64))
+
+
+def _scores(candidates, queries, rank, bits):
+    query = candidates["query"].to_numpy()
+    if rank == "asymmetric":
+        return asymmetric_scores(queries.outputs[query], table_codes(candidates, bits))
+    if rank == "features" and len(query):
+        theirs, ours = table_features(candidates).astype(np.float64), np.asarray(queries.features, np.float64)[query]
+        return np.einsum("ij,ij->i", _unit(theirs), _unit(ours))
+    return np.zeros(len(query))
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _text_ranks(ids):
+    return np.unique(ids.astype(str), return_inverse=True)[1] if len(ids) else np.zeros(0, int)
+
+
+def _ranks(query):
+    """Numbers from 1 inside runs of equal queries."""
+    starts = np.flatnonzero(np.diff(query, prepend=-1))
+    return np.arange(len(query)) - np.repeat(starts, np.diff(starts, append=len(query))) + 1

@@ -1,0 +1,69 @@
+"""What a search found, and the forms in which it leaves the house."""
+
+import json
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from keras_dhnn.archive.geoparquet import polygon_corners
+
+
+@dataclass(frozen=True)
+class Results:
+    """Items found for one or several queries.
+
+    Attributes:
+        table: `pyarrow.Table` with the columns `query` (number of the query), `rank` (from 1), `id`, `distance` (bits
+            that differ), `precision` where the archive is calibrated (see `calibration`), and those columns of the
+            archive that were asked for; in order of query and rank.
+        source: the image source that was searched.
+    """
+
+    table: pa.Table
+    source: str
+
+    def __len__(self):
+        return len(self.table)
+
+    def of_query(self, number):
+        """Return the `Results` of one query."""
+        import pyarrow.compute as pc
+
+        return Results(self.table.filter(pc.equal(self.table["query"], number)), self.source)
+
+    def to_list(self):
+        """Return a list of dictionaries fit for JSON: without geometry and features, times as ISO 8601."""
+        kept = [name for name in self.table.column_names if name not in ("geometry", "features")]
+        rows = self.table.select(kept).to_pylist()
+        for row in rows:
+            if row.get("time") is not None:
+                row["time"] = f"{row['time'].isoformat()}Z"
+        return rows
+
+    def to_geojson(self):
+        """Return a GeoJSON FeatureCollection (RFC 7946) as a dictionary: footprints in longitude and latitude.
+
+        Items without a place have a null geometry. Needs the column `geometry`.
+        """
+        features = []
+        for row, ring in zip(self.to_list(), polygon_corners(self.table["geometry"]), strict=True):
+            closed = [*ring.tolist(), ring[0].tolist()]
+            geometry = {"type": "Polygon", "coordinates": [closed]} if ring[0, 0] == ring[0, 0] else None
+            box = row.pop("bbox", None)
+            feature = {"type": "Feature", "id": row["id"], "geometry": geometry, "properties": row}
+            if geometry and box:
+                feature["bbox"] = [box["xmin"], box["ymin"], box["xmax"], box["ymax"]]
+            features.append(feature)
+        return {"type": "FeatureCollection", "features": features}
+
+    def write_geojson(self, path):
+        """Write `to_geojson` to a file."""
+        path.write_text(json.dumps(self.to_geojson()) + "\n")
+
+    def write_geoparquet(self, path):
+        """Write the results as a GeoParquet 1.1 file. Needs the columns `geometry` and `bbox`."""
+        import pyarrow.parquet as pq
+
+        from keras_dhnn.archive.geoparquet import geo_metadata
+
+        pq.write_table(self.table.replace_schema_metadata({"geo": json.dumps(geo_metadata(self.table))}), path)

@@ -1,0 +1,136 @@
+"""The columns of an archive, and what each of its Parquet files says of itself."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+
+from keras_dhnn.archive.geoparquet import BBOX, GEOMETRY, geo_metadata
+from keras_dhnn.codes import from_words, to_words
+
+FORMAT = 1
+METADATA = b"keras_dhnn"
+SOURCE = "source"
+FEATURES = "features"
+_LARGEST_FEATURE = 127
+
+
+def code_columns(bits):
+    """Return the names of the columns that hold codes of so many bits, 64 bits a column: `code0`, `code1`, ..."""
+    return [f"code{number}" for number in range(-(-bits // 64))]
+
+
+def make_schema(bits, features=0):
+    """Return the Arrow schema of an archive's rows, in the order of its columns.
+
+    The column `source` is missing here: it is the name of the folder that a file lies in, `source=pan`, as Hive,
+    DuckDB, Spark and GeoPandas read it.
+
+    Times are UTC, without a zone of their own, so that no engine turns them into its own.
+
+    Args:
+        bits: length of the codes.
+        features: values of the int8 feature vector that is kept beside each code; 0: none is.
+
+    Returns:
+        `pyarrow.Schema`.
+    """
+    fields = [
+        pa.field("id", pa.string(), nullable=False),
+        *(pa.field(name, pa.int64(), nullable=False) for name in code_columns(bits)),
+        pa.field("label", pa.string()),
+        pa.field("content", pa.int64()),
+        pa.field("path", pa.string()),
+        pa.field("time", pa.timestamp("ms")),
+        pa.field("scene", pa.string()),
+        pa.field("row", pa.int32()),
+        pa.field("col", pa.int32()),
+        pa.field("size", pa.int32()),
+        pa.field("crs", pa.string()),
+        GEOMETRY,
+        BBOX,
+    ]
+    if features:
+        fields.append(pa.field(FEATURES, pa.list_(pa.int8(), features)))
+    return pa.schema(fields)
+
+
+def file_metadata(table, identity, source):
+    """Return the key-value metadata of a file: GeoParquet's, and whose codes it holds.
+
+    Args:
+        table: the rows of the file.
+        identity: the archive's `Identity`.
+        source: the image source of all rows.
+
+    Returns:
+        `{bytes: bytes}`.
+    """
+    ours = {
+        "format": FORMAT,
+        "model": identity.model,
+        "bits": identity.bits,
+        "pipeline": identity.pipeline,
+        "source": source,
+    }
+    return {METADATA: json.dumps(ours).encode(), b"geo": json.dumps(geo_metadata(table)).encode()}
+
+
+def read_file_metadata(schema):
+    """Return the dictionary that `file_metadata` wrote of whose codes a file holds, empty where there is none."""
+    return json.loads((schema.metadata or {}).get(METADATA, b"{}"))
+
+
+def make_rows(ids, codes, features=None, **columns):
+    """Make rows of an archive.
+
+    Args:
+        ids: `(n,)` texts, the key of each item.
+        codes: `(n, l / 8)` uint8, as `codes.pack` makes them.
+        features: `(n, d)` real vectors to keep beside the codes, or None.
+        **columns: `(n,)` values of other columns of `make_schema`; those left out are null.
+
+    Returns:
+        `pyarrow.Table` of `make_schema`.
+
+    Raises:
+        ValueError: if a column is of another length, or none of an archive's.
+    """
+    codes = np.asarray(codes, np.uint8)
+    schema = make_schema(8 * codes.shape[1], 0 if features is None else np.shape(features)[1])
+    unknown = sorted(columns.keys() - set(schema.names))
+    if unknown:
+        raise ValueError(f"An archive has no column {unknown[0]!r}. It has: {', '.join(schema.names)}")
+    columns = dict(columns, id=ids, **dict(zip(code_columns(8 * codes.shape[1]), to_words(codes).T, strict=True)))
+    if features is not None:
+        flat = pa.array(quantize_features(features).reshape(-1))
+        columns[FEATURES] = pa.FixedSizeListArray.from_arrays(flat, np.shape(features)[1])
+    arrays = [_array(columns.get(field.name), field.type, len(codes)) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_codes(table, bits):
+    """Return the packed codes `(n, l / 8)` uint8 of rows."""
+    words = [table[name].to_numpy() for name in code_columns(bits)]
+    return from_words(np.stack(words, axis=1) if len(table) else np.empty((0, len(words)), np.int64), bits)
+
+
+def quantize_features(features):
+    """Return the directions of vectors `(n, d)` as int8, each divided by its largest value and multiplied by 127."""
+    features = np.asarray(features, np.float32)
+    largest = np.abs(features).max(axis=1, keepdims=True)
+    return np.rint(features / np.where(largest > 0, largest, 1) * _LARGEST_FEATURE).astype(np.int8)
+
+
+def table_features(table):
+    """Return the features `(n, d)` int8 of rows."""
+    column = table[FEATURES].combine_chunks()
+    return column.flatten().to_numpy().reshape(len(table), -1)
+
+
+def _array(values, dtype, count):
+    if values is None:
+        return pa.nulls(count, dtype)
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values.cast(dtype)
+    return pa.array(values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "UO" else values, dtype)

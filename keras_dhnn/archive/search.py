@@ -1,0 +1,196 @@
+"""The nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
+
+The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
+once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
+distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
+"""
+
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from keras_dhnn.archive.engine import PLACE, read_error
+from keras_dhnn.archive.ranking import order_candidates
+from keras_dhnn.archive.results import Results
+from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
+from keras_dhnn.codes import to_words
+
+_FIRST_SAMPLE = 2**14
+_GROWTH = 16
+# Results up to which those rows are picked out of their files by number.
+_PICKED = 2000
+DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
+
+
+class Wanted(NamedTuple):
+    """What is wanted of every query.
+
+    Attributes:
+        k: at most so many items; None: all within the radius.
+        radius: at most this distance; None: any.
+        condition: SQL that an item must meet, or None.
+        rank: "hamming", "asymmetric" or "features": what puts equal distances in order.
+        rerank: so many of the best are put in order by it alone; 0: only equal distances are.
+        columns: names of the archive's columns that the results have.
+    """
+
+    k: int | None
+    radius: int | None
+    condition: str | None
+    rank: str
+    rerank: int
+    columns: tuple
+
+
+def find(engine, source, queries, wanted, rows):
+    """Return the `Results` of queries.
+
+    Args:
+        engine: the `Engine`.
+        source: the image source to search in.
+        queries: `Queries`.
+        wanted: `Wanted`.
+        rows: number of items of the source.
+
+    Raises:
+        DataError: if a file is damaged.
+        FileNotFoundError: if one is gone, because another process has changed the archive.
+    """
+    bits = engine.identity.bits
+    bound = bits if wanted.radius is None else min(wanted.radius, bits)
+    try:
+        cursor = engine.cursor()
+        items = engine.items(source)
+        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits)
+        if wanted.rank == FEATURES:
+            candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
+        found = order_candidates(candidates, queries, wanted, bits)
+        return Results(_with_columns(engine, cursor, source, found, wanted.columns).drop(list(PLACE)), source)
+    except duckdb.Error as error:
+        raise read_error(engine.root, error) from error
+
+
+def count_by_distance(engine, source, query_code, condition=None):
+    """Return how many items lie at each distance of one query `(1, l / 8)` uint8: `(l + 1,)` int64."""
+    bits = engine.identity.bits
+    where = f"WHERE {condition}" if condition else ""
+    distance = distance_to(query_code, bits)
+    try:
+        found = engine.cursor().execute(
+            f"SELECT {distance} AS distance, count(*) FROM {engine.items(source)} AS i {where} GROUP BY distance"
+        )
+        counts = np.zeros(bits + 1, np.int64)
+        for at, count in found.fetchall():
+            counts[at] = count
+    except duckdb.Error as error:
+        raise read_error(engine.root, error) from error
+    return counts
+
+
+def distance_to(query_code, bits):
+    """Return SQL of an item's distance to one code `(1, l / 8)` uint8."""
+    words = to_words(query_code)[0]
+    return _sum_of_bits(
+        f"bit_count(xor(i.{name}, {int(word)}::BIGINT))" for name, word in zip(code_columns(bits), words, strict=True)
+    )
+
+
+def distance_to_queries(bits):
+    """Return SQL of an item's distance to the row `q` of a table of queries with the columns `q0`, `q1`, ..."""
+    return _sum_of_bits(f"bit_count(xor(i.{name}, q.q{number}))" for number, name in enumerate(code_columns(bits)))
+
+
+def query_table(queries, bounds):
+    """Return queries as a table: `query`, `q0`, `q1`, ... and `bound`, the distance that is still wanted."""
+    words = to_words(queries.codes)
+    columns = {f"q{number}": word for number, word in enumerate(words.T)}
+    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
+
+
+def _candidates(cursor, items, queries, wanted, bound, rows, bits):
+    """Rows `query`, `id`, `distance`, codes and `PLACE`: the k nearest, and whatever is as far as the last."""
+    k = None if wanted.k is None else max(wanted.k, wanted.rerank)
+    codes = code_columns(bits) if wanted.rank == "asymmetric" else []
+    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE))
+    if len(queries) == 1:
+        distance = distance_to(queries.codes, bits)
+        tests = [wanted.condition, f"distance <= {bound}" if bound < bits else None]
+        order = _order(k, wanted.rank, "")
+        sql = f"SELECT 0::INTEGER AS query, {columns}, {distance}::SMALLINT AS distance FROM {items} AS i"
+    else:
+        distance = distance_to_queries(bits)
+        bounds = _bounds(cursor, items, queries, k, wanted.condition, bound, rows, bits)
+        cursor.register("queries", query_table(queries, bounds))
+        tests = [wanted.condition, f"{distance} <= q.bound"]
+        order = _order(k, wanted.rank, "PARTITION BY query")
+        sql = f"SELECT q.query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i, queries AS q"
+    where = " AND ".join(test for test in tests if test)
+    return cursor.sql(f"{sql} {f'WHERE {where}' if where else ''} {order}").to_arrow_table()
+
+
+def _order(k, rank, partition):
+    if k is None:
+        return ""
+    if rank != "hamming":
+        # All of the last tie, since it is put in order afterwards.
+        return f"QUALIFY rank() OVER ({partition} ORDER BY distance) <= {k}"
+    if partition:
+        return f"QUALIFY row_number() OVER ({partition} ORDER BY distance, id) <= {k}"
+    return f"ORDER BY distance, id LIMIT {k}"
+
+
+def _bounds(cursor, items, queries, k, condition, bound, rows, bits):
+    """Upper bounds `(q,)` of the distances of each query's k-th item."""
+    bounds = np.full(len(queries), bound, np.int16)
+    if k is None:
+        return bounds
+    where = f"AND {condition}" if condition else ""
+    distance, sample = distance_to_queries(bits), _FIRST_SAMPLE
+    while sample * 2 < rows:
+        cursor.register("queries", query_table(queries, bounds))
+        counted = cursor.execute(
+            f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
+            f"WHERE i.file_row_number % {rows // sample} = 0 AND {distance} <= q.bound {where} GROUP BY ALL"
+        ).fetchnumpy()
+        counts = np.zeros((len(queries), bits + 1), np.int64)
+        counts[counted["query"], counted["distance"]] = counted["items"]
+        reached = counts.cumsum(axis=1) >= k
+        bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
+        sample *= _GROWTH
+    return bounds
+
+
+def _with_columns(engine, cursor, source, found, columns):
+    """The rows found with more columns of the archive, in the same order."""
+    names = [name for name in columns if name not in found.column_names]
+    if not names:
+        return found
+    if not len(found):
+        schema = engine_schema(engine, names)
+        return pa.table([*found.columns, *schema.empty_table().columns], [*found.column_names, *names])
+    in_memory = engine.memory and not {"geometry", FEATURES} & set(names)
+    files = found["filename"].unique().to_pylist()
+    items = engine.items(source) if in_memory else engine.items_of_files(source, files)
+    numbered = found.select(list(PLACE)).append_column("found", pa.array(np.arange(len(found))))
+    cursor.register("found", numbered)
+    numbers = ", ".join(map(str, found["file_row_number"].unique().to_pylist())) if len(found) <= _PICKED else ""
+    where = f"WHERE i.file_row_number IN ({numbers})" if numbers else ""
+    more = cursor.sql(
+        f"SELECT {', '.join(f'i.{name}' for name in names)} FROM {items} AS i "
+        f"JOIN found AS f USING (filename, file_row_number) {where} ORDER BY f.found"
+    ).to_arrow_table()
+    return pa.table([*found.columns, *more.columns], [*found.column_names, *names])
+
+
+def engine_schema(engine, names):
+    """Return the Arrow schema of some columns of an archive."""
+    whole = make_schema(engine.identity.bits, engine.identity.features)
+    return pa.schema([whole.field(name) for name in names])
+
+
+def _sum_of_bits(terms):
+    """One term is a TINYINT, which a sum of several would not fit into."""
+    terms = list(terms)
+    return terms[0] if len(terms) == 1 else "(" + " + ".join(f"{term}::SMALLINT" for term in terms) + ")"

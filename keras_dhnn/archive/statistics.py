@@ -1,0 +1,40 @@
+"""What an archive holds, in figures."""
+
+from keras_dhnn.archive.schema import code_columns
+
+
+def describe(archive, most_labels=30):
+    """Return a dictionary for JSON: items, labels, distinct codes, places, model, files and bytes.
+
+    Args:
+        archive: `Archive`.
+        most_labels: labels that are listed at most, the most frequent ones.
+    """
+    info = archive.info
+    words = ", ".join(code_columns(info.bits))
+    distinct, labels, placed = {}, {}, {}
+    for source in info.sources:
+        made = archive.sql(
+            lambda items: (
+                f"SELECT (SELECT count(*) FROM (SELECT DISTINCT {words} FROM {items})), "
+                f"(SELECT count(*) FROM {items} WHERE bbox IS NOT NULL)"
+            ),
+            source,
+        )
+        distinct[source], placed[source] = made[0]
+        labels[source] = {str(name): count for name, count in list(archive.labels(source).items())[:most_labels]}
+    return {
+        "archive": str(info.path),
+        "model": info.model,
+        "encoder": info.encoder.get("path") or info.encoder.get("name") or info.encoder.get("kind", ""),
+        "pipeline": info.pipeline,
+        "bits": info.bits,
+        "features": info.features,
+        "items": info.sources,
+        "distinct codes": distinct,
+        "georeferenced": placed,
+        "labels": labels,
+        "files": info.files,
+        "bytes": info.bytes,
+        "bytes an item": round(info.bytes / max(info.rows, 1), 1),
+    }

@@ -1,0 +1,515 @@
+"""An archive on disk: opened, appended to, read. `Archive` is what everybody else uses."""
+
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_dhnn.archive import manifest
+from keras_dhnn.archive.calibration import load_calibration, with_precision
+from keras_dhnn.archive.engine import Engine, read_error
+from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.ranking import choose_rank
+from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
+from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
+from keras_dhnn.archive.where import box_condition, make_condition, time_condition
+from keras_dhnn.errors import DataError
+
+_ATTEMPTS = 5
+
+
+class Items(NamedTuple):
+    """All items of one image source, in order of id: the order in which equal distances are listed.
+
+    Attributes:
+        ids: `(n,)` str objects.
+        codes: `(n, l / 8)` uint8, as `codes.pack` makes them.
+    """
+
+    ids: np.ndarray
+    codes: np.ndarray
+
+
+class Appended(NamedTuple):
+    """What became of rows that were appended.
+
+    Attributes:
+        added: rows whose id was new.
+        replaced: rows whose id was there with other content, which they replace.
+        known: rows that were there with the same content, left as they are.
+    """
+
+    added: int
+    replaced: int
+    known: int
+
+
+@dataclass(frozen=True)
+class ArchiveInfo:
+    """What is known of an archive without reading its rows.
+
+    Attributes:
+        path: its folder.
+        model: fingerprint of the model of its codes.
+        bits: their length.
+        pipeline: what happens to an image before the network, in words.
+        features: length of the int8 feature vectors beside the codes, 0: none.
+        encoder: how a query is encoded, see `Identity`.
+        sources: `{source: number of items}`.
+        files: number of Parquet files.
+        bytes: size of all of them.
+    """
+
+    path: Path
+    model: str
+    bits: int
+    pipeline: str
+    features: int
+    encoder: dict
+    sources: dict
+    files: int
+    bytes: int
+
+    @property
+    def rows(self):
+        """Number of items of all sources."""
+        return sum(self.sources.values())
+
+
+class Archive:
+    """Hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
+
+    Made by `Archive.open` or `Archive.create`. It sees the files that counted when it was opened, or at the last
+    `refresh`; whatever others append, remove or compact meanwhile does not disturb it. One object may be used by
+    several threads.
+
+    Attributes:
+        root: Path of its folder.
+        identity: whose codes it holds, `Identity`.
+    """
+
+    def __init__(self, root, identity):
+        self.root, self.identity = Path(root), identity
+        self._parts, self._engine, self._memory, self._guard = [], None, False, threading.Lock()
+        self.refresh()
+
+    @classmethod
+    def open(cls, path):
+        """Open an archive that exists.
+
+        Args:
+            path: its folder.
+
+        Returns:
+            `Archive`.
+
+        Raises:
+            DataError: if there is none, or it cannot be read.
+        """
+        return cls(path, manifest.read_identity(Path(path)))
+
+    @classmethod
+    def create(cls, path, identity):
+        """Open an archive, and make it if there is none.
+
+        Args:
+            path: its folder, which need not exist.
+            identity: the `Identity` that it has or gets.
+
+        Returns:
+            `Archive`.
+
+        Raises:
+            DataError: if the archive there holds codes of another model or length, or cannot be written.
+        """
+        root = Path(path)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
+        if not (root / manifest.IDENTITY).exists():
+            with manifest.locked(root):
+                if not (root / manifest.IDENTITY).exists():
+                    manifest.write_identity(root, identity)
+        found = manifest.read_identity(root)
+        check_same_model(root, found, identity)
+        return cls(root, found)
+
+    @property
+    def info(self):
+        """The archive's `ArchiveInfo`."""
+        sources = Counter()
+        for part in self._parts:
+            sources[part.source] += part.rows
+        own = self.identity
+        return ArchiveInfo(
+            self.root,
+            own.model,
+            own.bits,
+            own.pipeline,
+            own.features,
+            own.encoder,
+            dict(sources),
+            len(self._parts),
+            sum(part.bytes for part in self._parts),
+        )
+
+    @property
+    def parts(self):
+        """The list of `Part` that this object sees."""
+        return list(self._parts)
+
+    def refresh(self):
+        """See what others have changed since; returns whether anything was."""
+        parts = manifest.read_parts(self.root)
+        changed = parts != self._parts
+        self._parts = parts
+        if changed and self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        return changed
+
+    def source(self, name=None):
+        """Return the image source that a user named, or the only one.
+
+        Raises:
+            ValueError: if there are several and none is named, or there is none of that name.
+        """
+        sources = list(self.info.sources) or ["image"]
+        if name is None and len(sources) == 1:
+            return sources[0]
+        if name not in sources:
+            raise ValueError(f"{self.root} holds images of {', '.join(sources)}. Name one of them. Received: {name}")
+        return name
+
+    def codes(self, source=None):
+        """Return the ids and codes of all items of one image source, in memory: 8 bytes an item and its id.
+
+        Args:
+            source: the image source; may be left out where there is one.
+
+        Returns:
+            `Items`, in order of id. `HammingRetrieval(items.codes)` finds what `search` finds, in the same order.
+
+        Raises:
+            ValueError: if there is no such source.
+            DataError: if a file is damaged.
+        """
+        rows = self.rows(["id", *code_columns(self.identity.bits)], source).sort_by("id")
+        return Items(rows["id"].to_numpy(), table_codes(rows, self.identity.bits))
+
+    def rows(self, columns=None, source=None):
+        """Return all items of one image source, in the order of the files.
+
+        Args:
+            columns: names of those that are wanted; None: all.
+            source: as of `codes`.
+
+        Returns:
+            `pyarrow.Table`.
+        """
+        source = self.source(source)
+        schema = make_schema(self.identity.bits, self.identity.features)
+        wanted = schema.names if columns is None else columns
+        empty = schema.empty_table().select(wanted)
+        read = self.attempt(lambda: [read_part(self.root, p, wanted) for p in self._parts if p.source == source])
+        return pa.concat_tables([empty, *(table.select(wanted).replace_schema_metadata() for table in read)])
+
+    def search(
+        self,
+        queries,
+        k=50,
+        *,
+        radius=None,
+        where=None,
+        bbox=None,
+        time=None,
+        source=None,
+        rank="auto",
+        rerank=0,
+        precision=None,
+        columns=DEFAULT_COLUMNS,
+    ):
+        """Find the nearest items of each query, exactly: by distance, then score (see `rank`), then id.
+
+        Args:
+            queries: `Queries`, or codes `(q, l / 8)` uint8.
+            k: at most so many for each query; None: all within the radius.
+            radius: at most so many bits differ; None: any number.
+            where: condition over the columns, such as `"label = 'forest' and size = 256"`; see `where.make_condition`.
+            bbox: west, south, east, north in degrees, which the footprint must meet; or None.
+            time: (start, end), ISO 8601, either may be None: start <= time < end; or None.
+            source: the image source to search in; may be left out where there is one.
+            rank: what puts equal distances in order: "hamming" (nothing: id), "asymmetric" (the query's outputs against
+                the items' signs), "features" (cosine), or "auto": the last of these that query and archive allow.
+            rerank: so many of the best are ordered by score first, not only those at equal distances.
+            precision: cut each list where its calibrated precision falls below this; see `calibration`.
+            columns: names of columns that the results have beside `query`, `rank`, `id` and `distance`; add "geometry"
+                for footprints.
+
+        Returns:
+            `Results`.
+
+        Raises:
+            ValueError: for an argument that is not as above, or codes of another length.
+            DataError: if a file is damaged or missing.
+        """
+        queries = self._checked(queries)
+        source = self.source(source)
+        wanted = Wanted(
+            k, radius, self.condition(where, bbox, time), choose_rank(rank, queries, self.identity), rerank, columns
+        )
+        if k is None and radius is None:
+            raise ValueError("Expected k, radius or both: how many items, or how far. Received neither.")
+        rows = self.info.sources.get(source, 0)
+        found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
+        return with_precision(found, load_calibration(self, source), precision)
+
+    def histogram(self, query, *, where=None, bbox=None, time=None, source=None):
+        """Count the items at each distance from one query.
+
+        Args:
+            query: `Queries` of one, or its code `(1, l / 8)` uint8.
+            where: as of `search`; so are bbox, time and source.
+
+        Returns:
+            `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
+        """
+        query, source = self._checked(query), self.source(source)
+        condition = self.condition(where, bbox, time)
+        return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
+
+    def get(self, ids, columns=None, source=None):
+        """Return rows by id, in the order of `ids`.
+
+        Args:
+            ids: list of ids.
+            columns: names of columns; None: all.
+            source: as of `search`.
+
+        Returns:
+            `pyarrow.Table`.
+
+        Raises:
+            ValueError: if an id is not there.
+        """
+        source, values = self.source(source), pa.array(ids, pa.string())
+        found = self.attempt(lambda: self._rows_of(values, source, columns))
+        places = pc.index_in(values, found["id"])
+        if places.null_count:
+            missing = ids[places.is_null().to_pylist().index(True)]
+            raise ValueError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
+        return found.take(places).select(found.column_names if columns is None else columns)
+
+    def queries(self, ids, source=None):
+        """Return stored items as `Queries`: "more like these".
+
+        Args:
+            ids: list of ids.
+            source: as of `search`.
+
+        Raises:
+            ValueError: if an id is not there.
+        """
+        features = [FEATURES] if self.identity.features else []
+        rows = self.get(ids, ["id", *code_columns(self.identity.bits), *features], source)
+        return Queries(table_codes(rows, self.identity.bits), features=table_features(rows) if features else None)
+
+    def labels(self, source=None, *, where=None, bbox=None, time=None):
+        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`."""
+        condition = self.condition(where, bbox, time) or "true"
+        return dict(
+            self.sql(
+                lambda items: (
+                    f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
+                    "ORDER BY n DESC, label"
+                ),
+                source,
+            )
+        )
+
+    def condition(self, where=None, bbox=None, time=None):
+        """Return SQL for the conditions of `search`, None if there are none.
+
+        Raises:
+            ValueError: if one is not as it should be.
+        """
+        columns = [*make_schema(self.identity.bits, self.identity.features).names]
+        parts = [
+            None if where is None else make_condition(where, columns),
+            None if bbox is None else box_condition(bbox),
+            None if time is None else time_condition(*time),
+        ]
+        return " AND ".join(part for part in parts if part) or None
+
+    def load(self):
+        """Read what a search needs into memory, where it is several times as fast: some 60 bytes an item."""
+        self._memory = True
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self.attempt(self._database)
+
+    def sql(self, make_sql, source=None):
+        """Return the rows, as tuples, of SQL of our own: `make_sql` is given what stands for a source's items."""
+        source = self.source(source)
+
+        def run():
+            engine = self._database()
+            try:
+                return engine.cursor().execute(make_sql(engine.items(source))).fetchall()
+            except duckdb.Error as error:
+                raise read_error(self.root, error) from error
+
+        return self.attempt(run)
+
+    def append(self, rows, source="image"):
+        """Add items: all of them or none, once each, however often and from wherever the same ones are appended.
+
+        An item whose id is there with the same `content` stays as it is; with other content it is replaced. Null
+        content equals null.
+
+        Args:
+            rows: `pyarrow.Table` that `schema.make_rows` made.
+            source: their image source: letters, digits and - _ .
+
+        Returns:
+            `Appended`.
+
+        Raises:
+            DataError: if the archive cannot be changed.
+            ValueError: if the rows are not of this archive's columns, or an id comes twice in them.
+            OSError: if the disk is full; the archive is as it was.
+        """
+        self._check_rows(rows, source)
+        with manifest.locked(self.root):
+            parts = manifest.read_parts(self.root)
+            remove_orphans(self.root, parts)
+            self._parts = parts
+            known = self._content_of(rows["id"], source)
+            stays = np.array([key in known and known[key] == content for key, content in _keys(rows)], bool)
+            fresh = rows.filter(pa.array(~stays))
+            replaced = [key for key in fresh["id"].to_pylist() if key in known]
+            if len(fresh):
+                without = self._without(parts, source, replaced) if replaced else parts
+                new = write_part(self.root, self.identity, fresh, source)
+                manifest.write_parts(self.root, [*without, new])
+                remove_orphans(self.root, [*without, new])
+        self.refresh()
+        return Appended(len(fresh) - len(replaced), len(replaced), int(stays.sum()))
+
+    def known(self, ids, source="image"):
+        """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
+        self.refresh()
+        return self._content_of(pa.array(ids, pa.string()), source)
+
+    def attempt(self, read):
+        """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return read()
+            except FileNotFoundError as error:
+                if not self.refresh() or attempt == _ATTEMPTS - 1:
+                    raise DataError(
+                        f"{error.filename or error} is missing from the archive {self.root}. Restore it, or take it "
+                        f"out: keras-dhnn archive verify {self.root} --drop-damaged"
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _database(self):
+        with self._guard:
+            if self._engine is None:
+                self._engine = Engine(self.root, self.identity, self._parts, self._memory)
+            return self._engine
+
+    def _checked(self, queries):
+        queries = queries if isinstance(queries, Queries) else Queries(np.asarray(queries))
+        codes = np.asarray(queries.codes)
+        if codes.dtype != np.uint8 or codes.ndim != 2 or 8 * codes.shape[1] != self.identity.bits:
+            raise ValueError(
+                f"Expected codes of {self.identity.bits} bits, uint8 of shape (q, {self.identity.bits // 8}), as "
+                f"codes.pack makes them. Received: {codes.dtype}, shape={codes.shape}"
+            )
+        return queries
+
+    def _rows_of(self, ids, source, columns):
+        """Rows with these ids, in no order; each file whose range of ids they may be in is read once."""
+        low, high = (bound.as_py() for bound in pc.min_max(ids).values())
+        schema = make_schema(self.identity.bits, self.identity.features)
+        wanted = schema.names if columns is None else ["id", *(name for name in columns if name != "id")]
+        found = [schema.empty_table().select(wanted)]
+        for part in self._parts:
+            if part.source == source and len(ids) and part.first <= high and low <= part.last:
+                held = read_part(self.root, part, ["id"])["id"]
+                if pc.any(pc.is_in(held, value_set=ids)).as_py():
+                    rows = read_part(self.root, part, wanted).select(wanted).replace_schema_metadata()
+                    found.append(rows.filter(pc.is_in(rows["id"], value_set=ids)))
+        return pa.concat_tables(found)
+
+    def _content_of(self, ids, source):
+        """`{id: content}` of those ids that files hold whose range of ids they may be in."""
+        found = {}
+        if not len(ids):
+            return found
+        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        low, high = (bound.as_py() for bound in pc.min_max(ids).values())
+        for part in self._parts:
+            if part.source == source and part.first <= high and low <= part.last:
+                rows = read_part(self.root, part, ["id", "content"])
+                rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
+                found.update(_keys(rows))
+        return found
+
+    def _without(self, parts, source, ids):
+        """The list of parts after those that hold some ids are written anew without them."""
+        values, kept = pa.array(ids, pa.string()), []
+        for part in parts:
+            if part.source != source or part.last < min(ids) or max(ids) < part.first:
+                kept.append(part)
+                continue
+            gone = pc.is_in(read_part(self.root, part, ["id"])["id"], value_set=values)
+            if not pc.any(gone).as_py():
+                kept.append(part)
+            elif not pc.all(gone).as_py():
+                rows = read_part(self.root, part).filter(pc.invert(gone))
+                kept.append(write_part(self.root, self.identity, rows, source))
+        return kept
+
+    def _check_rows(self, rows, source):
+        schema = make_schema(self.identity.bits, self.identity.features)
+        if not rows.schema.equals(schema):
+            raise ValueError(
+                f"Expected rows of {self.identity.bits} bits and {self.identity.features} features, as "
+                f"schema.make_rows makes them. Received columns: {', '.join(rows.schema.names)}"
+            )
+        if not re.fullmatch(r"\w[\w.-]*", source, re.ASCII):
+            raise ValueError(f"An image source is letters, digits and - _ . Received: {source!r}")
+        if rows["id"].null_count or len(pc.unique(rows["id"])) < len(rows):
+            raise ValueError("Every row has an id of its own. Received an id twice, or none.")
+
+
+def check_same_model(root, found, expected):
+    """Raise `DataError` if an archive holds other codes than somebody is about to put in or ask for."""
+    if found.bits != expected.bits or found.model != expected.model:
+        raise DataError(
+            f"{root} holds codes of {found.bits} bits of the model {found.model[:12]}; these are {expected.bits} bits "
+            f"of {expected.model[:12]}. Distances between codes of two models mean nothing: give another --archive, "
+            "or encode these images with that model."
+        )
+    if found.features != expected.features:
+        raise DataError(
+            f"{root} keeps {found.features} features beside each code, these rows {expected.features}. Say --features "
+            f"{found.features}."
+        )
+
+
+def _keys(rows):
+    return zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True)

@@ -1,0 +1,26 @@
+"""Where tiles come from: image files, GeoTIFF scenes, STAC catalogues. Each is an iterator of `Tile`, read ahead.
+
+All of them are told which ids are known with which content, and read no pixels of those.
+"""
+
+from keras_dhnn.archive.tiles.files import file_form, file_tiles, list_images
+from keras_dhnn.archive.tiles.scenes import Cut, Scene, count_tiles, is_scene, raster_form, scene_tiles
+from keras_dhnn.archive.tiles.stac import is_stac, stac_scenes
+from keras_dhnn.archive.tiles.tile import Form, Skipped, Tile
+
+__all__ = [
+    "Cut",
+    "Form",
+    "Scene",
+    "Skipped",
+    "Tile",
+    "count_tiles",
+    "file_form",
+    "file_tiles",
+    "is_scene",
+    "is_stac",
+    "list_images",
+    "raster_form",
+    "scene_tiles",
+    "stac_scenes",
+]

@@ -1,0 +1,138 @@
+"""Image files, each one tile: in folders, or named in a list."""
+
+import csv
+import itertools
+import os
+from pathlib import Path
+
+from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.pipelines.read_ahead import read_ahead
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
+# Files whose ids are looked up at a time.
+_BATCH = 512
+
+
+def list_images(inputs):
+    """Return the image files that a user named, in order.
+
+    Args:
+        inputs: paths: of image files, of folders (searched to the bottom; hidden files are left out), or of text files
+            `*.txt` or `*.csv` with a path a line, in a CSV file in its column `path`.
+
+    Returns:
+        List of paths, as texts, each once; those in a folder by name.
+
+    Raises:
+        DataError: if there is none of that name, or no image in it.
+    """
+    found = []
+    for given in map(Path, inputs):
+        if given.is_dir():
+            inside = sorted(_walk(given))
+            if not inside:
+                raise DataError(f"There is no image in the folder {given}. Expected files {', '.join(SUFFIXES)}.")
+            found += inside
+        elif given.suffix.lower() in (".txt", ".csv"):
+            found += _listed(given)
+        elif given.exists():
+            found.append(given.as_posix())
+        else:
+            raise DataError(f"There is no file or folder {given}. Name images, folders, or lists of images.")
+    return list(dict.fromkeys(found))
+
+
+def file_tiles(paths, form, known, *, labels=None, skip_damaged=False, skipped=None):
+    """Read image files, several at a time, in the order of their paths; an image's id is its path as given.
+
+    Args:
+        paths: from `list_images`.
+        form: `Form` of the images.
+        known: function of a list of ids that gives `{id: content}` of those that need not be read again.
+        labels: function of a path that gives a label or None.
+        skip_damaged: whether files that are no such images are left out.
+        skipped: list that gets a `Skipped` for each of them.
+
+    Yields:
+        `Tile`, or None for a file that is known.
+
+    Raises:
+        DamagedFile: if a file is damaged and these are not left out.
+    """
+    for batch in _batches(paths):
+        contents = known(batch)
+
+        def read(path, contents=contents):
+            return _read(path, form, contents.get(path), labels)
+
+        for path, tile in read_ahead(read, batch):
+            if isinstance(tile, DamagedFile):
+                if not skip_damaged:
+                    raise tile
+                skipped.append(Skipped(path, tile.reason))
+                continue
+            yield tile
+
+
+def file_form(path):
+    """Return the number of bands and the type of an image file.
+
+    Raises:
+        DamagedFile: if it is none.
+    """
+    try:
+        bands = decode_image(Path(path).read_bytes()).bands
+    except OSError as error:
+        raise DamagedFile(path, f"cannot be read ({error.strerror})") from error
+    except UnreadableImage as error:
+        raise DamagedFile(path, str(error)) from error
+    return bands.shape[2], bands.dtype.name
+
+
+def _read(path, form, content, labels):
+    """A `Tile`, None if it is known, or the DamagedFile to raise."""
+    try:
+        data = Path(path).read_bytes()
+        found = content_of(data)
+        if found == content:
+            return None
+        image = decode_image(data).image(form.channels)
+        values = {"path": os.path.abspath(path), "label": labels(path) if labels else None}
+        return Tile(path, found, form.fit(image, path), values)
+    except OSError as error:
+        return DamagedFile(path, f"cannot be read ({error.strerror})")
+    except UnreadableImage as error:
+        return DamagedFile(path, str(error))
+    except DamagedFile as error:
+        return error
+
+
+def _walk(folder):
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(base, name).as_posix()
+
+
+def _listed(path):
+    """The paths in a list; relative ones start where the list lies."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The list {path} cannot be read ({error}). Expected UTF-8 text, a path a line.") from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    if path.suffix.lower() == ".csv":
+        rows = csv.DictReader(lines)
+        if "path" not in (rows.fieldnames or ()):
+            raise DataError(f"The list {path} has no column `path`. It has: {', '.join(rows.fieldnames or ())}")
+        lines = [row["path"] for row in rows]
+    return [(path.parent / line.strip()).as_posix() for line in lines]
+
+
+def _batches(paths):
+    paths = iter(paths)
+    while batch := list(itertools.islice(paths, _BATCH)):
+        yield batch

@@ -1,0 +1,327 @@
+"""GeoTIFF scenes of any size, cut into tiles by windowed reads: a row of tiles in memory at a time."""
+
+import contextlib
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.archive.geoparquet import snap
+from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of_file
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.pipelines.read_ahead import read_ahead
+
+# Tiles read at a time; of a wide scene a row is read in several steps.
+_STRIP = 32
+# Reading and decoding leave the processor to the network, which takes longer.
+_THREADS = 2
+# Of GDAL's own, in MB: it takes a twentieth of the machine's memory if it is not told.
+_CACHE_MB = 128
+_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
+# Parts of a pixel to which footprints are exact.
+_PIXEL_PARTS = 64
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a scene is cut.
+
+    Attributes:
+        tile: side of a tile in pixels of the network's image.
+        stride: pixels from one tile to the next; None: the tile's side.
+        scales: whole numbers; at scale 2 a tile covers twice as many pixels a side, which are averaged in twos.
+        bands: numbers of the bands from 1, in the order that the network takes; None: all, but opacity.
+        empty: a tile is left out if more than this share of it holds no data.
+    """
+
+    tile: int = 256
+    stride: int | None = None
+    scales: tuple = (1,)
+    bands: tuple | None = None
+    empty: float = 0.5
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene.
+
+    Attributes:
+        path: of its file.
+        name: by which its tiles are called.
+        time: ISO 8601, or None: what the file says.
+    """
+
+    path: str
+    name: str
+    time: str | None = None
+
+    @classmethod
+    def of(cls, path):
+        """Return the scene in a file, called as the path is given."""
+        return cls(str(path), Path(path).as_posix())
+
+
+def is_scene(path, tile):
+    """Return whether a file is a raster with a place on the ground, or twice as large as a tile."""
+    rasterio = load_rasterio(required=False)
+    if Path(path).suffix.lower() not in _SUFFIXES or rasterio is None:
+        return False
+    try:
+        with _quietly(rasterio), rasterio.open(path) as raster:
+            return max(raster.width, raster.height) >= 2 * tile or raster.crs is not None or bool(raster.gcps[0])
+    except rasterio.errors.RasterioError:
+        return False
+
+
+def count_tiles(scene, cut):
+    """Return how many tiles a scene is cut into, 0 if it cannot be read: its header is looked at only."""
+    rasterio = load_rasterio()
+    try:
+        with _quietly(rasterio), rasterio.open(scene.path) as raster:
+            return sum(len(rows) * len(cols) for _, _, rows, cols in _grids(raster.height, raster.width, cut))
+    except rasterio.errors.RasterioError:
+        return 0
+
+
+def raster_form(scene, cut):
+    """Return the number of bands and the type of a scene's tiles.
+
+    Raises:
+        DamagedFile: if it cannot be read.
+    """
+    reader = _Reader(load_rasterio(), scene, None, cut)
+    return len(reader.bands), reader.dtype
+
+
+def scene_tiles(scene, form, cut, known, *, skip_damaged=False, skipped=None):
+    """Cut a scene into tiles, row by row from its upper left corner.
+
+    A remainder at the right or lower edge that is narrower than a tile is covered by a last tile that ends at the edge.
+    Overviews are not read: larger scales average the full resolution.
+
+    Args:
+        scene: `Scene`.
+        form: `Form` of the images.
+        cut: `Cut`.
+        known: function of a list of ids that gives `{id: content}` of those that need not be read again.
+        skip_damaged: whether a scene that cannot be read is left out, from where it cannot.
+        skipped: list that gets a `Skipped` for it.
+
+    Yields:
+        `Tile`, or None for one that is known or empty.
+
+    Raises:
+        DamagedFile: if it cannot be read.
+    """
+    rasterio = load_rasterio()
+    try:
+        with _quietly(rasterio):
+            yield from _Reader(rasterio, scene, form, cut).tiles(known)
+    except DamagedFile as error:
+        if not skip_damaged:
+            raise
+        skipped.append(Skipped(scene.name, error.reason))
+
+
+def load_rasterio(required=True):
+    """Return the package rasterio.
+
+    Raises:
+        ImportError: if it is not installed and is required.
+    """
+    try:
+        import rasterio
+        import rasterio.errors
+        import rasterio.transform
+        import rasterio.warp
+        import rasterio.windows
+    except ImportError as error:
+        if not required:
+            return None
+        raise ImportError("Cutting scenes needs rasterio: pip install 'keras-dhnn[geo]'") from error
+    return rasterio
+
+
+def offsets(length, side, stride):
+    """Return where tiles begin along a scene's side: every `stride` pixels, the last so that it ends at the edge."""
+    if length < side:
+        return []
+    starts = list(range(0, length - side + 1, stride))
+    if starts[-1] + side < length:
+        starts.append(length - side)
+    return starts
+
+
+def _grids(height, width, cut):
+    """(scale, (height, width) of a tile, rows, columns) of each scale; a raster smaller than a tile is one tile."""
+    if min(height, width) < cut.tile:
+        return [(1, (height, width), [0], [0])]
+    grids = []
+    for scale in cut.scales:
+        side, stride = cut.tile * scale, (cut.stride or cut.tile) * scale
+        grids.append((scale, (side, side), offsets(height, side, stride), offsets(width, side, stride)))
+    return grids
+
+
+@contextlib.contextmanager
+def _quietly(rasterio):
+    """GDAL looks at no other file of the folder, takes little memory, and does not mind files at no place."""
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        yield
+
+
+class _Reader:
+    """One scene while it is read, by several threads, each with the file open for itself."""
+
+    def __init__(self, rasterio, scene, form, cut):
+        self.rasterio, self.scene, self.form, self.cut = rasterio, scene, form, cut
+        self.local = threading.local()
+        raster = self._raster()
+        self.bands = self._bands(raster)
+        self.dtype = np.result_type(*(raster.dtypes[number - 1] for number in self.bands)).name
+        self.place = _Place(rasterio, raster)
+        self.time = scene.time or _time_of(raster)
+        self.grids = _grids(raster.height, raster.width, cut)
+        self.has_mask = self._has_mask(raster)
+
+    def tiles(self, known):
+        """Yield the tiles of all scales."""
+        content = content_of_file(self.scene.path, f"{self.bands} {self.cut.tile}".encode())
+        strips = self._strips(known, content)
+        for _, tiles in read_ahead(lambda strip: self._read(*strip, content), strips, threads=_THREADS):
+            yield from tiles
+
+    def _strips(self, known, content):
+        """(scale, shape, row, columns) of tiles side by side; columns of known tiles are None."""
+        for scale, shape, rows, columns in self.grids:
+            for row in rows:
+                for first in range(0, len(columns), _STRIP):
+                    strip = columns[first : first + _STRIP]
+                    ids = [self._id(shape, row, col) for col in strip]
+                    contents = known(ids)
+                    new = [c if contents.get(i) != content else None for i, c in zip(ids, strip, strict=True)]
+                    yield scale, shape, row, new
+
+    def _read(self, scale, shape, row, columns, content):
+        new = [col for col in columns if col is not None]
+        tiles = [None] * (len(columns) - len(new))
+        if not new:
+            return tiles
+        pixels, valid = self._window(row, new[0], shape[0], new[-1] + shape[1] - new[0])
+        for col in new:
+            part = slice(col - new[0], col - new[0] + shape[1])
+            holds = valid[:, part]
+            if holds.mean() < 1 - self.cut.empty or not holds.any():
+                tiles.append(None)
+                continue
+            image = self.form.fit(_averaged(_filled(pixels[:, part], holds), scale), self.scene.name)
+            values = self._values(row, col, shape)
+            corners = self.place.corners(row, col, shape)
+            tiles.append(Tile(self._id(shape, row, col), content, image, values, corners))
+        return tiles
+
+    def _values(self, row, col, shape):
+        path = str(Path(self.scene.path).absolute())
+        place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
+        return {"path": path, "scene": self.scene.name, "time": self.time} | place
+
+    def _id(self, shape, row, col):
+        return f"{self.scene.name}#{shape[1]}/{row:06d}/{col:06d}"
+
+    def _window(self, row, col, height, width):
+        """Pixels `(height, width, C)` and where they hold data `(height, width)` bool."""
+        window, errors = self.rasterio.windows.Window(col, row, width, height), self.rasterio.errors
+        try:
+            raster = self._raster()
+            pixels = raster.read(self.bands, window=window)
+            valid = raster.dataset_mask(window=window) if self.has_mask else None
+        except errors.RasterioError as error:
+            raise DamagedFile(self.scene.name, f"cannot be read at row {row}, column {col} ({error})") from error
+        valid = np.ones((height, width), bool) if valid is None else valid > 0
+        if pixels.dtype.kind == "f":
+            valid &= np.isfinite(pixels).all(axis=0)
+        return np.moveaxis(pixels, 0, -1), valid
+
+    def _has_mask(self, raster):
+        every = [flag for flags in raster.mask_flag_enums for flag in flags]
+        return any(flag != self.rasterio.enums.MaskFlags.all_valid for flag in every)
+
+    def _raster(self):
+        """This thread's own open file."""
+        if not hasattr(self.local, "raster"):
+            try:
+                self.local.raster = self.rasterio.open(self.scene.path)
+            except self.rasterio.errors.RasterioError as error:
+                raise DamagedFile(self.scene.name, f"is no raster that GDAL reads ({error})") from error
+        return self.local.raster
+
+    def _bands(self, raster):
+        alpha = self.rasterio.enums.ColorInterp.alpha
+        without = [number for number in raster.indexes if raster.colorinterp[number - 1] != alpha]
+        bands = list(self.cut.bands or without)
+        if not set(bands) <= set(raster.indexes):
+            raise DataError(
+                f"{self.scene.name} has bands 1 to {raster.count}. Received: --bands {','.join(map(str, bands))}"
+            )
+        return bands
+
+
+class _Place:
+    """Where a scene's pixels lie on the ground, in longitude and latitude."""
+
+    def __init__(self, rasterio, raster):
+        points, system = raster.gcps
+        self.rasterio, self.system = rasterio, raster.crs or system or None
+        self.points = None if raster.crs is not None or not points else rasterio.transform.GCPTransformer(points)
+        self.transform = raster.transform
+        self.crs = None if self.system is None else _crs_name(self.system)
+
+    def corners(self, row, col, shape):
+        """`(4, 2)` longitude and latitude of a tile's corners, None where the scene is at no known place."""
+        if self.system is None:
+            return None
+        rows = row + shape[0] * np.array([0.0, 1, 1, 0])
+        cols = col + shape[1] * np.array([0.0, 0, 1, 1])
+        if self.points is not None:
+            x, y = self.points.xy(rows, cols, offset="ul")
+        else:
+            a, b, c, d, e, f = self.transform[:6]
+            x, y = a * cols + b * rows + c, d * cols + e * rows + f
+        corners = np.stack(self.rasterio.warp.transform(self.system, "OGC:CRS84", list(x), list(y)), axis=-1)
+        if not np.isfinite(corners).all():
+            return None
+        pixel = np.linalg.norm(corners[1] - corners[0]) / shape[0]
+        return snap(corners, pixel / _PIXEL_PARTS)
+
+
+def _crs_name(system):
+    code = system.to_epsg()
+    return f"EPSG:{code}" if code else system.to_wkt()
+
+
+def _time_of(raster):
+    """ISO 8601 from the file's own tag, `2020:01:31 12:00:00`, or None."""
+    text = raster.tags().get("TIFFTAG_DATETIME", "")
+    date, _, clock = text.partition(" ")
+    return f"{date.replace(':', '-')}T{clock}Z" if len(date) == 10 and clock else None
+
+
+def _filled(pixels, valid):
+    """Pixels without data as the lowest value of their band, as `image_file` does."""
+    if valid.all():
+        return pixels
+    lowest = np.where(valid[..., None], pixels, pixels[valid].max(axis=0)).min(axis=(0, 1))
+    return np.where(valid[..., None], pixels, lowest).astype(pixels.dtype)
+
+
+def _averaged(pixels, scale):
+    """Means of squares of `scale` pixels a side, rounded in whole numbers."""
+    if scale == 1:
+        return np.ascontiguousarray(pixels)
+    height, width, bands = pixels.shape
+    blocks = pixels.reshape(height // scale, scale, width // scale, scale, bands)
+    mean = blocks.mean(axis=(1, 3), dtype=np.float64 if pixels.dtype.kind == "f" else np.float32)
+    return (np.rint(mean) if pixels.dtype.kind in "ui" else mean).astype(pixels.dtype)

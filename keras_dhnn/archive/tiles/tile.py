@@ -1,0 +1,93 @@
+"""One tile: its pixels, as the network is given them, and what an archive keeps of it."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_dhnn.errors import DamagedFile
+from keras_dhnn.pipelines.formats.image_file import resize_stored
+
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a network takes.
+
+    Attributes:
+        height: of the images, in pixels; tiles of another size are resized.
+        width: likewise.
+        channels: number of bands.
+        dtype: "uint8", "uint16", "int16" or "float32".
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+
+    def fit(self, image, name):
+        """Return an image `(H, W, C)` as `(height, width, channels)`.
+
+        Raises:
+            DamagedFile: if it has other bands or another type.
+        """
+        if image.shape[2] != self.channels or image.dtype.name != self.dtype:
+            raise DamagedFile(
+                name,
+                f"has {image.shape[2]} band(s) of {image.dtype.name}; expected {self.channels} of {self.dtype}, as the "
+                "model was made with (--bands chooses among a scene's)",
+            )
+        return resize_stored(image, self.height, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One tile.
+
+    Attributes:
+        id: its key.
+        content: number that changes when the pixels do.
+        image: `(H, W, C)`.
+        values: `{column: value}` of other columns of the archive; what is missing is null.
+        corners: `(4, 2)` longitude and latitude, or None where it is at no known place.
+    """
+
+    id: str
+    content: int
+    image: np.ndarray
+    values: dict = field(default_factory=dict)
+    corners: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out.
+
+    Attributes:
+        name: the file.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+def content_of(*parts):
+    """Return a number of 64 bits that stands for some bytes, as int64."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return int.from_bytes(digest.digest(), "little", signed=True)
+
+
+def content_of_file(path, *more):
+    """Return `content_of` a file of any size, and more bytes."""
+    digest = hashlib.blake2b(digest_size=8)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    for part in more:
+        digest.update(part)
+    return int.from_bytes(digest.digest(), "little", signed=True)

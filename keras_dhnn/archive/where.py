@@ -1,0 +1,132 @@
+"""A condition that a stranger wrote, made safe: parsed, checked against a list of what may stand in it, written anew.
+
+No text of the user's ever reaches a database: only what our parser understood, and only comparisons, arithmetic and a
+few functions of the archive's own columns. The same condition is written for DuckDB and for Spark.
+"""
+
+import datetime
+
+from keras_dhnn.archive.schema import FEATURES
+
+_BOX = ("xmin", "ymin", "xmax", "ymax")
+# Names of sqlglot's expression classes.
+_LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean", "Literal", "Column", "Identifier"}
+_COMPARISONS = {"EQ", "NEQ", "GT", "GTE", "LT", "LTE", "NullSafeEQ", "NullSafeNEQ", "Like", "ILike"}
+_ARITHMETIC = {"Neg", "Add", "Sub", "Mul", "Div", "Mod", "Abs", "Cast", "DataType", "Case", "If", "Coalesce"}
+_FUNCTIONS = {"Lower", "Upper", "Length", "Year", "Month", "Day"}
+_ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
+_TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
+
+
+def make_condition(text, columns, dialect="duckdb"):
+    """Return a condition as an SQL expression that is safe to run.
+
+    Args:
+        text: what the user wrote, such as `label = 'forest' and time > '2020-01-01'`.
+        columns: names of the columns that it may be about.
+        dialect: "duckdb" or "spark".
+
+    Returns:
+        The expression in that dialect, in brackets.
+
+    Raises:
+        ValueError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
+            functions lower, upper, length, year, month, day, abs and coalesce stands in it.
+    """
+    expression = _parse(text, columns)
+    for node in expression.walk():
+        _check_node(node, text, columns)
+    return f"({expression.sql(dialect=dialect, comments=False)})"
+
+
+def box_condition(box, dialect="duckdb"):
+    """Return the condition that an item's footprint meets a bounding box.
+
+    Args:
+        box: west, south, east, north in degrees; west above east: across the 180th meridian.
+        dialect: as of `make_condition`; both write it alike.
+
+    Raises:
+        ValueError: if these are not four such numbers.
+    """
+    west, south, east, north = values = [float(value) for value in box]
+    if not (south <= north and all(abs(value) <= 180 for value in values) and max(abs(south), abs(north)) <= 90):
+        raise ValueError(
+            "Expected a bounding box as west, south, east, north in degrees, south not above north. Received: "
+            f"{', '.join(f'{value:g}' for value in values)}"
+        )
+    joined = "AND" if west <= east else "OR"
+    return (
+        f"(bbox.ymax >= {south!r} AND bbox.ymin <= {north!r} AND "
+        f"(bbox.xmax >= {west!r} {joined} bbox.xmin <= {east!r}))"
+    )
+
+
+def time_condition(start, end):
+    """Return the condition that an item's time lies in `start` <= time < `end`; either may be None.
+
+    Args:
+        start: ISO 8601 date or time; UTC where it names no zone.
+        end: the same.
+
+    Raises:
+        ValueError: if one is no such text.
+    """
+    parts = [
+        f"time {sign} CAST('{_utc(value)}' AS TIMESTAMP)"
+        for sign, value in ((">=", start), ("<", end))
+        if value is not None
+    ]
+    return f"({' AND '.join(parts)})" if parts else None
+
+
+def _utc(value):
+    try:
+        moment = datetime.datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError as error:
+        raise ValueError(f"Expected a time such as 2020-01-31 or 2020-01-31T12:00. Received: {value!r}") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
+    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _parse(text, columns):
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+    from sqlglot.tokens import TokenType
+
+    try:
+        tokens = sqlglot.tokenize(text, dialect="duckdb")
+        for token in tokens:
+            # `row` begins a type and `time` a constant, were they not marked as names.
+            if token.token_type != TokenType.STRING and token.text.lower() in columns:
+                token.token_type = TokenType.IDENTIFIER
+        found = sqlglot.Dialect.get_or_raise("duckdb").parser().parse(tokens, text)
+    except SqlglotError as error:
+        reason = str(error).splitlines()[0].split(". Line")[0]
+        raise ValueError(_refusal(text, reason, columns)) from error
+    if len(found) != 1 or found[0] is None:
+        raise ValueError(_refusal(text, "Expected one condition", columns))
+    return found[0]
+
+
+def _check_node(node, text, columns):
+    name = type(node).__name__
+    if name not in _ALLOWED:
+        raise ValueError(_refusal(text, f"{node.sql(dialect='duckdb')!r} may not stand in it", columns))
+    if name == "Column":
+        parts = [part.name for part in node.parts]
+        known = parts[0].lower() in columns and parts[0].lower() != FEATURES
+        if not known or (parts[1:] and not (parts[0] == "bbox" and len(parts) == 2 and parts[1] in _BOX)):
+            raise ValueError(_refusal(text, f"There is no column {'.'.join(parts)!r}", columns))
+    if name == "DataType" and (node.this.name not in _TYPES or node.expressions):
+        raise ValueError(_refusal(text, f"Nothing may become {node.sql()}", columns))
+    if name == "In" and (node.args.get("query") or node.args.get("unnest")):
+        raise ValueError(_refusal(text, "Expected a list of constants after IN", columns))
+
+
+def _refusal(text, reason, columns):
+    return (
+        f"The condition {text!r} cannot be used: {reason}. Expected comparisons of the archive's columns with "
+        f"constants, such as label = 'forest' and time > '2020-01-01'. Columns: {', '.join(columns)}"
+    )

@@ -1,0 +1,134 @@
+"""`keras-dhnn archive`: what is in an archive, and care of it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.options import Json
+
+archive = typer.Typer(
+    help="Look at an archive and take care of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_Folder = Annotated[Path, typer.Argument(help="Folder of an archive.", metavar="ARCHIVE")]
+_Source = Annotated[str | None, typer.Option(help="Which of several image sources, such as pan.")]
+
+
+@archive.command()
+def info(folder: _Folder, as_json: Json = False):
+    """Say what an archive holds: items, labels, distinct codes, model, bytes."""
+    from keras_dhnn.archive.statistics import describe
+    from keras_dhnn.archive.store import Archive
+
+    found = describe(Archive.open(folder))
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"{name:15} {_text(value)}")
+
+
+@archive.command()
+def compact(folder: _Folder, as_json: Json = False):
+    """Merge small files into few."""
+    from keras_dhnn.archive.maintenance import compact as merge
+    from keras_dhnn.archive.store import Archive
+
+    before, after = merge(Archive.open(folder))
+    print(json.dumps({"before": before, "after": after}) if as_json else f"{before} files before, {after} now")
+
+
+@archive.command()
+def verify(
+    folder: _Folder,
+    drop_damaged: Annotated[
+        bool, typer.Option("--drop-damaged", help="Take faulty files out; they stay on disk as NAME.damaged.")
+    ] = False,
+    as_json: Json = False,
+):
+    """Read every file: it must be whole and of this archive's model. Exit status 1 if one is not."""
+    from keras_dhnn.archive.maintenance import verify as check
+    from keras_dhnn.archive.store import Archive
+
+    opened = Archive.open(folder)
+    faults = check(opened, drop_damaged)
+    if as_json:
+        print(json.dumps({"files": opened.info.files, "faults": [fault._asdict() for fault in faults]}))
+    else:
+        for fault in faults:
+            print(f"{fault.name} ({fault.rows:,} items): {fault.reason}")
+        print(f"{len(faults)} faulty files; {opened.info.files} files, {opened.info.rows:,} items in the archive")
+    raise typer.Exit(1 if faults else 0)
+
+
+@archive.command()
+def dedupe(
+    folder: _Folder,
+    radius: Annotated[int, typer.Option(min=0, help="Bits that may differ.")] = 0,
+    source: _Source = None,
+    as_json: Json = False,
+):
+    """List groups of items that are nearly the same; --radius 0: with equal codes."""
+    from keras_dhnn.archive.dedupe import find_groups
+    from keras_dhnn.archive.store import Archive
+
+    groups = find_groups(Archive.open(folder), radius, source)
+    if as_json:
+        print(json.dumps([vars(group) for group in groups]))
+        return
+    for number, group in enumerate(groups, 1):
+        print(f"group {number}: {len(group.ids)} items, at most {group.widest} bits apart")
+        for key in group.ids:
+            print(f"  {key}")
+
+
+@archive.command()
+def calibrate(
+    folder: _Folder,
+    queries: Annotated[int, typer.Option(min=1, help="How many items search the others at most.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of their choice.")] = 0,
+    source: _Source = None,
+    as_json: Json = False,
+):
+    """Learn what each distance is worth, by the archive's labels or, without, by its random pairs; keep it with it."""
+    from keras_dhnn.archive.calibration import calibrate as measure
+    from keras_dhnn.archive.store import Archive
+
+    found = measure(Archive.open(folder), source, queries=queries, seed=seed)
+    name = "background" if found.precision is None else "precision"
+    values = getattr(found, name).tolist()
+    if as_json:
+        print(json.dumps({name: values, "queries": found.queries, "rows": found.rows}))
+        return
+    print(
+        "distance  share of the items there that have the query's label"
+        if found.precision is not None
+        else "distance  share of random pairs that are as near"
+    )
+    for distance, value in enumerate(values):
+        print(f"{distance:8}  {value:.4f}")
+
+
+@archive.command()
+def remove(
+    folder: _Folder,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids, as a search lists them.", metavar="ID...")] = None,
+    where: Annotated[str | None, typer.Option(help="Items that meet this condition.", metavar="SQL")] = None,
+    source: _Source = None,
+    as_json: Json = False,
+):
+    """Take items out of an archive."""
+    from keras_dhnn.archive.maintenance import remove as take_out
+    from keras_dhnn.archive.store import Archive
+
+    count = take_out(Archive.open(folder), ids or None, where, source)
+    print(json.dumps({"removed": count}) if as_json else f"{count:,} items taken out")
+
+
+def _text(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)

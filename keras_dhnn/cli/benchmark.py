@@ -1,0 +1,173 @@
+"""`keras-dhnn benchmark`: hashing methods side by side on one data set."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.bars import bars, notices
+from keras_dhnn.cli.interruption import ends_well
+from keras_dhnn.cli.options import (
+    Backbone,
+    DataFolder,
+    Json,
+    Protocol,
+    Queries,
+    Quiet,
+    RunsFolder,
+    Seed,
+    Settings,
+    SplitFile,
+    Synthetic,
+)
+
+
+def benchmark(
+    name: Annotated[
+        str, typer.Argument(help="A prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="NAME")
+    ],
+    bits: Annotated[int, typer.Option(help="Code lengths: --bits 32 64 96.", metavar="BITS...")] = 64,
+    more_bits: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Some of prh, itq, ksh, sdh, cosdish, dhn, dsh, dpsh, triplet, dhcnn, csq, orthohash, dhnn-l1, "
+            "dhnn-l2; of two sources cca-itq, scm, dcmh, sidhcnn. By default all.",
+            metavar="NAME,...",
+        ),
+    ] = None,
+    features: Annotated[
+        str,
+        typer.Option(
+            help="What shallow methods hash: gist, as in the papers, or backbone, the frozen network's features, which "
+            "tells what hashing adds from what features add.",
+            metavar="gist|backbone",
+        ),
+    ] = "gist",
+    seeds: Annotated[int, typer.Option(min=1, help="How many, from --seed on.")] = 3,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Settings tried for each deep method, on items held out of the database; the first are the published "
+            "ones, 1 takes them as they are.",
+        ),
+    ] = 8,
+    protocol: Protocol = None,
+    queries: Queries = None,
+    split: SplitFile = None,
+    backbone: Backbone = None,
+    settings: Settings = None,
+    synthetic: Synthetic = False,
+    run_name: Annotated[
+        str | None, typer.Option("--name", help="Folder of the results below RUNS.", metavar="NAME")
+    ] = None,
+    data: DataFolder = Path("data"),
+    runs: RunsFolder = Path("runs"),
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+):
+    """Compare hashing methods: one split, one budget, several seeds, each deep method with settings of its own.
+
+    Where there is a frozen backbone, deep methods train the same head on its features, which are computed once;
+    --set fine_tune.epochs=3 trains the backbone's upper part too. Cells that are done stay if it is started again.
+
+    Examples:
+
+      keras-dhnn benchmark ucmd --bits 32 64 96
+
+      keras-dhnn benchmark ucmd --protocol standard --features backbone --methods itq,sdh,cosdish
+
+      keras-dhnn benchmark ucmd-dual --bits 8 16 24 32
+    """
+    from keras_dhnn.experiment.resolve import resolve_experiment
+    from keras_dhnn.workflows.benchmark import Plan, folder_of
+    from keras_dhnn.workflows.benchmark_cells import methods_of
+    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+
+    experiment = resolve_experiment(
+        name,
+        data=data,
+        protocol=protocol,
+        queries=queries,
+        split=split,
+        backbone=",".join(backbone or []),
+        seed=seed,
+        settings=settings or [],
+        say=notices(quiet),
+        draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
+    )
+    if experiment.head.epochs and not any(text.startswith("fine_tune.epochs=") for text in settings or []):
+        experiment = experiment.replace({"fine_tune.epochs": 0})
+    info = load_prepared(experiment.data.name, data)
+    chosen = [one.strip() for one in methods.split(",")] if methods else methods_of(len(info.images))
+    plan = Plan(experiment, tuple(chosen), (bits, *(more_bits or [])), seeds, features, trials)
+    place = folder_of(plan, runs, run_name)
+    table = _compare(plan, info, place, quiet)
+    print(json.dumps(table)) if as_json else _print(table, place)
+
+
+def _compare(plan, info, place, quiet):
+    import tensorflow as tf
+
+    from keras_dhnn.workflows.benchmark import benchmark as compare_all
+
+    tf.config.experimental.enable_op_determinism()
+    # Each cell is a network of its own, and so traced anew.
+    tf.get_logger().setLevel("ERROR")
+    with ends_well("Start the same command again: cells that are done stay."):
+        return compare_all(plan, info, place, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
+
+
+def _print(table, place):
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    for task, methods in table["scores"].items():
+        console.print(_scores(table, task, methods))
+    for method, tuned in table["settings"].items():
+        values = ", ".join(f"{path}={value}" for path, value in tuned["settings"].items())
+        best = "" if tuned["val_map"] is None else f", validation mAP {tuned['val_map']:.4f}"
+        title = table["titles"][method]
+        console.print(f"{title}: best of {tuned['trials']} trials{best}: {values or 'the preset'}", highlight=False)
+    for row in table["failed"]:
+        console.print(
+            f"{row['method']}, {row['bits']} bits, seed {row['seed']} failed: {row['failed']}", highlight=False
+        )
+    console.print(f"{place}  table.json, table.csv, figures", highlight=False)
+
+
+def _scores(table, task, methods):
+    """Return a task's table: a row a method, and under it what its paper printed for these images."""
+    from rich.table import Table
+
+    kind = "synthetic images" if table["synthetic"] else "real images"
+    direction = "" if task == "map" else f", {task.replace('->', ' -> ')}"
+    title = (
+        f"{table['data']}, {kind}, {table['protocol']}{direction}: mAP, mean of seeds {table['seeds']} "
+        f"± standard deviation; {table['queries']} queries, {table['database']} in the database; "
+        f"shallow methods on {table['features']}"
+    )
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("method", no_wrap=True)
+    for bits in table["bits"]:
+        shown.add_column(f"{bits} bits", justify="right", no_wrap=True)
+    shown.add_column("seconds", justify="right")
+    shown.add_column("MB", justify="right")
+    printed = table["published"].get(task, {})
+    for method, scores in methods.items():
+        cost = table["costs"][method]
+        costs = [f"{cost[name]:.1f}" if cost[name] is not None else "" for name in ("seconds", "peak_mb")]
+        shown.add_row(table["titles"][method], *(_score(scores.get(bits)) for bits in table["bits"]), *costs)
+        if method in printed:
+            values = [printed[method].get(bits) for bits in table["bits"]]
+            shown.add_row("  published", *("" if value is None else f"{value:.4f}" for value in values), "", "")
+    return shown
+
+
+def _score(score):
+    if score is None:
+        return "failed"
+    return f"{score['mean']:.4f}" + (f" ± {score['spread']:.4f}" if score["spread"] is not None else "")

@@ -1,0 +1,297 @@
+"""What fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned bits."""
+
+import hashlib
+import itertools
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.tiles.tile import Form
+from keras_dhnn.baselines.itq import ITQ, principal_directions
+from keras_dhnn.errors import DataError
+from keras_dhnn.models.backbones.build import build_backbone
+from keras_dhnn.models.band_scaling import scale_bands
+from keras_dhnn.models.loading import load_model
+from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.example import ImageSpec
+from keras_dhnn.pipelines.scaling import measure_scaling
+from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.runs import Run
+from keras_dhnn.saved_models.version.exporter import load_version
+from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
+from keras_dhnn.saved_models.version.versions import list_versions
+from keras_dhnn.workflows.export import preprocessing
+
+# Larger ones take fresh pages from the system for every tensor, which costs half of the time.
+BATCH = 4
+# Tiles by which a backbone's bits and the features beside codes are learned.
+LEARN_FROM = 2000
+_SEED = 0
+
+
+class NetworkEncoder:
+    """A network of TensorFlow's as `archive.encoding.Encoder`.
+
+    Args:
+        identity: the `Identity`.
+        form: the `Form` of its images.
+        network: function of images `(B, H, W, C)` float32 that gives `(features (B, d), outputs (B, l))`, NumPy arrays;
+            features may be None, outputs too where bits are learned.
+        learned: `{name: array}`: `mean` and `projection` make outputs of features, `features_mean` and
+            `features_directions` the features that are kept beside codes; either pair may be missing.
+    """
+
+    batch = BATCH
+
+    def __init__(self, identity, form, network, learned=None):
+        self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
+
+    def encode(self, images):
+        """Return the `Queries` of images `(B, H, W, C)`."""
+        return self.from_network(*self.network(images.astype(np.float32)))
+
+    def from_network(self, features, outputs):
+        """Return the `Queries` of what the network gave."""
+        if outputs is None:
+            outputs = (features - self.learned["mean"]) @ self.learned["projection"]
+        kept = None
+        if self.identity.features:
+            kept = (features - self.learned["features_mean"]) @ self.learned["features_directions"]
+        return Queries.from_outputs(outputs, kept)
+
+
+class ExportEncoder:
+    """An exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+
+    Args:
+        identity: the `Identity`.
+        form: the `Form` of its images.
+        encode: its function from images float32 to packed codes.
+    """
+
+    batch = BATCH
+
+    def __init__(self, identity, form, encode):
+        self.identity, self.form, self._encode = identity, form, encode
+
+    def encode(self, images):
+        """Return the `Queries` of images `(B, H, W, C)`."""
+        return Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+
+
+def open_model(model, *, data=Path("data"), source=None, features=0):
+    """Open a trained model for encoding.
+
+    Args:
+        model: path of a run, of an exported model or of one of its versions.
+        data: folder of the prepared data sets, where a run's image size and type are found.
+        source: which of several image sources.
+        features: length of the features to keep beside codes, learned by `learn`; 0: none.
+
+    Returns:
+        `(encoder, source)`; the encoder's features are still to be learned, if there are to be any.
+
+    Raises:
+        DataError: if there is no model, or it has no such source, or keeps no features.
+    """
+    path = Path(model)
+    if (path / "experiment.json").is_file():
+        return _open_run(Run.open(path), data, source, features)
+    version = path if (path / "saved_model.pb").is_file() else _latest(path)
+    if version is None:
+        raise DataError(
+            f"There is no run and no exported model in {path}. Expected the folder of a run (runs/NAME), of an export "
+            "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
+        )
+    if features:
+        raise DataError("An exported model gives codes alone. Leave --features out, or name the run that it is of.")
+    export = load_version(version)
+    source = _source(list(export.encoders), source)
+    spec, bits = export.card["images"][source], export.card["bits"]
+    kind = {"kind": "export", "path": str(version.resolve()), "source": source}
+    identity = Identity(export.card["model"], bits, f"resized to {ImageSpec(**spec)}", 0, kind)
+    return ExportEncoder(identity, Form(**spec), export.encoders[source].encode), source
+
+
+def learn(encoder, tiles, name, bits, features):
+    """Learn what an encoder lacks from the first tiles.
+
+    Args:
+        encoder: from `open_model`, or a backbone's from `open_backbone`.
+        tiles: list of `Tile` with images.
+        name: of the backbone whose bits are learned too; None: the model has its own.
+        bits: how many.
+        features: length of the features kept beside codes; 0: none.
+
+    Returns:
+        `(encoder, queries)`: the finished one, and what it makes of the tiles.
+    """
+    batches = [tiles[first : first + BATCH] for first in range(0, len(tiles), BATCH)]
+    given = [encoder.network(np.stack([t.image for t in batch]).astype(np.float32)) for batch in batches]
+    vectors = np.concatenate([one for one, _ in given])
+    outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
+    learned = dict(encoder.learned)
+    if name is not None:
+        learned |= learn_bits(vectors, bits)
+    if features:
+        learned |= _learn_features(vectors, features)
+    identity = encoder.identity
+    if name is not None:
+        digest = hashlib.sha256(identity.model.encode() + learned["mean"].tobytes() + learned["projection"].tobytes())
+        identity = Identity(digest.hexdigest(), bits, identity.pipeline, features, identity.encoder)
+    finished = NetworkEncoder(identity, encoder.form, encoder.network, learned)
+    return finished, finished.from_network(vectors, outputs)
+
+
+def learn_bits(vectors, bits):
+    """Return `{"mean", "projection"}` by which vectors become the outputs of `bits` bits, learned without labels (ITQ).
+
+    Raises:
+        DataError: if there are fewer vectors than bits, or the vectors are shorter.
+    """
+    if min(vectors.shape) < bits:
+        raise DataError(
+            f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
+            f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
+        )
+    itq = ITQ(bits, seed=_SEED).fit(vectors.astype(np.float32))
+    return {"mean": itq.mean_, "projection": itq.projection_}
+
+
+def open_backbone(name, form, tiles, *, bits, features=0):
+    """Open a frozen backbone, whose bits `learn` is to learn.
+
+    Args:
+        name: of a backbone, see `build_backbone`.
+        form: the `Form` of the images.
+        tiles: list of the first `Tile`, by which the range of values is scaled where they are not 8 bits.
+        bits: length of the codes.
+        features: length of the features kept beside codes.
+
+    Returns:
+        `NetworkEncoder`.
+    """
+    scaling = None if form.dtype == "uint8" else measure_scaling(_band_values(tiles))
+    kind = {"kind": "backbone", "name": name, "size": form.height, "channels": form.channels, "dtype": form.dtype}
+    return _backbone(name, form, scaling, bits, features, kind | {"scaling": scaling})
+
+
+def save_learned(root, encoder):
+    """Write what was learned beside an archive that is about to be made."""
+    root.mkdir(parents=True, exist_ok=True)
+    save_arrays(root, getattr(encoder, "learned", {}))
+
+
+def open_encoder(archive, *, model=None, data=Path("data")):
+    """Open the encoder that an archive was filled with.
+
+    Args:
+        archive: `Archive`.
+        model: path of its run or export, where that has moved.
+        data: folder of the prepared data sets.
+
+    Raises:
+        DataError: if it is not there any more, or is another model; or the archive's codes are of vectors.
+    """
+    identity, how = archive.identity, archive.identity.encoder
+    kind = how.get("kind")
+    if kind == "backbone":
+        form = Form(how["size"], how["size"], how["channels"], how["dtype"])
+        made = _backbone(how["name"], form, how["scaling"], identity.bits, identity.features, how)
+        if made.identity.model != how["network"]:
+            raise DataError(
+                f"The backbone {how['name']} has other weights here than those that filled {archive.root}. Install the "
+                "packages that it was made with, or search by ids."
+            )
+        return NetworkEncoder(identity, form, made.network, load_arrays(archive.root))
+    if kind not in ("run", "export"):
+        raise DataError(
+            f"The archive {archive.root} holds codes of vectors, not of images. Search it by an id, or by a file of "
+            "vectors: --embeddings FILE."
+        )
+    made, _ = open_model(model or how["path"], data=data, source=how["source"], features=identity.features)
+    if made.identity.model != identity.model:
+        raise DataError(
+            f"{model or how['path']} is another model now ({made.identity.model[:12]}) than the one that filled "
+            f"{archive.root} ({identity.model[:12]}). Name the right one by --model."
+        )
+    if identity.features:
+        made.learned = load_arrays(archive.root)
+    return made
+
+
+def first_tiles(tiles, count=LEARN_FROM):
+    """Return the first tiles that hold something, and an iterator of the others."""
+    tiles = iter(tiles)
+    return list(itertools.islice((tile for tile in tiles if tile is not None), count)), tiles
+
+
+def _open_run(run, data, source, features):
+    info = DatasetInfo.load(Path(data) / run.experiment.data.name)
+    run.check_data(info)
+    source = _source(list(sources_of(info)), source)
+    model = load_model(run.model_path)
+    branches = getattr(model, "branches", None) or {model.source: model}
+    specs = {name: info.images[name] for name in branches}
+    spec, text = specs[source], preprocessing(specs, branches)
+    kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
+    identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
+    branch = branches[source]
+    size = branch.input_shape[source][1:3]
+    form = Form(spec.height, spec.width, spec.channels, spec.dtype)
+    return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source
+
+
+def _backbone(name, form, scaling, bits, features, kind):
+    # A backbone of random weights gets the same ones whenever it is opened.
+    tf.keras.utils.set_random_seed(_SEED)
+    backbone = build_backbone(name, (form.height, form.width, form.channels))
+    text = f"{name} of {form.height} x {form.width} x {form.channels} {form.dtype}, scaling {scaling}"
+    if scaling:
+        backbone = scale_bands(backbone, **scaling)
+    fingerprint = model_fingerprint(backbone.weights, text)
+    network = _network(backbone, None, (form.height, form.width))
+    return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
+
+
+def _network(backbone, head, size):
+    """Function of images that gives features and outputs; the one place that runs the network over an archive."""
+
+    @tf.function(reduce_retracing=True)
+    def step(images):
+        features = backbone(resize(images, size), training=False)
+        return (features,) if head is None else (features, head(features, training=False))
+
+    def run(images):
+        found = [one.numpy() for one in step(tf.constant(images))]
+        return found[0], None if head is None else found[1]
+
+    return run
+
+
+def _learn_features(vectors, count):
+    mean = vectors.mean(axis=0)
+    return {"features_mean": mean, "features_directions": principal_directions(vectors - mean, count)}
+
+
+def _band_values(tiles):
+    """A sample of each band's values, as `measure_scaling` takes them."""
+    pixels = np.concatenate([tile.image[::8, ::8].reshape(-1, tile.image.shape[2]) for tile in tiles])
+    return [band[np.isfinite(band)] for band in pixels.T]
+
+
+def _latest(path):
+    found = list_versions(path)
+    return path / str(found[-1]) if found else None
+
+
+def _source(names, wanted):
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        raise DataError(f"The model takes images of {', '.join(names)}. Name one by --source. Received: {wanted}")
+    return wanted

@@ -1,0 +1,58 @@
+"""What a search found, drawn as pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
+
+_RANKS = 10
+
+
+def draw_gallery(asked, results, path):
+    """Draw each query and its nearest items into a PNG file.
+
+    Args:
+        asked: `Asked`.
+        results: `Results` with the columns label, path, row, col and size.
+        path: of the file.
+    """
+    found = [row for row in results.to_list() if row["rank"] <= _RANKS]
+    rows = []
+    for number, name in enumerate(asked.names):
+        of_query = {
+            row["rank"]: Retrieved(read_tile(row), row["label"] or row["id"], row["distance"])
+            for row in found
+            if row["query"] == number
+        }
+        rows.append(GalleryRow(asked.images.get(name, _blank()), Path(name).name, of_query))
+    figure = gallery_figure(rows, ranks=tuple(range(1, _RANKS + 1)))
+    figure.savefig(path, dpi=120)
+
+
+def read_tile(row):
+    """Return the pixels `(H, W, C)` of an item by its columns path, row, col and size, grey where they are gone.
+
+    Args:
+        row: dictionary of the item's columns.
+    """
+    try:
+        if row.get("row") is not None:
+            return _window(row)
+        return decode_image(Path(row["path"]).read_bytes()).bands
+    except (OSError, TypeError, UnreadableImage):
+        return _blank()
+
+
+def _window(row):
+    from keras_dhnn.archive.tiles.scenes import load_rasterio
+
+    rasterio = load_rasterio()
+    with rasterio.open(row["path"]) as raster:
+        window = rasterio.windows.Window(row["col"], row["row"], row["size"], row["size"])
+        return np.moveaxis(raster.read(window=window), 0, -1)
+
+
+def _blank():
+    return np.full((8, 8, 3), 128, np.uint8)

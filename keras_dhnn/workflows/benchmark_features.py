@@ -1,0 +1,79 @@
+"""The vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
+
+import hashlib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.baselines.gist import Gist
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.stored_images import read_images
+from keras_dhnn.progress import no_bar
+from keras_dhnn.training.network import Network
+
+FEATURES = ("gist", "backbone")
+_CHUNK = 32
+
+
+def load_features(kind, experiment, info, bar=no_bar):
+    """Return the vectors of all items, computed once and kept beside the data set.
+
+    Args:
+        kind: "gist" or "backbone".
+        experiment: the `Experiment`, for turns and backbone.
+        info: `DatasetInfo` of the prepared data set.
+        bar: context manager factory `bar(description, total, unit)`.
+
+    Returns:
+        `{source: (n, d) float32}`.
+
+    Raises:
+        SettingError: see `check_features`.
+    """
+    check_features(kind, experiment, info)
+    if kind == "gist":
+        return {source: _gist(info, source, experiment.data.turns, bar) for source in sources_of(info)}
+    split = draw_split(experiment.data, experiment.seed, info)
+    tf.keras.utils.set_random_seed(experiment.seed)
+    return Network(experiment, info, split.database, bar).features
+
+
+def check_features(kind, experiment, info):
+    """Raise SettingError for another kind, or "backbone" where the experiment has no frozen backbone."""
+    if kind not in FEATURES:
+        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+    frozen = experiment.head.epochs and experiment.head.cut == "features"
+    if kind == "backbone" and not frozen:
+        raise SettingError(
+            f"--features backbone needs a frozen backbone, and {info.name} is trained from random weights "
+            "(head.epochs=0). Leave it out, or add --backbone efficientnet_lite0."
+        )
+
+
+def _gist(info, source, turns, bar):
+    digest = hashlib.sha256(f"gist {info.checksum} {source} {turns}".encode()).hexdigest()[:16]
+    path = info.directory.with_name(f".{info.name}.activations") / f"gist-{digest}.npy"
+    if not path.exists():
+        described = _describe(info, source, turns, bar)
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            np.save(file, described)
+        os.replace(partial, path)
+    return np.load(path, allow_pickle=False)
+
+
+def _describe(info, source, turns, bar):
+    """Return GIST `(turns * count, 512)` of every item of a source."""
+    gist, chunk, rows = Gist(), [], []
+    with bar(f"GIST of {source}", info.count, "image") as update:
+        for done, (_, image) in enumerate(read_images(info, np.arange(info.count), source), 1):
+            chunk += [np.rot90(image, turn) for turn in range(turns)]
+            if len(chunk) >= _CHUNK or done == info.count:
+                rows.append(gist.transform(np.stack(chunk)))
+                chunk = []
+            update(done)
+    return np.concatenate(rows)

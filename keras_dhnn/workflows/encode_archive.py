@@ -1,0 +1,200 @@
+"""What `encode` does: images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
+from keras_dhnn.archive.maintenance import compact_if_scattered
+from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.store import Archive, check_same_model
+from keras_dhnn.archive.tiles import (
+    Cut,
+    Form,
+    Scene,
+    count_tiles,
+    file_form,
+    file_tiles,
+    is_scene,
+    is_stac,
+    list_images,
+    raster_form,
+    scene_tiles,
+    stac_scenes,
+)
+from keras_dhnn.errors import DataError
+from keras_dhnn.progress import no_bar
+from keras_dhnn.workflows import archive_encoder as encoders
+
+FOLDER_LABELS = "folder"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How images are encoded.
+
+    Attributes:
+        cut: how scenes are cut.
+        asset: which asset of STAC items.
+        labels: "folder" (the name of the folder that a file lies in), path of a CSV file with the columns `path` and
+            `label`, or None.
+        skip_damaged: whether damaged files are left out.
+        bits: length of codes that are learned; a trained model has its own.
+        features: length of the int8 features kept beside codes.
+        size: side of the images that a frozen backbone is given.
+        data: folder of the prepared data sets.
+        source: which of a model's image sources.
+    """
+
+    cut: Cut = field(default_factory=Cut)
+    asset: str | None = None
+    labels: str | None = None
+    skip_damaged: bool = False
+    bits: int = 64
+    features: int = 0
+    size: int = 256
+    data: Path = Path("data")
+    source: str | None = None
+
+
+@dataclass
+class EncodedArchive:
+    """What came of it.
+
+    Attributes:
+        archive: the `Archive`.
+        counted: `Encoded`.
+        skipped: list of `Skipped` files.
+    """
+
+    archive: Archive
+    counted: Encoded
+    skipped: list = field(default_factory=list)
+
+
+def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
+    """Encode images into an archive, which is made if it is not there; what is in it already is not encoded again.
+
+    Args:
+        model: path of a run or an exported model, or name of a backbone, whose bits are learned on the first images.
+        inputs: paths: see `list_images`; scenes and STAC files too.
+        root: folder of the archive.
+        options: `Options`.
+        bar: see `progress`.
+
+    Returns:
+        `EncodedArchive`.
+
+    Raises:
+        DataError: for images or a model that do not fit, or an archive of another model.
+    """
+    options, root = options or Options(), Path(root)
+    scenes, files = _sort_inputs(inputs, options)
+    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    result = EncodedArchive(None, Encoded())
+    opened = _open_existing(model, root, options)
+    form = opened[0].form if opened else _form(model, scenes, files, options)
+    source = opened[1] if opened else options.source or "image"
+
+    def known(ids):
+        return result.archive.known(ids, source) if result.archive else {}
+
+    tiles = _tiles(scenes, files, form, known, options, result.skipped)
+    with bar("Encode", total, "tile") as update:
+        if opened:
+            encoder = opened[0]
+            result.archive = Archive.create(root, encoder.identity)
+        else:
+            encoder, tiles = _learn(model, form, tiles, root, options, result, source)
+        done = result.counted.added
+        counted = encode_tiles(
+            result.archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
+        )
+    result.counted.add(counted)
+    compact_if_scattered(result.archive)
+    return result
+
+
+def _open_existing(model, root, options):
+    """(encoder, source) where nothing is to be learned, else None."""
+    trained = Path(model).is_dir()
+    if (root / IDENTITY).exists():
+        archive = Archive.open(root)
+        if trained:
+            features = archive.identity.features
+            encoder, source = encoders.open_model(model, data=options.data, source=options.source, features=features)
+            check_same_model(root, archive.identity, encoder.identity)
+            if features:
+                encoder.learned = encoders.load_arrays(root)
+            return encoder, source
+        if archive.identity.encoder.get("name") != model:
+            made_by = archive.identity.encoder.get("name") or f"a {archive.identity.encoder.get('kind')}"
+            raise DataError(f"The archive {root} was made by {made_by}, not by {model!r}. Give another --archive.")
+        return encoders.open_encoder(archive), options.source or "image"
+    if trained and not options.features:
+        return encoders.open_model(model, data=options.data, source=options.source)
+    return None
+
+
+def _learn(model, form, tiles, root, options, result, source):
+    """Learns bits or features from the first tiles, makes the archive, and appends those."""
+    first, rest = encoders.first_tiles(tiles)
+    if not first:
+        raise DataError("There is no image to learn from: all files are damaged or empty.")
+    if Path(model).is_dir():
+        encoder, _ = encoders.open_model(model, data=options.data, source=source, features=options.features)
+        name = None
+    else:
+        encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
+        name = model
+    encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
+    encoders.save_learned(root, encoder)
+    result.archive = Archive.create(root, encoder.identity)
+    rows = tile_rows(without_images(first), encoded, encoder.identity)
+    result.counted.add(result.archive.append(rows, source))
+    return encoder, rest
+
+
+def _sort_inputs(inputs, options):
+    """(scenes, image files) that a user named."""
+    scenes, others = [], []
+    for given in inputs:
+        if Path(given).is_file() and is_stac(given):
+            scenes += stac_scenes(given, options.asset)
+        else:
+            others.append(given)
+    files = list_images(others) if others else []
+    large = [path for path in files if is_scene(path, options.cut.tile)]
+    scenes += [Scene.of(path) for path in large]
+    return scenes, [path for path in files if path not in set(large)]
+
+
+def _form(model, scenes, files, options):
+    """What the network will be given: a run's own form, or a backbone's by the first image."""
+    if Path(model).is_dir():
+        return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0].form
+    channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
+    return Form(options.size, options.size, channels, dtype)
+
+
+def _tiles(scenes, files, form, known, options, skipped):
+    how = {"skip_damaged": options.skip_damaged, "skipped": skipped}
+    for scene in scenes:
+        yield from scene_tiles(scene, form, options.cut, known, **how)
+    yield from file_tiles(files, form, known, labels=_labels(options.labels), **how)
+
+
+def _labels(labels):
+    """Function from a path to its label."""
+    if labels is None:
+        return None
+    if labels == FOLDER_LABELS:
+        return lambda path: Path(path).parent.name
+    try:
+        with open(labels, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
+        named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise DataError(f"The labels {labels} cannot be read ({error!r}). Expected columns path and label.") from error
+    return lambda path: named.get(Path(path).as_posix()) or None

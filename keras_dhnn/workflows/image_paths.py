@@ -1,0 +1,50 @@
+"""The image files that a user names: one by one, by their folder, or in a list."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import read_bytes
+from keras_dhnn.pipelines.datasets.folder_listing import SUFFIXES
+
+_MOST_LIST = 1 << 30
+
+
+def image_paths(given: Iterable[Path | str]) -> list[Path]:
+    """Return files as they are given, and of folders all images in them and below, by name.
+
+    Args:
+        given: files, and folders. Hidden files are left out of folders.
+
+    Raises:
+        DataError: if one is not there, or a folder has no image.
+    """
+    found = []
+    for path in map(Path, given):
+        found += _below(path) if path.is_dir() else [path]
+    return found
+
+
+def _below(folder):
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    if not paths:
+        raise DataError(f"There is no image in {folder}. Expected files that end in {', '.join(SUFFIXES)}.")
+    return paths
+
+
+def read_path_list(path: Path) -> list[Path]:
+    """Return the paths in a text file, one a line; relative ones are from where the command is given.
+
+    Raises:
+        SettingError: if there is no such file, it is not UTF-8, or names nothing.
+    """
+    if not path.is_file():
+        raise SettingError(f"There is no file {path}. Expected a list of image files, a path a line.")
+    try:
+        lines = read_bytes(path, _MOST_LIST).decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path}: Expected text in UTF-8, a path a line. Received: {error}") from error
+    paths = [Path(line.removesuffix("\r")) for line in lines if line.strip()]
+    if not paths:
+        raise SettingError(f"{path} names no file. Expected a list of image files, a path a line.")
+    return paths

@@ -1,0 +1,124 @@
+"""What `search` does: an image, a vector or ids, turned into a query of an archive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.archive.queries import Queries, combine
+from keras_dhnn.archive.search import DEFAULT_COLUMNS
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+
+# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
+WEIGHED = 5000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries, and what each is called.
+
+    Attributes:
+        names: ids or file names.
+        queries: `Queries`, as many.
+        images: `{name: (H, W, C) array}` of those that are files.
+        rerank: how many of the nearest are put in order by score.
+    """
+
+    names: list
+    queries: Queries
+    images: dict
+    rerank: int = 0
+
+
+def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None, data=Path("data")):
+    """Turn what a user named into queries.
+
+    Args:
+        archive: `Archive`.
+        given: texts, each the path of an image file, else an id of the archive.
+        like: ids; together with `unlike` they make one query more.
+        unlike: ids.
+        source: the image source of the ids.
+        model: path of the archive's model, where it has moved.
+        data: folder of the prepared data sets.
+
+    Returns:
+        `Asked`.
+
+    Raises:
+        DataError: if a file is no image as the model takes it.
+        ValueError: if an id is not there, or nothing is asked.
+    """
+    if not (given or like):
+        raise ValueError("Expected what to look for: image files, ids of the archive, or --like ID.")
+    files = [text for text in given if Path(text).is_file()]
+    ids = [text for text in given if text not in files]
+    parts, images = [], {}
+    if files:
+        encoded, images = _encode_files(archive, files, model, data)
+        parts.append(encoded)
+    if ids:
+        parts.append(archive.queries(ids, source))
+    names, rerank = files + ids, 0
+    if like or unlike:
+        if parts:
+            raise ValueError("Expected either images and ids, or --like and --unlike. Received both.")
+        disliked = archive.queries(list(unlike), source) if unlike else None
+        parts, names, rerank = [combine(archive.queries(list(like), source), disliked)], [" + ".join(like)], WEIGHED
+    return Asked(names, _joined(parts), images, rerank)
+
+
+def _encode_files(archive, files, model, data):
+    from keras_dhnn.workflows.archive_encoder import open_encoder
+
+    encoder, images = open_encoder(archive, model=model, data=data), {}
+    for path in files:
+        try:
+            images[path] = decode_image(Path(path).read_bytes()).image(encoder.form.channels)
+        except UnreadableImage as error:
+            raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
+    parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]
+    return _joined(parts), images
+
+
+def _joined(parts):
+    """Queries one after the other; outputs and features only where all have them."""
+    codes = np.concatenate([part.codes for part in parts])
+    both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
+    whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]
+    return Queries(codes, *whole)
+
+
+def open_archive(path):
+    """Open an archive; here, so that `cli` need not know of rooms below."""
+    return Archive.open(path)
+
+
+def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):
+    """Search an archive by one engine or the other; both find the same.
+
+    Args:
+        archive: `Archive`.
+        asked: `Asked`.
+        engine: "duckdb" or "spark".
+        master: Spark's.
+        geometry: whether the results have footprints.
+        **how: see `Archive.search`.
+
+    Returns:
+        `Results`.
+
+    Raises:
+        ValueError: for another engine.
+    """
+    columns = (*DEFAULT_COLUMNS, "geometry") if geometry else DEFAULT_COLUMNS
+    if engine == "duckdb":
+        return archive.search(asked.queries, rerank=asked.rerank, columns=columns, **how)
+    if engine != "spark":
+        raise ValueError(f"Expected --engine duckdb or spark. Received: {engine!r}")
+    from keras_dhnn.archive.spark import search_by_spark, spark_session
+
+    with spark_session(master) as session:
+        return search_by_spark(session, archive, asked.queries, rerank=asked.rerank, columns=columns, **how)

@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from keras_dhnn.archive import Archive, Identity, Queries, combine
+from keras_dhnn.codes import hamming_distances, pack, unpack
+from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
+from tests.archives import make_archive, random_codes, squares, tile_rows
+
+
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize(("bits", "distinct"), [(8, None), (64, None), (64, 20), (96, None), (256, 50)])
+@pytest.mark.parametrize("queries", [1, 7])
+def test_search_finds_what_hamming_retrieval_finds(tmp_path, bits, distinct, queries, memory):
+    codes = random_codes(3000, bits, distinct=distinct)
+    archive = make_archive(tmp_path / "a", codes, parts=3)
+    if memory:
+        archive.load()
+    asked = random_codes(queries, bits, seed=1) if distinct is None else codes[:queries]
+    items = archive.codes()
+    assert list(items.ids) == sorted(items.ids)
+    for k in (1, 50, 4000):
+        positions, distances = HammingRetrieval(items.codes).search(asked, k)
+        found = archive.search(asked, k).table
+        assert found["id"].to_pylist() == items.ids[positions.numpy().ravel()].tolist()
+        assert found["distance"].to_pylist() == distances.numpy().ravel().tolist()
+        assert found["rank"].to_pylist() == queries * list(range(1, min(k, 3000) + 1))
+
+
+def test_bounds_from_samples_lose_nothing(tmp_path):
+    codes = random_codes(40_000, 64, distinct=3000)
+    archive = make_archive(tmp_path / "a", codes, parts=2)
+    asked = random_codes(5, 64, seed=4)
+    items, found = archive.codes(), archive.search(asked, 30).table
+    distances = hamming_distances(asked, items.codes)
+    expected = np.argsort(distances, axis=1, kind="stable")[:, :30]
+    assert found["id"].to_pylist() == items.ids[expected.ravel()].tolist()
+
+
+def test_radius_with_and_without_k(tmp_path):
+    codes = random_codes(2000, 16)
+    archive = make_archive(tmp_path / "a", codes)
+    asked, items = random_codes(3, 16, seed=2), archive.codes()
+    distances = hamming_distances(asked, items.codes)
+    found = archive.search(asked, None, radius=4).table
+    assert len(found) == (distances <= 4).sum()
+    assert [row["distance"] for row in found.to_pylist()] == np.sort(distances, axis=1)[
+        np.sort(distances, axis=1) <= 4
+    ].tolist()
+    assert len(archive.search(asked, 3, radius=0).table) == np.minimum((distances == 0).sum(axis=1), 3).sum()
+    with pytest.raises(ValueError, match="k, radius or both"):
+        archive.search(asked, None)
+
+
+def test_filters_meet_in_one_query(tmp_path):
+    codes = random_codes(1000, 64)
+    rows = tile_rows(codes)
+    archive = make_archive(tmp_path / "a", codes, parts=4)
+    found = archive.search(
+        codes[:1], 1000, where="label = 'forest' and row < 512", bbox=(10.1, 49.9, 10.3, 50), time=("2020-01-11", None)
+    ).table
+    corners = squares(1000)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    expected = (
+        (np.arange(1000) % 3 == 0)
+        & (np.arange(1000) // 100 < 2)
+        & (high[:, 0] >= 10.1)
+        & (low[:, 0] <= 10.3)
+        & (high[:, 1] >= 49.9)
+        & (low[:, 1] <= 50)
+        & (np.arange(1000) >= 10)
+    )
+    assert set(found["id"].to_pylist()) == set(np.array(rows["id"].to_pylist())[expected])
+    assert 0 < expected.sum() < 100
+
+
+def test_a_box_across_the_180th_meridian(tmp_path):
+    codes = random_codes(300, 64)
+    archive = make_archive(tmp_path / "a", codes)
+    assert len(archive.search(codes[:1], 300, bbox=(179, 0, 10.055, 60)).table) == 3 * 6
+    with pytest.raises(ValueError, match="west, south, east, north"):
+        archive.search(codes[:1], bbox=(1, 2, 3, -4))
+
+
+def test_equal_distances_by_the_querys_outputs(tmp_path):
+    codes = random_codes(500, 16, distinct=60)
+    archive = make_archive(tmp_path / "a", codes, parts=2)
+    items, rng = archive.codes(), np.random.default_rng(5)
+    outputs = rng.normal(size=(3, 16))
+    distances = hamming_distances(pack(outputs), items.codes)
+    scores = outputs @ unpack(items.codes).T
+    for queries in (Queries.from_outputs(outputs), Queries.from_outputs(outputs[:1])):
+        for k in (5, 100):
+            found = archive.search(queries, k).table
+            for number in range(len(queries)):
+                order = np.lexsort([np.arange(500), -scores[number].round(9), distances[number]])[:k]
+                ids = found.filter(np.equal(found["query"].to_numpy(), number))["id"].to_pylist()
+                assert ids == items.ids[order].tolist()
+    best = archive.search(Queries.from_outputs(outputs[:1]), 500, rank="asymmetric", rerank=500).table
+    assert best["id"].to_pylist() == items.ids[np.lexsort([np.arange(500), distances[0], -scores[0]])].tolist()
+
+
+def test_equal_distances_by_features(tmp_path):
+    codes = random_codes(200, 8, distinct=3)
+    vectors = np.random.default_rng(0).normal(size=(200, 5))
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 8, features=5))
+    archive.append(tile_rows(codes, ids=[f"{number:03d}" for number in range(200)], features=vectors))
+    queries = archive.queries(["017"])
+    found = archive.search(queries, 50).table["id"].to_pylist()
+    cosine = vectors @ vectors[17] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[17])
+    distances = hamming_distances(codes[17:18], codes)[0]
+    expected = np.lexsort([-cosine, distances])[:50]
+    assert found[0] == "017"
+    # int8 keeps the order of all but near equals.
+    assert np.mean(np.array(found, int) == expected) > 0.9
+    with pytest.raises(ValueError, match="needs the query's real outputs"):
+        archive.search(queries, rank="asymmetric")
+
+
+def test_like_and_unlike():
+    liked = Queries(np.array([[0b11110000], [0b11111100]], np.uint8))
+    unliked = Queries(np.array([[0b11000000]], np.uint8))
+    query = combine(liked, unliked)
+    np.testing.assert_allclose(query.outputs[0], [0.5, 0.5, 1.5, 1.5, 0.5, 0.5, -0.5, -0.5])
+    assert query.codes.tolist() == [[0b11111100]]
+
+
+def test_histogram_labels_and_rows(tmp_path):
+    codes = random_codes(700, 32)
+    archive = make_archive(tmp_path / "a", codes, parts=2)
+    distances = hamming_distances(codes[:1], codes)[0]
+    assert archive.histogram(codes[:1]).tolist() == np.bincount(distances, minlength=33).tolist()
+    assert archive.labels() == {"forest": 234, "sea": 233, None: 233}
+    assert archive.labels(where="label is not null") == {"forest": 234, "sea": 233}
+    ids = tile_rows(codes)["id"].to_pylist()
+    assert archive.get([ids[5], ids[3], ids[5]], ["row", "id"])["id"].to_pylist() == [ids[5], ids[3], ids[5]]
+    np.testing.assert_array_equal(archive.queries(ids[:3]).codes, codes[:3])
+    with pytest.raises(ValueError, match="no item 'nowhere'"):
+        archive.get(["nowhere"])
+
+
+def test_results_as_geojson_and_geoparquet(tmp_path):
+    geopandas = pytest.importorskip("geopandas", reason="GeoPandas is the other reader of GeoParquet here")
+    codes = random_codes(50, 64)
+    archive = make_archive(tmp_path / "a", codes)
+    results = archive.search(codes[:1], 5, columns=("label", "time", "bbox", "geometry"))
+    collection = json.loads(json.dumps(results.to_geojson()))
+    ids = tile_rows(codes)["id"].to_pylist()
+    corners = squares(50)[ids.index(results.table["id"][0].as_py())]
+    ring = collection["features"][0]["geometry"]["coordinates"][0]
+    assert sorted(ring[:4]) == sorted(corners.tolist())
+    assert ring[0] == ring[4]
+    results.write_geoparquet(tmp_path / "found.parquet")
+    frame = geopandas.read_parquet(tmp_path / "found.parquet")
+    assert frame.crs.to_string() == "OGC:CRS84"
+    assert frame["id"].tolist() == results.table["id"].to_pylist()
+    assert frame.geometry[0].equals(geopandas.points_from_xy(corners[:, 0], corners[:, 1]).union_all().convex_hull)
+
+
+def test_an_empty_archive_finds_nothing(tmp_path):
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64))
+    assert len(archive.search(random_codes(2), 5, columns=("label", "geometry"))) == 0
+    assert archive.histogram(random_codes(1)).sum() == 0
+    assert archive.labels() == {}
+
+
+def test_codes_of_another_length_are_refused(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(10))
+    with pytest.raises(ValueError, match="Expected codes of 64 bits"):
+        archive.search(random_codes(1, 32))
+    with pytest.raises(ValueError, match="holds images of image"):
+        archive.search(random_codes(1), source="pan")

@@ -1,0 +1,272 @@
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from keras_dhnn.archive import Archive, Identity, make_rows
+from keras_dhnn.archive.maintenance import compact, remove, verify
+from keras_dhnn.errors import DataError
+from tests.archives import make_archive, random_codes, tile_rows
+
+IDENTITY = Identity("a" * 64, 64)
+PROCESSES = multiprocessing.get_context("spawn")
+
+
+def ids_of(path):
+    return Archive.open(path).rows(["id"])["id"].to_pylist()
+
+
+def test_rows_come_back_as_they_were_put_in(tmp_path):
+    codes = random_codes(300, 96)
+    rows = tile_rows(codes)
+    archive = make_archive(tmp_path / "a", codes, parts=3)
+    assert archive.info.rows == 300
+    assert archive.rows().sort_by("id").equals(rows.sort_by("id"))
+    found = archive.codes()
+    np.testing.assert_array_equal(found.codes, codes[np.argsort(rows["id"].to_pylist())])
+
+
+def test_the_same_rows_twice_are_there_once(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(50))
+    again = archive.append(tile_rows(random_codes(50)))
+    assert again == (0, 0, 50)
+    assert archive.info.rows == 50
+    assert archive.info.files == 1
+
+
+def test_an_item_with_other_content_is_replaced(tmp_path):
+    codes = random_codes(50)
+    archive = make_archive(tmp_path / "a", codes)
+    rows = tile_rows(codes)
+    changed = tile_rows(255 - codes, content=np.where(np.arange(50) == 7, -1, np.arange(50)))
+    assert archive.append(changed) == (0, 1, 49)
+    assert archive.info.rows == 50
+    np.testing.assert_array_equal(archive.queries([rows["id"][7].as_py()]).codes, 255 - codes[7:8])
+    np.testing.assert_array_equal(archive.queries([rows["id"][8].as_py()]).codes, codes[8:9])
+
+
+def test_ids_may_hold_quotes_newlines_and_other_scripts(tmp_path):
+    ids = ["it's", 'a "b"', "two\nlines", "%_*[x]", "', (SELECT 1)) --", "日本/海.tif", ""]
+    codes = random_codes(len(ids))
+    archive = Archive.create(tmp_path / "it's [a] *folder*", IDENTITY)
+    archive.append(tile_rows(codes, ids))
+    archive.append(tile_rows(codes, ids))
+    for number, key in enumerate(ids):
+        assert archive.search(archive.queries([key]), 1).table["id"].to_pylist() == [key]
+        np.testing.assert_array_equal(archive.queries([key]).codes, codes[number : number + 1])
+    assert remove(archive, ids=["it's", "two\nlines"]) == 2
+    assert sorted(ids_of(archive.root)) == sorted(set(ids) - {"it's", "two\nlines"})
+
+
+def test_sources_are_kept_apart(tmp_path):
+    codes = random_codes(20)
+    archive = make_archive(tmp_path / "a", codes, source="pan")
+    archive.append(tile_rows(255 - codes), "mul")
+    assert archive.info.sources == {"pan": 20, "mul": 20}
+    assert archive.search(codes[:1], 1, source="pan").table["distance"].to_pylist() == [0]
+    with pytest.raises(ValueError, match="Name one of them"):
+        archive.codes()
+    with pytest.raises(ValueError, match="letters, digits"):
+        archive.append(tile_rows(codes), "../up")
+
+
+def test_codes_of_another_model_are_refused(tmp_path):
+    make_archive(tmp_path / "a", random_codes(5))
+    with pytest.raises(DataError, match="Distances between codes of two models mean nothing"):
+        Archive.create(tmp_path / "a", Identity("b" * 64, 64))
+    with pytest.raises(DataError, match="32 bits"):
+        Archive.create(tmp_path / "a", Identity("a" * 64, 32))
+    with pytest.raises(DataError, match="keeps 0 features"):
+        Archive.create(tmp_path / "a", Identity("a" * 64, 64, features=8))
+    with pytest.raises(ValueError, match="Expected rows of 64 bits"):
+        Archive.open(tmp_path / "a").append(tile_rows(random_codes(5, 96)))
+    with pytest.raises(DataError, match="There is no archive"):
+        Archive.open(tmp_path / "b")
+
+
+def test_a_foreign_file_is_not_searched_and_a_swapped_one_is_found(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    other = make_archive(tmp_path / "b", random_codes(5, seed=1))
+    foreign = Archive.create(tmp_path / "c", Identity("c" * 64, 64))
+    foreign.append(tile_rows(random_codes(5, seed=2)))
+    place = archive.root / archive.parts[0].name
+    place.with_name("part-other.parquet").write_bytes((other.root / other.parts[0].name).read_bytes())
+    assert Archive.open(archive.root).info.rows == 5
+    place.write_bytes((foreign.root / foreign.parts[0].name).read_bytes())
+    (fault,) = verify(Archive.open(archive.root))
+    assert "another model (cccccccccccc)" in fault.reason
+
+
+def test_a_truncated_file_is_named_and_can_be_dropped(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(3000), parts=3)
+    bad = archive.root / archive.parts[1].name
+    bad.write_bytes(bad.read_bytes()[:-100])
+    fresh = Archive.open(archive.root)
+    with pytest.raises(DataError, match="archive verify"):
+        fresh.search(random_codes(1), 5)
+    with pytest.raises(DataError, match=r"part-.*is damaged"):
+        fresh.codes()
+    (fault,) = verify(fresh, drop_damaged=True)
+    assert fault.rows == 1000
+    assert len(fresh.search(random_codes(1), 5)) == 5
+    assert fresh.info.rows == 2000
+    assert verify(fresh) == []
+    assert bad.with_name(f"{bad.name}.damaged").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(30), parts=2)
+    (archive.root / archive.parts[0].name).unlink()
+    with pytest.raises(DataError, match="is missing from the archive"):
+        Archive.open(archive.root).search(random_codes(1), 5)
+    assert verify(archive)[0].reason == "is missing"
+
+
+def test_damaged_json_is_named(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    (archive.root / "parts.json").write_text('{"parts": [')
+    with pytest.raises(DataError, match=r"parts\.json is damaged"):
+        Archive.open(archive.root)
+
+
+def test_compaction_keeps_every_row_and_answer(tmp_path):
+    codes = random_codes(1000, distinct=40)
+    archive = make_archive(tmp_path / "a", codes, parts=10)
+    reader = Archive.open(archive.root)
+    before = reader.search(codes[:3], 20).table
+    rows = archive.rows().sort_by("id")
+    assert compact(archive) == (10, 1)
+    assert archive.rows().sort_by("id").equals(rows)
+    # The reader still has the files of before in mind, which are gone.
+    assert reader.search(codes[:3], 20).table["id"].equals(before["id"])
+    assert len(list((archive.root / "data").rglob("*"))) == 2
+    assert compact(archive, rows=100) == (1, 1)
+
+
+def test_removal_rewrites_only_files_that_hold_the_items(tmp_path):
+    archive = Archive.create(tmp_path / "a", IDENTITY)
+    for first in (0, 100, 200):
+        archive.append(tile_rows(random_codes(100, seed=first), [f"{first + n:03d}" for n in range(100)]))
+    kept = {part.name for part in archive.parts}
+    assert remove(archive, ids=["150", "151", "nowhere"]) == 2
+    assert len(kept & {part.name for part in archive.parts}) == 2
+    assert remove(archive, where="label = 'sea' and id < '100'") == 33
+    assert remove(archive, where="id >= '200'") == 100
+    assert archive.info.rows == 300 - 2 - 33 - 100
+    assert archive.info.files == 2
+    with pytest.raises(ValueError, match="Expected ids, or a condition"):
+        remove(archive)
+
+
+def append_pieces(path, first, count, seed):
+    """Appends `count` pieces of 20 rows, of which every second is common to all callers."""
+    archive = Archive.create(path, IDENTITY)
+    for piece in range(first, first + count):
+        ids = [f"{piece:03d}-{number:02d}-{'all' if number % 2 else seed}" for number in range(20)]
+        archive.append(make_rows(ids, random_codes(20), content=np.arange(20)))
+        if piece % 5 == 4:
+            compact(archive)
+
+
+def test_two_writers_at_once_lose_and_double_nothing(tmp_path):
+    writers = [PROCESSES.Process(target=append_pieces, args=(tmp_path / "a", 0, 15, seed)) for seed in (1, 2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    expected = {f"{p:03d}-{n:02d}-{w}" for p in range(15) for n in range(20) for w in (("all",) if n % 2 else (1, 2))}
+    found = ids_of(tmp_path / "a")
+    assert sorted(found) == sorted(expected)
+    assert verify(Archive.open(tmp_path / "a")) == []
+
+
+@pytest.mark.slow
+def test_killed_writers_leave_whole_archives(tmp_path):
+    """Kills at random moments of appending and compacting; what is there then is whole, and work goes on from it."""
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        writer = PROCESSES.Process(target=append_pieces, args=(tmp_path / "a", 0, 40, 1))
+        writer.start()
+        seen = len(ids_of(tmp_path / "a")) if (tmp_path / "a" / "archive.json").exists() else 0
+        while not (tmp_path / "a" / "parts.json").exists() or Archive.open(tmp_path / "a").info.rows <= seen:
+            assert writer.is_alive() or seen == 800
+            if seen == 800:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        writer.kill()
+        writer.join()
+        found = ids_of(tmp_path / "a")
+        assert len(found) == len(set(found)) >= seen
+        assert len(found) % 20 == 0
+        assert verify(Archive.open(tmp_path / "a")) == []
+    append_pieces(tmp_path / "a", 0, 40, 1)
+    assert len(ids_of(tmp_path / "a")) == 800
+    held = {path for path in (tmp_path / "a" / "data").rglob("*part-*")}
+    assert held == {tmp_path / "a" / part.name for part in Archive.open(tmp_path / "a").parts}
+
+
+def append_on_a_full_disk(path):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    archive = Archive.open(path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+    try:
+        archive.append(tile_rows(random_codes(5000, seed=3), [f"new{n}" for n in range(5000)]))
+    except OSError:
+        os._exit(7)
+    os._exit(0)
+
+
+def test_a_full_disk_leaves_the_archive_as_it_was(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(20))
+    writer = PROCESSES.Process(target=append_on_a_full_disk, args=(archive.root,))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == 7
+    assert len(ids_of(archive.root)) == 20
+    assert verify(Archive.open(archive.root)) == []
+    assert [path for path in (archive.root / "data").rglob(".*")] == []
+    assert archive.append(tile_rows(random_codes(5), [f"new{n}" for n in range(5)])).added == 5
+
+
+def test_a_read_only_archive_can_be_searched_and_says_that_it_cannot_be_changed(tmp_path, monkeypatch):
+    archive = make_archive(tmp_path / "a", random_codes(20))
+
+    def refuse(path, *flags):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.open", refuse)
+    opened = Archive.open(archive.root)
+    assert len(opened.search(random_codes(1), 5)) == 5
+    with pytest.raises(DataError, match="cannot be changed: Permission denied"):
+        opened.append(tile_rows(random_codes(5, seed=1), list("abcde")))
+
+
+def test_files_open_in_other_readers_as_geoparquet(tmp_path):
+    geopandas = pytest.importorskip("geopandas", reason="GeoPandas is the other reader of GeoParquet here")
+    archive = make_archive(tmp_path / "a", random_codes(300), parts=2)
+    frame = geopandas.read_parquet(archive.root / "data")
+    assert len(frame) == 300
+    assert frame.crs.to_string() == "OGC:CRS84"
+    assert set(frame["source"]) == {"image"}
+    few = geopandas.read_parquet(archive.root / "data", bbox=(10.101, 49.991, 10.119, 49.999))
+    assert len(few) == 2
+    np.testing.assert_allclose(frame.total_bounds, [10, 49.97, 11, 50], atol=1e-9)
+
+
+def test_metadata_says_whose_codes_a_file_holds(tmp_path):
+    import pyarrow.parquet as pq
+
+    archive = make_archive(tmp_path / "a", random_codes(3))
+    metadata = pq.read_schema(archive.root / archive.parts[0].name).metadata
+    ours, geo = json.loads(metadata[b"keras_dhnn"]), json.loads(metadata[b"geo"])
+    assert (ours["model"], ours["bits"], ours["source"]) == ("a" * 64, 64, "image")
+    assert geo["version"] == "1.1.0"
+    assert geo["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
+    assert geo["columns"]["geometry"]["geometry_types"] == ["Polygon"]

@@ -1,0 +1,100 @@
+import duckdb
+import pyarrow as pa
+import pytest
+
+from keras_dhnn.archive.where import box_condition, make_condition, time_condition
+
+COLUMNS = ["id", "label", "time", "row", "col", "size", "bbox", "features", "path"]
+ROWS = pa.table(
+    {
+        "id": ["a", "b", "c", "d"],
+        "label": ["forest", "it's", None, "Sea"],
+        "row": [0, 100, 200, 300],
+        "col": [4, 3, 2, 1],
+        "time": pa.array([0, 86_400_000, 2 * 86_400_000, None], pa.timestamp("ms")),
+        "bbox": [{"xmin": float(x), "ymin": 0.0, "xmax": x + 1.0, "ymax": 1.0} for x in range(4)],
+    }
+)
+
+
+def kept(condition):
+    connection = duckdb.connect()
+    connection.register("rows", ROWS)
+    return "".join(row[0] for row in connection.execute(f"SELECT id FROM rows AS i WHERE {condition}").fetchall())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("label = 'forest'", "a"),
+        ("label = 'it''s'", "b"),
+        ("label is null", "c"),
+        ("not (label is null) and row >= 100", "bd"),
+        ("row < 250 and col<4", "bc"),
+        ("label in ('forest', 'Sea')", "ad"),
+        ("label like 'f%' or lower(label) = 'sea'", "ad"),
+        ("row between 50 and 250", "bc"),
+        ("row / 100 + 1 = col - 1", "b"),
+        ("time > '1970-01-01 12:00:00'", "bc"),
+        ("bbox.xmin >= 1.5", "cd"),
+        ("ROW = 100", "b"),
+        ('"row" = 100 -- only one', "b"),
+        ("case when row = 0 then true else label = 'Sea' end", "ad"),
+        ("year(time) = 1970 and day(time) = 3", "c"),
+        ("time >= date '1970-01-02'", "bc"),
+        ("true", "abcd"),
+    ],
+)
+def test_conditions_select(text, expected):
+    assert kept(make_condition(text, COLUMNS)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "read_text('/etc/passwd') is not null",
+        "id in (select content from read_text('/etc/passwd'))",
+        "exists (select 1)",
+        "label = 'x'; drop table rows",
+        "1=1) or (1=1",
+        "label = 'x' union select 1",
+        "getenv('HOME') = ''",
+        "count(*) > 1",
+        "row_number() over () = 1",
+        "secret = 1",
+        "rows.label = 'x'",
+        "bbox.other = 1",
+        "features is not null",
+        "cast(label as blob) = 'x'",
+        "label = $1",
+        "label = ?",
+        "* = 1",
+        "columns('label') = 'x'",
+        "label -> 'x' = 1",
+        "copy rows to '/tmp/x'",
+        "attach '/tmp/x' as y",
+        "install httpfs",
+        "label = 'x' limit 1",
+        "label = 'open",
+        "",
+        "row = any([1, 2])",
+        "time > now()",
+    ],
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises(ValueError, match="cannot be used"):
+        make_condition(text, COLUMNS)
+
+
+def test_boxes_and_times():
+    assert kept(box_condition((1.5, 0, 2.5, 1))) == "bc"
+    assert kept(box_condition((3.5, 0, 0.5, 1))) == "ad"
+    assert kept(box_condition((0, 1.5, 9, 2))) == ""
+    assert kept(time_condition("1970-01-02", None)) == "bc"
+    assert kept(time_condition("1970-01-01T09:00+09:00", "1970-01-02")) == "a"
+    with pytest.raises(ValueError, match="2020-01-31"):
+        time_condition("yesterday", None)
+
+
+def test_the_same_condition_for_spark():
+    assert make_condition("label = 'it''s' and row < 3", COLUMNS, "spark") == "(`label` = 'it\\'s' AND `row` < 3)"

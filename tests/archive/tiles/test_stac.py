@@ -1,0 +1,78 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from keras_dhnn.archive.tiles import is_stac, stac_scenes
+from keras_dhnn.errors import DataError
+
+
+def item(name, href, **more):
+    assets = {
+        "visual": {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"]},
+        "thumbnail": {"href": "./t.png", "roles": ["thumbnail"]},
+    }
+    return {"type": "Feature", "id": name, "properties": {"datetime": "2021-05-06T07:08:09Z"}, "assets": assets} | more
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "scenes").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "scenes" / f"{name}.tif").touch()
+        (tmp_path / "scenes" / f"{name}.json").write_text(json.dumps(item(name, f"./{name}.tif")))
+    links = [{"rel": "item", "href": f"./scenes/{name}.json"} for name in ("a", "b")]
+    (tmp_path / "collection.json").write_text(json.dumps({"type": "Collection", "id": "c", "links": links}))
+    child = [{"rel": "child", "href": "collection.json"}, {"rel": "self", "href": "catalog.json"}]
+    (tmp_path / "catalog.json").write_text(json.dumps({"type": "Catalog", "id": "k", "links": child}))
+    features = [item(name, f"scenes/{name}.tif") for name in ("a", "b")]
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    rows = [
+        {"id": name, "assets": item(name, f"scenes/{name}.tif")["assets"], "datetime": "2021-05-06T07:08:09Z"}
+        for name in ("a", "b")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "items.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["catalog.json", "collection.json", "items.json", "items.parquet"])
+def test_scenes_of_every_form_of_catalogue(folder, name):
+    assert is_stac(folder / name)
+    scenes = stac_scenes(folder / name)
+    assert [(scene.name, scene.time) for scene in scenes] == [
+        ("a/visual", "2021-05-06T07:08:09Z"),
+        ("b/visual", "2021-05-06T07:08:09Z"),
+    ]
+    assert all(scene.path.endswith((".tif",)) and "scenes" in scene.path for scene in scenes)
+
+
+def test_assets_by_name_and_role(folder):
+    (folder / "t.png").touch()
+    assert [scene.name for scene in stac_scenes(folder / "items.json", "thumbnail")] == ["a/thumbnail", "b/thumbnail"]
+    assert stac_scenes(folder / "items.json", "role:data")[0].name == "a/visual"
+    with pytest.raises(DataError, match="0 assets for B04"):
+        stac_scenes(folder / "items.json", "B04")
+
+
+def test_what_is_not_on_this_machine_is_not_fetched(folder):
+    (folder / "far.json").write_text(json.dumps(item("far", "https://example.com/far.tif")))
+    with pytest.raises(DataError, match="nothing is downloaded"):
+        stac_scenes(folder / "far.json")
+    (folder / "gone.json").write_text(json.dumps(item("gone", "gone.tif")))
+    with pytest.raises(DataError, match="is not there"):
+        stac_scenes(folder / "gone.json")
+
+
+def test_a_catalogue_that_names_itself_ends(folder):
+    loop = {"type": "Catalog", "id": "k", "links": [{"rel": "child", "href": "loop.json"}]}
+    (folder / "loop.json").write_text(json.dumps(loop))
+    with pytest.raises(DataError, match="does it name itself"):
+        stac_scenes(folder / "loop.json")
+
+
+def test_other_json_is_no_stac(tmp_path):
+    (tmp_path / "x.geojson").write_text('{"type": "FeatureCollection", "features": [{"type": "Feature"}]}')
+    assert not is_stac(tmp_path / "x.geojson")
+    with pytest.raises(DataError, match="no STAC"):
+        stac_scenes(tmp_path / "x.geojson")

@@ -1,0 +1,79 @@
+"""What `import keras_dhnn` gives, how fast, and that it is the command line's."""
+
+import inspect
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+
+import keras_dhnn
+from keras_dhnn import cli
+
+HEAVY = ("tensorflow", "keras", "numpy", "matplotlib", "sklearn", "typer")
+
+
+def test_import_brings_nothing_heavy():
+    code = f"import sys, keras_dhnn; sys.exit(any(name in sys.modules for name in {HEAVY}))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.slow
+def test_import_takes_less_than_a_tenth_of_a_second():
+    """The quickest of five processes, less what Python itself takes to start: other work only adds to it."""
+
+    def seconds(code):
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert seconds("import keras_dhnn") - seconds("pass") < 0.1
+
+
+@pytest.mark.parametrize("name", [name for name in keras_dhnn.__all__ if name != "__version__"])
+def test_every_name_is_there_and_documented(name):
+    assert (getattr(keras_dhnn, name).__doc__ or "").strip()
+    assert name in dir(keras_dhnn)
+
+
+def test_names_that_are_not_there_are_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fitt'"):
+        keras_dhnn.fitt  # noqa: B018
+
+
+def test_only_our_folders_of_a_checkout_are_importable():
+    for name in ("tests", "benchmarks", "keras_dhnn", "docs"):
+        with pytest.raises(ImportError):
+            __import__(f"keras_dhnn.{name}")
+
+
+# What a shell has and a notebook does not need, or has as keywords of its own.
+SHELL = {"context", "quiet", "as_json", "more_bits", "server"}
+# Options of the archive's readers go through `**options`, and are checked there.
+OPTIONS = {"skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "per_class", "size", "label_noise"}
+VERBS = ("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "tune")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_functions_take_what_verbs_take(verb):
+    """Every option of a verb is an argument of its function, and has the same default where the shell names one."""
+    command = next(one.callback for one in cli.app.registered_commands if one.callback.__name__ == verb)
+    options = {name: one for name, one in inspect.signature(command).parameters.items() if name not in SHELL}
+    function = inspect.signature(getattr(keras_dhnn, verb)).parameters
+    missing = set(options) - set(function) - (OPTIONS if verb == "prepare" else set())
+    assert not missing
+    for name, option in options.items():
+        default = option.default
+        if name in function and default is not inspect.Parameter.empty and default is not None:
+            ours = function[name].default
+            assert str(ours) == str(default) or (verb, name) in {("export", "index"), ("ablate", "bits")}, name
+
+
+def test_the_shell_has_a_verb_for_each():
+    names = {command.callback.__name__ for command in cli.app.registered_commands}
+    assert set(VERBS) <= names
+    assert isinstance(cli.app, typer.Typer)

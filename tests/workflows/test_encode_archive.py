@@ -1,0 +1,209 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.archive import Archive
+from keras_dhnn.archive.maintenance import verify
+from keras_dhnn.archive.tiles import Cut
+from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.workflows import archive_encoder
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.search_archive import make_queries, run_search
+from tests.rasters import scene_pixels, write_scene
+
+BACKBONE = "tests.fakes:tiny_backbone"
+SMALL = Options(bits=8, size=32, labels="folder")
+
+
+def write_images(folder, count, seed=0, side=32):
+    """Images that differ in colour and texture, in two folders."""
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        place = folder / ("a", "b")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, 3) * rng.random((side, side, 1))
+        Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number:04d}.png")
+
+
+def all_rows(archive):
+    return archive.rows().sort_by("id")
+
+
+def test_images_are_encoded_once_and_found_by_themselves(tmp_path):
+    write_images(tmp_path / "images", 30)
+    first = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    assert (first.counted.added, first.counted.known) == (30, 0)
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    assert (again.counted.added, again.counted.replaced, again.counted.known) == (0, 0, 30)
+    assert again.archive.labels() == {"a": 15, "b": 15}
+    path = str(tmp_path / "images" / "a" / "0004.png")
+    by_file = run_search(again.archive, make_queries(again.archive, [path]), k=30, rank="hamming")
+    by_id = again.archive.search(again.archive.queries([path]), 30, rank="hamming")
+    assert by_file.table["distance"][0].as_py() == 0
+    assert by_file.table["id"].equals(by_id.table["id"])
+
+
+def test_a_changed_image_is_encoded_again(tmp_path):
+    write_images(tmp_path / "images", 20)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    Image.new("RGB", (32, 32), (255, 0, 0)).save(tmp_path / "images" / "a" / "0000.png")
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    assert (again.counted.added, again.counted.replaced, again.counted.known) == (0, 1, 19)
+    assert again.archive.info.rows == 20
+
+
+def test_codes_do_not_depend_on_where_learning_ends(tmp_path, monkeypatch):
+    """Bits are learned on the first tiles; those that follow get the same codes as if they had been among them."""
+    write_images(tmp_path / "images", 40)
+    monkeypatch.setattr(archive_encoder.first_tiles, "__defaults__", (25,))
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL).archive
+    encoder = archive_encoder.open_encoder(made)
+    paths = made.codes().ids.tolist()
+    images = np.stack([np.asarray(Image.open(path)) for path in paths])
+    np.testing.assert_array_equal(encoder.encode(images).codes, made.codes().codes)
+
+
+def test_another_model_is_refused(tmp_path):
+    write_images(tmp_path / "images", 20)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    with pytest.raises(DataError, match=r"was made by tests\.fakes"):
+        encode_archive("efficientnet_lite0", [tmp_path / "images"], tmp_path / "ar", SMALL)
+    with pytest.raises(DataError, match="at least 64 images"):
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32))
+
+
+def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
+    write_images(tmp_path / "images", 20)
+    (tmp_path / "images" / "a" / "0003.tif").write_bytes(b"II*\0broken")
+    with pytest.raises(DamagedFile, match=r"0003\.tif"):
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    options = Options(bits=8, size=32, skip_damaged=True)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    assert made.counted.added == 20
+    assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
+
+
+def test_lists_and_labels_from_csv(tmp_path):
+    write_images(tmp_path / "images", 20)
+    lines = [f"images/{'ab'[n % 2]}/{n:04d}.png" for n in range(12)]
+    (tmp_path / "list.csv").write_text("path,label\n" + "".join(f"{line},L{n % 3}\n" for n, line in enumerate(lines)))
+    options = Options(bits=8, size=32, labels=str(tmp_path / "list.csv"))
+    made = encode_archive(BACKBONE, [tmp_path / "list.csv"], tmp_path / "ar", options).archive
+    assert made.labels() == {"L0": 4, "L1": 4, "L2": 4}
+    with pytest.raises(DataError, match="no file or folder"):
+        encode_archive(BACKBONE, [tmp_path / "nowhere"], tmp_path / "ar", options)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no image in the folder"):
+        encode_archive(BACKBONE, [tmp_path / "empty"], tmp_path / "ar", options)
+
+
+def test_a_scene_is_cut_encoded_and_found_on_the_map(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    path = write_scene(tmp_path / "scene.tif", scene_pixels(256, 320, 3, np.uint16))
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    made = encode_archive(BACKBONE, [path], tmp_path / "ar", options).archive
+    assert made.info.rows == 80
+    key = f"{path.as_posix()}#32/000064/000096"
+    results = run_search(made, make_queries(made, [key]), geometry=True, k=3)
+    # The tile itself first: among equal codes by its features.
+    assert results.table["id"][0].as_py() == key
+    ring = np.array(results.to_geojson()["features"][0]["geometry"]["coordinates"][0])
+    from rasterio.warp import transform
+
+    x, y = zip(
+        *[(400_000 + 0.5 * c, 5_500_000 - 0.5 * r) for r, c in ((64, 96), (96, 96), (96, 128), (64, 128))], strict=True
+    )
+    expected = np.stack(transform("EPSG:32633", "OGC:CRS84", x, y), axis=-1)
+    np.testing.assert_allclose(sorted(ring[:4].tolist()), sorted(expected.tolist()), atol=6e-8)
+
+
+def test_like_and_unlike_make_one_query(tmp_path):
+    write_images(tmp_path / "images", 20)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL).archive
+    ids = made.codes().ids.tolist()
+    asked = make_queries(made, [], like=ids[:2], unlike=ids[5:6])
+    assert len(run_search(made, asked, k=5)) == 5
+    with pytest.raises(ValueError, match="either images and ids"):
+        make_queries(made, ids[:1], like=ids[:1])
+    with pytest.raises(ValueError, match="what to look for"):
+        make_queries(made, [])
+
+
+SLOW_ENCODE = """
+import sys, time
+from keras_dhnn.archive import encoding
+from keras_dhnn.workflows import archive_encoder, encode_archive
+encoding.encode_tiles.__kwdefaults__["piece"] = 8
+original = archive_encoder.NetworkEncoder.encode
+def encode(self, images):
+    time.sleep(0.02)
+    return original(self, images)
+archive_encoder.NetworkEncoder.encode = encode
+archive_encoder.first_tiles.__defaults__ = (24,)
+options = encode_archive.Options(bits=8, size=32, labels="folder")
+encode_archive.encode_archive("tests.fakes:tiny_backbone", [sys.argv[1]], sys.argv[2], options)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_rows(tmp_path):
+    write_images(tmp_path / "images", 400)
+    command = [sys.executable, "-c", SLOW_ENCODE, str(tmp_path / "images")]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    rng, kills = np.random.default_rng(0), 0
+    while kills < 3:
+        running = subprocess.Popen([*command, str(tmp_path / "killed")])
+        place, seen = tmp_path / "killed" / "parts.json", 0
+        seen = Archive.open(place.parent).info.rows if place.exists() else 0
+        while running.poll() is None and (Archive.open(place.parent).info.rows if place.exists() else 0) <= seen:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.3))
+        if running.poll() is None:
+            os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        kills += 1
+        if place.exists():
+            assert verify(Archive.open(place.parent)) == []
+    subprocess.run([*command, str(tmp_path / "killed")], check=True)
+    whole, killed = (all_rows(Archive.open(tmp_path / name)) for name in ("whole", "killed"))
+    assert killed.num_rows == 400
+    assert killed.equals(whole)
+
+
+def test_the_command_line(tmp_path, monkeypatch, capfd):
+    from tests.command_line import command_line
+
+    run = command_line(monkeypatch, capfd)
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "images", 24)
+    how = ("--bits", 8, "--size", 32, "--labels", "folder", "--quiet", "--json")
+    status, out, _ = run("encode", BACKBONE, "images", "--archive", "ar", *how)
+    assert (status, json.loads(out)["added"]) == (0, 24)
+    status, out, _ = run("search", "ar", "images/a/0004.png", "-k", 3, "--where", "label = 'a'", "--json")
+    found = json.loads(out)["results"]
+    assert {row["label"] for row in found} == {"a"}
+    assert [row["rank"] for row in found] == [1, 2, 3]
+    status, out, _ = run("search", "ar", "images/a/0004.png", "--gallery", "found.png", "--geojson", "found.geojson")
+    assert status == 0
+    assert (tmp_path / "found.png").exists()
+    assert json.loads((tmp_path / "found.geojson").read_text())["features"][0]["geometry"] is None
+    assert run("search", "ar", "images/a/0004.png", "--precision", 0.9)[0] == 2
+    assert run("archive", "calibrate", "ar")[0] == 0
+    status, out, _ = run("search", "ar", "images/a/0004.png", "--precision", 0.9, "--json")
+    assert status == 0
+    status, out, _ = run("archive", "info", "ar", "--json")
+    assert json.loads(out)["labels"] == {"image": {"a": 12, "b": 12}}
+    assert run("archive", "verify", "ar")[0] == 0
+    assert json.loads(run("archive", "remove", "ar", "images/a/0004.png", "--json")[1]) == {"removed": 1}
+    assert json.loads(run("archive", "compact", "ar", "--json")[1]) == {"before": 1, "after": 1}
+    status, _, error = run("search", "ar", "images/a/0004", "--where", "read_text('x') = ''")
+    assert status == 2
+    status, _, error = run("search", "ar", "nothing-there")
+    assert (status, "no item 'nothing-there'" in error) == (2, True)
