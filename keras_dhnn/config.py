@@ -107,7 +107,10 @@ class Data(Section):
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
             protocol is then "standard", and `queries` has no effect.
-        validation: share of the database held out while training to choose the best epoch.
+        labels: table of the images' labels instead of those prepared, see `pipelines.label_file`; where it has none for
+            an image, what is similar is inferred.
+        validation: share of the database held out while training to choose the best epoch; none where labels are
+            missing.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
             sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may
@@ -123,6 +126,7 @@ class Data(Section):
     protocol: Annotated[str, OneOf(("paper", "grouped", "standard"))] = "paper"
     queries: Annotated[float | None, Within(above=0)] = None
     split: Annotated[str | None, Text()] = None
+    labels: Annotated[str | None, Text()] = None
     validation: Annotated[float, SHARE] = 0.1
     turns: Annotated[int, OneOf((1, 4))] = 4
     image_size: Annotated[int | Mapping[str, int], Within(low=0, high=8192)] = 224

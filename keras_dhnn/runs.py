@@ -31,6 +31,7 @@ class Run:
     Attributes:
         experiment_path: the experiment, JSON; what `fit --config` takes.
         split_path: queries, database and validation items.
+        labels_path: the labels it was given by a file, if it was, see `pipelines.labels`.
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
         weights_path: the trained network's numbers, see `models.weights_file`.
@@ -47,6 +48,7 @@ class Run:
         self.experiment_path = self.path / "experiment.json"
         self.environment_path = self.path / "environment.json"
         self.split_path = self.path / "split.npz"
+        self.labels_path = self.path / "labels.npz"
         self.history_path = self.path / "history.json"
         self.checkpoints = self.path / "checkpoints"
         self.weights_path = self.path / "weights.npz"
@@ -122,8 +124,8 @@ class Run:
     def seal(self):
         """Writes down sizes and checksums of what the run has, so that `open` notices changed bytes."""
         paths = (
-            *(self.experiment_path, self.environment_path, self.split_path, self.history_path, self.metrics_path),
-            *(self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
+            *(self.experiment_path, self.environment_path, self.split_path, self.labels_path, self.history_path),
+            *(self.metrics_path, self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
         )
         write_list(self.path, [path.name for path in paths if path.exists()])
 
@@ -141,6 +143,7 @@ class Run:
                 self.experiment_path,
                 self.environment_path,
                 self.split_path,
+                self.labels_path,
                 self.path / OWNER,
                 self.path / LIST,
             ):

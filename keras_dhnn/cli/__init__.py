@@ -23,6 +23,7 @@ from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
+from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
 from keras_dhnn.errors import KerasDhnnError
 
@@ -33,7 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    *(prepare, fit, evaluate, compare, query, audit, ablate, benchmark, grid, tune, export, serve, encode, search),
+    *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
+    *(encode, search),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")

@@ -16,6 +16,7 @@ from keras_dhnn.cli.options import (
     Config,
     DataFolder,
     Json,
+    LabelFile,
     Protocol,
     Queries,
     Quiet,
@@ -37,6 +38,7 @@ def fit(
     protocol: Protocol = None,
     queries: Queries = None,
     split: SplitFile = None,
+    labels: LabelFile = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +84,8 @@ def fit(
 
       keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
 
+      keras-dhnn fit harbours --labels labels.csv
+
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.workflows.fit import fit as fit_run
@@ -95,6 +99,7 @@ def fit(
             protocol=protocol,
             queries=queries,
             split=split,
+            labels=labels,
             group_pattern=group_pattern,
             backbone=",".join(backbone or []),
             settings=settings or [],

@@ -25,6 +25,7 @@ from keras_dhnn.training.encode import make_encoder
 from keras_dhnn.training.guided_start import start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
+from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
@@ -43,6 +44,7 @@ class Trained:
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
+        learned: `Learned`, what was gone by where labels are missing or several; None where each image has one.
     """
 
     model: DHNN | SIDHCNN
@@ -50,6 +52,7 @@ class Trained:
     untrained: dict | None
     features: dict
     history: dict
+    learned: Learned | None = None
 
 
 def train(
@@ -70,7 +73,8 @@ def train(
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; where labels are missing, with
+    those of its last.
 
     Args:
         experiment: the `Experiment`.
@@ -93,7 +97,7 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if not len(split.validation):
+    if not len(split.validation) and info.known.all():
         raise SettingError(
             "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
             f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
@@ -107,6 +111,8 @@ def train(
         )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
+    learned = _learn(network, split) if needs_pairs(info) else None
+    network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
     kept = folder / "outputs"
@@ -124,7 +130,18 @@ def train(
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
     shutil.rmtree(kept, ignore_errors=True)
-    return Trained(network.model, trained, untrained, network.features, history)
+    return Trained(network.model, trained, untrained, network.features, history, learned)
+
+
+def _learn(network, split):
+    """Return what training goes by where labels are missing or several."""
+    if len(network.branches) > 1:
+        raise SettingError(
+            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
+            "Give all of them one, by --labels FILE."
+        )
+    features = None if network.info.known.all() else network.frozen_features()
+    return learn_pairs(network.info, features, split, network.experiment.seed)
 
 
 def _in_float32(network, database):
@@ -174,7 +191,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
-    history = _validated(state.history, validation)
+    history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return history
@@ -247,6 +264,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
+            pairs=network.pairs,
             **how,
         )
         return

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
-from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABELS_FILE, DatasetInfo
 
 # A prepared data set. A folder with anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
 
 

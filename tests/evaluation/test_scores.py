@@ -6,7 +6,7 @@ import pytest
 from keras_dhnn.evaluation.scores import evaluate, evaluate_all, expected_map
 from keras_dhnn.pipelines.splits import Split
 
-INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"))
+INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"), label_sets=None)
 
 
 def split(queries, database):

@@ -20,7 +20,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
     Args:
         encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of all items.
         labels: `(n,)` labels of all items.
-        queries: positions of the held-out items.
+        queries: positions of the held-out items; where there are none, nothing is measured, and no epoch is the best.
         database: positions of the items that are searched.
         epochs: of the phase; the last always has a validation. A pause before it has none of its own.
         every: epochs between two validations.
@@ -44,7 +44,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         self.outputs = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every and epoch + 1 != self.epochs:
+        if not len(self.queries) or ((epoch + 1) % self.every and epoch + 1 != self.epochs):
             return
         logs |= self.measure()
         if logs["val_map"] > self.best:
