@@ -21,8 +21,8 @@ class KSH(SupervisedHasher):
         bits: length l of the codes.
         anchors: m of `Anchors`; the paper takes 300.
         width: of the kernel, see `Anchors`.
-        labelled: training vectors whose pairs are used (the paper has 1,000), as many of each class: the pairs' matrix is
-            held, `8 labelled^2` bytes.
+        labelled: training vectors whose pairs are used (the paper has 1,000), as many of each class: the pairs' matrix
+            is held, `8 labelled^2` bytes.
         steps: at most so many steps of the smooth optimisation a bit.
         seed: of anchors and labelled vectors.
 
