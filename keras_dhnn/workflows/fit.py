@@ -12,6 +12,7 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
+from keras_dhnn.models.backbones.build import trust
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
@@ -94,7 +95,7 @@ def fit(
             queries=queries,
             split=split,
             group_pattern=group_pattern,
-            backbone=f"{backbone.__module__}:{backbone.__qualname__}" if callable(backbone) else backbone,
+            backbone=trust(backbone),
             seed=seed,
             settings=settings,
             draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
