@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.errors import RunError, SettingError, invalid
 from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
@@ -60,6 +60,7 @@ class Plan:
                 raise SettingError(invalid(name, "a whole number above 0", value))
         if any(not is_deep(name) for name in self.methods):
             check_features(self.features, self.experiment, info)
+        draw_split(self.experiment.data, self.experiment.seed, info)
 
 
 def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
@@ -80,6 +81,7 @@ def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
 
     Raises:
         SettingError: if a method, a code length or another argument is not allowed.
+        RunError: if no cell could be measured.
     """
     plan.check(info)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +103,8 @@ def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
             write_json(folder / "table.json", table)
         update(len(cells), "")
     write_text(folder / "table.csv", cells_csv(rows))
+    if len(table["failed"]) == len(rows):
+        raise RunError(f"No cell of {folder} could be measured. The first failed of: {rows[0]['failed']}")
     _draw(plan, rows, info, folder)
     return table
 
