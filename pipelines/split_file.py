@@ -1,6 +1,7 @@
 """Which images search and which are searched, by a list of names such as others have published."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -20,7 +21,7 @@ _PARTS = {
 }
 
 
-def read_split_file(path, ids):
+def read_split_file(path: Path | str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Read which of a data set's images are queries and which the database.
 
     The file has a name a line, of the queries: all other images are the database. Or it has `NAME,PART` lines, PART
@@ -57,7 +58,7 @@ def read_split_file(path, ids):
     return {part: np.sort(np.array(numbers, np.int64)) for part, numbers in parts.items() if numbers}
 
 
-def _rows(path):
+def _rows(path: Path | str) -> list[tuple[int, tuple[str, str | None]]]:
     """Return `[(line number, (name, part or None))]` of a file."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -80,7 +81,7 @@ def _rows(path):
     return rows
 
 
-def _places(ids):
+def _places(ids: np.ndarray) -> dict[str, list[int]]:
     """Return `{name: [numbers]}` of names as they are, without suffix, without folder, and without both."""
     places = {}
     for number, name in enumerate(ids):
@@ -90,7 +91,7 @@ def _places(ids):
     return places
 
 
-def _number(name, places, where):
+def _number(name: str, places: Mapping[str, list[int]], where: str) -> int:
     path = PurePosixPath(name.replace("\\", "/"))
     for form in (str(path), str(path.with_suffix("")), path.name, path.stem):
         if form in places:
