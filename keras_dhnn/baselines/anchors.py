@@ -1,7 +1,6 @@
 """Kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -29,7 +28,7 @@ class Anchors(TransformerMixin, BaseEstimator):
         self.width = width
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "Anchors":
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "Anchors":
         """Draw the anchors among `X`, `(n, d)` real; `y` is not used. Returns the estimator itself."""
         X = validate_data(self, X, dtype=(np.float32, np.float64))
         chosen = np.random.default_rng(self.seed).permutation(len(X))[: self.count]
@@ -39,7 +38,7 @@ class Anchors(TransformerMixin, BaseEstimator):
         self.mean_ = self._kernel(squared).mean(axis=0)
         return self
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the centred kernel features `(n, m)` of `X`, `(n, d)` real."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)

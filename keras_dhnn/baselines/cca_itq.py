@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.itq import fit_rotation, random_rotation
@@ -39,7 +38,7 @@ class CCAITQ(TwoSourceHasher):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X: Mapping[str, ArrayLike], y: ArrayLike | None = None) -> "CCAITQ":
+    def fit(self, X: Mapping[str, np.ndarray], y: np.ndarray | None = None) -> "CCAITQ":
         """Find directions and rotation; `y` is not used.
 
         Args:

@@ -1,7 +1,6 @@
 """Column-sampling discrete supervised hashing (COSDISH): codes from some columns of the similarity matrix at a time."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.hasher import SupervisedHasher, check_count, ridge
 from keras_dhnn.baselines.ksh import sample_evenly
@@ -56,7 +55,7 @@ class COSDISH(SupervisedHasher):
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "COSDISH":
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "COSDISH":
         """Learn codes, and the regression that finds them from the vectors.
 
         Args:
@@ -78,7 +77,7 @@ class COSDISH(SupervisedHasher):
         self.projection_ = ridge(centred, codes, self.weight * float(np.square(centred).mean(dtype=np.float64)))
         return self
 
-    def project(self, X: ArrayLike) -> np.ndarray:
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.projection_ + self.offset_
 

@@ -3,7 +3,6 @@
 import functools
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import fft
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -44,14 +43,14 @@ class Gist(TransformerMixin, BaseEstimator):
     def __init__(self, size: int = 128):
         self.size = size
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "Gist":
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "Gist":
         """Do nothing: there is nothing to learn. Returns the estimator itself."""
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the descriptors of images.
 
         Args:

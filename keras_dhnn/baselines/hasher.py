@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
@@ -19,7 +18,7 @@ class Hasher(TransformerMixin, BaseEstimator):
     A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
     """
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the hash codes of `X`.
 
         Args:
@@ -34,12 +33,12 @@ class Hasher(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return binarize(self.project(self._checked(X, reset=False)))
 
-    def _checked(self, X: ArrayLike, reset: bool = True) -> np.ndarray:
+    def _checked(self, X: np.ndarray, reset: bool = True) -> np.ndarray:
         """Return `X` as a float matrix that keeps float32, or raise an error where it is none."""
         fewest = 2 if reset else 1
         return validate_data(self, X, dtype=(np.float32, np.float64), reset=reset, ensure_min_samples=fewest)
 
-    def _checked_with_labels(self, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def _checked_with_labels(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return `X` as a float matrix and each row's class `(n,)` int64 in 0..C-1, or raise ValueError."""
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_min_samples=2)
         self.classes_, classes = np.unique(y, return_inverse=True)
@@ -66,7 +65,7 @@ def check_count(name: str, value: Any) -> None:
         raise SettingError(invalid(f"argument `{name}`", "a whole number above 0", value))
 
 
-def ridge(X: ArrayLike, targets: np.ndarray, weight: float) -> np.ndarray:
+def ridge(X: np.ndarray, targets: np.ndarray, weight: float) -> np.ndarray:
     """Return the W that minimises `||X W - targets||^2 + weight ||W||^2`.
 
     Args:

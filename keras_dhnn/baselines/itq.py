@@ -1,7 +1,6 @@
 """Iterative quantisation (ITQ): rotate principal components so that taking signs loses least. No labels needed."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.hasher import Hasher, check_count
 from keras_dhnn.errors import SettingError, invalid
@@ -37,7 +36,7 @@ class ITQ(Hasher):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "ITQ":
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "ITQ":
         """Find principal directions and rotation; `y` is not used.
 
         Args:
@@ -63,7 +62,7 @@ class ITQ(Hasher):
         self.projection_ = directions @ rotation
         return self
 
-    def project(self, X: ArrayLike) -> np.ndarray:
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.projection_
 

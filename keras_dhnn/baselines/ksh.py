@@ -1,7 +1,6 @@
 """Supervised hashing with kernels (KSH): bits found one after the other, each from what those before it missed."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import linalg, optimize, special
 
 from keras_dhnn.baselines.anchors import Anchors
@@ -52,7 +51,7 @@ class KSH(SupervisedHasher):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "KSH":
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "KSH":
         """Find the weights of each bit.
 
         Args:
@@ -81,7 +80,7 @@ class KSH(SupervisedHasher):
             self.objective_[bit] = np.square(residue / self.bits).mean()
         return self
 
-    def project(self, X: ArrayLike) -> np.ndarray:
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return self.kernel_.transform(X) @ self.projection_
 

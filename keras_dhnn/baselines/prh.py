@@ -1,7 +1,6 @@
 """Partial randomness hashing (PRH): random codes, and the weights that make vectors of them again."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.hasher import Hasher, check_count, ridge
 
@@ -38,7 +37,7 @@ class PRH(Hasher):
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "PRH":
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "PRH":
         """Draw the projection and find the weights; `y` is not used.
 
         Args:
@@ -59,6 +58,6 @@ class PRH(Hasher):
         self.weights_ = ridge(codes, X - self.mean_, self.weight)
         return self
 
-    def project(self, X: ArrayLike) -> np.ndarray:
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.weights_.T

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.hasher import check_count
 from keras_dhnn.baselines.two_sources import TwoSourceHasher, correlated, factor
@@ -39,7 +38,7 @@ class SCM(TwoSourceHasher):
         self.method = method
         self.weight = weight
 
-    def fit(self, X: Mapping[str, ArrayLike], y: ArrayLike) -> "SCM":
+    def fit(self, X: Mapping[str, np.ndarray], y: np.ndarray) -> "SCM":
         """Find the projections.
 
         Args:

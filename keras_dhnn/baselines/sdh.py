@@ -1,7 +1,6 @@
 """Supervised discrete hashing (SDH): binary codes from which a linear classifier tells the class."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from keras_dhnn.baselines.anchors import Anchors
 from keras_dhnn.baselines.hasher import SupervisedHasher, check_count, ridge
@@ -62,7 +61,7 @@ class SDH(SupervisedHasher):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "SDH":
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "SDH":
         """Learn codes, classifier and projection.
 
         Args:
@@ -91,11 +90,11 @@ class SDH(SupervisedHasher):
         self.projection_, self.codes_ = P, B.astype(np.int8)
         return self
 
-    def project(self, X: ArrayLike) -> np.ndarray:
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return self._features(X) @ self.projection_
 
-    def _features(self, X: ArrayLike) -> np.ndarray:
+    def _features(self, X: np.ndarray) -> np.ndarray:
         return np.pad(self.kernel_.transform(X), [(0, 0), (0, 1)], constant_values=1)
 
     def _objective(self, B: np.ndarray, Y: np.ndarray, W: np.ndarray, K: np.ndarray, P: np.ndarray) -> float:

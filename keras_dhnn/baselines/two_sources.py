@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
@@ -18,7 +17,7 @@ class TwoSourceHasher(BaseEstimator):
     A method defines `fit(X, y)`, which sets `means_` and `projections_`, `{source: array}` each.
     """
 
-    def transform(self, X: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    def transform(self, X: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the hash codes of vectors of one source or both.
 
         Args:
@@ -37,7 +36,7 @@ class TwoSourceHasher(BaseEstimator):
             raise SettingError(invalid("argument `X`", f"sources among {', '.join(self.means_)}", ", ".join(unknown)))
         return {source: binarize((x - self.means_[source]) @ self.projections_[source]) for source, x in X.items()}
 
-    def _centred(self, X: Mapping[str, ArrayLike]) -> list[np.ndarray]:
+    def _centred(self, X: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Return the training vectors of both sources, float64 and less the mean that it keeps as `means_`."""
         if len(X) != 2:
             raise SettingError(invalid("argument `X`", "the vectors of two sources, {source: (n, d)}", sources=len(X)))
