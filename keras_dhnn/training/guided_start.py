@@ -5,11 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.config import Model
 from keras_dhnn.losses.centres import hash_centres
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 # Of the mean squared activation: keeps the regression from leaning on directions that few items have.
 _RIDGE = 0.1
 _BATCH = 512
+
+
+def is_guided(settings: Model, info: DatasetInfo) -> bool:
+    """Return whether settings ask for a guided start: "auto" does where there are fewer bits than classes."""
+    return settings.start == "centres" or (settings.start == "auto" and settings.bits < len(info.classes))
 
 
 def start_at_centres(branches: list, make_batches: Callable, items: np.ndarray, labels: np.ndarray) -> None:
