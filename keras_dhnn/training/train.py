@@ -22,7 +22,7 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
-from keras_dhnn.training.guided_start import start_at_centres
+from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
@@ -167,7 +167,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
         branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
