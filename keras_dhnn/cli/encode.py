@@ -52,8 +52,13 @@ def encode(
     bits: Annotated[int, typer.Option(help="Length of codes that are learned here, a multiple of 8.")] = 64,
     size: Annotated[int, typer.Option(min=8, help="Side of the images that a backbone is given.")] = 256,
     features: Annotated[
-        int, typer.Option(min=0, help="Keep so many int8 features beside each code, to order equal distances by.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Keep so many int8 features beside each code, which order equal distances; 0: none. By default 32; an "
+            "exported model has none.",
+        ),
+    ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(help="Float vectors that others made: Parquet, GeoParquet, NPZ, NPY or Zarr.", metavar="FILE"),

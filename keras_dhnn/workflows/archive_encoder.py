@@ -31,6 +31,8 @@ from keras_dhnn.workflows.export import preprocessing
 BATCH = 4
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
+# Values kept beside each code unless a user says otherwise: among them alone is it seen which lake is like this lake.
+FEATURES = 32
 _SEED = 0
 
 
@@ -82,6 +84,11 @@ class ExportEncoder:
     def encode(self, images):
         """Return the `Queries` of images `(B, H, W, C)`."""
         return Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+
+
+def keeps_features(model):
+    """Return whether a trained model gives features beside codes: a run does, an export does not."""
+    return (Path(model) / "experiment.json").is_file()
 
 
 def open_model(model, *, data=Path("data"), source=None, features=0):
@@ -243,6 +250,7 @@ def _open_run(run, data, source, features):
     identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
     size = branch.input_shape[source][1:3]
+    _check_features(features, branch.backbone.output_shape[-1], run.path)
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
     return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source
 
@@ -252,6 +260,7 @@ def _backbone(name, form, scaling, bits, features, kind):
     tf.keras.utils.set_random_seed(_SEED)
     backbone = build_backbone(name, (form.height, form.width, form.channels))
     text = f"{name} of {form.height} x {form.width} x {form.channels} {form.dtype}, scaling {scaling}"
+    _check_features(features, backbone.output_shape[-1], name)
     if scaling:
         backbone = scale_bands(backbone, **scaling)
     fingerprint = model_fingerprint(backbone.weights, text)
@@ -277,6 +286,11 @@ def _network(backbone, head, size):
 def _learn_features(vectors, count):
     mean = vectors.mean(axis=0)
     return {"features_mean": mean, "features_directions": principal_directions(vectors - mean, count)}
+
+
+def _check_features(features, size, what):
+    if features > size:
+        raise DataError(f"{what} has {size} features. Received: --features {features}. Give at most {size}.")
 
 
 def _band_values(tiles):

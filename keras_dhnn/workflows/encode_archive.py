@@ -1,7 +1,7 @@
 """What `encode` does: images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
@@ -40,7 +40,7 @@ class Options:
             `label`, or None.
         skip_damaged: whether damaged files are left out.
         bits: length of codes that are learned; a trained model has its own.
-        features: length of the int8 features kept beside codes.
+        features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
         size: side of the images that a frozen backbone is given.
         data: folder of the prepared data sets.
         source: which of a model's image sources.
@@ -51,7 +51,7 @@ class Options:
     labels: str | None = None
     skip_damaged: bool = False
     bits: int = 64
-    features: int = 0
+    features: int | None = None
     size: int = 256
     data: Path = Path("data")
     source: str | None = None
@@ -89,6 +89,9 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
         DataError: for images or a model that do not fit, or an archive of another model.
     """
     options, root = options or Options(), Path(root)
+    if options.features is None:
+        keeps = encoders.keeps_features(model) or not Path(model).is_dir()
+        options = replace(options, features=encoders.FEATURES if keeps else 0)
     scenes, files = _sort_inputs(inputs, options)
     total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
