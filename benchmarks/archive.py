@@ -66,12 +66,9 @@ def make_block(first, count, rng):
 def make_archive(folder, rows):
     """The archive in a folder, made if need be."""
     archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
-    for first in range(0, rows, BLOCK):
-        count = min(BLOCK, rows - first)
-        block = make_block(first, count, rng)
-        if archive.info.rows < first + count:
-            archive.append(block)
-    return Archive.open(folder)
+    for first in range(archive.info.rows, rows, BLOCK):
+        archive.append(make_block(first, min(BLOCK, rows - first), rng))
+    return archive
 
 
 def timed(work):
