@@ -26,6 +26,7 @@ from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.datasets import sat4, ucmd
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.prepare import prepare
 from keras_dhnn.pipelines.store.record_store import open_records
@@ -49,7 +50,7 @@ def main():
     arguments = parser.parse_args()
     with _data_set(arguments.preset, arguments.data) as info:
         experiment = load_preset(arguments.preset, info)
-        network = Network(experiment, info, np.arange(experiment.data.turns * info.count))
+        network = Network(experiment, info, Items(experiment.data.turns).all(info.count))
         rates = measure(network, arguments.cut, arguments.seconds, arguments.repeats)
     taken = rates.pop("training")
     ratios = {name: statistics.median(np.divide(given, taken)) for name, given in rates.items()}

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.datasets import sat4, ucmd, ucmd_dual
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.prepare import prepare
 from keras_dhnn.pipelines.synthetic.sat4_twin import write_sat4
 from keras_dhnn.pipelines.synthetic.ucmd_twin import write_ucmd
@@ -57,7 +58,7 @@ def main():
     experiment = _experiment(preset, arguments.backbone, cut, arguments.precision)
     with tempfile.TemporaryDirectory() as folder:
         info = _twin(Path(folder), preset, arguments)
-        network = Network(experiment, info, np.arange(experiment.data.turns * info.count))
+        network = Network(experiment, info, Items(experiment.data.turns).all(info.count))
         rates = [measure(network, cut, steps) for _ in range(arguments.repeats + 1)][1:]
     ratio = statistics.median(fit / bare for fit, bare in rates)
     if arguments.json:
@@ -128,7 +129,7 @@ def _step(model):
     @tf.function
     def step(images, labels):
         with tf.GradientTape() as tape:
-            parts = model.objective(model(images, training=True)[model.source], labels)
+            parts = model.objective(model(images, training=True)[model.source], {"label": labels})
             loss = tf.add_n([parts["pairwise"], model.eta * parts["quantization"], *model.losses])
         model.optimizer.apply_gradients(
             zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)

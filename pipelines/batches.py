@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import DataError, invalid
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, shared_records
 
 
@@ -28,15 +29,14 @@ def batches(
 ):
     """Batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
 
-    Items are virtual: number `turns * index + quarter_turns` is the stored item `index`, turned counter-clockwise so
-    many times by 90 degrees as by `np.rot90`. Turning comes first, then resizing, then augmentation.
+    Turning comes first, then resizing, then augmentation.
 
     Order and augmentation of epoch e depend on (`seed`, e) and the item alone, so that a run that is resumed at
     epoch e sees what an uninterrupted one would have seen.
 
     Args:
         info: DatasetInfo.
-        items: (n,) virtual item numbers; one that comes twice is seen twice an epoch.
+        items: (n,) item numbers, see `pipelines.items`; one that comes twice is seen twice an epoch.
         batch_size: items a batch; the last batch of an epoch is smaller, unless `drop_remainder`.
         seed: of order and augmentation; None keeps the given order.
         epochs: range of epoch numbers.
@@ -54,13 +54,14 @@ def batches(
 
     Returns:
         tf.data.Dataset of `({source: (B, H, W, C) float32}, {"label": (B,) int32, "index": (B,) int64})`. Images are
-        in the stored units (0 to 255 for uint8); `index` is the virtual item number.
+        in the stored units (0 to 255 for uint8); `index` is the item number.
 
     Raises:
         ValueError: for an argument outside of its range.
         DataError: if images are to be turned and are not square.
     """
-    items = _checked_items(items, info.count, turns)
+    numbered = Items(turns)
+    items = _checked_items(items, numbered, info.count)
     _check(batch_size, epochs, seed, augment)
     _check_square(info, turns)
     steps = steps_per_epoch(items, batch_size, drop_remainder)
@@ -69,10 +70,10 @@ def batches(
     records = records or shared_records(info, memory_budget)
 
     def read(epoch, items):
-        index = items // turns
+        index = numbered.image(items)
         images = records.gather(index)
         if turns > 1:
-            images = {source: _turn(image, tf.cast(items % turns, tf.int32)) for source, image in images.items()}
+            images = {source: _turn(image, tf.cast(numbered.turn(items), tf.int32)) for source, image in images.items()}
         images = {source: resize(image, sizes[source]) for source, image in images.items()}
         if augment:
             images = _augment(augment, images, items, tf.stack([tf.constant(seed, tf.int64), epoch]))
@@ -174,21 +175,14 @@ def _size(spec, size):
     return pair
 
 
-def _checked_items(items, count, turns):
-    if turns not in (1, 4):
-        raise ValueError(invalid("argument `turns`", "1 or 4", turns))
-    items = np.asarray(items)
+def _checked_items(items, numbered, images):
+    items, count = np.asarray(items), numbered.count(images)
     if items.ndim != 1 or not len(items) or items.dtype.kind not in "iu":
         raise ValueError(invalid("argument `items`", "a list of item numbers, not empty", items))
-    if items.min() < 0 or items.max() >= turns * count:
+    if items.min() < 0 or items.max() >= count:
         found = int(items.min() if items.min() < 0 else items.max())
-        raise ValueError(
-            invalid(
-                "argument `items`",
-                f"numbers from 0 to {turns * count - 1} ({count} stored items, turns={turns})",
-                found,
-            )
-        )
+        expected = f"numbers from 0 to {count - 1} ({images} stored images, turns={numbered.turns})"
+        raise ValueError(invalid("argument `items`", expected, found))
     return items
 
 

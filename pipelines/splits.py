@@ -1,7 +1,6 @@
 """Who searches among whom: queries, database, and the part of the database that picks the epoch.
 
-An item number is virtual: `turns * index + turn`, where `index` counts the stored images and `turn` the quarter
-turns that they are seen in. NumPy and the standard library only.
+Items are numbered as in `pipelines.items`. NumPy and the standard library only.
 """
 
 import hashlib
@@ -12,6 +11,7 @@ import numpy as np
 
 from keras_dhnn.errors import DataError, invalid
 from keras_dhnn.files import read_arrays, write_arrays
+from keras_dhnn.pipelines.items import Items
 
 PROTOCOLS = ("paper", "grouped", "standard")
 # What is kept of a split: kinds of the arrays and their numbers of axes.
@@ -26,7 +26,7 @@ class Split:
     Attributes:
         protocol: "paper", "grouped" or "standard".
         seed: the seed that drew it.
-        turns: quarter turns per stored image, so that an item's image is `item // turns`.
+        turns: quarter turns that each stored image is seen in.
         queries: `(q,)` items that search; training never sees them.
         database: `(m,)` items that are searched; see `training`.
         validation: `(k,)` part of the database that stands in for the queries while training; see `fitting`.
@@ -58,6 +58,11 @@ class Split:
             raise ValueError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
 
     @property
+    def items(self):
+        """The `Items` that the numbers are of."""
+        return Items(self.turns)
+
+    @property
     def training(self):
         """`(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its turns."""
         return self._all_turns(self.database)
@@ -73,7 +78,7 @@ class Split:
         return np.setdiff1d(self.database, self.validation)
 
     def _all_turns(self, items):
-        return _turned(items // self.turns, self.turns) if self.protocol == "standard" else items
+        return self.items.of_images(self.items.image(items)) if self.protocol == "standard" else items
 
     @property
     def hash(self):
@@ -110,8 +115,8 @@ class Split:
 def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=None):
     """Draws a split; the same arguments give the same split, and `validation` does not change the queries.
 
-    - "paper" (DHNN section IV): queries are drawn uniformly from all `turns * n` virtual items, so that nearly every
-      query finds a turned copy of itself in the database. Validation is drawn likewise from the database.
+    - "paper" (DHNN section IV): queries are drawn uniformly from all items, so that nearly every query finds a turned
+      copy of itself in the database. Validation is drawn likewise from the database.
     - "grouped": all turns of an image stand on one side, and so do all images of a group. Of each class the share
       `queries` of its images are queries, and of the others the share `validation` is validation (rounded half up,
       at least one, and at least one is left). Groups that do not fit the quota stay in the database, so that with
@@ -137,9 +142,9 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
     labels, groups = _checked(labels, protocol, seed, validation, turns, groups)
     query_rng, validation_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     if protocol == "paper":
-        total = turns * labels.size
-        chosen = _draw(query_rng, np.arange(total), _count(queries, total))
-        database = np.setdiff1d(np.arange(total), chosen)
+        items = Items(turns).all(labels.size)
+        chosen = _draw(query_rng, items, _count(queries, items.size))
+        database = np.setdiff1d(items, chosen)
         held = _draw(validation_rng, database, _share(validation, database.size) if validation else 0)
     else:
         if not 0 < queries < 1:
@@ -203,12 +208,7 @@ def _stratified(rng, labels, groups, share):
 
 def _items(protocol, images, turns):
     """Items that stored images are for queries and database."""
-    return turns * images if protocol == "standard" else _turned(images, turns)
-
-
-def _turned(images, turns):
-    """All virtual items of some stored images."""
-    return (turns * images[:, None] + np.arange(turns)).ravel()
+    return Items(turns).upright(images) if protocol == "standard" else Items(turns).of_images(images)
 
 
 def _draw(rng, items, count):
@@ -241,8 +241,7 @@ def _checked(labels, protocol, seed, validation, turns, groups):
         raise ValueError(invalid("argument `seed`", "a whole number, 0 or more", seed))
     if not 0 <= validation < 1:
         raise ValueError(invalid("argument `validation`", "a share from 0 to below 1", validation))
-    if turns not in (1, 4):
-        raise ValueError(invalid("argument `turns`", "1 or 4", turns))
+    Items(turns)  # which checks it
     if groups is None:
         return labels, np.arange(labels.size)
     groups = np.asarray(groups)

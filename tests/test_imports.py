@@ -10,11 +10,25 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
-MODELS = BASE | {"backend", "losses", "metrics", "models"}
-TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training"}
+RUNTIMES = BASE | {"backend", "runtimes"}
+MODELS = RUNTIMES | {"losses", "metrics", "models"}
+TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
-    "": {"_version"},
+    # The library's names, imported when they are used.
+    "": {
+        "_version",
+        "config",
+        "codes",
+        "losses",
+        "metrics",
+        "models",
+        "pipelines",
+        "experiment",
+        "runs",
+        "saved_models",
+    }
+    | {"workflows", "archive"},
     "__main__": {"cli"},
     "_version": set(),
     "codes": {"errors"},
@@ -24,6 +38,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "backend": {"errors"},
     "runs": BASE,
+    "runtimes": {"backend", "errors", "files"},
     "losses": BASE,
     "metrics": {"codes", "errors"},
     "models": MODELS,
@@ -33,9 +48,10 @@ MAY_IMPORT = {
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
+    "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
-    "saved_models": {"codes", "errors", "files", "models"},
-    "archive": BASE | {"pipelines", "saved_models", "baselines"},
+    "saved_models": {"codes", "errors", "files", "models", "runtimes"},
+    "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},
     "browse": BASE | {"archive", "pipelines", "saved_models"},
     "workflows": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},
     "cli": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},

@@ -3,7 +3,6 @@
 import gc
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import CollapseError
@@ -50,7 +49,7 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, 
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
     if queries:
-        labels = np.repeat(info.true_labels, experiment.data.turns)
+        labels = split.items.spread(info.true_labels)
         evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores
         if also is not None:

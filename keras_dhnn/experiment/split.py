@@ -2,6 +2,7 @@
 
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.split_file import read_split_file
 from keras_dhnn.pipelines.splits import make_split, split_of_images
@@ -31,7 +32,7 @@ def draw_split(data, seed, info):
     queries = QUERIES.get(data.protocol) if data.queries is None else data.queries
     if data.protocol != "paper" and queries and queries >= 1:
         # A number of all items, in proportion to the classes: the same share of each.
-        total = data.turns * info.count
+        total = Items(data.turns).count(info.count)
         if queries >= total:
             raise SettingError(
                 invalid(

@@ -1,14 +1,31 @@
-"""Sizes and checksums of the files that we wrote into a folder, by which changed bytes are noticed."""
+"""List sizes and checksums of the files that we wrote into a folder, and notice changed bytes by them."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.files import checksum, read_json, write_json
+from keras_dhnn.files.reading import read_json
+from keras_dhnn.files.writing import write_json
 
 LIST = "files.json"
+_CHUNK = 1 << 20
 _REMEDY = "Remove it to go on without it: what it lists is then not checked."
+
+
+def checksum(path: Path, algorithm: str = "sha256") -> str:
+    """Return the checksum of a file's content, hexadecimal.
+
+    Args:
+        path: of the file.
+        algorithm: one that `hashlib.new` knows.
+    """
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def write_list(folder: Path, names: Iterable[str], place: str = LIST) -> None:

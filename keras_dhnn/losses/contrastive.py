@@ -6,7 +6,7 @@ from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
 
-def contrastive(similarity, rows, columns, margin, pair_weighting="mean"):
+def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weights=None):
     """Contrastive loss of pairs (H. Liu, R. Wang, S. Shan and X. Chen, "Deep Supervised Hashing for Fast Image
     Retrieval", CVPR 2016, eq. 4 without its regulariser).
 
@@ -15,11 +15,12 @@ def contrastive(similarity, rows, columns, margin, pair_weighting="mean"):
     and all bits: of our L1 quantisation loss, which is a mean over bits, `eta = 0.02 l`.
 
     Args:
-        similarity: `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones.
+        similarity: theta, `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones; or graded, between.
         rows: `(n, l)` float32 network outputs.
         columns: `(m, l)` float32 network outputs.
         margin: squared distance from which on dissimilar items are far enough apart.
         pair_weighting: see `pair_mean`.
+        weights: see `pair_mean`.
 
     Returns:
         Scalar float32.
@@ -27,8 +28,7 @@ def contrastive(similarity, rows, columns, margin, pair_weighting="mean"):
     squares = tf.reduce_sum(rows**2, axis=1)[:, None] + tf.reduce_sum(columns**2, axis=1)
     # The difference of nearly equal sums may come out below 0.
     distances = tf.nn.relu(squares - 2 * tf.matmul(rows, columns, transpose_b=True))
-    costs = 0.5 * tf.where(similarity > 0, distances, tf.nn.relu(margin - distances))
-    return pair_mean(costs, similarity, pair_weighting)
+    return pair_mean(0.5 * distances, 0.5 * tf.nn.relu(margin - distances), similarity, pair_weighting, weights)
 
 
 class Contrastive(tf.keras.losses.Loss):

@@ -10,7 +10,6 @@ from keras_dhnn.losses.angular import angular
 from keras_dhnn.losses.central import central_similarity
 from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
-from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.triplet import triplet_semi_hard
 
 # Those of pairs may pair the batch with a bank; the others look at the batch alone.
@@ -27,8 +26,11 @@ def objective_of(
     pair_weighting: str = "mean",
     margin: float | None = None,
     centres: np.ndarray | None = None,
-) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Return the objective `(labels, outputs, other labels, other outputs) -> scalar float32`.
+) -> Callable[..., tf.Tensor]:
+    """Return the objective `(labels, outputs, others, similarity, weights) -> scalar float32`.
+
+    Its arguments are labels `(n,)` and outputs `(n, l)` of the batch, the outputs `(m, l)` that it is paired with, and
+    the pairs' similarity and weights `(n, m)`, the weights or None.
 
     Args:
         name: one of `OBJECTIVES`.
@@ -50,10 +52,10 @@ def objective_of(
     if name == "angular":
         return lambda labels, outputs, *_: angular(labels, outputs, centres, 0.2 if margin is None else margin)
 
-    def of_pairs(labels, outputs, other_labels, others):
-        similarity = label_similarity(labels, tf.cast(other_labels, labels.dtype))
+    def of_pairs(labels, outputs, others, similarity, weights):
         if name == "contrastive":
-            return contrastive(similarity, outputs, others, 2.0 * bits if margin is None else margin, pair_weighting)
-        return pairwise_likelihood(similarity, outputs, others, penalty, pair_weighting)
+            width = 2.0 * bits if margin is None else margin
+            return contrastive(similarity, outputs, others, width, pair_weighting, weights)
+        return pairwise_likelihood(similarity, outputs, others, penalty, pair_weighting, weights)
 
     return of_pairs

@@ -7,14 +7,16 @@ from keras_dhnn.errors import invalid
 PAIR_WEIGHTINGS = ("mean", "balanced")
 
 
-def pair_mean(costs, similarity, pair_weighting="mean"):
-    """Mean over pairs.
+def pair_mean(similar, dissimilar, similarity, pair_weighting="mean", weights=None):
+    """Return the mean cost of pairs, each of which is similar, dissimilar or something between.
 
     Args:
-        costs: `(n, m)` float32.
-        similarity: `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones.
+        similar: `(n, m)` float32, what each pair costs if it is similar.
+        dissimilar: `(n, m)` float32, what it costs if it is not.
+        similarity: theta, `(n, m)` float32, from 0 to 1.
         pair_weighting: "mean" over all pairs, or "balanced": half the mean over similar pairs plus half the mean
             over dissimilar ones (ours, not the papers').
+        weights: `(n, m)` float32, how much each pair counts; None: all alike.
 
     Returns:
         Scalar float32.
@@ -24,8 +26,15 @@ def pair_mean(costs, similarity, pair_weighting="mean"):
     """
     if pair_weighting not in PAIR_WEIGHTINGS:
         raise ValueError(invalid("argument `pair_weighting`", f"one of {', '.join(PAIR_WEIGHTINGS)}", pair_weighting))
-    if pair_weighting == "mean":
-        return tf.reduce_mean(costs)
-    similar = tf.math.divide_no_nan(tf.reduce_sum(similarity * costs), tf.reduce_sum(similarity))
-    dissimilar = tf.math.divide_no_nan(tf.reduce_sum((1 - similarity) * costs), tf.reduce_sum(1 - similarity))
-    return 0.5 * similar + 0.5 * dissimilar
+    alike, unlike = similarity, 1 - similarity
+    if weights is not None:
+        alike, unlike = weights * alike, weights * unlike
+    if pair_weighting == "balanced":
+        return 0.5 * _mean(similar, alike) + 0.5 * _mean(dissimilar, unlike)
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(alike * similar + unlike * dissimilar), tf.reduce_sum(alike) + tf.reduce_sum(unlike)
+    )
+
+
+def _mean(costs, weights):
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * costs), tf.reduce_sum(weights))

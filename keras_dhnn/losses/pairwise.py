@@ -6,23 +6,25 @@ from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
 
-def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean"):
+def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean", weights=None):
     """Negative log-likelihood of the pairs' similarity (DHNN eqs. 2, 3, 5; SIDHCNN eq. 5; corrected).
 
-    With `upsilon = rows . columns / penalty`, a pair costs `softplus(upsilon) - similarity * upsilon`.
+    With `upsilon = rows . columns / penalty`, a pair costs `softplus(upsilon) - similarity * upsilon`, which is
+    `softplus(-upsilon)` of similar ones, `softplus(upsilon)` of others, and their mixture between.
 
     Args:
-        similarity: `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones.
+        similarity: theta, `(n, m)` float32, 1 for similar pairs and 0 for dissimilar ones; or graded, between.
         rows: `(n, l)` float32 network outputs.
         columns: `(m, l)` float32 network outputs.
         penalty: P; 1 in DHN, 2 in DPSH, `s * l` in DHNN.
         pair_weighting: see `pair_mean`.
+        weights: see `pair_mean`.
 
     Returns:
         Scalar float32.
     """
     upsilon = tf.matmul(rows, columns, transpose_b=True) / penalty
-    return pair_mean(tf.nn.softplus(upsilon) - similarity * upsilon, similarity, pair_weighting)
+    return pair_mean(tf.nn.softplus(-upsilon), tf.nn.softplus(upsilon), similarity, pair_weighting, weights)
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):

@@ -8,6 +8,7 @@ from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
 from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
+from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.global_batch import global_batch
@@ -43,6 +44,11 @@ class DHNN(tf.keras.Model):
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
+    @property
+    def plain(self):
+        """The network as a functional model from images to hash outputs, a tensor each."""
+        return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
+
     def compile(
         self,
         optimizer,
@@ -57,6 +63,7 @@ class DHNN(tf.keras.Model):
         classes=None,
         classification=0.0,
         bank=None,
+        pairs=None,
         **kwargs,
     ):
         """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
@@ -73,6 +80,8 @@ class DHNN(tf.keras.Model):
             classes: number C of classes, for objectives of class centres.
             classification: weight of what tells the class from the outputs, by the layer that `classify` adds.
             bank: a `FeatureBank` whose rows the batch is paired with; without one, it is paired with itself.
+            pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
+                `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
         """
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
@@ -94,40 +103,55 @@ class DHNN(tf.keras.Model):
         self.bank = bank
         names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
+        self.pairs = pairs
 
     @property
     def parts(self):
-        """What a checkpoint of the network holds, by name."""
+        """What the network is made of, by name."""
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
+
+    @property
+    def training_state(self):
+        """What a checkpoint of its training holds, by name."""
+        # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
+        return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
     def metrics(self):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, labels):
+    def objective(self, outputs, targets):
         """The parts of the loss of a batch.
 
         Args:
             outputs: `(n, l)` float32.
-            labels: `(n,)` integers.
+            targets: `label`, `(n,)` integers; with a bank or `pairs` also `index`, `(n,)` item numbers.
 
         Returns:
             Dictionary of the scalars `pairwise`, `quantization` and, with a weight, `classification`; see `total`.
         """
-        others, their_labels = (outputs, labels) if self.bank is None else (self.bank.outputs, self.bank.labels)
+        others = outputs if self.bank is None else self.bank.outputs
         parts = {
-            "pairwise": self.of_labels(labels, outputs, their_labels, others),
+            "pairwise": self.of_labels(targets["label"], outputs, others, *self._similarity(targets)),
             "quantization": quantization(outputs, self.norm),
         }
         if self.classification:
-            parts["classification"] = classification(labels, self.classifier(outputs))
+            parts["classification"] = classification(targets["label"], self.classifier(outputs))
         return parts
 
     def total(self, parts):
         """The parts of `objective` by their weights."""
         loss = parts["pairwise"] + self.eta * parts["quantization"]
         return loss + self.classification * parts["classification"] if self.classification else loss
+
+    def _similarity(self, targets):
+        """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
+        if self.pairs is not None:
+            return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
+        labels = targets["label"]
+        others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
+        return label_similarity(labels, others), None
 
     def train_step(self, data):
         """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
@@ -139,7 +163,7 @@ class DHNN(tf.keras.Model):
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
                 self.bank.refresh(targets["index"], outputs)
-            parts = self.objective(outputs, targets["label"])
+            parts = self.objective(outputs, targets)
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
             added = tf.add_n([*self.losses, 0.0])
@@ -152,7 +176,7 @@ class DHNN(tf.keras.Model):
     def test_step(self, data):
         """The losses of a batch, without a step."""
         images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets["label"])
+        parts = self.objective(self(images, training=False)[self.source], targets)
         return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
@@ -234,3 +258,21 @@ def cut_backbone(backbone, cut):
             )
         ) from error
     return below, above
+
+
+def below_cuts(backbone, cuts):
+    """Return one model from images to the outputs at several cuts through a backbone, which computes nothing twice.
+
+    Args:
+        backbone: as of `cut_backbone`.
+        cuts: as of it, but not "images"; one or several.
+
+    Returns:
+        Functional model with a list of outputs, one a cut.
+    """
+    if isinstance(backbone.layers[1], BandScaling):
+        _, scaling, scaled = backbone.layers
+        outputs = below_cuts(scaled, cuts)(scaling(backbone.input))
+        return tf.keras.Model(backbone.input, tf.nest.flatten(outputs), name="below_cuts")
+    outputs = [cut_backbone(backbone, cut)[0].output for cut in cuts]
+    return tf.keras.Model(backbone.input, outputs, name="below_cuts")

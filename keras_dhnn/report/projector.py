@@ -9,6 +9,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 
 from keras_dhnn.files import write_text
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.tsne import sample
 
@@ -30,9 +31,10 @@ def write_projector(folder, info, items, outputs, turns, *, source=None, most=MO
         source: whose outputs and pictures they are, where there are two.
         most: see `items`.
     """
-    items = sample(items, 0, most)
+    items, numbered = sample(items, 0, most), Items(turns)
     np.savetxt(folder / OUTPUTS, np.asarray(outputs, np.float32)[items], fmt="%.4f", delimiter="\t")
-    rows = [(info.classes[info.true_labels[i // turns]], info.ids[i // turns], 90 * (i % turns)) for i in items]
+    images, angles = numbered.image(items), numbered.degrees(items)
+    rows = [(info.classes[info.true_labels[i]], info.ids[i], angle) for i, angle in zip(images, angles, strict=True)]
     table = [("class", "image", "turned"), *rows]
     write_text(folder / LABELS, "".join("\t".join(_cell(value) for value in row) + "\n" for row in table))
     sprite, side = thumbnails(info, items, turns, source)
@@ -60,14 +62,15 @@ def thumbnails(info, items, turns, source=None):
     columns = math.ceil(math.sqrt(len(items)))
     side = min(LARGEST_THUMBNAIL, SPRITE_SIDE // columns)
     sprite = np.full((columns, side, columns, side, 3), 255, np.uint8)
-    images, places = np.unique(items // turns, return_inverse=True)
+    numbered = Items(turns)
+    images, places = np.unique(numbered.image(items), return_inverse=True)
     by_image = np.argsort(places, kind="stable")
     for (_, image), where in zip(read_images(info, images, source), _runs(places[by_image], by_image), strict=True):
         picture = Image.fromarray(displayable(colours(image, info, source)))
         small = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
         for place in where:
             row, column = divmod(int(place), columns)
-            sprite[row, :, column] = np.rot90(small, items[place] % turns)
+            sprite[row, :, column] = numbered.view(small, items[place])
     return sprite.reshape(columns * side, columns * side, 3), side
 
 

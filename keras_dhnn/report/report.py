@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.files import whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.afterwards import alone
@@ -170,7 +171,7 @@ def _training_figure(info, split, snapshots, metrics):
 def _embed(info, split, items, outputs, seed):
     """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
     points = project(np.concatenate(list(outputs.values())), seed)
-    labels = np.tile(info.true_labels[items // split.turns], len(outputs))
+    labels = np.tile(info.true_labels[split.items.image(items)], len(outputs))
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
@@ -187,14 +188,14 @@ def item_images(info, items, turns, source=None):
         `{item: (H, W, C) array}`, of more than three bands the red, green and blue ones.
     """
     items = np.unique(items)
-    numbers, places = np.unique(items // turns, return_inverse=True)
+    numbers, places = np.unique(Items(turns).image(items), return_inverse=True)
     images = [colours(image, info, source) for _, image in read_images(info, numbers, source)]
-    return {int(item): np.rot90(images[place], item % turns) for item, place in zip(items, places, strict=True)}
+    return {int(item): Items(turns).view(images[place], item) for item, place in zip(items, places, strict=True)}
 
 
 def _gallery(info, split, evaluation):
     """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
-    random, labels = np.random.default_rng(0), np.repeat(info.true_labels, split.turns)
+    random, labels = np.random.default_rng(0), split.items.spread(info.true_labels)
     searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])

@@ -15,7 +15,6 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
@@ -25,6 +24,7 @@ from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import preprocessing
 
 # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
@@ -242,14 +242,14 @@ def _open_run(run, data, source, features):
     info = DatasetInfo.load(Path(data) / run.experiment.data.name)
     run.check_data(info)
     source = _source(list(sources_of(info)), source)
-    model = load_model(run.model_path)
+    model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {name: info.images[name] for name in branches}
     spec, text = specs[source], preprocessing(specs, branches)
     kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
     identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
-    size = branch.input_shape[source][1:3]
+    size = tuple(branch.input[source].shape[1:3])
     _check_features(features, branch.backbone.output_shape[-1], run.path)
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
     return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source

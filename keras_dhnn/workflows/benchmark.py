@@ -230,7 +230,7 @@ def _draw(plan, rows, info, folder):
 def _gallery(experiment, rows, titles, info, folder, task):
     """Return a row a method of what it finds for the query on which the methods differ most at the first ranks."""
     split = draw_split(experiment.data, experiment.seed, info)
-    labels = np.repeat(info.true_labels, split.turns)
+    labels = split.items.spread(info.true_labels)
     ranks = [rank for rank in RANKS if rank <= len(split.database)]
     queries = np.random.default_rng(experiment.seed).permutation(split.queries)[:200]
     found, distances = {}, {}

@@ -59,10 +59,10 @@ def shallow_cell(name, bits, experiment, info, features, kind, folder):
     def measured(_):
         vectors = features()
         split = draw_split(experiment.data, experiment.seed, info)
-        labels = np.repeat(info.labels, experiment.data.turns)
+        labels = split.items.spread(info.labels)
         with metered() as spent:
             codes = _fitted_codes(estimator, vectors, labels, split.training)
-        true = np.repeat(info.true_labels, experiment.data.turns)
+        true = split.items.spread(info.true_labels)
         evaluations, scores = evaluate_all(codes, true, split, info, experiment.seed)
         return scores | kept(codes, evaluations, folder, decides) | spent
 

@@ -14,8 +14,8 @@ from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.files.owner import owned
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
@@ -26,6 +26,7 @@ from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -84,7 +85,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     """
     base = run.path / "export" / _checked_name(name or info.name)
     chosen = _index_of_each(index, sources_of(info))
-    model = load_model(run.model_path)
+    model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
     fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))
@@ -121,11 +122,9 @@ def new_version(base, version):
 
 def item_keys(info, items, turns):
     """Keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
-    angles = 90 * (items % turns)
-    return np.array(
-        [f"{key}@{angle}" if angle else str(key) for key, angle in zip(info.ids[items // turns], angles, strict=True)],
-        str,
-    )
+    numbered = Items(turns)
+    keys = zip(info.ids[numbered.image(items)], numbered.degrees(items), strict=True)
+    return np.array([f"{key}@{angle}" if angle else str(key) for key, angle in keys], str)
 
 
 def has_item(image, keys):
@@ -192,7 +191,7 @@ def _index(run, info, index, fingerprint, source):
     stored = run.load_codes(source if len(info.images) > 1 else None)
     turns = run.experiment.data.turns
     items = Split.load(run.split_path).database if index == "database" else stored["items"]
-    labels = info.true_labels[items // turns].astype(np.int32)
+    labels = info.true_labels[Items(turns).image(items)].astype(np.int32)
     return Index(stored["codes"][items], item_keys(info, items, turns), labels, fingerprint, source)
 
 

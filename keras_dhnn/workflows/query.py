@@ -7,10 +7,10 @@ import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.errors import SettingError
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.formats.image_file import read_image
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import colours
@@ -18,6 +18,8 @@ from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import Encoder
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -83,20 +85,22 @@ def search(run, info, image, k, task=None, class_name=None):
     source, searched = check_task(info, task)
     data, sources = run.experiment.data, sources_of(info)
     pixels = read_image(image, info.images[source])
-    outputs = _branch(load_model(run.model_path), source)(resize(pixels[None], image_sizes(data, info)[source]))
+    network = _branch(load_model(run, info), source).plain
+    batch = resize(pixels[None], image_sizes(data, info)[source])
+    (outputs,) = next(Encoder(network, 1).outputs([batch]))
     stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
     database = _of_class(split.database, info, data.turns, class_name)
-    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
+    distances = hamming_distances(pack(outputs), stored["codes"][database])[0]
     order = np.argsort(distances, kind="stable")[:k]
-    items = database[order]
+    items, numbered = database[order], Items(data.turns)
     return pixels, [
         {
             "rank": rank,
             "item": int(item),
             "distance": int(distance),
-            "class": info.classes[info.true_labels[item // data.turns]],
-            "id": str(info.ids[item // data.turns]),
-            "turned": f"turned {90 * (item % data.turns)} degrees" if item % data.turns else "",
+            "class": info.classes[info.true_labels[numbered.image(item)]],
+            "id": str(info.ids[numbered.image(item)]),
+            "turned": f"turned {numbered.degrees(item)} degrees" if numbered.turn(item) else "",
         }
         for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
     ]
@@ -108,7 +112,7 @@ def _of_class(items, info, turns, class_name):
         return items
     if class_name not in info.classes:
         raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
-    of_class = items[info.true_labels[items // turns] == list(info.classes).index(class_name)]
+    of_class = items[info.true_labels[Items(turns).image(items)] == list(info.classes).index(class_name)]
     if not len(of_class):
         raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class
@@ -134,9 +138,8 @@ def _sources_in_words(sources):
 
 
 def _branch(model, source):
-    """Function from images of one source to hash outputs."""
-    branch = model.branches[source] if isinstance(model, SIDHCNN) else model
-    return lambda images: branch({source: images})[source]
+    """The `DHNN` of one source."""
+    return model.branches[source] if isinstance(model, SIDHCNN) else model
 
 
 def draw(run, info, image, pixels, found, task=None):

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.pipelines.formats.image_file import read_image_file
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.saved_models.serving.client import RestClient
 from keras_dhnn.saved_models.version.signature_names import choose_stem, images_signature, join
 
@@ -38,9 +39,7 @@ def search_remote(url, image, k, task=(None, None), class_name=None):
     of_files, of_images = join(stem, "bytes"), images_signature(stem)
     channels = client.channels(of_images, signatures)
     try:
-        pixels = decode_image(image.read_bytes()).image(channels)
-    except OSError as error:
-        raise DataError(f"Cannot read {image}: {error.strerror}.") from error
+        pixels = read_image_file(image).image(channels)
     except UnreadableImage as error:
         raise DataError(f"{image} {error}. Expected {channels} bands, as the model takes.") from error
     if pixels.dtype == np.uint8 and of_files in signatures:

@@ -17,9 +17,9 @@ from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Download, Twin
 from keras_dhnn.pipelines.example import Archive, Example
-from keras_dhnn.pipelines.formats.image_file import resize_stored
-from keras_dhnn.pipelines.formats.tiff import UnreadableTiff, decode_tiff
+from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
 from keras_dhnn.pipelines.formats.trees import Limits, open_tree
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 SIDE = 256
 LAYOUT = "UCMerced_LandUse/Images/<class>/<class>NN.tif"
@@ -85,11 +85,11 @@ def _examples(source, tree, images, skipped):
 def _image(name, content):
     """(256, 256, 3) uint8 from the bytes of a TIFF file."""
     try:
-        image = decode_tiff(content, most_bytes=_LIMITS.file_bytes)
-    except UnreadableTiff as error:
+        image = decode_image(content, most_bytes=_LIMITS.file_bytes).bands
+    except UnreadableImage as error:
         raise DamagedFile(name, str(error)) from error
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        bands = image.shape[2] if image.ndim == 3 else 1
+    bands = image.shape[2]
+    if bands != 3 or image.dtype != np.uint8:
         raise DamagedFile(
             name,
             f"holds {'a greyscale' if bands == 1 else f'a {bands}-band'} image of shape {image.shape}, "

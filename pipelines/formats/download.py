@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError, invalid
-from keras_dhnn.files import checksum as checksum_of
+from keras_dhnn.files.checksums import checksum as checksum_of
 
 _CHUNK = 1 << 18
 _PASSING = {408, 429, 500, 502, 503, 504}

@@ -1,28 +1,31 @@
 """One image file of any common format, as a data set's images are."""
 
 import io
+import re
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.formats.tiff import UnreadableTiff
-from keras_dhnn.pipelines.formats.tiff_bands import decode_bands
+from keras_dhnn.files import read_bytes
+from keras_dhnn.pipelines.formats import tiff_page
+from keras_dhnn.pipelines.formats.picture_bounds import check_jpeg, jpeg2000_bits
+from keras_dhnn.pipelines.formats.tiff_bands import TiffBands, decode_bands
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
-# Of the decoded image, before it is resized.
+# Of a file, and of the decoded image, before it is resized.
 MOST_BYTES = 1 << 28
+# Pixels on a side: resizing takes memory for the product of the stored side and this one.
+MOST_SIDE = 1 << 14
 # Not whatever Pillow can open: some formats start other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "JPEG2000")
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _AS_STORED = ("uint8", "uint16", "int16")
-# What fills pixels that hold nothing, where a file does not say: no band of an image measures such a value.
-_EMPTY = (-9999.0, -32768.0)
+# What fills pixels that hold nothing, where a file does not say and no other value is near.
+_EMPTY, _FAR = (-32768.0, -9999.0), 1000
 _HUGE = 1e30
-
-
-class UnreadableImage(ValueError):
-    """What is wrong with a file, as the end of a sentence that begins with its name."""
+_NO_TIFF = TiffBands(None, 0, False, None, None, 1)
+_SHRINK = "Shrink it or cut it into tiles, for example: gdal_translate -outsize 4096 0 IN OUT.tif"
 
 
 class Decoded(NamedTuple):
@@ -30,17 +33,35 @@ class Decoded(NamedTuple):
 
     Attributes:
         bands: `(H, W, C)` uint8, uint16, int16 or float32.
-        empty: `(H, W, C)` bool, where it holds no measurement: NaN, infinite, the file's own nodata value, -9999 or
-            -32768; None if nowhere.
+        empty: `(H, W, C)` bool, where it holds no measurement: NaN, infinite, the file's own nodata value, what its
+            own mask leaves out, and -9999 or -32768 where the file says nothing of empty pixels and all others
+            are larger by 1,000; None if nowhere.
         stored: the type in the file; other integers and floats than those above become float32.
         alpha: whether the last band is marked as opacity. Only TIFF files keep such a band: GDAL marks the fourth
             of any four bands so, a near-infrared one too.
+        names: of the bands, where the file says them; else ().
+        colours: numbers, from 1, of its red, green and blue band, where it says so; else None.
     """
 
     bands: np.ndarray
     empty: np.ndarray | None
     stored: str
     alpha: bool
+    names: tuple = ()
+    colours: tuple | None = None
+
+    @property
+    def holds_nothing(self):
+        """Whether no pixel of any band is a measurement."""
+        return self.empty is not None and bool(self.empty.all())
+
+    def in_colour(self):
+        """The same, one grey band as red, green and blue."""
+        if self.bands.shape[2] - self.alpha != 1:
+            return self
+        grey = self.without_opacity(1)
+        empty = None if grey.empty is None else np.repeat(grey.empty, 3, axis=2)
+        return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
     def image(self, channels):
         """The image with so many bands: less its opacity, where that is the one too many.
@@ -56,8 +77,16 @@ class Decoded(NamedTuple):
         found = self.bands.shape[2]
         if found != channels and not (self.alpha and found == channels + 1):
             raise UnreadableImage(f"has {found} {'band' if found == 1 else 'bands'}, not {channels}")
-        image = self.bands[..., :channels]
-        return image if self.empty is None else _filled(image, self.empty[..., :channels])
+        image, empty = self.bands[..., :channels], self.without_opacity(channels).empty
+        return image if empty is None else _filled(image, empty)
+
+    def without_opacity(self, channels):
+        """The same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
+        empty = None if self.empty is None else self.empty[..., :channels]
+        if self.bands.shape[2] > channels and self.alpha:
+            clear = np.broadcast_to(self.bands[..., channels:] == 0, (*self.bands.shape[:2], channels))
+            empty = (clear if empty is None else clear | empty) if clear.any() else empty
+        return self._replace(bands=self.bands[..., :channels], empty=empty, alpha=False)
 
 
 def decode_image(content, most_bytes=MOST_BYTES):
@@ -77,21 +106,44 @@ def decode_image(content, most_bytes=MOST_BYTES):
         UnreadableImage: if it is none of these, damaged, too large or of complex numbers.
     """
     try:
-        decoded = decode_bands(content, most_bytes) if content[:4] in _TIFF else None
-        bands, alpha, nodata = decoded or (_decode_picture(content, most_bytes), False, None)
-    except UnreadableTiff as error:
-        raise UnreadableImage(str(error)) from error
+        file = decode_bands(content, most_bytes) if content[:4] in tiff_page.MAGIC else _NO_TIFF
+        bands = _decode_picture(content, most_bytes, file) if file.bands is None else file.bands
     except UnidentifiedImageError as error:
         raise UnreadableImage("is no image of a known format") from error
     except UnreadableImage:
         raise
     except Exception as error:  # Damaged files surface as OSError, SyntaxError, struct.error and more.
         raise UnreadableImage(f"cannot be decoded ({type(error).__name__}: {error})") from error
-    if bands.dtype.kind not in "uif":
-        raise UnreadableImage(f"has pixels of {bands.dtype.name}; expected whole or real numbers")
+    if max(bands.shape[:2]) > MOST_SIDE:
+        raise UnreadableImage(_too_long(*bands.shape[:2]))
     kept = bands.astype(bands.dtype.name if bands.dtype.name in _AS_STORED else "float32", copy=False)
-    empty = _empty(kept, nodata)
-    return Decoded(kept, empty if empty.any() else None, bands.dtype.name, alpha)
+    empty = _empty(kept, file.nodata)
+    if file.valid is not None:
+        empty = empty | ~file.valid[..., None]
+    empty = np.broadcast_to(empty, kept.shape) if empty.any() else None
+    return Decoded(kept, empty, bands.dtype.name, file.alpha, file.names, file.colours)
+
+
+def read_image_file(path):
+    """Read and decode an image file.
+
+    Args:
+        path: a file as of `decode_image`.
+
+    Returns:
+        `Decoded`.
+
+    Raises:
+        DataError: if the file is not there, no regular file, not an image or too large.
+    """
+    if re.match(r"[a-z][a-z+]+:/", str(path)):
+        raise DataError(f"{path} is an address. Expected a file: download it first, for example with curl -O.")
+    try:
+        return decode_image(read_bytes(path, MOST_BYTES))
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}.") from error
+    except UnreadableImage as error:
+        raise DataError(f"{path} {error}") from error
 
 
 def read_image(path, spec):
@@ -107,11 +159,9 @@ def read_image(path, spec):
     Raises:
         DataError: if the file is not there or not an image, is too large, or has other bands or another type.
     """
+    decoded = read_image_file(path)
     try:
-        decoded = decode_image(path.read_bytes())
         image = decoded.image(spec.channels)
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}.") from error
     except UnreadableImage as error:
         raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.") from error
     if image.dtype != spec.dtype:
@@ -149,33 +199,61 @@ def _filled(image, empty):
 
 def _empty(image, nodata):
     """`(H, W, C)` bool, or False where no pixel can be empty."""
-    if image.dtype == np.uint8:
-        return np.False_
     empty = ~(np.abs(image) < _HUGE) if image.dtype.kind == "f" else np.False_
-    for value in (nodata, *(_EMPTY if image.dtype.kind != "u" else ())):
-        if value is not None:
-            empty = empty | (image == value)
+    if nodata is not None:
+        return empty | (image == nodata)
+    for value in _EMPTY if image.dtype.kind != "u" else ():
+        marked = image == value
+        # It is what fills, and no measurement, if it is the lowest by far.
+        if marked.any() and np.where(marked | empty, np.inf, image).min() > value + _FAR:
+            empty = empty | marked
     return empty
 
 
-def _decode_picture(content, most_bytes):
+def _decode_picture(content, most_bytes, file):
+    """The pixels of a file for Pillow; of a TIFF, of the image that `file` names."""
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-        claimed = image.width * image.height * 4
-        if claimed > most_bytes:
-            raise UnreadableImage(
-                f"claims {image.width} x {image.height} pixels; at most {most_bytes:,} bytes are read"
-            )
+        if file.page:
+            image.seek(file.page)
+        _check_picture(image, content, most_bytes, file.streams)
         if image.format == "PNG" and content[24] == 16 and content[25] in (2, 4, 6):
             return _decode_deep_png(content, colour=content[25] != 4)
         if image.mode == "I" and image.format == "PNG":  # how older versions of Pillow call 16 bits of grey
             return np.asarray(image, np.uint16)[..., None]
         if image.mode.startswith("I") or image.mode == "F":
             pixels = np.asarray(image)
-            return pixels.astype(pixels.dtype.newbyteorder("="))[..., None]
+            pixels = pixels.astype(pixels.dtype.newbyteorder("="))[..., None]
+            # Pillow stretches what has fewer bits; the file's own values are wanted.
+            return pixels >> (16 - jpeg2000_bits(content)) if image.format == "JPEG2000" else pixels
+        if file.alpha and image.mode in ("RGBA", "RGBa", "LA", "La"):
+            return np.asarray(image)
         image = ImageOps.exif_transpose(image)
         if image.mode in ("1", "L", "LA", "La"):
             return np.asarray(image.convert("L"))[..., None]
         return np.asarray(image.convert("RGB"))
+
+
+def _check_picture(image, content, most_bytes, streams):
+    """Refuses what would take too much memory or time, before a pixel of it is decoded."""
+    width, height = image.size
+    if max(width, height) > MOST_SIDE:
+        raise UnreadableImage(_too_long(height, width))
+    deep = image.format == "PNG" and content[24] == 16
+    size = 4 if image.mode in ("I", "F") else 2 if deep or image.mode.startswith("I;16") else 1
+    # A palette becomes three bands.
+    claimed = width * height * size * max(len(image.getbands()), 3 if image.mode == "P" else 1)
+    if claimed > most_bytes:
+        raise UnreadableImage(
+            f"claims {width} x {height} pixels, {claimed:,} bytes; at most {most_bytes:,} are read. {_SHRINK}"
+        )
+    if image.format in ("JPEG", "MPO") or (image.format == "TIFF" and streams):
+        check_jpeg(content, width * height, streams)
+    if image.format == "JPEG2000":
+        jpeg2000_bits(content)
+
+
+def _too_long(height, width):
+    return f"has {width} x {height} pixels; at most {MOST_SIDE:,} on a side are read. {_SHRINK}"
 
 
 def _decode_deep_png(content, colour):

@@ -1,119 +1,193 @@
 """The bands of a TIFF file, however it stores them: side by side, plane by plane, or page by page."""
 
+import html
 import json
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
-import tifffile
 
-from keras_dhnn.pipelines.formats.tiff import UnreadableTiff, check_claim, decode_page, read_tiff
+from keras_dhnn.pipelines.formats import tiff_page
+from keras_dhnn.pipelines.formats.tiff_page import Page, read_pages
+from keras_dhnn.pipelines.formats.tiff_segments import CURE, check_claim, check_page, read_pixels
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
-_COMPRESSION, _PHOTOMETRIC, _ALPHA = tifffile.COMPRESSION, tifffile.PHOTOMETRIC, (1, 2)
-_NODATA_TAG = 42113  # GDAL's: the value of pixels that hold nothing, as text
-_REDUCED, _MASK = 1, 4  # bits of the tag NewSubfileType: an overview of another page, a mask
-_MOST_BANDS = 16
+_ALPHA = (1, 2)
+_RGB = ("red", "green", "blue")
+MOST_BANDS = 256
 # Colours that are not simply bands; Pillow makes red, green and blue of them.
-_COLOURS = {
-    _PHOTOMETRIC.MINISWHITE,
-    _PHOTOMETRIC.PALETTE,
-    _PHOTOMETRIC.SEPARATED,
-    _PHOTOMETRIC.YCBCR,
-    _PHOTOMETRIC.CIELAB,
-}
-_PICTURES = {
-    _COMPRESSION.JPEG,
-    _COMPRESSION.OJPEG,
-    _COMPRESSION.CCITTRLE,
-    _COMPRESSION.CCITTFAX3,
-    _COMPRESSION.CCITTFAX4,
-}
+_COLOURS = {tiff_page.PALETTE, tiff_page.SEPARATED, tiff_page.YCBCR, tiff_page.CIELAB}
+_JPEG = (tiff_page.JPEG, tiff_page.OLD_JPEG)
+_PICTURES = {*_JPEG, *tiff_page.CCITT}
 
 
-def decode_bands(content, most_bytes):
-    """The bands of a TIFF file.
+@dataclass
+class TiffBands:
+    """What a TIFF file holds.
 
-    Pages of equal size are taken as bands; overviews and masks, as GDAL adds them, are left out.
+    Attributes:
+        bands: `(H, W, C)` array of the stored type; None if the page is a picture for Pillow: JPEG or fax compression,
+            a palette, CMYK, black and white. What it claims is checked.
+        page: number of the image in the file.
+        alpha: whether the last band is marked as opacity.
+        nodata: the value of empty pixels, or None.
+        valid: `(H, W)` bool, where the file's own mask says that there is something; None where it has none.
+        streams: JPEG streams that make up the image: its strips or tiles, or none.
+        names: of the bands, in the order of the file, as far as it says them: "" for others; () if for none.
+        colours: numbers, from 1, of the bands that are red, green and blue, where the file says so; else None.
+    """
+
+    bands: np.ndarray | None
+    page: int
+    alpha: bool
+    nodata: float | None
+    valid: np.ndarray | None
+    streams: int
+    names: tuple = ()
+    colours: tuple | None = None
+
+
+def decode_bands(content: bytes, most_bytes: int) -> TiffBands:
+    """Decode the bands of a TIFF file.
+
+    It is the first image that is neither an overview of another nor a mask. Others of equal size, type and kind are
+    taken as further bands. A mask of its size, as GDAL writes it, says which pixels are valid.
 
     Args:
         content: the file's bytes.
-        most_bytes: see `tiff.decode_tiff`.
+        most_bytes: nothing larger is decoded.
 
     Returns:
-        `(bands, alpha, nodata)`: an `(H, W, C)` array of the stored type, whether its last band is marked as opacity,
-        and the value of empty pixels, or None. None instead of all if the file is a picture for Pillow: JPEG or fax
-        compression, a palette, CMYK, fewer than 8 bits. What it claims is checked.
+        `TiffBands`.
 
     Raises:
-        UnreadableTiff: as `tiff.decode_tiff`, or if it holds several images, or more than 16 bands.
+        UnreadableImage: if it is not a TIFF, is damaged, claims too much memory, is stored in a way that is not read
+            here, or holds several images, or more than 256 bands.
     """
-    return read_tiff(content, lambda file: _decode(file, content, most_bytes))
-
-
-def _decode(file, content, most_bytes):
-    page = file.pages.first
-    if _is_picture(page):
-        _check_picture(page, most_bytes)
-        return None
-    pages = [page, *(file.pages[1:] if len(file.pages) > 1 else [])]
-    pages = [other for other in pages if other is page or _is_band(other, page)]
-    if sum(other.nbytes for other in pages) > most_bytes:
-        raise UnreadableTiff(f"claims {len(pages)} pages of {page.shape}; at most {most_bytes:,} bytes are read")
-    images = [decode_page(other, content, most_bytes) for other in pages]
-    nodata = _nodata(page)
+    pages = read_pages(content)
+    main = [page for page in pages if not page.is_any(tiff_page.REDUCED_BIT, tiff_page.MASK_BIT)]
+    first = main[0] if main else pages[0]
+    valid = _valid(first, pages, content, most_bytes)
+    nodata, streams = _nodata(first), len(first.segments) if first.compression in _JPEG else 0
+    if _is_picture(first):
+        _check_picture(first, most_bytes)
+        alpha = bool(first.extra) and first.extra[-1] in _ALPHA
+        if not first.segments.all():
+            raise UnreadableImage(f"leaves out strips or tiles of a picture. {CURE}")
+        return TiffBands(None, first.number, alpha, nodata, valid, streams)
+    alike = [page for page in main if page is first or _is_like(page, first)] or [first]
+    for page in alike:
+        check_page(page, content, most_bytes)
+    if sum(page.nbytes for page in alike) > most_bytes:
+        raise UnreadableImage(f"claims {len(alike)} pages of {first.shape}; at most {most_bytes:,} bytes are read")
+    fill = _fill(nodata, first.dtype)
+    images = [_upright(page, read_pixels(page, content, most_bytes, fill)) for page in alike]
     if len(images) > 1:
-        return _bands_last(*_stacked(page, images)), False, nodata
-    alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
-    planes = page.planarconfig == 2 and page.samplesperpixel > 1
-    return _bands_last(images[0], 0 if planes else -1), alpha, nodata
+        return TiffBands(_bands_last(*_stacked(first, images)), first.number, False, nodata, valid, streams)
+    alpha = bool(first.extra) and first.extra[-1] in _ALPHA
+    bands = _bands_last(images[0], -1)
+    return TiffBands(bands, first.number, alpha, nodata, valid, streams, _names(first), _rgb(first))
 
 
 def _is_picture(page):
-    small = page.bitspersample not in (16, 32, 64)
-    odd = small and page.bitspersample != 8
-    return page.compression in _PICTURES or odd or (small and page.photometric in _COLOURS)
+    bilevel = page.bits == 1 and page.bands == 1
+    return page.compression in _PICTURES or bilevel or (page.bits <= 8 and page.photometric in _COLOURS)
 
 
-def _is_band(page, first):
-    return not int(page.subfiletype) & (_REDUCED | _MASK) and page.shape == first.shape and page.dtype == first.dtype
+def _is_like(page, first):
+    return page.shape == first.shape and page.dtype == first.dtype and not _is_picture(page)
 
 
 def _check_picture(page, most_bytes):
-    check_claim(page, most_bytes)
-    colours = 4 if page.photometric == _PHOTOMETRIC.SEPARATED else 3
-    if page.samplesperpixel - len(page.extrasamples) > colours or any(
-        extra not in _ALPHA for extra in page.extrasamples
-    ):
-        name = getattr(page.compression, "name", page.compression)
-        raise UnreadableTiff(
-            f"holds {page.samplesperpixel} bands with compression {name}, which are read only as red, green and blue. "
-            "Convert it, for example: gdal_translate -co COMPRESS=LZW"
+    check_claim(replace(page, bands=4 if page.bands > 1 else 1, bits=8, kind="u", planes=False), most_bytes)
+    colours = 4 if page.photometric == tiff_page.SEPARATED else 3
+    deep = page.bits > 8
+    if deep or page.bands - len(page.extra) > colours or any(extra not in _ALPHA for extra in page.extra):
+        name = tiff_page.COMPRESSIONS.get(page.compression, page.compression)
+        raise UnreadableImage(
+            f"holds {page.bands} bands of {page.bits} bits with compression {name}, which are read only as red, green "
+            f"and blue of 8 bits. {CURE}"
         )
 
 
-def _stacked(page, images):
-    """Pages as one array, and the axis that counts its bands, None if unknown: `imwrite` notes what it cut up."""
-    stack = np.stack(images)
-    if page.shaped_description is not None:
-        noted = tuple(json.loads(page.shaped_description)["shape"])
-        if np.prod(noted) == stack.size:
-            return stack.reshape(noted), None
+def _upright(page, image):
+    """Pixels as the file shows them: 0 may be white."""
+    if page.photometric != tiff_page.WHITE_IS_ZERO:
+        return image
+    if page.kind != "u":
+        raise UnreadableImage(f"says that 0 is white, of numbers that have no other end. {CURE}")
+    return image.dtype.type((1 << page.bits) - 1) - image
+
+
+def _valid(first, pages, content, most_bytes):
+    """The mask of the first image, or None."""
+    for page in pages:
+        is_mask = page.is_any(tiff_page.MASK_BIT) and not page.is_any(tiff_page.REDUCED_BIT)
+        if is_mask and page.shape == (first.height, first.width, 1) and page.kind == "u":
+            return read_pixels(page, content, most_bytes)[..., 0] > 0
+    return None
+
+
+def _stacked(page: Page, images):
+    """Pages as one array, and the axis that counts its bands, None if unknown: tifffile notes what it cut up."""
+    stack = np.stack([image[..., 0] if image.shape[2] == 1 else image for image in images])
+    if page.description.startswith('{"shape":'):
+        try:
+            noted = tuple(json.loads(page.description)["shape"])
+            if np.prod(noted) == stack.size:
+                return stack.reshape(noted), None
+        except (ValueError, TypeError, RecursionError):
+            pass
     return stack, 0
 
 
 def _bands_last(image, axis):
-    """(H, W, C) of what is stored; where nothing says which axis counts bands, the last if it can, else the first."""
+    """(H, W, C) of what is stored; where nothing says which axis counts bands, it is the last or first: the shorter."""
     if axis is None:
         image = image.reshape([side for side in image.shape if side > 1])
-        axis = -1 if image.shape[-1] <= _MOST_BANDS else 0
+        axis = -1 if image.ndim and image.shape[-1] <= image.shape[0] else 0
     if image.ndim == 2:
         image, axis = image[..., None], -1
-    if image.ndim != 3 or image.shape[axis] > _MOST_BANDS:
-        raise UnreadableTiff(f"holds images of shape {image.shape}; expected one image of 1 to {_MOST_BANDS} bands")
+    if image.ndim != 3 or image.shape[axis] > MOST_BANDS:
+        raise UnreadableImage(f"holds images of shape {image.shape}; expected one image of 1 to {MOST_BANDS} bands")
     return np.moveaxis(image, axis, -1)
 
 
+def _names(page):
+    """What the bands are called, in GDAL's metadata."""
+    names = _items(page, "description")
+    return tuple(names.get(band, "") for band in range(page.bands)) if names else ()
+
+
+def _rgb(page):
+    """Which bands are red, green and blue, by GDAL's metadata, or else by the file's kind."""
+    found = {colour.lower(): band + 1 for band, colour in _items(page, "colorinterp").items()}
+    if page.photometric == tiff_page.RGB:
+        # GDAL notes only what differs from the order of the file.
+        noted = set(found.values())
+        found = {name: band for band, name in enumerate(_RGB, 1) if band not in noted} | found
+    return tuple(found[name] for name in _RGB) if set(_RGB) <= found.keys() else None
+
+
+def _items(page, role):
+    """`{band number, from 0: text}` of one role in GDAL's metadata; read by a pattern, for XML may be a bomb."""
+    found = re.findall(r'<Item name="[^"<>]{1,99}" sample="(\d{1,5})" role="(\w+)">([^<]{0,200})</Item>', page.metadata)
+    return {int(band): html.unescape(text) for band, kind, text in found if kind == role and int(band) < page.bands}
+
+
 def _nodata(page):
-    tag = page.tags.get(_NODATA_TAG)
     try:
-        return None if tag is None else float(str(tag.value).strip("\0 "))
+        value = None if page.nodata is None else float(page.nodata.strip())
     except ValueError:
         return None
+    return (1 << page.bits) - 1 - value if value is not None and page.photometric == tiff_page.WHITE_IS_ZERO else value
+
+
+def _fill(nodata, dtype):
+    """What GDAL gives for blocks that are left out: the value of empty pixels if the type has it, else 0."""
+    if nodata is None:
+        return 0
+    if dtype.kind == "f":
+        return nodata
+    limits = np.iinfo(dtype)
+    return int(nodata) if limits.min <= nodata <= limits.max and nodata == int(nodata) else 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import check_kind, checksum, read_arrays, read_json, write_text
+from keras_dhnn.files import check_kind, read_arrays, read_json, write_text
+from keras_dhnn.files.checksums import checksum
 from keras_dhnn.pipelines.example import DTYPES, ImageSpec
 
 FORMAT_VERSION = 1

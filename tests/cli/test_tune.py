@@ -130,7 +130,7 @@ def test_when_no_trial_finishes_it_says_why(root, run, tmp_path):
     status, out, err = run(*command)
     assert (status, out) == (2, "")
     assert "No trial of" in err
-    assert "multiple of 8" in err
+    assert "a layer of the backbone" in err
 
 
 def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_message(root, run, tmp_path, monkeypatch):
     def full(name, mode, **how):
         return open("/dev/full", "wb") if Path(name).name == ".grid.json.partial" else open(name, mode, **how)
 
-    monkeypatch.setattr("keras_dhnn.files.open", full, raising=False)
+    monkeypatch.setattr("keras_dhnn.files.writing.open", full, raising=False)
     where = ("--data", root / "data", "--runs", tmp_path, "--name", "job", "--quiet")
     status, out, err = run("grid", "coloured", *CHANGES, *where, "--over", "s=1")
     assert (status, out) == (2, "")

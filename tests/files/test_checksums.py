@@ -1,7 +1,10 @@
+import hashlib
+
+import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
+from keras_dhnn.files.checksums import LIST, checksum, damage, read_list, relisted, write_list
 
 
 @pytest.fixture
@@ -10,6 +13,18 @@ def folder(tmp_path):
     (tmp_path / "b").write_bytes(b"other")
     write_list(tmp_path, ["a", "b"])
     return tmp_path
+
+
+def test_sha256_of_abc(folder):
+    # FIPS 180-4, the example of one block.
+    assert checksum(folder / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_checksum_is_of_the_whole_content(tmp_path, algorithm):
+    content = np.random.default_rng(0).bytes((1 << 20) + 7)  # more than is read at a time
+    (tmp_path / "a").write_bytes(content)
+    assert checksum(tmp_path / "a", algorithm) == hashlib.new(algorithm, content).hexdigest()
 
 
 def test_whole_files_are_not_damaged(folder):

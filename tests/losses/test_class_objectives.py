@@ -10,6 +10,7 @@ from keras_dhnn.losses.central import CentralSimilarity, central_similarity
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import Classification, classification
 from keras_dhnn.losses.objectives import OBJECTIVES, objective_of
+from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.triplet import TripletSemiHard, triplet_semi_hard
 
 LABELS = np.arange(12) % 3
@@ -58,7 +59,8 @@ def test_gradients_are_those_of_finite_differences(name):
 
     def value(outputs):
         outputs = tf.cast(outputs, tf.float32)
-        return loss(tf.constant(LABELS), outputs, tf.constant(LABELS), outputs)
+        labels = tf.constant(LABELS)
+        return loss(labels, outputs, outputs, label_similarity(labels, labels), None)
 
     variable = tf.Variable(OUTPUTS)
     with tf.GradientTape() as tape:

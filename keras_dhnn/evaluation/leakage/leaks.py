@@ -38,7 +38,7 @@ def find_leaks(pairs, split, count):
     Returns:
         `Leaks`.
     """
-    queries, database = split.queries // split.turns, split.database // split.turns
+    queries, database = split.items.image(split.queries), split.items.image(split.database)
     searched = np.bincount(database, minlength=count) > 0
     original = np.arange(count)
     for pair in pairs:

@@ -7,7 +7,8 @@ from PIL import Image
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.example import ImageSpec
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image, read_image, resize_stored
+from keras_dhnn.pipelines.formats.image_file import MOST_SIDE, decode_image, read_image, resize_stored
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from tests.pipelines import gdal_tiffs
 
 RAMP = np.linspace(0, 250, 40)
@@ -132,8 +133,12 @@ def test_the_files_own_nodata_value_is_empty():
 def test_opacity_of_a_tiff_is_a_band_until_it_is_the_one_too_many():
     content, pixels = gdal_tiffs.load("nodata_and_alpha")
     decoded = decode_image(content)
-    np.testing.assert_array_equal(decoded.image(4), pixels)
-    np.testing.assert_array_equal(decoded.image(3), pixels[..., :3])
+    np.testing.assert_array_equal(decoded.bands, pixels)
+    empty = (pixels[..., :3] == 7) | (pixels[..., 3:] == 0)
+    np.testing.assert_array_equal(decoded.image(4)[..., :3], np.where(pixels[..., :3] == 7, 0, pixels[..., :3]))
+    np.testing.assert_array_equal(decoded.without_opacity(3).empty, empty)
+    lowest = np.where(empty, 999, pixels[..., :3]).min((0, 1))
+    np.testing.assert_array_equal(decoded.image(3), np.where(empty, lowest, pixels[..., :3]))
 
 
 def test_other_numbers_of_bands_are_rejected():
@@ -152,7 +157,7 @@ def test_other_numbers_of_bands_are_rejected():
         (EXACT["PNG"][:100], "cannot be decoded"),
         (NEAR["JPEG"][:400], "cannot be decoded"),
         (EXACT["TIFF"][:400], "truncated|no readable TIFF"),
-        (tiff(np.zeros((4, 5), np.complex64)), "has pixels of complex64"),
+        (tiff(np.zeros((4, 5), np.complex64)), "complex numbers; expected"),
     ],
     ids=["empty", "text", "GIF", "cut PNG", "cut JPEG", "cut TIFF", "complex"],
 )
@@ -208,3 +213,87 @@ def test_read_image_names_what_does_not_fit(tmp_path, spec, message):
 def test_read_image_of_nothing(tmp_path):
     with pytest.raises(DataError, match=r"Cannot read .*missing.png: No such file"):
         read_image(tmp_path / "missing.png", ImageSpec(8, 8, 3, "uint8"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(MOST_SIDE + 1, 1), (1, MOST_SIDE + 1)])
+@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+def test_long_sides_are_refused_since_resizing_takes_memory_for_them(width, height, name):
+    content = picture(np.zeros((height, width), np.uint8), name)
+    with pytest.raises(UnreadableImage, match="at most 16,384 on a side are read. Shrink it"):
+        decode_image(content)
+
+
+def test_both_limits_of_sides_are_one():
+    from keras_dhnn.saved_models.graph import resampling
+
+    assert resampling.MOST_SIDE == MOST_SIDE
+
+
+@pytest.mark.parametrize(
+    ("mode", "claimed"), [("L", "81,000,000"), ("RGB", "243,000,000"), ("I;16", "162,000,000"), ("P", "243,000,000")]
+)
+def test_bytes_are_counted_as_they_are(mode, claimed):
+    content = picture(Image.new(mode, (9000, 9000)), "PNG")
+    with pytest.raises(
+        UnreadableImage, match=f"claims 9000 x 9000 pixels, {claimed} bytes; at most 80,000,000 are read"
+    ):
+        decode_image(content, 80_000_000)
+    if mode == "L":
+        assert decode_image(content).bands.shape == (9000, 9000, 1)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded():
+    content = picture(RGB, "JPEG", progressive=True)
+    assert 2 < content.count(b"\xff\xda") < 20
+    place = content.rindex(b"\xff\xda")
+    with pytest.raises(UnreadableImage, match="is a JPEG image of 3009 scans of 1,200 pixels"):
+        decode_image(content[:place] + 3000 * content[place:-2] + content[-2:])
+    decode_image(content)
+
+
+@pytest.mark.parametrize("bits", [9, 12, 16])
+def test_jpeg_2000_keeps_the_files_own_values(bits):
+    pytest.importorskip("rasterio")
+    from rasterio.io import MemoryFile
+
+    pixels = np.random.default_rng(0).integers(0, 1 << bits, (1, 30, 40)).astype(np.uint16)
+    options = {"driver": "JP2OpenJPEG", "quality": 100, "reversible": "YES", "nbits": bits}
+    with MemoryFile() as file:
+        with file.open(width=40, height=30, count=1, dtype="uint16", **options) as dataset:
+            dataset.write(pixels)
+        np.testing.assert_array_equal(decode_image(file.read()).bands[..., 0], pixels[0])
+
+
+def test_nodata_of_8_bits_is_empty():
+    pixels = np.random.default_rng(0).integers(0, 255, (10, 12)).astype(np.uint8)
+    pixels[2, 3] = 255
+    decoded = decode_image(tiff(pixels, photometric="minisblack", extratags=[(42113, "s", 0, "255", True)]))
+    assert np.argwhere(decoded.empty).tolist() == [[2, 3, 0]]
+    assert decoded.image(1)[2, 3, 0] == np.delete(pixels.ravel(), 27).min()
+
+
+def test_a_value_that_looks_like_a_fill_is_a_measurement_among_its_like():
+    pixels = np.arange(-32768, 32767, 5, dtype=np.int16)[: 100 * 131].reshape(100, 131)
+    assert (pixels == -32768).any()
+    assert decode_image(tiff(pixels, photometric="minisblack")).empty is None
+    pixels = np.arange(500, 620, dtype=np.int16).reshape(10, 12)
+    pixels[0, 0] = -9999
+    assert np.argwhere(decode_image(tiff(pixels, photometric="minisblack")).empty).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "fifo"])
+def test_what_never_ends_or_never_begins_is_refused(tmp_path, name):
+    import os
+
+    path = tmp_path / name
+    if name == "fifo":
+        os.mkfifo(path)
+    with pytest.raises(DataError, match=f"{path} is a (named pipe|device). Expected a file"):
+        read_image(path, ImageSpec(8, 8, 3, "uint8"))
+
+
+def test_an_address_is_refused_with_the_cure():
+    from pathlib import Path
+
+    with pytest.raises(DataError, match=r"is an address. Expected a file: download it first"):
+        read_image(Path("https://example.org/a.png"), ImageSpec(8, 8, 3, "uint8"))

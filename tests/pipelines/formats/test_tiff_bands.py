@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from keras_dhnn.pipelines.formats.tiff import UnreadableTiff
 from keras_dhnn.pipelines.formats.tiff_bands import decode_bands
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from tests.pipelines import gdal_tiffs
 
 ENOUGH = 1 << 22
@@ -37,51 +37,77 @@ STORED = {
 @pytest.mark.parametrize("name", STORED)
 def test_bands_come_last_however_they_are_stored(name):
     image, options = STORED[name]
-    bands, alpha, nodata = decode_bands(encode(image, **options), ENOUGH)
-    np.testing.assert_array_equal(bands, BANDS)
-    assert not alpha
-    assert nodata is None
+    decoded = decode_bands(encode(image, **options), ENOUGH)
+    np.testing.assert_array_equal(decoded.bands, BANDS)
+    assert not decoded.alpha
+    assert decoded.nodata is None
+    assert decoded.valid is None
 
 
 def test_one_band_has_an_axis_too():
-    np.testing.assert_array_equal(decode_bands(encode(BANDS[..., 0]), ENOUGH)[0], BANDS[..., :1])
+    np.testing.assert_array_equal(decode_bands(encode(BANDS[..., 0]), ENOUGH).bands, BANDS[..., :1])
 
 
-def test_overviews_are_no_bands():
-    file = io.BytesIO()
+def test_overviews_are_no_bands_and_a_mask_says_what_is_valid():
+    file, mask = io.BytesIO(), np.random.default_rng(1).random((40, 60)) > 0.5
     with tifffile.TiffWriter(file) as writer:
         writer.write(BANDS, photometric="minisblack", planarconfig="contig", metadata=None)
         writer.write(BANDS[::2, ::2], photometric="minisblack", planarconfig="contig", subfiletype=1, metadata=None)
-        writer.write(np.ones((40, 60), bool), photometric="minisblack", subfiletype=4, metadata=None)
-    np.testing.assert_array_equal(decode_bands(file.getvalue(), ENOUGH)[0], BANDS)
+        writer.write(mask, photometric="minisblack", subfiletype=4, metadata=None)
+        writer.write(np.ones((20, 30), bool), photometric="minisblack", subfiletype=5, metadata=None)
+    decoded = decode_bands(file.getvalue(), ENOUGH)
+    np.testing.assert_array_equal(decoded.bands, BANDS)
+    np.testing.assert_array_equal(decoded.valid, mask)
 
 
 def test_gdals_nodata_and_opacity_are_found():
     content, pixels = gdal_tiffs.load("nodata_and_alpha")
-    bands, alpha, nodata = decode_bands(content, ENOUGH)
-    np.testing.assert_array_equal(bands, pixels)
-    assert alpha
-    assert nodata == 7
+    decoded = decode_bands(content, ENOUGH)
+    np.testing.assert_array_equal(decoded.bands, pixels)
+    assert decoded.alpha
+    assert decoded.nodata == 7
 
 
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
         (
-            np.zeros((40, 60, 17), np.uint8),
+            np.zeros((40, 60, 257), np.uint8),
             GREY | {"planarconfig": "contig"},
-            r"\(40, 60, 17\); expected one image",
+            r"\(40, 60, 257\); expected one image",
         ),
         (np.zeros((3, 40, 60, 3), np.uint8), {"photometric": "rgb"}, r"holds images of shape \(3, 40, 60, 3\)"),
     ],
-    ids=["17 bands", "several pictures"],
+    ids=["257 bands", "several pictures"],
 )
 def test_what_is_not_one_image_of_bands_is_rejected(image, options, message):
-    with pytest.raises(UnreadableTiff, match=message):
+    with pytest.raises(UnreadableImage, match=message):
         decode_bands(encode(image, **options), ENOUGH)
 
 
 def test_pages_that_claim_too_much_together_are_rejected():
     content = encode(planes(BANDS))
-    with pytest.raises(UnreadableTiff, match=r"claims 13 pages of \(40, 60\); at most 60,000 bytes"):
+    with pytest.raises(UnreadableImage, match=r"claims 13 pages of \(40, 60, 1\); at most 60,000 bytes"):
         decode_bands(content, 60_000)
+
+
+def test_a_thumbnail_that_comes_first_is_not_the_image():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(BANDS[::4, ::4, 0], photometric="minisblack", subfiletype=1, metadata=None)
+        writer.write(BANDS[..., 0], photometric="minisblack", metadata=None)
+    decoded = decode_bands(file.getvalue(), ENOUGH)
+    np.testing.assert_array_equal(decoded.bands, BANDS[..., :1])
+    assert decoded.page == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_where_0_is_white_pixels_are_as_the_file_shows_them(dtype):
+    image = np.arange(40 * 60).reshape(40, 60).astype(dtype)
+    decoded = decode_bands(encode(image, photometric="miniswhite", metadata=None), ENOUGH)
+    np.testing.assert_array_equal(decoded.bands[..., 0], np.iinfo(dtype).max - image)
+
+
+def test_more_than_16_bands_are_read():
+    image = np.random.default_rng(0).integers(0, 99, (20, 24, 120)).astype(np.uint16)
+    np.testing.assert_array_equal(decode_bands(encode(image, **GREY, planarconfig="contig"), ENOUGH).bands, image)

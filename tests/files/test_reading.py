@@ -1,134 +1,21 @@
-import hashlib
 import os
 import zipfile
 
 import numpy as np
 import pytest
 
-from keras_dhnn import files
-from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.errors import DataError
 from keras_dhnn.files import (
-    atomic_folder,
     check_kind,
-    check_name,
-    checksum,
-    new_folder,
     open_regular,
     read_arrays,
     read_bytes,
     read_json,
-    whole,
-    whole_file,
     write_arrays,
     write_json,
-    write_text,
 )
 
 REMEDY = "Do this."
-
-
-@pytest.fixture
-def precious(tmp_path):
-    """A folder of somebody else's, with a file."""
-    folder = tmp_path / "precious"
-    folder.mkdir()
-    (folder / "thesis.tex").write_text("years of work")
-    return folder
-
-
-@pytest.mark.parametrize("state", ["preparing", "replaced"])
-@pytest.mark.parametrize("there", [True, False])
-def test_a_planted_link_loses_nothing_of_what_it_leads_to(tmp_path, precious, state, there):
-    place = tmp_path / "x"
-    if there:
-        place.mkdir()
-    (tmp_path / f".x.{state}").symlink_to(precious)
-    if state == "preparing":
-        with pytest.raises(DataError, match=r"\.x\.preparing is a link or a file"), atomic_folder(place):
-            pytest.fail("went on")
-    else:
-        with atomic_folder(place) as hidden:
-            (hidden / "new").write_text("new")
-        assert not place.is_symlink()
-        assert (place / "new").read_text() == "new"
-    assert (precious / "thesis.tex").read_text() == "years of work"
-
-
-def test_links_that_a_killed_run_left_are_removed_without_what_they_lead_to(tmp_path, precious):
-    (tmp_path / ".x.preparing").mkdir()
-    (tmp_path / ".x.preparing" / "folder").symlink_to(precious)
-    (tmp_path / ".x.preparing" / "file").symlink_to(precious / "thesis.tex")
-    with atomic_folder(tmp_path / "x"):
-        pass
-    assert (precious / "thesis.tex").read_text() == "years of work"
-    assert list((tmp_path / "x").iterdir()) == []
-
-
-@pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_a_whole_file_is_not_written_through_a_planted_link(tmp_path, precious, link):
-    link(precious / "thesis.tex", tmp_path / ".metrics.json.partial")
-    write_text(tmp_path / "metrics.json", "new")
-    assert (precious / "thesis.tex").read_text() == "years of work"
-    assert (tmp_path / "metrics.json").read_text() == "new"
-
-
-def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path):
-    write_text(tmp_path / "a", "old ä")
-    with pytest.raises(TypeError), whole_file(tmp_path / "a") as file:
-        file.writelines([b"half", None])
-    assert (tmp_path / "a").read_bytes() == "old ä".encode()
-    assert os.listdir(tmp_path) == ["a"]
-
-
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    (tmp_path / ".made.partial" / "left").mkdir(parents=True)  # by a run that was killed
-    with pytest.raises(FileNotFoundError), whole(tmp_path / "made") as partial:
-        (partial / "no folder" / "file").touch()
-    with pytest.raises(FileExistsError), whole(tmp_path / "made") as partial:
-        [partial.mkdir() for _ in range(2)]
-    assert list(tmp_path.iterdir()) == []
-    with whole(tmp_path / "made") as partial:
-        partial.mkdir()
-        (partial / "file").write_text("content")
-        assert not (tmp_path / "made").exists()
-    assert [path.name for path in tmp_path.rglob("*")] == ["made", "file"]
-
-
-def test_processes_that_make_the_same_file_do_not_meet(tmp_path, monkeypatch):
-    path = tmp_path / "shared"
-    with whole_file(path, shared=True) as ours:
-        ours.write(b"ours, ")
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "getpid", lambda: 1)
-            with whole_file(path, shared=True) as theirs:
-                theirs.write(b"theirs")
-        assert path.read_bytes() == b"theirs"
-        ours.write(b"whole")
-    assert path.read_bytes() == b"ours, whole"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
-    def full(*_):
-        return open("/dev/full", "wb")
-
-    monkeypatch.setattr(files, "open", full, raising=False)
-    with pytest.raises(OSError, match="No space left") as caught:
-        write_text(tmp_path / "a", "text")
-    assert caught.value.filename == str(tmp_path / "a")
-
-
-def test_free_names_are_numbered(tmp_path):
-    for expected in ("run", "run-2", "run-3"):
-        assert new_folder(tmp_path, "run") == tmp_path / expected
-        assert (tmp_path / expected).is_dir()
-
-
-@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
-def test_checksum_is_of_the_whole_content(tmp_path, algorithm):
-    content = np.random.default_rng(0).bytes((1 << 20) + 7)  # more than is read at a time
-    (tmp_path / "a").write_bytes(content)
-    assert checksum(tmp_path / "a", algorithm) == hashlib.new(algorithm, content).hexdigest()
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
@@ -281,35 +168,3 @@ def test_no_more_is_read_than_is_allowed(tmp_path):
     assert read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(DataError, match="has 5 bytes. Expected at most 4"):
         read_bytes(tmp_path / "a", 4)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        " ",
-        ".",
-        "..",
-        "../x",
-        "a/b",
-        "-x",
-        "--help",
-        "a;touch PWN",
-        "a\nb",
-        "a\u2028b",
-        "~",
-        "~x",
-        ".x",
-        "a\0",
-        "$HOME",
-    ]
-    + ["a ", " a", "a\\b", "c:x", "'", "x" * 201, "ä" * 101, "\ud800", "a\u202eb", "*"],
-)
-def test_names_that_lead_elsewhere_or_cannot_be_typed_are_refused(name):
-    with pytest.raises(SettingError, match="Expected as the name of a run letters"):
-        check_name(name, "a run")
-
-
-@pytest.mark.parametrize("name", ["ucmd-paper-64", "my harbours (2024)", "港口", "Häfen_1.5", "a+b", "x" * 200, "@1"])
-def test_names_of_any_script_are_taken(name):
-    assert check_name(name, "a run") == name

@@ -1,0 +1,64 @@
+"""Check and find names of files and folders."""
+
+import contextlib
+import itertools
+from pathlib import Path
+
+from keras_dhnn.errors import SettingError
+
+# What is a folder's end, or means something to a shell, an URL or other systems.
+_SIGNS = set("/\\:;&|<>$`\"'*?")
+_MOST_NAME = 200  # bytes; with what we put before and behind it, less than the 255 that file systems take
+
+
+def check_name(name, what):
+    """Return a name that becomes a folder, if it is one.
+
+    Args:
+        name: letters and digits of any script, spaces and most signs.
+        what: it is of, for the message, such as "a run".
+
+    Raises:
+        SettingError: if it is empty, leads elsewhere (`/`, `..`), cannot be typed or seen (control characters,
+            spaces at an end), is hidden or looks like an option (begins with . or -), or means something to a shell.
+    """
+    reason = _fault(name)
+    if reason:
+        raise SettingError(
+            f"Expected as the name of {what} letters, digits, spaces and signs such as _ . - +, the first not . or -. "
+            f"Received: {name!r}, which {reason}."
+        )
+    return name
+
+
+def _fault(name):
+    foreign = sorted({sign for sign in name if not sign.isprintable() or sign in _SIGNS})
+    if not name or name != name.strip():
+        return "is empty" if not name.strip() else "begins or ends with a space"
+    if name[0] in ".-~":
+        return f"begins with {name[0]}"
+    if foreign:
+        return f"has {foreign[0]!r}"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return f"is longer than {_MOST_NAME} bytes" if size > _MOST_NAME else None
+
+
+def new_folder(parent, base):
+    """Make the first of the folders `base`, `base-2`, `base-3`, ... that is not there; no other process gets the same.
+
+    Returns:
+        Its path.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for name in itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2))):
+        with contextlib.suppress(FileExistsError):
+            (parent / name).mkdir()
+            return parent / name
+
+
+def expanded(path):
+    """A path that the user named, `~` being their home."""
+    return Path(path).expanduser()

@@ -1,0 +1,77 @@
+"""Write files so that they are there whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+
+import numpy as np
+
+
+@contextlib.contextmanager
+def whole(path, *, shared=False):
+    """Give a hidden place beside `path` for a file or a folder, which becomes `path` when the block ends well.
+
+    If the block fails, what is in the hidden place is removed. What another one of its name was, such as a link that
+    somebody put there, is not written to.
+
+    Args:
+        path: Path of the file to make or replace, or of a folder that is not there.
+        shared: whether other processes may make the same at the same time. Each then has a hidden place of its own,
+            which is left if it is killed; otherwise the next call removes what a killed one has left.
+
+    Raises:
+        OSError: if it cannot be written; its `filename` is set.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial" if shared else f".{path.name}.partial")
+    try:
+        remove(partial)
+        yield partial
+        os.replace(partial, path)
+    except BaseException as error:  # Ctrl-C as well
+        with contextlib.suppress(OSError):
+            remove(partial)
+        if isinstance(error, OSError):  # of a full disk the system names no file
+            error.filename = error.filename or str(path)
+        raise
+
+
+@contextlib.contextmanager
+def whole_file(path, *, shared=False):
+    """Give a file, open for writing bytes, that becomes `path` when the block ends well and is on disk then.
+
+    Args:
+        path: Path of the file to make or replace.
+        shared: see `whole`.
+
+    Raises:
+        OSError: see `whole`.
+    """
+    with whole(path, shared=shared) as partial, open(partial, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_text(path, text):
+    """Write a text file, UTF-8, whole or not at all."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path, value):
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_arrays(path, arrays, *, compressed=False):
+    """Write `{name: array}` as a NumPy file that `read_arrays` reads, whole or not at all."""
+    with whole_file(path) as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+
+def remove(path):
+    """Remove a file, a folder with all that is in it, or a link, and not what it leads to; nothing may be there."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
