@@ -21,14 +21,13 @@ from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import Encoder
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import preprocessing
 
-# Larger ones take fresh pages from the system for every tensor, which costs half of the time.
-BATCH = 4
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
 # Values kept beside each code unless a user says otherwise: among them alone is it seen which lake is like this lake.
@@ -36,26 +35,67 @@ FEATURES = 32
 _SEED = 0
 
 
+class Network:
+    """A frozen backbone, with a hash head or without, run by the fastest runtime that is installed.
+
+    Args:
+        backbone: functional model from images to features.
+        head: model from features to hash outputs, or None.
+
+    Attributes:
+        batch: a good number of images at a time.
+    """
+
+    def __init__(self, backbone, head=None):
+        images = tf.keras.Input(backbone.inputs[0].shape[1:])
+        features = backbone(images)
+        self._model = tf.keras.Model(images, [features] if head is None else [features, head(features)])
+        self._size = tuple(backbone.inputs[0].shape[1:3])
+        self.expect(1)
+
+    def expect(self, count, kept=None):
+        """Say how many images there will be, and where the converted network is kept: for many a conversion pays."""
+        self._encoder = Encoder(self._model, count, kept=kept)
+        self.batch = self._encoder.batch
+
+    def outputs(self, batches):
+        """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
+        for found in self._encoder.outputs(resize(images.astype(np.float32), self._size) for images in batches):
+            yield (found[0], found[1] if len(found) > 1 else None)
+
+
 class NetworkEncoder:
-    """A network of TensorFlow's as `archive.encoding.Encoder`.
+    """A network as `archive.encoding.Encoder`.
 
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        network: function of images `(B, H, W, C)` float32 that gives `(features (B, d), outputs (B, l))`, NumPy arrays;
-            features may be None, outputs too where bits are learned.
-        learned: `{name: array}`: `mean` and `projection` make outputs of features, `features_mean` and
-            `features_directions` the features that are kept beside codes; either pair may be missing.
+        network: the `Network`.
+        learned: `{name: array}`: `mean` and `projection` make outputs of features where the network has no head,
+            `features_mean` and `features_directions` the features that are kept beside codes; either pair may be
+            missing.
     """
-
-    batch = BATCH
 
     def __init__(self, identity, form, network, learned=None):
         self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
 
+    @property
+    def batch(self):
+        """How many images it takes at a time."""
+        return self.network.batch
+
+    def expect(self, count, kept=None):
+        """Say how many images there will be; see `Network.expect`."""
+        self.network.expect(count, kept)
+
+    def stream(self, batches):
+        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
+        for features, outputs in self.network.outputs(batches):
+            yield self.from_network(features, outputs)
+
     def encode(self, images):
-        """Return the `Queries` of images `(B, H, W, C)`."""
-        return self.from_network(*self.network(images.astype(np.float32)))
+        """Return the `Queries` of images `(b, H, W, C)`."""
+        return next(self.stream([images]))
 
     def from_network(self, features, outputs):
         """Return the `Queries` of what the network gave."""
@@ -76,14 +116,23 @@ class ExportEncoder:
         encode: its function from images float32 to packed codes.
     """
 
-    batch = BATCH
+    # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
+    batch = 4
 
     def __init__(self, identity, form, encode):
         self.identity, self.form, self._encode = identity, form, encode
 
+    def expect(self, count, kept=None):
+        """Take no notice: its graph is run by TensorFlow however many images there are."""
+
+    def stream(self, batches):
+        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
+        for images in batches:
+            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+
     def encode(self, images):
-        """Return the `Queries` of images `(B, H, W, C)`."""
-        return Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+        """Return the `Queries` of images `(b, H, W, C)`."""
+        return next(self.stream([images]))
 
 
 def keeps_features(model):
@@ -138,8 +187,12 @@ def learn(encoder, tiles, name, bits, features):
     Returns:
         `(encoder, queries)`: the finished one, and what it makes of the tiles.
     """
-    batches = [tiles[first : first + BATCH] for first in range(0, len(tiles), BATCH)]
-    given = [encoder.network(np.stack([t.image for t in batch]).astype(np.float32)) for batch in batches]
+    size = encoder.batch
+    given = list(
+        encoder.network.outputs(
+            np.stack([tile.image for tile in tiles[first : first + size]]) for first in range(0, len(tiles), size)
+        )
+    )
     vectors = np.concatenate([one for one, _ in given])
     outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
     learned = dict(encoder.learned)
@@ -249,10 +302,9 @@ def _open_run(run, data, source, features):
     kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
     identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
-    size = tuple(branch.input[source].shape[1:3])
     _check_features(features, branch.backbone.output_shape[-1], run.path)
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
-    return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source
+    return NetworkEncoder(identity, form, Network(branch.backbone, branch.head)), source
 
 
 def _backbone(name, form, scaling, bits, features, kind):
@@ -264,23 +316,8 @@ def _backbone(name, form, scaling, bits, features, kind):
     if scaling:
         backbone = scale_bands(backbone, **scaling)
     fingerprint = model_fingerprint(backbone.weights, text)
-    network = _network(backbone, None, (form.height, form.width))
+    network = Network(backbone)
     return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
-
-
-def _network(backbone, head, size):
-    """Function of images that gives features and outputs; the one place that runs the network over an archive."""
-
-    @tf.function(reduce_retracing=True)
-    def step(images):
-        features = backbone(resize(images, size), training=False)
-        return (features,) if head is None else (features, head(features, training=False))
-
-    def run(images):
-        found = [one.numpy() for one in step(tf.constant(images))]
-        return found[0], None if head is None else found[1]
-
-    return run
 
 
 def _learn_features(vectors, count):

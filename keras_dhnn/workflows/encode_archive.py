@@ -27,6 +27,8 @@ from keras_dhnn.progress import no_bar
 from keras_dhnn.workflows import archive_encoder as encoders
 
 FOLDER_LABELS = "folder"
+# Where a network that was converted to a faster form is kept beside its archive.
+NETWORKS = ".networks"
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,9 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
             encoder = opened[0]
             result.archive = Archive.create(root, encoder.identity)
         else:
-            encoder, tiles = _learn(model, form, tiles, root, options, result, source)
+            encoder, tiles = _learn(model, form, tiles, root, options, result, source, total)
         done = result.counted.added
+        encoder.expect(total - done, root / NETWORKS)
         counted = encode_tiles(
             result.archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
         )
@@ -139,7 +142,7 @@ def _open_existing(model, root, options):
     return None
 
 
-def _learn(model, form, tiles, root, options, result, source):
+def _learn(model, form, tiles, root, options, result, source, total):
     """Learns bits or features from the first tiles, makes the archive, and appends those."""
     first, rest = encoders.first_tiles(tiles)
     if not first:
@@ -150,6 +153,7 @@ def _learn(model, form, tiles, root, options, result, source):
     else:
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
+    encoder.expect(total, root / NETWORKS)
     encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
