@@ -65,6 +65,10 @@ def encode(
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
     source: Annotated[str | None, typer.Option(help="Which of a model's several image sources, such as pan.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="spark: by the workers of a Spark cluster. By default here.", metavar="spark")
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave damaged files out, and name them.")
     ] = False,
@@ -106,6 +110,13 @@ def encode(
         data,
         source,
     )
+    if engine not in (None, "spark"):
+        raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
+    if engine == "spark":
+        from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+
+        _report(encode_by_spark(model, images, archive, options, master=master), as_json)
+        return
     _report(encode_archive(model, images, archive, options, bar=bars(quiet)), as_json)
 
 

@@ -90,12 +90,23 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
     Raises:
         DataError: for images or a model that do not fit, or an archive of another model.
     """
-    options, root = options or Options(), Path(root)
-    if options.features is None:
-        keeps = encoders.keeps_features(model) or not Path(model).is_dir()
-        options = replace(options, features=encoders.FEATURES if keeps else 0)
-    scenes, files = _sort_inputs(inputs, options)
-    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    options = with_features(options or Options(), model)
+    return encode_listed(model, *sort_inputs(inputs, options), root, options, bar=bar)
+
+
+def encode_listed(model, scenes, files, root, options, *, bar=no_bar, learn_only=False):
+    """Encode scenes and image files into an archive; arguments, result and errors as of `encode_archive`.
+
+    Args:
+        model: path of a run or an exported model, or name of a backbone.
+        scenes: list of `Scene`.
+        files: list of paths of image files.
+        root: folder of the archive.
+        options: `Options`, its features given.
+        bar: see `progress`.
+        learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
+    """
+    root, total = Path(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened = _open_existing(model, root, options)
     form = opened[0].form if opened else _form(model, scenes, files, options)
@@ -112,6 +123,8 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
         else:
             encoder, tiles = _learn(model, form, tiles, root, options, result, source, total)
         done = result.counted.added
+        if learn_only or done == total:
+            return result
         encoder.expect(total - done, root / NETWORKS)
         counted = encode_tiles(
             result.archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
@@ -119,6 +132,14 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
     result.counted.add(counted)
     compact_if_scattered(result.archive)
     return result
+
+
+def with_features(options, model):
+    """Return options that say how many features are kept, as a model can."""
+    if options.features is not None:
+        return options
+    keeps = encoders.keeps_features(model) or not Path(model).is_dir()
+    return replace(options, features=encoders.FEATURES if keeps else 0)
 
 
 def _open_existing(model, root, options):
@@ -162,8 +183,8 @@ def _learn(model, form, tiles, root, options, result, source, total):
     return encoder, rest
 
 
-def _sort_inputs(inputs, options):
-    """(scenes, image files) that a user named."""
+def sort_inputs(inputs, options):
+    """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
     scenes, others = [], []
     for given in inputs:
         if Path(given).is_file() and is_stac(given):
