@@ -16,8 +16,8 @@ For each number of rows it gives
 
     python benchmarks/archive.py --images FOLDER [--backbone efficientnet_lite0] [--json]
 
-gives encode_over_bare: images a second from files on disk into an archive, over those of the same network and runtime on
-pixels in memory (must be at least 0.9); encode_over_bare_cpu: the same of processor time.
+gives encode_over_bare: images a second from files on disk into an archive, over those of the same network and runtime
+on pixels in memory (must be at least 0.9); encode_over_bare_cpu: the same of processor time.
 """
 
 import argparse

@@ -7,25 +7,23 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.archive.learned import learn_bits, learn_features
 from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
-from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.tiles.tile import Form
-from keras_dhnn.baselines.itq import ITQ, principal_directions
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
-from keras_dhnn.runtimes import Encoder
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
+from keras_dhnn.workflows.archive_network import ExportEncoder, Network, NetworkEncoder
 from keras_dhnn.workflows.export import preprocessing
 
 # Tiles by which a backbone's bits and the features beside codes are learned.
@@ -33,106 +31,6 @@ LEARN_FROM = 2000
 # Values kept beside each code unless a user says otherwise: among them alone is it seen which lake is like this lake.
 FEATURES = 32
 _SEED = 0
-
-
-class Network:
-    """A frozen backbone, with a hash head or without, run by the fastest runtime that is installed.
-
-    Args:
-        backbone: functional model from images to features.
-        head: model from features to hash outputs, or None.
-
-    Attributes:
-        batch: a good number of images at a time.
-    """
-
-    def __init__(self, backbone, head=None):
-        images = tf.keras.Input(backbone.inputs[0].shape[1:])
-        features = backbone(images)
-        self._model = tf.keras.Model(images, [features] if head is None else [features, head(features)])
-        self._size = tuple(backbone.inputs[0].shape[1:3])
-        self.expect(1)
-
-    def expect(self, count, kept=None):
-        """Say how many images there will be, and where the converted network is kept: for many a conversion pays."""
-        self._encoder = Encoder(self._model, count, kept=kept)
-        self.batch = self._encoder.batch
-
-    def outputs(self, batches):
-        """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
-        for found in self._encoder.outputs(resize(images.astype(np.float32), self._size) for images in batches):
-            yield (found[0], found[1] if len(found) > 1 else None)
-
-
-class NetworkEncoder:
-    """A network as `archive.encoding.Encoder`.
-
-    Args:
-        identity: the `Identity`.
-        form: the `Form` of its images.
-        network: the `Network`.
-        learned: `{name: array}`: `mean` and `projection` make outputs of features where the network has no head,
-            `features_mean` and `features_directions` the features that are kept beside codes; either pair may be
-            missing.
-    """
-
-    def __init__(self, identity, form, network, learned=None):
-        self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
-
-    @property
-    def batch(self):
-        """How many images it takes at a time."""
-        return self.network.batch
-
-    def expect(self, count, kept=None):
-        """Say how many images there will be; see `Network.expect`."""
-        self.network.expect(count, kept)
-
-    def stream(self, batches):
-        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
-        for features, outputs in self.network.outputs(batches):
-            yield self.from_network(features, outputs)
-
-    def encode(self, images):
-        """Return the `Queries` of images `(b, H, W, C)`."""
-        return next(self.stream([images]))
-
-    def from_network(self, features, outputs):
-        """Return the `Queries` of what the network gave."""
-        if outputs is None:
-            outputs = (features - self.learned["mean"]) @ self.learned["projection"]
-        kept = None
-        if self.identity.features:
-            kept = (features - self.learned["features_mean"]) @ self.learned["features_directions"]
-        return Queries.from_outputs(outputs, kept)
-
-
-class ExportEncoder:
-    """An exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
-
-    Args:
-        identity: the `Identity`.
-        form: the `Form` of its images.
-        encode: its function from images float32 to packed codes.
-    """
-
-    # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
-    batch = 4
-
-    def __init__(self, identity, form, encode):
-        self.identity, self.form, self._encode = identity, form, encode
-
-    def expect(self, count, kept=None):
-        """Take no notice: its graph is run by TensorFlow however many images there are."""
-
-    def stream(self, batches):
-        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
-        for images in batches:
-            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
-
-    def encode(self, images):
-        """Return the `Queries` of images `(b, H, W, C)`."""
-        return next(self.stream([images]))
 
 
 def keeps_features(model):
@@ -199,28 +97,13 @@ def learn(encoder, tiles, name, bits, features):
     if name is not None:
         learned |= learn_bits(vectors, bits)
     if features:
-        learned |= _learn_features(vectors, features)
+        learned |= learn_features(vectors, features)
     identity = encoder.identity
     if name is not None:
         digest = hashlib.sha256(identity.model.encode() + learned["mean"].tobytes() + learned["projection"].tobytes())
         identity = Identity(digest.hexdigest(), bits, identity.pipeline, features, identity.encoder)
     finished = NetworkEncoder(identity, encoder.form, encoder.network, learned)
     return finished, finished.from_network(vectors, outputs)
-
-
-def learn_bits(vectors, bits):
-    """Return `{"mean", "projection"}` by which vectors become the outputs of `bits` bits, learned without labels (ITQ).
-
-    Raises:
-        DataError: if there are fewer vectors than bits, or the vectors are shorter.
-    """
-    if min(vectors.shape) < bits:
-        raise DataError(
-            f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
-            f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
-        )
-    itq = ITQ(bits, seed=_SEED).fit(vectors.astype(np.float32))
-    return {"mean": itq.mean_, "projection": itq.projection_}
 
 
 def open_backbone(name, form, tiles, *, bits, features=0):
@@ -318,11 +201,6 @@ def _backbone(name, form, scaling, bits, features, kind):
     fingerprint = model_fingerprint(backbone.weights, text)
     network = Network(backbone)
     return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
-
-
-def _learn_features(vectors, count):
-    mean = vectors.mean(axis=0)
-    return {"features_mean": mean, "features_directions": principal_directions(vectors - mean, count)}
 
 
 def _check_features(features, size, what):
