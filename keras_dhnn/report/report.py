@@ -222,15 +222,12 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
     images = item_images(info, found.ravel(), split.turns, task[1])
     distances = np.sort(distances, axis=1)[:, np.array(shown) - 1]
     names = {item: info.classes[info.true_labels[split.items.image(item)]] for item in (*queries, *images)}
-    right = partial(_right, info, split.items)
     return [
         GalleryRow(
             queries[query],
             names[query],
             {
-                rank: Retrieved(
-                    images[item], names[item], distance, _right(info, split.items.image(np.array([query, item])))
-                )
+                rank: Retrieved(images[item], names[item], distance, _right(info, split.items, query, item))
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },
         )
