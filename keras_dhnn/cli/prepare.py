@@ -1,6 +1,7 @@
 """`keras-dhnn prepare`: an archive to a prepared data set."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,10 @@ def prepare(
         bool,
         typer.Option("--grey-to-rgb", help="folder, dual: take grey images among those of three bands as RGB."),
     ] = False,
+    zip_encoding: Annotated[
+        str | None,
+        typer.Option(help="folder, dual: code page of the names in a zip, e.g. gbk, where they do not say it."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic images and of the order in the shards.")] = 0,
@@ -117,6 +122,7 @@ def prepare(
         "scale": scale,
         "rgb_bands": _numbers(rgb_bands),
         "grey_to_rgb": grey_to_rgb,
+        "zip_encoding": zip_encoding,
         "per_class": per_class,
         "size": size,
         "label_noise": label_noise,
@@ -220,4 +226,6 @@ def _report(prepared, seconds, as_json):
         print(note)
     for name, reason in info.skipped:
         print(f"Left out: {name} {reason}")
-    print(f"Next: keras-dhnn fit {info.name}")
+    place = info.directory.parent
+    elsewhere = "" if place == Path("data") else f" --data {shlex.quote(str(place))}"
+    print(f"Next: keras-dhnn fit {shlex.quote(info.name)}{elsewhere}")
