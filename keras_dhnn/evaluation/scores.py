@@ -19,6 +19,7 @@ from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 
 PRECISION_AT = (10, 50, 100)
 RADIUS = 2
+_ORDERS = ("expected", "stable", "pessimistic", "optimistic")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Evaluation:
     metrics: dict
 
 
-def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
+def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
     """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
 
     Args:
@@ -54,19 +55,25 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
         task: (source that searches, source that is searched); of one source it need not be said.
         codes: `{source: (n, l / 8)}` packed codes that were stored with the outputs, which as float16 no longer have
             all signs; None are those of the outputs.
+        at: cut-offs k at which mean average precision is computed too: only the first k ranks count, and a query's
+            sum is divided by the number of its relevant items, or by k if these are more.
 
     Returns:
         `Evaluation`.
+
+    Raises:
+        ValueError: if a cut-off is not a whole number from 1.
     """
     task = task or tasks_of(tuple(outputs))[0]
     codes = _codes(codes or _pack_all(outputs), split, task)
     outputs, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*codes, labels[queries], labels[database])
+    counts = rank(*codes, labels[queries], labels[database], stable_at=(None, *at))
     scores = average_precision(counts)
     health = code_health(codes[1], labels[database], outputs[database])
     classes, means = mean_per_class(scores.per_query, labels[queries])
     metrics = {
-        "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
+        "map": _orders(scores),
+        **({"map_at": {str(k): _orders(average_precision(counts, k)) for k in at}} if at else {}),
         "map_per_class": {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)},
         "precision_at": {str(k): float(precision_at(counts, k).mean()) for k in PRECISION_AT},
         "best_precision_at": {str(k): _best_precision(counts.totals, min(k, len(database))) for k in PRECISION_AT},
@@ -77,6 +84,10 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
         **protocol(split, info, outputs.shape[1], seed),
     }
     return Evaluation(task, codes, counts, scores, health, metrics)
+
+
+def _orders(scores):
+    return {name: getattr(scores, name) for name in _ORDERS}
 
 
 def _best_precision(totals, k):
@@ -102,7 +113,7 @@ def protocol(split, info, bits, seed):
     }
 
 
-def evaluate_all(outputs, labels, split, info, seed, codes=None):
+def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
     """Scores every task between the sources; arguments as of `evaluate`.
 
     Returns:
@@ -111,7 +122,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
         beside it is the mean of both directions across the sources (of `distinct_codes` the smaller).
     """
     sources, codes = tuple(outputs), codes or _pack_all(outputs)
-    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes) for task in tasks_of(sources)]
+    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes, at) for task in tasks_of(sources)]
     if len(sources) == 1:
         return evaluations, evaluations[0].metrics
     across = [evaluation.metrics for evaluation in evaluations[:2]]

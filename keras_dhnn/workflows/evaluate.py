@@ -1,8 +1,10 @@
 """Score a finished run anew, from its codes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
@@ -12,11 +14,14 @@ from keras_dhnn.runs import Run
 from keras_dhnn.workflows.open_run import open_run
 
 
-def evaluate(run: Run | Path | str, *, tsne: bool = False, data: Path | str = "data") -> dict[str, Any]:
+def evaluate(
+    run: Run | Path | str, *, at: Sequence[int] = (), tsne: bool = False, data: Path | str = "data"
+) -> dict[str, Any]:
     """Score a finished run from its codes, and draw its figures anew.
 
     Args:
         run: the `Run`, or its folder.
+        at: cut-offs k at which mean average precision is computed too, see `evaluation.scores.evaluate`.
         tsne: whether to draw the codes in the plane too.
         data: folder of the prepared data sets.
 
@@ -26,11 +31,16 @@ def evaluate(run: Run | Path | str, *, tsne: bool = False, data: Path | str = "d
 
     Raises:
         RunError: if there is no such run, it is not finished, or it was made with other images.
+        SettingError: if a cut-off is not a whole number from 1.
     """
+    if not all(isinstance(k, int) and k > 0 for k in at):
+        raise SettingError(invalid("argument `at`", "whole numbers from 1", at))
     run, info = open_run(run, data)
     split = Split.load(run.split_path)
     outputs, codes, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
+    evaluations, scores = evaluate_all(
+        outputs, labels, split, info, run.experiment.seed, codes, tuple(dict.fromkeys(at))
+    )
     metrics = {**run.metrics, **scores}
     with alone(str(run.metrics_path), "The scores are printed all the same."):
         run.replace_metrics(metrics)
