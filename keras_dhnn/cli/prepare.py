@@ -86,6 +86,9 @@ def prepare(
         str | None,
         typer.Option(help="folder, dual: code page of the names in a zip, e.g. gbk, where they do not say it."),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only compare what is prepared under this name with its checksums.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic images and of the order in the shards.")] = 0,
@@ -107,6 +110,9 @@ def prepare(
     from keras_dhnn.pipelines.datasets import load_dataset
     from keras_dhnn.workflows import prepare as workflow
 
+    if verify:
+        _verify(context, name, data, as_json)
+        return
     layout = workflow.check_layout(name, layout)
     if layout == "dual" and scale:
         raise SettingError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
@@ -144,6 +150,20 @@ def prepare(
             **options,
         )
     _report(prepared, time.monotonic() - started, as_json)
+
+
+def _verify(context, name, data, as_json):
+    from keras_dhnn.workflows.prepare import verify
+
+    unused = given_beside(context, "name", "verify")
+    if unused:
+        raise SettingError(f"--verify looks at what is prepared already. Leave out {', '.join(unused)}.")
+    info = verify(name, data)
+    files, size = len(info.shards) + 1, sum(file.bytes for file in (*info.shards, info.items_file))
+    if as_json:
+        print(json.dumps({"directory": str(info.directory), "files": files, "bytes": size, "checksum": info.checksum}))
+    else:
+        print(f"{info.directory}: {files} files, {size:,} bytes, {info.count} images are as they were written.")
 
 
 _USUAL = ("name", "source", "layout", "synthetic", "download", "force", "seed")

@@ -160,6 +160,20 @@ def load_prepared(name: str, data: Path | str = "data") -> DatasetInfo:
     return DatasetInfo.load(directory)
 
 
+def verify(name: str, data: Path | str = "data") -> DatasetInfo:
+    """Read every file of a prepared data set, and compare it with its checksum.
+
+    Returns:
+        The `DatasetInfo`.
+
+    Raises:
+        DataError: naming the first file that is missing or has changed, or saying that nothing is prepared.
+    """
+    info = load_prepared(name, data)
+    info.verify()
+    return info
+
+
 def _of(layout: str, synthetic: bool) -> str:
     return f"the synthetic twin of {layout}" if synthetic else f"--layout {layout}"
 

@@ -16,7 +16,7 @@ from keras_dhnn.pipelines.datasets import ucmd, ucmd_dual
 from keras_dhnn.pipelines.datasets.dataset import Download
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.workflows.prepare import draw_twin
-from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_tiff, write_ucmd
+from tests.fakes import dsrsid_arrays, make_dataset, write_dsrsid, write_pairs, write_tiff, write_ucmd
 
 PAIRS = {"optical": ((16, 16, 4), "uint8"), "radar": ((8, 8, 1), "float32")}
 
@@ -177,3 +177,23 @@ def test_a_class_whose_name_has_a_line_end_is_refused(prepare, tmp_path):
     status, _, err = prepare("x", "--layout", "folder", "--source", tmp_path / "folder")
     assert status == 2
     assert "a name with a line end or control character: 'b\\u2028c'. Rename it." in err
+
+
+def test_verify_reads_every_file(run, tmp_path):
+    info = make_dataset(tmp_path / "data" / "mine")[0]
+    where = "--data", tmp_path / "data"
+    status, out, err = run("prepare", "mine", "--verify", *where)
+    assert (status, err) == (0, "")
+    assert "4 files" in out
+    assert "20 images are as they were written." in out
+    assert json.loads(run("prepare", "mine", "--verify", "--json", *where)[1])["checksum"] == info.checksum
+    status, _, err = run("prepare", "mine", "--verify", "--force", *where)
+    assert (status, "Leave out --force." in err) == (2, True)
+    shard = info.directory / info.shards[1].file
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    status, out, err = run("prepare", "mine", "--verify", *where)
+    assert (status, out) == (2, "")
+    assert f"is damaged: {info.shards[1].file} has changed" in err
+    assert run("prepare", "other", "--verify", *where)[0] == 2
