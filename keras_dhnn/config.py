@@ -107,7 +107,8 @@ class Data(Section):
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
             protocol is then "standard", and `queries` has no effect.
-        validation: share of the database held out while training to choose the best epoch.
+        validation: share of the database held out while training to choose the best epoch; 0 holds nothing out, and
+            keeps the last epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
             sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may
