@@ -1,5 +1,6 @@
 """What fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned bits."""
 
+import functools
 import hashlib
 import itertools
 from pathlib import Path
@@ -21,14 +22,17 @@ from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import Encoder
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import preprocessing
 
-# Larger ones take fresh pages from the system for every tensor, which costs half of the time.
-BATCH = 4
+# Some for each core.
+BATCH = 16
+# Images that an archive has, about: enough for the fastest runtime.
+MANY = 10**6
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
 _SEED = 0
@@ -261,14 +265,16 @@ def _backbone(name, form, scaling, bits, features, kind):
 
 def _network(backbone, head, size):
     """Function of images that gives features and outputs; the one place that runs the network over an archive."""
+    features = backbone.output
+    network = tf.keras.Model(backbone.input, [features] if head is None else [features, head(features)])
 
-    @tf.function(reduce_retracing=True)
-    def step(images):
-        features = backbone(resize(images, size), training=False)
-        return (features,) if head is None else (features, head(features, training=False))
+    @functools.cache
+    def encoder(alone):
+        # A single image is a query, for which no conversion pays; of an archive's images there are many.
+        return Encoder(network, 1 if alone else MANY)
 
     def run(images):
-        found = [one.numpy() for one in step(tf.constant(images))]
+        found = encoder(len(images) == 1).encode(resize(images, size))
         return found[0], None if head is None else found[1]
 
     return run

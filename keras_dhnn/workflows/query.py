@@ -124,7 +124,7 @@ class RunSearch:
             A list an image of dictionaries `rank`, `item`, `distance`, `class`, `id` and `turned` (the quarter turns it
             is seen in), by distance, then item number.
         """
-        (outputs,) = next(self._encoder.outputs([resize(pixels, self._size)]))
+        (outputs,) = self._encoder.encode(resize(pixels, self._size))
         return [self._nearest(distances, k) for distances in hamming_distances(pack(outputs), self._codes)]
 
     def _nearest(self, distances, k):
