@@ -109,8 +109,8 @@ class Data(Section):
             protocol is then "standard", and `queries` has no effect.
         labels: table of the images' labels instead of those prepared, see `pipelines.label_file`; where it has none for
             an image, what is similar is inferred.
-        validation: share of the database held out while training to choose the best epoch; none where labels are
-            missing.
+        validation: share of the database held out while training to choose the best epoch; 0, or labels that are
+            missing, hold nothing out and keep the last epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
             sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import platform
+import shlex
 from importlib import metadata
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class Run:
             state = "finished" if self.finished else "unfinished"
             raise RunError(
                 f"{self.path} holds a run already ({state}). Give another --name, or continue it: "
-                f"keras-dhnn fit --resume {self.path}"
+                f"keras-dhnn fit --resume {shlex.quote(str(self.path))}"
             )
 
     @classmethod
@@ -106,7 +107,9 @@ class Run:
         if not run.experiment_path.is_file():
             raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
         if finished and not run.finished:
-            raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+            raise RunError(
+                f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(run.path))}"
+            )
         if found := run.damage():
             raise RunError(
                 f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."

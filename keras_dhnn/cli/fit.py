@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -114,7 +115,7 @@ def fit(
             bar=bars(quiet),
             say=notices(quiet),
             started=lambda run: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn fit --resume {run.path}")
+                ends_well(f"Continue with: keras-dhnn fit --resume {shlex.quote(str(run.path))}")
             ),
         )
     if run is None:

@@ -53,6 +53,8 @@ def _score_rows(metrics):
         yield "  of its float features, by cosine", f"{metrics['map_float_features']:.4f}"
     for name in ("stable", "pessimistic", "optimistic"):
         yield f"  {name} order of ties", f"{scores[name]:.4f}"
+    for k, at_k in metrics.get("map_at", {}).items():
+        yield f"mean average precision at {k}", f"{at_k['expected']:.4f}"
     for k, value in metrics["precision_at"].items():
         # Runs of earlier versions have none.
         best = metrics.get("best_precision_at", {}).get(k, 1.0)

@@ -1,6 +1,7 @@
 """The figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
+import shlex
 import shutil
 from functools import partial
 
@@ -45,7 +46,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     figures = _figures(info, split, outputs, evaluations, _title(metrics))
     if tsne:
         figures |= _tsne_figures(run, info, split, outputs, metrics)
-    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {run.path}"
+    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {shlex.quote(str(run.path))}"
     folder, pictures = run.tensorboard / "evaluation", {}
     for name, draw in figures.items():
         with alone(f"The figure {name} of {run.path}", remedy):

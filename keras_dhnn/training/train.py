@@ -73,8 +73,8 @@ def train(
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP; where labels are missing, with
-    those of its last.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; with those of its last one, if
+    nothing is held out for validation or labels are missing.
 
     Args:
         experiment: the `Experiment`.
@@ -97,12 +97,8 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if not len(split.validation) and info.known.all():
-        raise SettingError(
-            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
-            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
-            "data.validation=0.1, or more images."
-        )
+    if experiment.data.validation and not len(split.validation) and info.known.all():
+        raise SettingError(_nothing_held_out(experiment, split))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
         raise SettingError(
@@ -142,6 +138,17 @@ def _learn(network, split):
         )
     features = None if network.info.known.all() else network.frozen_features()
     return learn_pairs(network.info, features, split, network.experiment.seed)
+
+
+def _nothing_held_out(experiment, split):
+    """The message where no class can spare an image for validation; a larger share would not change that."""
+    groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
+    return (
+        "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "
+        f"images{groups} to be a query, to be found, and to be held out ({len(split.queries)} items are queries, "
+        f"{len(split.database)} are the database). What helps: more images of each class (three at least), fewer "
+        f"classes, or training without validation, whose last epoch is kept: --set data.validation=0"
+    )
 
 
 def _in_float32(network, database):
@@ -204,7 +211,7 @@ def _validated(history, validation):
     training that goes on is as if there had been no pause.
     """
     epochs = len(history["loss"])
-    if history.get("val_map", [None])[-1] is not None:
+    if history.get("val_map" if len(validation.queries) else "distinct_codes", [None])[-1] is not None:
         return history
     measured = validation.measure()
     earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}

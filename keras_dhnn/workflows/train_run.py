@@ -69,7 +69,7 @@ def _train(run, info, bar, strategy):
     return metrics
 
 
-def score(outputs, split, info, seed, codes=None):
+def score(outputs, split, info, seed, codes=None, at=()):
     """Score codes by what labels are known.
 
     Args:
@@ -77,7 +77,8 @@ def score(outputs, split, info, seed, codes=None):
         split: the `Split`.
         info: `DatasetInfo`.
         seed: the experiment's seed, for the record.
-        codes: see `evaluation.scores.evaluate`.
+        codes: see `evaluation.scores.evaluate`, as for `at`.
+        at: cut-offs of mean average precision.
 
     Returns:
         `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
@@ -87,7 +88,7 @@ def score(outputs, split, info, seed, codes=None):
     if scored is None:
         return None, [], health_alone(outputs, split, info, seed)
     labels = split.items.spread(info.true_labels)
-    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes)
+    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
 
 
 def _beside(trained, labels, scored, info):

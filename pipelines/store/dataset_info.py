@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,8 @@ class DatasetInfo:
             DataError: if there is none, or it is unfinished, damaged, or of another format version.
         """
         directory = Path(directory)
-        remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
+        name, place = (shlex.quote(str(part)) for part in (directory.name, directory.parent))
+        remedy = f"Run: keras-dhnn prepare {name} --data {place} (--source PATH or --synthetic)"
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
         values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
