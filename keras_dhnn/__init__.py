@@ -121,4 +121,5 @@ class _Checkout:
 
 
 if (_Checkout.ROOT / "setup.cfg").is_file():
-    sys.meta_path.append(_Checkout)  # type: ignore[arg-type]
+    # First: an editable install of another checkout would find its own.
+    sys.meta_path.insert(0, _Checkout)  # type: ignore[arg-type]
