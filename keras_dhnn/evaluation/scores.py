@@ -155,6 +155,8 @@ def health_alone(outputs, split, info, seed):
         "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
         **protocol(split, info, of_source.shape[1], seed),
     }
+
+
 def _orders(scores):
     return {name: getattr(scores, name) for name in _ORDERS}
 
