@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_dhnn.errors import invalid
-from keras_dhnn.metrics.harmonic import harmonic_difference
+from keras_dhnn.metrics.ties import harmonic_difference
 
 BLOCK_BYTES = 64 << 20
 

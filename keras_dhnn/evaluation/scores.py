@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
-from keras_dhnn.metrics.counting import rank
-from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.ranking import (
     MeanAveragePrecision,
     average_precision,
