@@ -121,4 +121,5 @@ class _Checkout:
 
 
 if (_Checkout.ROOT / "setup.cfg").is_file():
-    sys.meta_path.append(_Checkout)  # type: ignore[arg-type]
+    # Before the finder of an editable install, which may be of another checkout.
+    sys.meta_path.insert(0, _Checkout)  # type: ignore[arg-type]
