@@ -94,7 +94,7 @@ def tune(
     Trials validate on items held out of the database, a tenth of it unless --set data.validation says otherwise. A
     trial that fails (no finite loss, one code for all images, no memory) is recorded with its reason. Several processes
     or machines search together by KerasTuner's KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT:
-    docs/tuning.md.
+    docs/measurements/tuning.md.
 
     Examples:
 
@@ -136,7 +136,8 @@ def tune(
             ),
         )
     if result is None:
-        print(f"{os.environ['KERASTUNER_TUNER_ID']} is done. The chief has the results.", file=sys.stderr)
+        worker = os.environ.get("KERASTUNER_TUNER_ID", "This worker")
+        print(f"{worker} is done. The chief has the results.", file=sys.stderr)
     elif as_json:
         print(json.dumps(result))
     else:

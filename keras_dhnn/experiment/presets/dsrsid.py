@@ -4,7 +4,7 @@ keras-dhnn prepare dsrsid --source DSRSID.mat
 keras-dhnn fit dsrsid
 
 Tables II and III at the images' own sizes, 5,000 queries and 30 passes as in the paper (section IV); over a part of the
-archive up to 108. What the weights were chosen by is in docs/cross-source.md.
+archive up to 108. What the weights were chosen by is in docs/measurements/cross-source.md.
 """
 
 from keras_dhnn.config import Augmentation, Data, Experiment, Loss, Model, Phase, Training

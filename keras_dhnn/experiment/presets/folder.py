@@ -6,7 +6,7 @@
 Only the hash head is trained, on features of the frozen ImageNet network that are computed once: minutes on two cores
 where training the network itself takes hours. Each image stands for itself (one turn), and one in ten of each class is
 a query. Images are seen at 256 pixels whatever they are stored at: patches of 64 pixels are enlarged, since the network
-was trained on larger things. docs/folder.md has what this was chosen by.
+was trained on larger things. docs/measurements/folder.md has what this was chosen by.
 """
 
 import math

@@ -3,7 +3,7 @@
 keras-dhnn prepare sat4 --source sat-4-full.mat
 keras-dhnn fit sat4
 
-Three passes over all of it; of a part of it up to ten. docs/sat4.md has what the weights were chosen by.
+Three passes over all of it; of a part of it up to ten. docs/measurements/sat4.md has what the weights were chosen by.
 """
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase, Training

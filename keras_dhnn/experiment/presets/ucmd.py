@@ -3,7 +3,7 @@
 keras-dhnn prepare ucmd --source UCMerced_LandUse.zip
 keras-dhnn fit ucmd
 
-What it reaches is in README, how it was chosen in docs/ucmd.md.
+What it reaches is in README, how it was chosen in docs/measurements/ucmd.md.
 """
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase

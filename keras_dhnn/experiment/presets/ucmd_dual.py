@@ -4,7 +4,8 @@ keras-dhnn prepare ucmd-dual --source UCMerced_LandUse.zip
 keras-dhnn fit ucmd-dual
 
 Both branches are ImageNet's network, since 2,100 images are few. The paper's own networks from random weights:
-`--backbone pan=pan_cnn,mul=mul_cnn`. What either reaches, and what chose the settings, is in docs/cross-source.md.
+`--backbone pan=pan_cnn,mul=mul_cnn`. docs/measurements/cross-source.md has what either reaches,
+and what chose the settings.
 """
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase

@@ -22,7 +22,7 @@ class EfficientNetLite0(tf.keras.Model):
     `(x - 127) / 128`, is inside. The outputs of its layers `stage1` to `stage7` and `features` are places to cut.
 
     Features are means over the image at several depths, the deepest last. What ImageNet's classes need, at the top,
-    is not all that land cover is told by; docs/ucmd.md has the measurements.
+    is not all that land cover is told by; docs/measurements/ucmd.md has the measurements.
 
     Args:
         input_shape: height, width and bands of the images.
