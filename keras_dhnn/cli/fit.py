@@ -3,39 +3,24 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import (
-    Backbone,
-    Bits,
-    Config,
-    DataFolder,
-    Json,
-    Protocol,
-    Queries,
-    Quiet,
-    RunsFolder,
-    Seed,
-    Settings,
-    SplitFile,
-    Synthetic,
-)
+from keras_dhnn.cli.options import Json, Quiet, SplitFile
+from keras_dhnn.cli.training_options import training_options
 
 
+@training_options()
 def fit(
     context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="[NAME]"),
     ] = None,
-    bits: Bits = None,
-    protocol: Protocol = None,
-    queries: Queries = None,
     split: SplitFile = None,
     group_pattern: Annotated[
         str | None,
@@ -46,10 +31,6 @@ def fit(
             metavar="REGEX",
         ),
     ] = None,
-    backbone: Backbone = None,
-    settings: Settings = None,
-    config: Config = None,
-    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this unfinished run to where it would have ended.", metavar="RUN")
     ] = None,
@@ -64,11 +45,9 @@ def fit(
     run_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the run below RUNS.", metavar="NAME")
     ] = None,
-    data: DataFolder = Path("data"),
-    runs: RunsFolder = Path("runs"),
-    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    **asked: Any,
 ):
     """Train a hashing network on a prepared data set, and score its retrieval.
 
@@ -91,21 +70,12 @@ def fit(
     with contextlib.ExitStack() as interruptible:
         run = fit_run(
             name,
-            bits=bits,
-            protocol=protocol,
-            queries=queries,
+            **asked,
             split=split,
             group_pattern=group_pattern,
-            backbone=",".join(backbone or []),
-            settings=settings or [],
-            config=config,
-            synthetic=synthetic,
             resume=resume,
             strategy=strategy,
             run_name=run_name,
-            data=data,
-            runs=runs,
-            seed=seed,
             bar=bars(quiet),
             say=notices(quiet),
             started=lambda run: interruptible.enter_context(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.unlabelled.propagation import propagate
 from keras_dhnn.unlabelled.structure import Structure
 
@@ -46,7 +47,7 @@ def infer_labels(structure: Structure, labels: np.ndarray) -> Inferred:
     labels = np.asarray(labels)
     given = np.flatnonzero(labels != UNKNOWN)
     if not len(given):
-        raise ValueError("Invalid value received for argument `labels`. Expected at least one that is known.")
+        raise ValueError(invalid("argument `labels`", "at least one that is known"))
     classes, numbers = np.unique(labels[given], return_inverse=True)
     chances = _by_graph(structure.graph, given, numbers) * _by_classifier(structure.units, given, numbers)
     chances /= chances.sum(axis=1, keepdims=True)

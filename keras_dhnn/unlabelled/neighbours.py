@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.unlabelled.cells import make_cells
 
 # Up to so many items every pair is compared; of more, those of near cells.
@@ -50,10 +51,7 @@ def nearest_neighbours(
         ValueError: if there are not more than k items.
     """
     if not 1 <= k < len(units):
-        raise ValueError(
-            f"Invalid value received for argument `k`. Expected 1 to {len(units) - 1}, fewer than the items. "
-            f"Received: k={k}"
-        )
+        raise ValueError(invalid("argument `k`", f"1 to {len(units) - 1}, fewer than the items", k=k))
     numbers, similarities = np.empty((len(units), k), np.int32), np.empty((len(units), k), np.float32)
     searches = _all_pairs(len(units)) if len(units) <= exact else _near_cells(units, k, seed)
     done = 0

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_dhnn.errors import invalid
+
 # Dimensions that many items are reduced to before they are compared, and the items that the reduction is measured on.
 DIMENSIONS = 128
 SAMPLE = 20_000
@@ -25,10 +27,7 @@ def standard_features(features: np.ndarray, dimensions: int | None = None, seed:
         ValueError: if there are fewer than two items, or a value is not finite.
     """
     if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            "Invalid value received for argument `features`. Expected shape (n, d) with at least 2 items. "
-            f"Received: shape={features.shape}"
-        )
+        raise ValueError(invalid("argument `features`", "shape (n, d) with at least 2 items", shape=features.shape))
     sample = _sampled(features, seed)
     mean, deviation = sample.mean(axis=0), sample.std(axis=0)
     # A dimension that hardly ever changes would become the loudest.
@@ -41,7 +40,7 @@ def standard_features(features: np.ndarray, dimensions: int | None = None, seed:
         block = (features[first : first + _BLOCK].astype(np.float32) - mean) * scale
         standard[first : first + _BLOCK] = unit_rows(block if axes is None else block @ axes)
     if not np.isfinite(standard).all():
-        raise ValueError("Invalid value received for argument `features`. Expected finite numbers only.")
+        raise ValueError(invalid("argument `features`", "finite numbers only"))
     return standard
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.baselines.gist import Gist
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.stored_images import read_images
@@ -44,7 +44,7 @@ def load_features(kind, experiment, info, bar=no_bar):
 def check_features(kind, experiment, info):
     """Raise SettingError for another kind, or "backbone" where the experiment has no frozen backbone."""
     if kind not in FEATURES:
-        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+        raise SettingError(invalid("--features", "gist or backbone", kind))
     frozen = experiment.head.epochs and experiment.head.cut == "features"
     if kind == "backbone" and not frozen:
         raise SettingError(
