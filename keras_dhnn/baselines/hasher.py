@@ -1,4 +1,4 @@
-"""What all hashing methods of this room share: they turn feature vectors into signs, as scikit-learn estimators do."""
+"""Share what all hashing methods of this room do: turn feature vectors into signs, as scikit-learn estimators do."""
 
 import numpy as np
 from scipy import linalg
@@ -10,7 +10,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class Hasher(TransformerMixin, BaseEstimator):
-    """Hash vectors by the signs of real outputs.
+    """Describe hash vectors by the signs of real outputs.
 
     A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
     """
@@ -48,7 +48,7 @@ class Hasher(TransformerMixin, BaseEstimator):
 
 
 class SupervisedHasher(Hasher):
-    """A `Hasher` whose `fit` needs labels."""
+    """Hash vectors as `Hasher` does, by a `fit` that needs labels."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""`keras-dhnn ablate`: what each part of the cross-source objective is worth."""
+"""Run `keras-dhnn ablate`: what each part of the cross-source objective is worth."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
+"""Run `keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""`keras-dhnn grid`: a table of scores over settings."""
+"""Run `keras-dhnn grid`: a table of scores over settings."""
 
 import contextlib
 import json

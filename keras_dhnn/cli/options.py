@@ -1,4 +1,4 @@
-"""Options that mean the same in every verb."""
+"""Declare options that mean the same in every verb."""
 
 from pathlib import Path
 from typing import Annotated

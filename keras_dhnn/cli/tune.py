@@ -1,4 +1,4 @@
-"""`keras-dhnn tune`: a search for settings."""
+"""Run `keras-dhnn tune`: a search for settings."""
 
 import contextlib
 import json

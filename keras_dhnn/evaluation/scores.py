@@ -1,4 +1,4 @@
-"""What a run's codes retrieve: scores that carry their protocol."""
+"""Score what a run's codes retrieve; every score carries its protocol."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ RADIUS = 2
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of codes by one protocol, and what they were derived from.
+    """Describe the scores of codes by one protocol, and what they were derived from.
 
     Attributes:
         task: (source that searches, source that is searched).
@@ -42,7 +42,8 @@ class Evaluation:
 
 
 def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
-    """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
+    """Return scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another
+    or it.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items.
@@ -79,12 +80,14 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
 
 
 def _best_precision(totals, k):
-    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    """Return what precision at k would be if all that is relevant came first: less than 1 where that is fewer than
+    k.
+    """
     return float(np.minimum(totals, k).mean() / k)
 
 
 def protocol(split, info, bits, seed):
-    """What a score's numbers depend on; scores compare only where these are equal."""
+    """Return what a score's numbers depend on; scores compare only where these are equal."""
     return {
         "data": info.name,
         "checksum": info.checksum,
@@ -102,7 +105,7 @@ def protocol(split, info, bits, seed):
 
 
 def evaluate_all(outputs, labels, split, info, seed, codes=None):
-    """Scores every task between the sources; arguments as of `evaluate`.
+    """Return scores every task between the sources; arguments as of `evaluate`.
 
     Returns:
         `(evaluations, metrics)`: a list of `Evaluation`, and a dictionary for JSON. Of one source that is its only
@@ -125,7 +128,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
 
 
 def _mean(values):
-    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    """Return the mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
     if None in values:
         return None
     if isinstance(values[0], dict):
@@ -144,7 +147,7 @@ def _codes(codes, split, task):
 
 
 def expected_map(outputs, labels, split):
-    """Expected mAP alone: what an untrained network's outputs are measured by.
+    """Return expected mAP alone: what an untrained network's outputs are measured by.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items; of two sources it is the mean of both directions.

@@ -26,7 +26,7 @@ _CHUNK = 2**16
 
 @dataclass(frozen=True, eq=False)
 class RankingCounts:
-    """What `counting.rank` counted. Every metric of `ranking`, `curves` and `graded` is derived from it.
+    """Describe what `counting.rank` counted. Every metric of `ranking`, `curves` and `graded` is derived from it.
 
     Attributes:
         by_gain: `(n, gains + 1, l + 1)` int64; `[q, g, d]` database items at distance d from query q that
@@ -40,22 +40,22 @@ class RankingCounts:
 
     @property
     def items(self):
-        """`(n, l + 1)` int64, database items at each distance."""
+        """Return `(n, l + 1)` int64, database items at each distance."""
         return self.by_gain.sum(axis=1)
 
     @property
     def relevant(self):
-        """`(n, l + 1)` int64, relevant database items at each distance."""
+        """Return `(n, l + 1)` int64, relevant database items at each distance."""
         return self.by_gain[:, 1:].sum(axis=1)
 
     @property
     def totals(self):
-        """`(n,)` int64, relevant database items of each query."""
+        """Return `(n,)` int64, relevant database items of each query."""
         return self.by_gain[:, 1:].sum(axis=(1, 2))
 
     @property
     def without_relevant(self):
-        """Number of queries to which no database item is relevant."""
+        """Return the number of queries to which no database item is relevant."""
         return int((self.totals == 0).sum())
 
 
@@ -111,7 +111,7 @@ def rank(
 
 
 class _Counter:
-    """Fills in the counts of all queries, one distinct code and label after the other.
+    """Fill in the counts of all queries, one distinct code and label after the other.
 
     Args:
         queries: `Groups` of the queries.
@@ -154,7 +154,7 @@ class _Counter:
 
 
 class Targets:
-    """The database, as queries with one label (or set of labels) see it.
+    """Describe the database, as queries with one label (or set of labels) see it.
 
     Args:
         gains: `(g,)` int64, gain of each group of database items.
@@ -172,7 +172,7 @@ class Targets:
         self._bins = (gains[self._groups] - 1) * shape[1]
 
     def count(self, distances):
-        """Database items by gain and distance, given `(g,)` distances of the groups: int64."""
+        """Return database items by gain and distance, given `(g,)` distances of the groups: int64."""
         levels, bins = self._shape
         counts = np.empty(self._shape, np.int64)
         near = self._bins + distances[self._groups]
@@ -182,13 +182,13 @@ class Targets:
         return counts
 
     def stable(self, distances, by_gain, excluded, cutoffs):
-        """`stable_sums` of one query, given its counts `(gains + 1, l + 1)`."""
+        """Return `stable_sums` of one query, given its counts `(gains + 1, l + 1)`."""
         tied, relevant = by_gain.sum(axis=0), by_gain[1:].sum(axis=0)
         return stable_sums(tied, relevant, distances, self._items, self._database, excluded, cutoffs)
 
 
 def _histogram(bins, sizes, length):
-    """`np.bincount` in chunks that stay in the processor's cache: it copies its argument to 64 bits."""
+    """Return `np.bincount` in chunks that stay in the processor's cache: it copies its argument to 64 bits."""
     # Below that, looking at all bins of pairs takes longer than counting.
     if sizes is None and bins.dtype == np.uint8 and len(bins) > 256 * length:
         return _histogram_of_pairs(bins, length)
@@ -200,7 +200,7 @@ def _histogram(bins, sizes, length):
 
 
 def _histogram_of_pairs(bins, length):
-    """The same of bytes, two at a time: half as many numbers to count, in 256 times as many bins."""
+    """Return the same of bytes, two at a time: half as many numbers to count, in 256 times as many bins."""
     paired = bins[: len(bins) // 2 * 2].view("<u2")
     counts = np.zeros(256 * length, np.int64)
     for start in range(0, len(paired), _CHUNK):
@@ -213,7 +213,7 @@ def _histogram_of_pairs(bins, length):
 
 @dataclass(frozen=True, eq=False)
 class Relevance:
-    """Labels, numbered so that items with equal labels have equal numbers.
+    """Describe labels, numbered so that items with equal labels have equal numbers.
 
     Attributes:
         queries: `(n,)` unsigned, the number of each query's label or set of labels.
@@ -229,20 +229,20 @@ class Relevance:
     most: int
 
     def gains(self, query, database):
-        """Number of labels that one query's number shares with `(m,)` database numbers: `(m,)` int64."""
+        """Return the number of labels that one query's number shares with `(m,)` database numbers: `(m,)` int64."""
         if self.label_sets is None:
             return (database == query).astype(np.int64)
         return (self.label_sets @ self.label_sets[query]).astype(np.int64)[database]
 
     def pair_gains(self, queries, database):
-        """Number of labels that query i shares with database item i, by `(n,)` numbers: `(n,)` int64."""
+        """Return the number of labels that query i shares with database item i, by `(n,)` numbers: `(n,)` int64."""
         if self.label_sets is None:
             return (queries == database).astype(np.int64)
         return (self.label_sets[queries] * self.label_sets[database]).sum(axis=1).astype(np.int64)
 
 
 def relevance(query_labels, database_labels):
-    """Relevance by labels.
+    """Return the relevance by labels.
 
     Args:
         query_labels: `(n,)` labels (integers or strings), or `(n, classes)` in {0, 1}.
@@ -286,7 +286,7 @@ def _check_labels(query_labels, database_labels):
 
 
 class OwnCopies:
-    """Where each query's own copy stands, how far from it and how relevant.
+    """Describe where each query's own copy stands, how far from it and how relevant.
 
     Args:
         exclude_self: False: no query has one. True: query i is database item i. `(n,)` integers: the number
@@ -314,13 +314,13 @@ class OwnCopies:
         by_gain[queries, self._gains[queries], self._distances[queries]] -= 1
 
     def split(self, queries):
-        """Some queries `(e,)` in lists of those with the same own copy, or none."""
+        """Return some queries `(e,)` in lists of those with the same own copy, or none."""
         queries = queries[np.argsort(self.items[queries], kind="stable")]
         return np.split(queries, np.flatnonzero(np.diff(self.items[queries])) + 1)
 
 
 def _items(exclude_self, queries, database):
-    """The argument `exclude_self` as `(n,)` int64, -1 for none."""
+    """Return the argument `exclude_self` as `(n,)` int64, -1 for none."""
     if exclude_self is False:
         return np.full(queries, -1)
     if exclude_self is True:

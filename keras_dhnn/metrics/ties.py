@@ -19,17 +19,17 @@ _FEW = 32
 
 
 def earlier(counts):
-    """Totals of the bins before each bin, along the last axis: `(..., l + 1)` integers, the same out."""
+    """Return totals of the bins before each bin, along the last axis: `(..., l + 1)` integers, the same out."""
     return np.cumsum(counts, axis=-1) - counts
 
 
 def ranks_within(k, before, most):
-    """How many of `most` ranks after the first `before` are among the first `k`."""
+    """Return how many of `most` ranks after the first `before` are among the first `k`."""
     return most if k is None else np.clip(k - before, 0, most)
 
 
 def expected_sum(tied, relevant, k=None, gains=None):
-    """Expectation over random orders of the sum, over the relevant ranks i of a bin, of precision at i.
+    """Return the expectation over random orders of the sum, over the relevant ranks i of a bin, of precision at i.
 
     At rank `before + i` stands a relevant item with probability `r / t`, and then on average
     `found + 1 + (i - 1) (r - 1) / (t - 1)` relevant items stand up to there. Summed over i = 1..m with
@@ -60,7 +60,7 @@ def expected_sum(tied, relevant, k=None, gains=None):
 
 
 def optimistic_sums(tied, relevant, k=None):
-    """Sum of precision over each bin's relevant ranks when its relevant items come first.
+    """Return the sum of precision over each bin's relevant ranks when its relevant items come first.
 
     Args:
         tied: `(..., l + 1)` integers, items at each distance.
@@ -74,18 +74,18 @@ def optimistic_sums(tied, relevant, k=None):
 
 
 def pessimistic_sums(tied, relevant, k=None):
-    """The same as `optimistic_sums` when each bin's relevant items come last."""
+    """Return the same as `optimistic_sums` when each bin's relevant items come last."""
     return _run(earlier(tied) + tied - relevant, earlier(relevant), relevant, k)
 
 
 def _run(before, found, length, k):
-    """Sum of `(found + j) / (before + j)` over j = 1..length, as far as ranks `before + j <= k`."""
+    """Return the sum of `(found + j) / (before + j)` over j = 1..length, as far as ranks `before + j <= k`."""
     ranks = ranks_within(k, before, length)
     return ranks + (found - before) * harmonic_difference(before, ranks)
 
 
 def harmonic_difference(start, count):
-    """`H(start + count) - H(start)`, that is the sum of `1 / (start + i)` over `i = 1..count`.
+    """Return `H(start + count) - H(start)`, that is the sum of `1 / (start + i)` over `i = 1..count`.
 
     The plain difference of two digammas is right to 1e-15, which is not enough: average precision multiplies
     it by as much as the database's size. So large `start` takes the difference of digamma's asymptotic series
@@ -105,7 +105,7 @@ def harmonic_difference(start, count):
 
 
 def _series(x, m):
-    """`digamma(x + m) - digamma(x)` for large x, without subtracting nearly equal numbers."""
+    """Return `digamma(x + m) - digamma(x)` for large x, without subtracting nearly equal numbers."""
     u, v = 1 / x, 1 / (x + m)
     powers_1 = m * u * v  # u - v
     powers_2 = powers_1 * (u + v)  # u^2 - v^2
@@ -120,7 +120,7 @@ def _series(x, m):
 
 
 def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoffs):
-    """Sum over the relevant ranks i of precision at i, for one query in the stable order.
+    """Return the sum over the relevant ranks i of precision at i, for one query in the stable order.
 
     Args:
         tied: `(l + 1,)` integers, database items at each distance (without an excluded one).
@@ -153,7 +153,7 @@ def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoff
 
 
 def _in_stable_order(distances, is_relevant, bins):
-    """`(c,)` bool of items, by their `(c,)` distances and then as they come.
+    """Return `(c,)` bool of items, by their `(c,)` distances and then as they come.
 
     A counting sort that carries the bools along: a sparse matrix of one row, from rows to columns.
     """
@@ -164,7 +164,7 @@ def _in_stable_order(distances, is_relevant, bins):
 
 
 def _precision(is_relevant, tied, relevant, ordered):
-    """Ranks of the relevant items, from 1, and precision there: `(r,)` each.
+    """Return ranks of the relevant items, from 1, and precision there: `(r,)` each.
 
     Args:
         is_relevant: `(c,)` bool of the items of some bins, in the stable order.

@@ -1,4 +1,4 @@
-"""The figures of a run, as PNG files and in TensorBoard."""
+"""Draw the figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
 import shutil
@@ -28,7 +28,7 @@ GALLERY_QUERIES = 5
 
 
 def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
-    """Draws precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
+    """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
     is made all the same.
@@ -61,7 +61,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
 
 
 def _write_figure(figure, path):
-    """Writes a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
+    """Write a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
     path.parent.mkdir(exist_ok=True)
     with whole_file(path) as file:
         figure.savefig(file, format="png", dpi=120)
@@ -86,7 +86,7 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
 
 @contextlib.contextmanager
 def _board(folder, step):
-    """A page of TensorBoard to write to."""
+    """Give a page of TensorBoard to write to."""
     writer = tf.summary.create_file_writer(str(folder))
     try:
         with writer.as_default(step=step):
@@ -100,7 +100,7 @@ def _file_name(evaluation):
 
 
 def _epochs(run):
-    """Epochs of the run's longest phase: where its final scores stand beside the curves of training."""
+    """Return the epochs of the run's longest phase: where its final scores stand beside the curves of training."""
     return max((len(values) for phase in run.history.values() for values in phase.values()), default=0)
 
 
@@ -110,7 +110,7 @@ def _title(metrics):
 
 
 def _figures(info, split, outputs, evaluations):
-    """{name: function that draws the Figure}."""
+    """Return {name: function that draws the Figure}."""
     title, sources = _title(evaluations[0].metrics), len(outputs)
     figures = {"precision-recall": partial(_curves_figure, evaluations, title)}
     for evaluation in evaluations[: len(main_tasks(tuple(outputs)))]:
@@ -145,7 +145,7 @@ def _gallery_figure(info, split, evaluation, title):
 
 
 def _tsne_figures(run, info, split, outputs, metrics):
-    """{name: function that draws the Figure}."""
+    """Return {name: function that draws the Figure}."""
     snapshots = load_snapshots(run.snapshots)
     of_training = {"tsne-training": partial(_training_figure, info, split, snapshots, metrics)} if snapshots else {}
     return {"tsne": partial(_tsne_figure, info, split, outputs, metrics), **of_training}
@@ -160,7 +160,7 @@ def _tsne_figure(info, split, outputs, metrics):
 
 
 def _training_figure(info, split, snapshots, metrics):
-    """SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
+    """Return SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
     panels = {
         f"T = {epochs}": _embed(info, split, items, outputs, metrics["seed"])
         for epochs, (items, outputs) in snapshots.items()
@@ -169,14 +169,16 @@ def _training_figure(info, split, snapshots, metrics):
 
 
 def _embed(info, split, items, outputs, seed):
-    """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
+    """Return (points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of
+    each.
+    """
     points = project(np.concatenate(list(outputs.values())), seed)
     labels = np.tile(info.true_labels[split.items.image(items)], len(outputs))
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
 def item_images(info, items, turns, source=None):
-    """Images of virtual items, as `figures.gallery` shows them.
+    """Return images of virtual items, as `figures.gallery` shows them.
 
     Args:
         info: `DatasetInfo`.
@@ -194,7 +196,7 @@ def item_images(info, items, turns, source=None):
 
 
 def _gallery(info, split, evaluation):
-    """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
+    """Return rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), split.items.spread(info.true_labels)
     searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)

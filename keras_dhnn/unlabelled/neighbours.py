@@ -1,4 +1,4 @@
-"""The nearest neighbours of every item among all items, in blocks that memory allows."""
+"""Find the nearest neighbours of every item among all items, in blocks that memory allows."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ _THREADS = 2
 
 
 class Neighbours(NamedTuple):
-    """The nearest other items of each item, the nearest first.
+    """Describe the nearest other items of each item, the nearest first.
 
     Attributes:
         numbers: `(n, k)` int32 item numbers.
@@ -69,13 +69,13 @@ def nearest_neighbours(
 
 
 def _all_pairs(count):
-    """(rows, candidates) that compare everything with everything."""
+    """Return (rows, candidates) that compare everything with everything."""
     everything, step = np.arange(count), max(1, _BLOCK_BYTES // (4 * count))
     return [(everything[first : first + step], slice(None)) for first in range(0, count, step)]
 
 
 def _near_cells(units, k, seed):
-    """(rows, candidates) that compare the items of a cell with those of the cells nearest to it."""
+    """Return (rows, candidates) that compare the items of a cell with those of the cells nearest to it."""
     cells = make_cells(units, seed)
     searches = []
     for cell, near in enumerate(cells.near):
@@ -92,7 +92,7 @@ def _near_cells(units, k, seed):
 
 
 def _nearest_among(units, rows, candidates, k):
-    """`(numbers, similarities)`, `(r, k)` each, of the nearest candidates of some items, themselves left out."""
+    """Return `(numbers, similarities)`, `(r, k)` each, of the nearest candidates of some items, themselves left out."""
     similarities = units[rows] @ units[candidates].T
     names = np.arange(len(units)) if isinstance(candidates, slice) else candidates
     similarities[names[None, :] == rows[:, None]] = -2

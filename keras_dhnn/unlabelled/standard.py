@@ -1,4 +1,4 @@
-"""Features of one scale: what neighbours are measured between."""
+"""Bring features to one scale, in which neighbours are measured."""
 
 import numpy as np
 
@@ -57,6 +57,6 @@ def _sampled(features, seed):
 
 
 def _principal_axes(centred, dimensions):
-    """`(d, dimensions)` float32, the directions of largest variance of `(m, d)` centred rows."""
+    """Return `(d, dimensions)` float32, the directions of largest variance of `(m, d)` centred rows."""
     _, axes = np.linalg.eigh(centred.T @ centred)
     return np.ascontiguousarray(axes[:, ::-1][:, :dimensions])

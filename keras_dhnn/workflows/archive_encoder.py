@@ -1,4 +1,6 @@
-"""What fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned bits."""
+"""Make what fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned
+bits.
+"""
 
 import hashlib
 import itertools
@@ -35,7 +37,7 @@ _SEED = 0
 
 
 class NetworkEncoder:
-    """A network of TensorFlow's as `archive.encoding.Encoder`.
+    """Encode by a network of TensorFlow's, as `archive.encoding.Encoder`.
 
     Args:
         identity: the `Identity`.
@@ -66,7 +68,7 @@ class NetworkEncoder:
 
 
 class ExportEncoder:
-    """An exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+    """Encode by an exported model, as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
 
     Args:
         identity: the `Identity`.
@@ -260,7 +262,9 @@ def _backbone(name, form, scaling, bits, features, kind):
 
 
 def _network(backbone, head, size):
-    """Function of images that gives features and outputs; the one place that runs the network over an archive."""
+    """Return a function of images that gives features and outputs; the one place that runs the network over an
+    archive.
+    """
 
     @tf.function(reduce_retracing=True)
     def step(images):
@@ -280,7 +284,7 @@ def _learn_features(vectors, count):
 
 
 def _band_values(tiles):
-    """A sample of each band's values, as `measure_scaling` takes them."""
+    """Return a sample of each band's values, as `measure_scaling` takes them."""
     pixels = np.concatenate([tile.image[::8, ::8].reshape(-1, tile.image.shape[2]) for tile in tiles])
     return [band[np.isfinite(band)] for band in pixels.T]
 

@@ -1,4 +1,4 @@
-"""The vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
+"""Compute the vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
 
 import hashlib
 import os

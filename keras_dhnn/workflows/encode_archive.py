@@ -1,4 +1,4 @@
-"""What `encode` does: images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
+"""Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ FOLDER_LABELS = "folder"
 
 @dataclass(frozen=True)
 class Options:
-    """How images are encoded.
+    """Describe how images are encoded.
 
     Attributes:
         cut: how scenes are cut.
@@ -59,7 +59,7 @@ class Options:
 
 @dataclass
 class EncodedArchive:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.
@@ -116,7 +116,7 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
 
 
 def _open_existing(model, root, options):
-    """(encoder, source) where nothing is to be learned, else None."""
+    """Return (encoder, source) where nothing is to be learned, else None."""
     trained = Path(model).is_dir()
     if (root / IDENTITY).exists():
         archive = Archive.open(root)
@@ -137,7 +137,7 @@ def _open_existing(model, root, options):
 
 
 def _learn(model, form, tiles, root, options, result, source):
-    """Learns bits or features from the first tiles, makes the archive, and appends those."""
+    """Learn bits or features from the first tiles, makes the archive, and appends those."""
     first, rest = encoders.first_tiles(tiles)
     if not first:
         raise DataError("There is no image to learn from: all files are damaged or empty.")
@@ -156,7 +156,7 @@ def _learn(model, form, tiles, root, options, result, source):
 
 
 def _sort_inputs(inputs, options):
-    """(scenes, image files) that a user named."""
+    """Return (scenes, image files) that a user named."""
     scenes, others = [], []
     for given in inputs:
         if Path(given).is_file() and is_stac(given):
@@ -170,7 +170,7 @@ def _sort_inputs(inputs, options):
 
 
 def _form(model, scenes, files, options):
-    """What the network will be given: a run's own form, or a backbone's by the first image."""
+    """Return what the network will be given: a run's own form, or a backbone's by the first image."""
     if Path(model).is_dir():
         return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0].form
     channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
@@ -185,7 +185,7 @@ def _tiles(scenes, files, form, known, options, skipped):
 
 
 def _labels(labels):
-    """Function from a path to its label."""
+    """Return a function from a path to its label."""
     if labels is None:
         return None
     if labels == FOLDER_LABELS:

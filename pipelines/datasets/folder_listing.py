@@ -1,4 +1,4 @@
-"""The files of a collection that has a folder a class: which are its images, and what else lies there."""
+"""List the files of a collection that has a folder a class: which are its images, and what else lies there."""
 
 import collections
 import os
@@ -15,7 +15,7 @@ LAYOUT = f"<class>/<image> ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
 
 
 class Listing(NamedTuple):
-    """What a collection holds.
+    """Describe what a collection holds.
 
     Attributes:
         tree: FolderTree or ZipTree, which reads the files.
@@ -31,7 +31,7 @@ class Listing(NamedTuple):
 
 
 def list_collection(source, limits, *, skip_damaged):
-    """Lists a folder or zip; arguments and errors as of `folder.open_archive`."""
+    """List a folder or zip; arguments and errors as of `folder.open_archive`."""
     tree = open_tree(source, _inside(source), limits)
     classes = tuple(name for name in tree.folders if name[0] != ".")
     images = [name for name in tree.files if _is_image(name) and name[0] != "."]
@@ -45,7 +45,7 @@ def list_collection(source, limits, *, skip_damaged):
 
 
 def _inside(source):
-    """The folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
+    """Return the folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
 
     Folders that hold only the next one are looked through: zips are often packed so. What is wrong with the source is
     left for `open_tree` to say.
@@ -66,7 +66,7 @@ def _inside_folder(path):
 
 
 def _visible(folder):
-    """The folders in a folder, and its images."""
+    """Return the folders in a folder, and its images."""
     children = folder.iterdir() if folder.is_dir() else ()
     return [child for child in children if child.name[0] != "." and (_is_image(child.name) or child.is_dir())]
 
@@ -101,7 +101,7 @@ def _describe_misplaced(source, classes, images, misplaced, shown=5):
 
 
 def _no_images(names):
-    """An entry for all of a suffix: sidecar files come by the thousand."""
+    """Yield an entry for all of a suffix: sidecar files come by the thousand."""
     names = sorted(name for name in names if not _is_image(name))
     suffixes = collections.Counter(PurePosixPath(name).suffix for name in names)
     for suffix, count in sorted(suffixes.items()):

@@ -1,4 +1,4 @@
-"""Reads a torch weights file in its legacy format, without torch and without running what the file says.
+"""Read a torch weights file in its legacy format, without torch and without running what the file says.
 
 Such a file is five pickles (a magic number, a protocol version, the byte order, the tensors, the keys of their
 storages) and then, per storage, its number of elements (int64) and its raw values. A pickle can name any function to
@@ -21,7 +21,7 @@ _DAMAGE = (pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeErro
 
 
 def read_torch_weights(path, max_bytes=2**30):
-    """The tensors of a legacy torch state dictionary.
+    """Return the tensors of a legacy torch state dictionary.
 
     Args:
         path: the `.pth` file.
@@ -51,7 +51,7 @@ def read_torch_weights(path, max_bytes=2**30):
 
 
 class _Tensor:
-    """A tensor to be, until the storages are read."""
+    """Stand for a tensor to be, until the storages are read."""
 
     def __init__(self, key, offset, shape, strides, *_):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides
@@ -66,7 +66,7 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows ordered dictionaries and tensors; remembers the type of each storage that it meets."""
+    """Know ordered dictionaries and tensors; remember the type of each storage that it meets."""
 
     def __init__(self, file):
         super().__init__(file)
