@@ -10,7 +10,7 @@ from tests.test_imports import modules
 VERBS = set(
     """
     Add Allow Answer Apply Arrange Ask Audit Batch Begin Bound Bring Build Call Chain Change Check Choose
-    Compact Compare Compile Compute Connect Convert Count Cover Cut Deal Declare Decode Describe Divide Do
+    Compact Compare Compile Compute Connect Convert Copy Count Cover Cut Deal Declare Decode Describe Divide Do
     Download Draw Encode End Expand Export Fill Find Fit Freeze Gather Give Group Hash Hold Import Infer Inflate
     Keep Know Lay Learn Leave Let List Load Look Lower Make Measure Merge Minimise Move Name Notice Number Offer
     Open Order Paint Parse Prepare Print Put Raise Read Reduce Refuse Regress Remove Repeat Replace Report

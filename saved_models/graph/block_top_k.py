@@ -74,7 +74,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
         return similarities(chunk, None if classes is None else classes[start:stop][None])
 
     def of_blocks(blocks):
-        """Codes are copied in whole blocks."""
+        """Copy codes in whole blocks."""
         copies = [
             tf.reshape(tf.gather(tf.reshape(part, (-1, block)), blocks), (tf.shape(blocks)[0], -1))
             for part in (words if classes is None else [*words, classes])
