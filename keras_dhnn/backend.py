@@ -183,7 +183,9 @@ if NEWEST:
 else:
 
     class _AddonsOptimizer(tfa.optimizers.MultiOptimizer):
-        """Replace tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's there."""
+        """Replace tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's
+        there.
+        """
 
         def apply_gradients(self, grads_and_vars, **kwargs):
             pairs = list(grads_and_vars)
