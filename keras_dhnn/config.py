@@ -80,7 +80,7 @@ RATE = Within(above=0)
 
 
 class Section:
-    """A group of settings that checks each of them when it is made."""
+    """Check each of a group of settings when it is made."""
 
     def __post_init__(self) -> None:
         """Check every setting against its declaration.
@@ -96,7 +96,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Data(Section):
-    """Which items are seen, and who searches among whom.
+    """Choose which items are seen, and who searches among whom.
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
@@ -136,7 +136,7 @@ class Data(Section):
 
 @dataclass(frozen=True)
 class Augmentation(Section):
-    """Random changes to training images; used only where images, not cached features, are trained on.
+    """Choose random changes to training images; used only where images, not cached features, are trained on.
 
     Attributes:
         flips: mirror left-right at random.
@@ -153,7 +153,7 @@ class Augmentation(Section):
 
 @dataclass(frozen=True)
 class Model(Section):
-    """The network.
+    """Choose the network.
 
     Attributes:
         backbone: `keras-dhnn fit --help` lists the names.
@@ -181,7 +181,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Loss(Section):
-    """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
+    """Choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
         objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
@@ -217,7 +217,7 @@ class Loss(Section):
 
 @dataclass(frozen=True)
 class Phase(Section):
-    """One stretch of training, of everything above a cut through the network.
+    """Choose one stretch of training, of everything above a cut through the network.
 
     What lies below the cut is frozen and computed once per image; its outputs are cached.
 
@@ -237,7 +237,7 @@ class Phase(Section):
 
 @dataclass(frozen=True)
 class Training(Section):
-    """How the two phases run.
+    """Choose how the two phases run.
 
     Attributes:
         batch_size: items a step.
@@ -260,7 +260,7 @@ class Training(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that decides a run's result, given the prepared data set."""
+    """Hold everything that decides a run's result, given the prepared data set."""
 
     data: Data = field(default_factory=Data)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -302,7 +302,7 @@ class Experiment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings, `{"section.field": value}`."""
+        """Return all settings, `{"section.field": value}`."""
         flat = {}
         for path in _declarations():
             section, dot, name = path.partition(".")

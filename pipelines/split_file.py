@@ -1,4 +1,4 @@
-"""Which images search and which are searched, by a list of names such as others have published."""
+"""Read which images search and which are searched from a list of names such as others have published."""
 
 import csv
 from pathlib import Path

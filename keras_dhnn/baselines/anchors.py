@@ -1,4 +1,4 @@
-"""Kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
+"""Compute kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin

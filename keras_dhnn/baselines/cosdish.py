@@ -1,4 +1,4 @@
-"""Column-sampling discrete supervised hashing (COSDISH): codes from some columns of the similarity matrix at a time."""
+"""Hash by column sampling (COSDISH): codes from some columns of the similarity matrix at a time."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_dhnn.baselines.ksh import sample_evenly
 
 
 class COSDISH(SupervisedHasher):
-    """Hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
+    """Describe hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
 
     Codes B `(n, l)` in {-1, +1} are to minimise `||l S - B B^T||^2` (eq. 1 of the paper), in turns. Each draws the
     columns of some items, "omega"; the others are "gamma". Alternately

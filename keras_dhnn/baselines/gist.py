@@ -1,4 +1,4 @@
-"""GIST: how much energy an image has at each scale and orientation, in each of 4 x 4 blocks. 512 numbers."""
+"""Compute GIST: how much energy an image has at each scale and orientation, in each of 4 x 4 blocks. 512 numbers."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What all hashing methods of this room share: they turn feature vectors into signs, as scikit-learn estimators do."""
+"""Share what all hashing methods of this room do: turn feature vectors into signs, as scikit-learn estimators do."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class Hasher(TransformerMixin, BaseEstimator):
-    """Hash vectors by the signs of real outputs.
+    """Describe hash vectors by the signs of real outputs.
 
     A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
     """
@@ -51,7 +51,7 @@ class Hasher(TransformerMixin, BaseEstimator):
 
 
 class SupervisedHasher(Hasher):
-    """A `Hasher` whose `fit` needs labels."""
+    """Hash vectors as `Hasher` does, by a `fit` that needs labels."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

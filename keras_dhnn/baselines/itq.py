@@ -1,4 +1,6 @@
-"""Iterative quantisation (ITQ): rotate principal components so that taking signs loses least. No labels needed."""
+"""Hash by iterative quantisation (ITQ): rotate principal components so that taking signs loses least. Without
+labels.
+"""
 
 import numpy as np
 
@@ -7,7 +9,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class ITQ(Hasher):
-    """Hash by the signs of rotated principal components.
+    """Describe hash by the signs of rotated principal components.
 
     The data are centred and projected to their `bits` leading principal directions, `V = (X - mean) W`. The rotation R
     then minimises `||B - V R||^2` (eq. 2 of the paper) in turns: `B = sign(V R)` for a fixed R; for a fixed B the

@@ -1,4 +1,4 @@
-"""Supervised hashing with kernels (KSH): bits found one after the other, each from what those before it missed."""
+"""Hash with kernels (KSH): bits are found one after the other, each from what those before it missed."""
 
 import numpy as np
 from scipy import linalg, optimize, special
@@ -8,7 +8,7 @@ from keras_dhnn.baselines.hasher import SupervisedHasher, check_count
 
 
 class KSH(SupervisedHasher):
-    """Hash by kernel functions whose codes' inner products are the labels' similarities.
+    """Describe hash by kernel functions whose codes' inner products are the labels' similarities.
 
     With centred kernel features K `(n, m)` of `Anchors` and similarities S in {-1, +1}, codes `H = sign(K A)` are to
     minimise `||H H^T / l - S||^2` (eq. 7 of the paper). Bits are found greedily: with the residue

@@ -1,4 +1,4 @@
-"""Semantic correlation maximisation (SCM): projections of two sources whose codes agree where labels do."""
+"""Hash by semantic correlation (SCM): projections of two sources whose codes agree where labels do."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ METHODS = ("sequential", "orthogonal")
 
 
 class SCM(TwoSourceHasher):
-    """Hash two sources by projections that maximise the correlation of labels across them.
+    """Describe hash two sources by projections that maximise the correlation of labels across them.
 
     With the label similarities `S = 2 L L^T - 1 1^T`, L the one-hot labels, projections maximise
     `tr(U^T X^T S Y V)` (eq. 5 of the paper), and S, `(n, n)`, is never made: `X^T S Y = 2 (X^T L)(L^T Y) - ...`.

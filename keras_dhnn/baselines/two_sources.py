@@ -1,4 +1,4 @@
-"""What the hashing methods for two sources share: a projection each into one space of codes."""
+"""Share what the hashing methods for two sources do: project each into one space of codes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class TwoSourceHasher(BaseEstimator):
-    """Hash vectors of either source by the signs of `(X - mean) @ projection`.
+    """Describe hash vectors of either source by the signs of `(X - mean) @ projection`.
 
     A method defines `fit(X, y)`, which sets `means_` and `projections_`, `{source: array}` each.
     """

@@ -1,4 +1,4 @@
-"""The command line. Verbs import what they need when they run, so that `--help` answers at once."""
+"""Offer the command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
 import errno
 import os

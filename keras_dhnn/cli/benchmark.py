@@ -1,4 +1,4 @@
-"""`keras-dhnn benchmark`: hashing methods side by side on one data set."""
+"""Run `keras-dhnn benchmark`: hashing methods side by side on one data set."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`keras-dhnn evaluate`: the scores and figures of a finished run."""
+"""Run `keras-dhnn evaluate`: the scores and figures of a finished run."""
 
 import json
 from pathlib import Path

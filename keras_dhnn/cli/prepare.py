@@ -1,4 +1,4 @@
-"""`keras-dhnn prepare`: an archive to a prepared data set."""
+"""Run `keras-dhnn prepare`: an archive to a prepared data set."""
 
 import json
 import shlex
@@ -195,7 +195,7 @@ def _sources(several, sources):
 
 
 def _image_sizes(sizes):
-    """None, the side of all images, or {source: side}."""
+    """Return none, the side of all images, or {source: side}."""
     if not sizes:
         return None
     try:
@@ -217,7 +217,7 @@ def _named(text, example):
 
 
 def _numbers(text):
-    """None, (red, green, blue), or {source: (red, green, blue)}."""
+    """Return none, (red, green, blue), or {source: (red, green, blue)}."""
     if text is None:
         return None
     name, equals, bands = text.rpartition("=")

@@ -1,11 +1,11 @@
-"""Results as short tables on stdout."""
+"""Print results as short tables on stdout."""
 
 from rich.console import Console
 from rich.table import Table
 
 
 def print_scores(run, metrics):
-    """Prints the scores of a run with their protocol, and where its parts are.
+    """Print the scores of a run with their protocol, and where its parts are.
 
     Args:
         run: the `Run`.
@@ -78,7 +78,7 @@ def _label_rows(metrics):
 
 
 def _health_rows(health):
-    """Name and text of what there is; runs of earlier versions have none."""
+    """Yield name and text of what there is; runs of earlier versions have none."""
     if health is None:
         return
     yield "their entropy", f"{health['code_entropy']:.2f} bits"

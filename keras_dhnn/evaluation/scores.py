@@ -1,4 +1,4 @@
-"""What a run's codes retrieve: scores that carry their protocol."""
+"""Score what a run's codes retrieve; every score carries its protocol."""
 
 from dataclasses import dataclass, replace
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
-from keras_dhnn.metrics.counting import rank
-from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.graded import ndcg, weighted_average_precision
 from keras_dhnn.metrics.ranking import (
     MeanAveragePrecision,
@@ -25,7 +24,7 @@ _ORDERS = ("expected", "stable", "pessimistic", "optimistic")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of codes by one protocol, and what they were derived from.
+    """Describe the scores of codes by one protocol, and what they were derived from.
 
     Attributes:
         task: (source that searches, source that is searched).
@@ -162,12 +161,14 @@ def _orders(scores):
 
 
 def _best_precision(totals, k):
-    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    """Return what precision at k would be if all that is relevant came first: less than 1 where that is fewer than
+    k.
+    """
     return float(np.minimum(totals, k).mean() / k)
 
 
 def protocol(split, info, bits, seed):
-    """What a score's numbers depend on; scores compare only where these are equal."""
+    """Return what a score's numbers depend on; scores compare only where these are equal."""
     return {
         "data": info.name,
         "checksum": info.checksum,
@@ -208,7 +209,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
 
 
 def _mean(values):
-    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    """Return the mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
     if None in values:
         return None
     if isinstance(values[0], dict):

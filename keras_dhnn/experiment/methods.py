@@ -1,4 +1,4 @@
-"""Deep hashing methods that are compared, as settings of our own models: what each is, and what is tuned of it."""
+"""Declare deep hashing methods that are compared, as settings of our own models, and what is tuned of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _WEIGHTINGS = ("mean", "balanced")
 
 @dataclass(frozen=True)
 class Method:
-    """A method by its settings.
+    """Describe a method by its settings.
 
     Attributes:
         title: as tables have it.

@@ -1,4 +1,4 @@
-"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+"""Fit an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
 
 import shutil
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ VALIDATION_SEARCHES = 20_000
 
 @dataclass
 class Trained:
-    """What training leaves.
+    """Describe what training leaves.
 
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
@@ -68,7 +68,7 @@ def train(
     epochs=None,
     outputs=True,
 ):
-    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+    """Train a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
 
@@ -152,7 +152,7 @@ def _nothing_held_out(experiment, split):
 
 
 def _in_float32(network, database):
-    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    """Return the same weights in a network that computes in float32: what is saved, loaded and served."""
     experiment = network.experiment.override("training.precision=float32")
     exact = Network(experiment, network.info, database, network.bar, network.strategy)
     exact.model.set_weights(network.model.get_weights())
@@ -223,7 +223,9 @@ def _first_phase(experiment):
 
 
 def _snapshots(folder, network, split, encode, make_batches, model):
-    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    """Return of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn
+    of.
+    """
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
@@ -237,7 +239,7 @@ def _alternating(network):
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
-    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
+    """Compile a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
         model: the `DHNN` or `SIDHCNN` above the phase's cut.
@@ -291,7 +293,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
 
 
 def _steps_per_execution(branches, steps):
-    """A step of heads alone takes less time than starting it."""
+    """Return a step of heads alone takes less time than starting it."""
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
@@ -315,7 +317,9 @@ def _encode_batch(model):
 
 
 def validation_items(split):
-    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
+    seed.
+    """
     searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)

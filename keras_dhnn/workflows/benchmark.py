@@ -1,4 +1,4 @@
-"""A comparison of hashing methods on one data set: the same split, seeds, features and budget for all of them."""
+"""Compare hashing methods on one data set: the same split, seeds, features and budget for all of them."""
 
 import csv
 import functools
@@ -32,7 +32,7 @@ RANKS = (1, 2, 3, 4, 5, 10, 20, 50)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared.
+    """Describe what is compared.
 
     Attributes:
         experiment: the `Experiment` that deep methods change, and that says split and budget; its seed is the first.

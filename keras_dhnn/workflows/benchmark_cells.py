@@ -1,4 +1,4 @@
-"""One cell of a comparison: a method at a code length and a seed, from its settings to scores, time and memory."""
+"""Measure one cell of a comparison: a method at a code length and a seed, from settings to scores, time and memory."""
 
 import contextlib
 import hashlib

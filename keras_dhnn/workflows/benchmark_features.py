@@ -1,4 +1,4 @@
-"""The vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
+"""Compute the vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
 
 import hashlib
 import os
@@ -49,7 +49,7 @@ def load_features(
 def check_features(kind: str, experiment: Experiment, info: DatasetInfo) -> None:
     """Raise SettingError for another kind, or "backbone" where the experiment has no frozen backbone."""
     if kind not in FEATURES:
-        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+        raise SettingError(invalid("--features", "gist or backbone", kind))
     frozen = experiment.head.epochs and experiment.head.cut == "features"
     if kind == "backbone" and not frozen:
         raise SettingError(

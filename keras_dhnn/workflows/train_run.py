@@ -116,7 +116,7 @@ def _labels_used(learned):
 
 
 def assist(experiment, info, folder, strategy):
-    """Trains along with the process that calls `train_run`, and writes nothing.
+    """Train along with the process that calls `train_run`, and writes nothing.
 
     Args:
         experiment: the `Experiment`.
@@ -128,7 +128,7 @@ def assist(experiment, info, folder, strategy):
 
 
 def _float_features_map(trained, labels, split):
-    """What the frozen features retrieve without hashing, by cosine; None where there are none.
+    """Return what the frozen features retrieve without hashing, by cosine; None where there are none.
 
     Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
     """
@@ -146,7 +146,7 @@ def _float_features_map(trained, labels, split):
 
 
 def load_split(run, info):
-    """The split of a run, drawn and written down at the first call."""
+    """Return the split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
         run.seal()

@@ -1,4 +1,4 @@
-"""The files of a collection that has a folder a class: which are its images, and what else lies there."""
+"""List the files of a collection that has a folder a class: which are its images, and what else lies there."""
 
 import collections
 import os
@@ -17,7 +17,7 @@ LAYOUT = f"<class>/<image> ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
 
 
 class Listing(NamedTuple):
-    """What a collection holds.
+    """Describe what a collection holds.
 
     Attributes:
         tree: FolderTree or ZipTree, which reads the files.
@@ -68,7 +68,7 @@ def _inside_folder(path):
 
 
 def _visible(folder):
-    """The folders in a folder, and its images."""
+    """Return the folders in a folder, and its images."""
     children = folder.iterdir() if folder.is_dir() else ()
     return [child for child in children if child.name[0] != "." and (is_image(child.name) or child.is_dir())]
 

@@ -1,4 +1,4 @@
-"""Image archives as people have them, a folder tree or a zip, read without trusting any name or size in them."""
+"""List image archives as people have them, a folder tree or a zip, without trusting any name or size in them."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
+    """Describe what an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
 
     file_bytes: int = 64 << 20
     total_bytes: int = 64 << 30
@@ -53,7 +53,7 @@ def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
 
 
 class FolderTree:
-    """The files one folder deep below `path`.
+    """List the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -95,7 +95,7 @@ class FolderTree:
         self._stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
 
     def read(self, name):
-        """The bytes of one file.
+        """Return the bytes of one file.
 
         Raises:
             DamagedFile: if it cannot be read or is larger than the limit.
@@ -111,7 +111,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """The members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+    """List the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
@@ -137,7 +137,7 @@ class ZipTree:
         self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
 
     def read(self, name):
-        """The bytes of one member, never more than it declares.
+        """Return the bytes of one member, never more than it declares.
 
         Raises:
             DamagedFile: if it is cut short or fails its checksum.

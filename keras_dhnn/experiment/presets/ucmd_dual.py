@@ -1,4 +1,4 @@
-"""UC Merced as dual samples: a panchromatic image of full size and a multispectral one of a quarter (SIDHCNN).
+"""Set up UC Merced as dual samples: a panchromatic image of full size, a multispectral one of a quarter (SIDHCNN).
 
 keras-dhnn prepare ucmd-dual --source UCMerced_LandUse.zip
 keras-dhnn fit ucmd-dual
