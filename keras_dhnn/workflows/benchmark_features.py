@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_dhnn.baselines.gist import Gist
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
