@@ -302,7 +302,7 @@ class Experiment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return all settings, `{"section.field": value}`."""
+        """Return the value of every setting by its path, section.field."""
         flat = {}
         for path in _declarations():
             section, dot, name = path.partition(".")
