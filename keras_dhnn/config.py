@@ -402,7 +402,7 @@ def _of_version_0_1(value: Any) -> Any:
 @functools.cache
 def _declarations() -> dict[str, Any]:
     """Return `{"section.field": Annotated type}`."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, kind in typing.get_type_hints(Experiment, include_extras=True).items():
         if dataclasses.is_dataclass(kind):
             inner = typing.get_type_hints(kind, include_extras=True)
@@ -435,7 +435,8 @@ def _checked(path: str, value: Any, declared: Any) -> Any:
     """
     kinds, rule = _kinds(declared)
     if Mapping in kinds and isinstance(value, Mapping) and value:
-        one = Annotated[next(kind for kind in kinds if kind is not Mapping), rule]
+        kind = next(kind for kind in kinds if kind is not Mapping)
+        one: Any = Annotated[kind, rule]
         return {str(source): _checked(path, part, one) for source, part in value.items()}
     if float in kinds and type(value) is int:
         value = float(value)

@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,7 +68,8 @@ def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=
     Returns:
         `Encoded`.
     """
-    counted, rows, since = Encoded(), [], time.monotonic()
+    rows: list[Any] = []
+    counted, since = Encoded(), time.monotonic()
 
     def append():
         if rows:
