@@ -3,6 +3,7 @@
 import contextlib
 import json
 import platform
+import shlex
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Run:
     Attributes:
         experiment_path: the experiment, JSON; what `fit --config` takes.
         split_path: queries, database and validation items.
+        labels_path: the labels it was given by a file, if it was, see `pipelines.labels`.
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
         weights_path: the trained network's numbers, see `models.weights_file`.
@@ -47,6 +49,7 @@ class Run:
         self.experiment_path = self.path / "experiment.json"
         self.environment_path = self.path / "environment.json"
         self.split_path = self.path / "split.npz"
+        self.labels_path = self.path / "labels.npz"
         self.history_path = self.path / "history.json"
         self.checkpoints = self.path / "checkpoints"
         self.weights_path = self.path / "weights.npz"
@@ -86,7 +89,7 @@ class Run:
             state = "finished" if self.finished else "unfinished"
             raise RunError(
                 f"{self.path} holds a run already ({state}). Give another --name, or continue it: "
-                f"keras-dhnn fit --resume {self.path}"
+                f"keras-dhnn fit --resume {shlex.quote(str(self.path))}"
             )
 
     @classmethod
@@ -104,7 +107,9 @@ class Run:
         if not run.experiment_path.is_file():
             raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
         if finished and not run.finished:
-            raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+            raise RunError(
+                f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(run.path))}"
+            )
         if found := run.damage():
             raise RunError(
                 f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."
@@ -123,8 +128,8 @@ class Run:
     def seal(self):
         """Write down sizes and checksums of what the run has, so that `open` notices changed bytes."""
         paths = (
-            *(self.experiment_path, self.environment_path, self.split_path, self.history_path, self.metrics_path),
-            *(self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
+            *(self.experiment_path, self.environment_path, self.split_path, self.labels_path, self.history_path),
+            *(self.metrics_path, self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
         )
         write_list(self.path, [path.name for path in paths if path.exists()])
 
@@ -142,6 +147,7 @@ class Run:
                 self.experiment_path,
                 self.environment_path,
                 self.split_path,
+                self.labels_path,
                 self.path / OWNER,
                 self.path / LIST,
             ):

@@ -1,5 +1,6 @@
 """Keep which images must stay on one side of a split, as a file that `fit --set data.groups=FILE` takes."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def load_groups(path, info):
     Raises:
         DataError: if there is no such file, or it is of other images.
     """
-    remedy = f"Write it: keras-dhnn audit {info.directory} --write-groups {path}"
+    remedy = f"Write it: keras-dhnn audit {shlex.quote(str(info.directory))} --write-groups {shlex.quote(str(path))}"
     found = read_arrays(path, {"groups": ("iu", 1), "checksum": ("U", 0)}, remedy=remedy)
     groups, checksum = found["groups"].astype(np.int64), found["checksum"].item()
     if checksum != info.checksum or groups.shape != (info.count,):

@@ -2,6 +2,8 @@
 labels.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_dhnn.baselines.hasher import check_count
@@ -32,13 +34,13 @@ class CCAITQ(TwoSourceHasher):
         ACM Multimedia 2010.
     """
 
-    def __init__(self, bits=32, weight=1e-3, iterations=50, seed=0):
+    def __init__(self, bits: int = 32, weight: float = 1e-3, iterations: int = 50, seed: int = 0):
         self.bits = bits
         self.weight = weight
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: Mapping[str, np.ndarray], y: np.ndarray | None = None) -> "CCAITQ":
         """Find directions and rotation; `y` is not used.
 
         Args:

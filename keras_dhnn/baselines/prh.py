@@ -32,12 +32,12 @@ class PRH(Hasher):
         Li, Ren: Partial Randomness Hashing for Large-Scale Remote Sensing Image Retrieval. IEEE GRSL 14(3), 2017.
     """
 
-    def __init__(self, bits=64, weight=1.0, seed=0):
+    def __init__(self, bits: int = 64, weight: float = 1.0, seed: int = 0):
         self.bits = bits
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "PRH":
         """Draw the projection and find the weights; `y` is not used.
 
         Args:
@@ -58,6 +58,6 @@ class PRH(Hasher):
         self.weights_ = ridge(codes, X - self.mean_, self.weight)
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.weights_.T

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import Json, Quiet, SplitFile
+from keras_dhnn.cli.options import Json, LabelFile, Quiet, SplitFile
 from keras_dhnn.cli.training_options import training_options
 
 
@@ -22,6 +23,7 @@ def fit(
         typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="[NAME]"),
     ] = None,
     split: SplitFile = None,
+    labels: LabelFile = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +63,8 @@ def fit(
 
       keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
 
+      keras-dhnn fit harbours --labels labels.csv
+
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.workflows.fit import fit as fit_run
@@ -72,6 +76,7 @@ def fit(
             name,
             **asked,
             split=split,
+            labels=labels,
             group_pattern=group_pattern,
             resume=resume,
             strategy=strategy,
@@ -79,7 +84,7 @@ def fit(
             bar=bars(quiet),
             say=notices(quiet),
             started=lambda run: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn fit --resume {run.path}")
+                ends_well(f"Continue with: keras-dhnn fit --resume {shlex.quote(str(run.path))}")
             ),
         )
     if run is None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,7 @@ def grid(
             inner_bar=bars(quiet, delay=2),
             say=notices(quiet),
             started=lambda path: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn grid --resume {path}")
+                ends_well(f"Continue with: keras-dhnn grid --resume {shlex.quote(str(path))}")
             ),
         )
     if as_json:

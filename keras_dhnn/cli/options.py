@@ -60,3 +60,12 @@ Synthetic = Annotated[
     bool,
     typer.Option("--synthetic", help="Make and use a synthetic twin of the data set: needs no data, no network."),
 ]
+LabelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="A table of labels, CSV or Parquet: a column of image names, one of labels (a|b for several) or one of 0 "
+        "and 1 for each class. Images that it does not name have no label.",
+        metavar="FILE",
+    ),
+]

@@ -82,7 +82,7 @@ def search(
     if gallery:
         from keras_dhnn.workflows.archive_gallery import draw_gallery
 
-        draw_gallery(asked, results, gallery)
+        draw_gallery(opened, asked, results, gallery)
     if as_json:
         print(json.dumps({"queries": asked.names, "results": results.to_list()}))
         return

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,7 +103,7 @@ def tune(
             inner_bar=bars(quiet, delay=2),
             say=notices(quiet),
             started=lambda path: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn tune --resume {path}")
+                ends_well(f"Continue with: keras-dhnn tune --resume {shlex.quote(str(path))}")
             ),
         )
     if result is None:

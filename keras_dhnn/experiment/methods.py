@@ -92,7 +92,8 @@ ONE_SOURCE = {
 
 _DUAL_TUNED = {"loss.beta": (0.01, 1.0), "loss.similarity_factor": (0.1, 2.0)}
 TWO_SOURCES = {
-    "dcmh": Method("DCMH", "Jiang, Li, CVPR 2017", {"loss.alpha": 0.0}, _DUAL_TUNED),
+    # A start at class codes is ours, not DCMH's.
+    "dcmh": Method("DCMH", "Jiang, Li, CVPR 2017", {"loss.alpha": 0.0, "model.start": "random"}, _DUAL_TUNED),
     "sidhcnn": Method("SIDHCNN", "Li et al., IEEE TGRS 2018", {}, _DUAL_TUNED),
 }
 

@@ -96,6 +96,10 @@ class Encoder:
 
         yield from _in_order(self._chunks(batches), run, self._threads)
 
+    def encode(self, images: Any) -> list[np.ndarray]:
+        """Return the outputs of one batch `(b, ...)`, as `outputs` yields them."""
+        return next(self.outputs([images]))
+
     def _chunks(self, batches):
         """Yield `(array of the interpreters' size, how many of it are images)` lists, one a batch."""
         for images in batches:

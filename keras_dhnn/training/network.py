@@ -49,12 +49,14 @@ class Network:
         branches: `{source: DHNN}`.
         sizes: `{source: (height, width)}` in pixels that the branches take.
         labels: `(n,)` labels of all items.
+        pairs: which items are similar, see `DHNN.compile`; None: those of one label.
     """
 
     def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
         self.labels = Items(experiment.data.turns).spread(info.labels)
+        self.pairs = None
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
         sources = sources_of(info)
@@ -128,6 +130,18 @@ class Network:
         """
         found = {source: self._activations.get((source, "features")) for source in self.branches}
         return {source: array for source, array in found.items() if array is not None}
+
+    def frozen_features(self):
+        """Return `(n, d)` features of all items by the only branch's frozen backbone.
+
+        Raises:
+            SettingError: if they are too many to be kept.
+        """
+        (source, branch), *_ = self.branches.items()
+        features = self._outputs_below(source, "features", branch.backbone)
+        if features is None:
+            raise SettingError("The features of all images take more memory than is kept of them. Take fewer images.")
+        return features
 
     def above(self, cut):
         """Return the network from a cut upwards, and its input.

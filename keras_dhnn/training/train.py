@@ -22,9 +22,10 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
-from keras_dhnn.training.guided_start import start_at_centres
+from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
+from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
@@ -43,6 +44,7 @@ class Trained:
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
+        learned: `Learned`, what was gone by where labels are missing or several; None where each image has one.
     """
 
     model: DHNN | SIDHCNN
@@ -50,6 +52,7 @@ class Trained:
     untrained: dict | None
     features: dict
     history: dict
+    learned: Learned | None = None
 
 
 def train(
@@ -70,7 +73,8 @@ def train(
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; with those of its last one, if
+    nothing is held out for validation or labels are missing.
 
     Args:
         experiment: the `Experiment`.
@@ -93,12 +97,8 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if not len(split.validation):
-        raise SettingError(
-            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
-            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
-            "data.validation=0.1, or more images."
-        )
+    if experiment.data.validation and not len(split.validation) and info.known.all():
+        raise SettingError(_nothing_held_out(experiment, split))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
         raise SettingError(
@@ -107,6 +107,8 @@ def train(
         )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
+    learned = _learn(network, split) if needs_pairs(info) else None
+    network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
     kept = folder / "outputs"
@@ -124,7 +126,29 @@ def train(
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
     shutil.rmtree(kept, ignore_errors=True)
-    return Trained(network.model, trained, untrained, network.features, history)
+    return Trained(network.model, trained, untrained, network.features, history, learned)
+
+
+def _learn(network, split):
+    """Return what training goes by where labels are missing or several."""
+    if len(network.branches) > 1:
+        raise SettingError(
+            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
+            "Give all of them one, by --labels FILE."
+        )
+    features = None if network.info.known.all() else network.frozen_features()
+    return learn_pairs(network.info, features, split, network.experiment.seed)
+
+
+def _nothing_held_out(experiment, split):
+    """Return the message where no class can spare an image for validation; a larger share would not change that."""
+    groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
+    return (
+        "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "
+        f"images{groups} to be a query, to be found, and to be held out ({len(split.queries)} items are queries, "
+        f"{len(split.database)} are the database). What helps: more images of each class (three at least), fewer "
+        f"classes, or training without validation, whose last epoch is kept: --set data.validation=0"
+    )
 
 
 def _in_float32(network, database):
@@ -150,7 +174,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
         branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
@@ -174,7 +198,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
-    history = _validated(state.history, validation)
+    history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return history
@@ -187,7 +211,7 @@ def _validated(history, validation):
     training that goes on is as if there had been no pause.
     """
     epochs = len(history["loss"])
-    if history.get("val_map", [None])[-1] is not None:
+    if history.get("val_map" if len(validation.queries) else "distinct_codes", [None])[-1] is not None:
         return history
     measured = validation.measure()
     earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
@@ -249,6 +273,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
+            pairs=network.pairs,
             **how,
         )
         return

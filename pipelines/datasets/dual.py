@@ -32,6 +32,7 @@ def open_archive(
     scale=None,
     rgb_bands=None,
     grey_to_rgb=False,
+    zip_encoding=None,
     seed=0,
 ):
     """List and check two collections; look at up to 512 images of each.
@@ -40,7 +41,7 @@ def open_archive(
         sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
         image_size, scale, rgb_bands: as of `folder.open_archive`; for both sources, or {name: ...} for some.
         skip_damaged: also leave out images without a partner.
-        percentiles, grey_to_rgb, seed: as of `folder.open_archive`.
+        percentiles, grey_to_rgb, zip_encoding, seed: as of `folder.open_archive`.
 
     Returns:
         Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
@@ -51,7 +52,8 @@ def open_archive(
             `skip_damaged`; and for two images of one source with one name but for the suffix.
     """
     _check_names(sources)
-    listings = {s: list_collection(path, LIMITS, skip_damaged=skip_damaged) for s, path in sources.items()}
+    how = {"skip_damaged": skip_damaged, "zip_encoding": zip_encoding}
+    listings = {s: list_collection(path, LIMITS, **how) for s, path in sources.items()}
     files = {source: _by_key(source, listing.images) for source, listing in listings.items()}
     keys, alone = _matched(files)
     if alone and not (skip_damaged and keys):
@@ -190,5 +192,7 @@ def _examples(origin, found, rows, skipped, *, skip_damaged):
 
 
 DATASET = Dataset(
-    open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb"), sources=True
+    open_archive,
+    options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb", "zip_encoding"),
+    sources=True,
 )

@@ -31,6 +31,7 @@ def open_archive(
     scale=None,
     rgb_bands=None,
     grey_to_rgb=False,
+    zip_encoding=None,
     seed=0,
 ):
     """List and check a collection; look at up to 512 of its images, drawn at random.
@@ -49,6 +50,7 @@ def open_archive(
             such, and for pictures; by default what the files say, else 1, 2, 3, or 4, 3, 2 of 12 or 13 bands
             (Sentinel-2).
         grey_to_rgb: take grey images among those of three bands as red, green and blue.
+        zip_encoding: of names in a zip that do not say it; see `zip_names`.
         seed: of the sample.
 
     Returns:
@@ -58,7 +60,7 @@ def open_archive(
     Raises:
         DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
     """
-    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged)
+    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged, zip_encoding=zip_encoding)
     collection = survey_collection(
         listing,
         image_size=image_size,
@@ -108,5 +110,6 @@ def _examples(source, collection, skipped, *, skip_damaged):
 
 
 DATASET = Dataset(
-    open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb")
+    open_archive,
+    options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb", "zip_encoding"),
 )

@@ -78,7 +78,10 @@ def _chunk(dataset, offset):
 def _inflated(content, size):
     stream = zlib.decompressobj()
     # A checksum of four bytes may be packed too.
-    content = stream.decompress(content, size + 5)
+    try:
+        content = stream.decompress(content, size + 5)
+    except zlib.error as error:
+        raise ValueError(f"a chunk cannot be unpacked: {error}") from error
     if len(content) > size + 4 or not stream.eof:
         raise ValueError(f"a chunk unpacks to more or less than its {size:,} bytes")
     return content

@@ -13,7 +13,7 @@ def check_members(path, members, limits):
 
     Args:
         path: the zip, for the message.
-        members: all its `zipfile.ZipInfo`.
+        members: (name, `zipfile.ZipInfo`) of all of them.
         limits: `archives.Limits`.
 
     Raises:
@@ -23,18 +23,17 @@ def check_members(path, members, limits):
     if len(members) > limits.files:
         raise DataError(f"{refused} it lists {len(members):,} members, where at most {limits.files:,} are allowed.")
     seen = set()
-    for member in members:
-        reason = "is listed twice" if member.filename in seen else _danger(member, limits)
+    for name, member in members:
+        reason = "is listed twice" if name in seen else _danger(name, member, limits)
         if reason:
-            raise DataError(f"{refused} its member {member.filename!r} {reason}.")
-        seen.add(member.filename)
-    total = sum(member.file_size for member in members)
+            raise DataError(f"{refused} its member {name!r} {reason}.")
+        seen.add(name)
+    total = sum(member.file_size for _, member in members)
     if total > limits.total_bytes:
         raise DataError(f"{refused} its members declare {_excess(total, limits.total_bytes)}.")
 
 
-def _danger(member, limits):
-    name = member.filename
+def _danger(name, member, limits):
     if name.startswith("/") or "\\" in name or name[1:2] == ":":
         return "is an absolute path, or one with a drive letter or backslashes"
     if ".." in name.split("/"):

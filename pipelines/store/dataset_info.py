@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_arrays, read_json, write_text
 from keras_dhnn.files.checksums import checksum
 from keras_dhnn.pipelines.example import DTYPES, ImageSpec
+from keras_dhnn.pipelines.labels import UNLABELLED, Labels
 
 FORMAT_VERSION = 1
 INFO_FILE = "info.json"
 ITEMS_FILE = "items.npz"
+LABELS_FILE = "labels.npz"
 _FILE = {"file": str, "count": int, "bytes": int, "sha256": str}
 _INFO = {
     "name": str,
@@ -79,6 +82,8 @@ class DatasetInfo:
         skipped: (name, reason) of each file of the source that was left out.
         package_version: the version of keras-dhnn that wrote it.
         items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
+        given: `labels` and `true_labels` that are seen instead of those stored, see `with_labels`; None if none are.
+        table: the `Labels` that were given; None if none were.
     """
 
     directory: Path
@@ -95,6 +100,8 @@ class DatasetInfo:
     skipped: tuple
     package_version: str
     items_per_record: int = 1
+    given: dict | None = None
+    table: Labels | None = None
 
     @classmethod
     def load(cls, directory):
@@ -104,7 +111,8 @@ class DatasetInfo:
             DataError: if there is none, or it is unfinished, damaged, or of another format version.
         """
         directory = Path(directory)
-        remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
+        name, place = (shlex.quote(str(part)) for part in (directory.name, directory.parent))
+        remedy = f"Run: keras-dhnn prepare {name} --data {place} (--source PATH or --synthetic)"
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
         values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
@@ -119,7 +127,8 @@ class DatasetInfo:
         except (ValueError, TypeError) as error:
             raise DataError(f"{directory / INFO_FILE} is damaged: {error}. {remedy}") from error
         info._check(content=False, remedy=remedy)
-        return info
+        labels = directory / LABELS_FILE
+        return info.with_labels(Labels.load(labels)) if labels.is_file() else info
 
     @classmethod
     def _from_json(cls, directory, values):
@@ -137,8 +146,9 @@ class DatasetInfo:
 
     def save(self):
         """Write `info.json`, the last file of a data set."""
-        values = dataclasses.asdict(self)
-        del values["directory"]
+        values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
+        for name in ("directory", "given", "table"):
+            del values[name]
         text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
         write_text(self.directory / INFO_FILE, text + "\n")
 
@@ -188,10 +198,65 @@ class DatasetInfo:
         """Return bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())
 
+    def with_labels(self, labels):
+        """Return the same data set, seen with other labels, some of which may be missing.
+
+        Where every label is a class that the data set has already, those classes are kept to score by; otherwise its
+        folders are taken for no classes. Where images have several labels, each set of them is a class of its own.
+
+        Args:
+            labels: `Labels` of its images.
+
+        Raises:
+            DataError: if they are of another number of images.
+        """
+        if len(labels.sets) != self.count:
+            raise DataError(
+                f"Labels of {len(labels.sets)} images are not those of {self.directory}, which has {self.count}. Give "
+                "the labels again."
+            )
+        classes, numbers = labels.as_classes()
+        known, true = labels.known, numbers
+        if not labels.several and set(labels.classes) <= set(self.classes) - {UNLABELLED}:
+            own = {name: place for place, name in enumerate(self.classes)}
+            missing = () if known.all() or UNLABELLED in own else (UNLABELLED,)
+            classes = (*self.classes, *missing)
+            places = {name: place for place, name in enumerate(classes)}
+            names = (*labels.classes, UNLABELLED)
+            renamed = np.array([places.get(name, -1) for name in names], np.int32)
+            numbers = renamed[np.where(known, labels.sets.argmax(axis=1), -1)]
+            true = np.where(known, numbers, self.true_labels)
+        return dataclasses.replace(
+            self,
+            classes=classes,
+            class_counts=tuple(np.bincount(true, minlength=len(classes)).tolist()),
+            given={"labels": numbers, "true_labels": true},
+            table=labels,
+        )
+
+    @property
+    def label_sets(self):
+        """Return the `Labels` behind `true_labels` where images have several; None where each has one at most."""
+        return self.table if self.table is not None and self.table.several else None
+
+    @property
+    def known(self):
+        """Return (count,) bool: whether each item has a label to train on."""
+        return self._known(self.labels)
+
+    @property
+    def truly_known(self):
+        """Return (count,) bool: whether each item has a label to score by."""
+        return self._known(self.true_labels)
+
+    def _known(self, labels):
+        unlabelled = self.classes.index(UNLABELLED) if UNLABELLED in self.classes else -1
+        return labels != unlabelled
+
     @property
     def labels(self):
         """Return (count,) int32: class of each item."""
-        return self._items["labels"]
+        return self._items["labels"] if self.given is None else self.given["labels"]
 
     @property
     def ids(self):
@@ -212,10 +277,10 @@ class DatasetInfo:
 
     @property
     def true_labels(self):
-        """Return (count,) int32: class of each item to score by. It is `labels`, but where those are known to be
-        noisy.
+        """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
+        missing.
         """
-        return self._items["true_labels"]
+        return self._items["true_labels"] if self.given is None else self.given["true_labels"]
 
     @functools.cached_property
     def _items(self):
@@ -257,7 +322,8 @@ def _fault_of_items(info, items):
         if items[name].shape != shape:
             return f"its {name} are {items[name].shape}; expected {shape}"
     for name in ("labels", "true_labels"):
-        if not 0 <= items[name].min() <= items[name].max() < len(info.classes):
+        # Of labels that were given later, the classes are others.
+        if info.given is None and not 0 <= items[name].min() <= items[name].max() < len(info.classes):
             return f"its {name} are not all of 0 to {len(info.classes) - 1}"
     shard, first, size = items["places"].T
     if shard.min() < 0 or shard.max() >= len(info.shards):

@@ -3,16 +3,17 @@
 import fnmatch
 import itertools
 import math
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
-from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABELS_FILE, DatasetInfo
 
 # A prepared data set. A folder with anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
 
 
@@ -47,6 +48,7 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
         DataError: if the source is damaged, the folder holds something else, another process is preparing it, or
             it cannot be written (disk full, read-only).
     """
+    _check_classes(archive.classes)
     name, place = Path(directory).name, Path(directory).resolve()
     info = find_prepared(directory, archive.source, force=force)
     if info:
@@ -99,6 +101,17 @@ def find_prepared(directory, source, *, force=False):
         f"{info.source['path']}. Received: {source['kind']} {source['path']}. Replace it by --force, or choose another "
         "folder by --data."
     )
+
+
+def _check_classes(classes):
+    """Check that class names are lines, as lists and tables need them."""
+    for name in classes:
+        if not name.strip() or any(unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") for sign in name):
+            raise DataError(
+                f"Expected names of classes that can be read in one line. Found: {name!r}. Rename its folder."
+            )
+    if len(set(classes)) != len(classes):
+        raise DataError(f"Expected a name of its own for each class. Found: {', '.join(classes)}.")
 
 
 def _write(archive, workspace, name, synthetic, shards, seed, progress):

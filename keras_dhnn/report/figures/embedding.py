@@ -5,12 +5,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 _MARKERS = "osD^vX"
 _GROUP_MARKERS = "ox"
 _COLOURS = 10
 
 
+@plain_text
 def embedding_figure(points, labels, classes, title="", groups=None):
     """Return points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
 
@@ -41,6 +43,7 @@ def embedding_figure(points, labels, classes, title="", groups=None):
     return figure
 
 
+@plain_text
 def embedding_panels(panels, classes, title=""):
     """Return several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
 

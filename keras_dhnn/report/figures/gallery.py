@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.report.figures.plain_text import plain_text
 
 RANKS = (1, 5, 10, 15, 20, 30, 40, 50)  # as in the paper
 WRONG = "red"
@@ -43,6 +44,7 @@ class GalleryRow(NamedTuple):
     results: dict
 
 
+@plain_text
 def gallery_figure(rows, *, ranks=RANKS, title=""):
     """Return the query and some of its results, from left to right by rank; wrong ones are framed in red.
 

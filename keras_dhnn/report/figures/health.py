@@ -3,9 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_dhnn.report.figures.plain_text import plain_text
+
 _BINS = 80
 
 
+@plain_text
 def health_figure(health, *, counts=None, outputs=None, title=""):
     """Return balance and correlation of the bits; where known the hash outputs, and distances within and between
     classes.

@@ -5,8 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def heat_map_figure(tables, rows, columns, *, axes=("", ""), best=None, score="mAP", title=""):
     """Return tables of scores as heat maps on one scale, side by side.
 

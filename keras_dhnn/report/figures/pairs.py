@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.report.figures.plain_text import plain_text
 
 _COLUMNS = 3  # pairs in a row
 _SIDE = 1.9  # inches
@@ -29,6 +30,7 @@ class Side(NamedTuple):
     shared: tuple | None = None
 
 
+@plain_text
 def pairs_figure(pairs, title=""):
     """Return pairs of images, three in a row, with frames around what both show.
 

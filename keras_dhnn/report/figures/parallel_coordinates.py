@@ -7,8 +7,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def parallel_coordinates_figure(axes, scores, *, score="mAP", title=""):
     """Return parallel coordinates, the score as the last of them; the best are drawn on top.
 

@@ -4,8 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def precision_recall_figure(curves, title=""):
     """Return the precision-recall curves in one pair of axes.
 
