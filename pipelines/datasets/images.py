@@ -1,4 +1,4 @@
-"""Anybody's own images without classes: any tree of images, of any depth; labels may come later, or never.
+"""Read anybody's own images without classes: any tree of images, of any depth; labels may come later, or never.
 
 Images are read as those of `folder` are. Each has the class "unlabelled" until a table of labels says otherwise.
 """
@@ -23,7 +23,7 @@ LEAST_IMAGES = 20
 
 
 def open_archive(source, *, skip_damaged=False, **options):
-    """Lists a tree of images and looks at up to 512 of them, drawn at random.
+    """List a tree of images and looks at up to 512 of them, drawn at random.
 
     Args:
         source: the folder, or a zip of it. Hidden files and folders are left out.
@@ -82,7 +82,7 @@ def _links(tree):
 
 
 def _examples(source, collection, skipped):
-    """The Examples; an image that cannot be used is appended to `skipped`, or raised if that is None."""
+    """Yield the Examples; an image that cannot be used is appended to `skipped`, or raised if that is None."""
     count = 0
     for name, outcome in read_ahead(collection.image, collection.listing.images):
         if isinstance(outcome, DamagedFile):
