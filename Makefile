@@ -20,7 +20,11 @@ format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+docs: .venv
+	.venv/bin/pip install --quiet --editable '.[docs]'
+	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
+
 ci:
 	.ci/run
 
-.PHONY: test quick lint format ci
+.PHONY: test quick lint format docs ci

@@ -13,11 +13,20 @@ Names are imported when they are first used, so that this module and `--help` lo
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dhnn._version import __version__
+
+# TensorFlow reads these when it first needs memory. Where it does not use oneDNN, as on processors without VNNI, each
+# tensor above 32 MiB would come from fresh pages, which takes up to half of the time. This allocator keeps what it has;
+# results are the same, bit for bit (docs/encoding.md). Its limit is no more than the machine has.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+os.environ.setdefault(
+    "TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(1 << 16, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20))
+)
 
 if TYPE_CHECKING:
     from keras_dhnn.codes import binarize as binarize
@@ -37,7 +46,6 @@ if TYPE_CHECKING:
     from keras_dhnn.metrics.ranking import mean_average_precision as mean_average_precision
     from keras_dhnn.models.dhnn import DHNN as DHNN
     from keras_dhnn.models.hash_head import hash_head as hash_head
-    from keras_dhnn.models.loading import load_model as load_model
     from keras_dhnn.models.sidhcnn import SIDHCNN as SIDHCNN
     from keras_dhnn.pipelines.batches import batches as batches
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo as DatasetInfo
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.export import export as export
     from keras_dhnn.workflows.fit import fit as fit
     from keras_dhnn.workflows.grid import grid as grid
+    from keras_dhnn.workflows.open_run import load_model as load_model
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
     from keras_dhnn.workflows.tune import tune as tune
@@ -70,12 +79,12 @@ _NAMES = {
     "keras_dhnn.metrics.ranking": ("mean_average_precision",),
     "keras_dhnn.models.dhnn": ("DHNN",),
     "keras_dhnn.models.hash_head": ("hash_head",),
-    "keras_dhnn.models.loading": ("load_model",),
     "keras_dhnn.models.sidhcnn": ("SIDHCNN",),
     "keras_dhnn.pipelines.batches": ("batches",),
     "keras_dhnn.pipelines.store.dataset_info": ("DatasetInfo",),
     "keras_dhnn.runs": ("Run",),
     "keras_dhnn.saved_models.graph.retrieval": ("HammingRetrieval",),
+    "keras_dhnn.workflows.open_run": ("load_model",),
     **{
         f"keras_dhnn.workflows.{verb}": (verb,)
         for verb in (*("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "tune"),)

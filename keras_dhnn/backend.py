@@ -18,7 +18,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 # `ops` came with Keras 3.
 NEWEST = hasattr(tf.keras, "ops")
-LANE = "keras3" if NEWEST else "keras2"
+KERAS = 3 if NEWEST else 2
 
 if not NEWEST:
     with warnings.catch_warnings():
@@ -193,3 +193,17 @@ else:
             ]
             with tf.control_dependencies([tf.group(updates)]):
                 return self.iterations.assign_add(1, read_value=False)
+
+
+def litert_interpreter() -> type | None:
+    """Return the class that interprets flatbuffers, None if it is not installed.
+
+    TensorFlow 2.15 contains it; of later ones it is the package `ai-edge-litert`.
+    """
+    if not NEWEST:
+        return tf.lite.Interpreter
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        return None
+    return Interpreter

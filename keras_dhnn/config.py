@@ -162,6 +162,8 @@ class Model(Section):
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
         weight_decay: weight of half the sum of the head's squared kernels in the loss.
+        start: of the hash layer: "random", or "centres", where each class has a code of its own from the first step,
+            see `training.guided_start`; for codes that are short for their number of classes.
         band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
             which ImageNet's network sees red, green, blue and, of four, near infrared; `cut` can then be "features" or
             "images".
@@ -173,6 +175,7 @@ class Model(Section):
     hidden: Annotated[int, Within(low=0, high=65536)] = 512
     dropout: Annotated[float, SHARE] = 0.0
     weight_decay: Annotated[float, WEIGHT] = 0.0
+    start: Annotated[str, OneOf(("random", "centres"))] = "random"
     band_statistics: bool = False
 
 

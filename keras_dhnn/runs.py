@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +34,8 @@ class Run:
         labels_path: the labels it was given by a file, if it was, see `pipelines.labels`.
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
-        model_path: the trained model, `.keras`.
+        weights_path: the trained network's numbers, see `models.weights_file`.
+        model_path: the trained network in runs of version 0.1, `.keras`.
         codes_path: hash codes of all items, see `load_codes`; of two sources, `codes-<source>.npz` beside it.
         metrics_path: the scores, JSON.
         tensorboard: event files.
@@ -51,6 +51,7 @@ class Run:
         self.labels_path = self.path / "labels.npz"
         self.history_path = self.path / "history.json"
         self.checkpoints = self.path / "checkpoints"
+        self.weights_path = self.path / "weights.npz"
         self.model_path = self.path / "model.keras"
         self.codes_path = self.path / "codes.npz"
         self.metrics_path = self.path / "metrics.json"
@@ -124,7 +125,7 @@ class Run:
         """Writes down sizes and checksums of what the run has, so that `open` notices changed bytes."""
         paths = (
             *(self.experiment_path, self.environment_path, self.split_path, self.labels_path, self.history_path),
-            *(self.model_path, self.metrics_path, *self.path.glob("codes*.npz")),
+            *(self.metrics_path, self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
         )
         write_list(self.path, [path.name for path in paths if path.exists()])
 
@@ -154,7 +155,8 @@ class Run:
     def finished(self):
         """Whether training ended, and model, codes and scores are written."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
-        return self.model_path.is_file() and codes and self.metrics_path.is_file()
+        trained = self.weights_path.is_file() or self.model_path.is_file()
+        return trained and codes and self.metrics_path.is_file()
 
     def check_data(self, info):
         """Raises `RunError` if a data set is not the one that the run was made with."""
@@ -188,16 +190,6 @@ class Run:
     @property
     def _remedy(self):
         return f"It is a part of the run {self.path}: bring it back from a copy, or train the run anew."
-
-    def save_model(self, model):
-        """Writes a Keras model whole or not at all."""
-        # Keras goes by the ending.
-        partial = self.model_path.with_name(f".partial-{self.model_path.name}")
-        try:
-            model.save(partial)
-            os.replace(partial, self.model_path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def save_codes(self, codes, outputs, items, labels, source=None):
         """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.

@@ -10,7 +10,8 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
-MODELS = BASE | {"backend", "losses", "metrics", "models"}
+RUNTIMES = BASE | {"backend", "runtimes"}
+MODELS = RUNTIMES | {"losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "backend": {"errors"},
     "runs": BASE,
+    "runtimes": {"backend", "errors", "files"},
     "losses": BASE,
     "metrics": {"codes", "errors"},
     "models": MODELS,
@@ -48,8 +50,8 @@ MAY_IMPORT = {
     "tuning": RESULTS,
     "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
-    "saved_models": {"codes", "errors", "files", "models"},
-    "archive": BASE | {"pipelines", "saved_models", "baselines"},
+    "saved_models": {"codes", "errors", "files", "models", "runtimes"},
+    "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},
     "browse": BASE | {"archive", "pipelines", "saved_models"},
     "workflows": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},
     "cli": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},

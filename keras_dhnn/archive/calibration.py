@@ -99,14 +99,14 @@ def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
         raise DataError(f"{archive.root} has {len(rows)} item(s) of {source!r}. Calibration takes two at least.")
     measured = measure(table_codes(rows, archive.identity.bits), rows["label"].to_pylist(), queries=queries, seed=seed)
     with manifest.locked(archive.root):
-        kept = manifest.read_json(archive.root / FILE) or {}
+        kept = manifest.load_json(archive.root / FILE)
         manifest.replace_json(archive.root / FILE, kept | {source: _to_json(measured)})
     return measured
 
 
 def load_calibration(archive, source):
     """Return the `Calibration` that is kept with an archive, None if it has none of that source."""
-    kept = (manifest.read_json(archive.root / FILE) or {}).get(source)
+    kept = manifest.load_json(archive.root / FILE).get(source)
     if kept is None:
         return None
     precision = None if kept["precision"] is None else np.array(kept["precision"])

@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from keras_dhnn.archive.wkb import from_wkb, points_of
+from keras_dhnn.errors import DataError
+
 _BOX = [pa.field(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")]
 BBOX = pa.field("bbox", pa.struct(_BOX))
 GEOMETRY = pa.field("geometry", pa.binary())
@@ -32,13 +35,28 @@ def footprints(corners):
     return {"geometry": _polygons(corners, known), "bbox": _boxes(corners, known)}
 
 
-def polygon_corners(geometry):
-    """Return the corners `(n, 4, 2)` float64 of polygons that `footprints` made; NaN where there is none."""
+def geometry_columns(geometry, path):
+    """Return the columns `geometry` and `bbox` of somebody else's geometry: WKB in longitude and latitude.
+
+    Args:
+        geometry: binary array of n.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: if a value is no WKB of a point, polygon or multi-polygon, or lies outside the world.
+    """
     corners = np.full((len(geometry), 4, 2), np.nan)
     for number, value in enumerate(geometry.to_pylist()):
         if value is not None:
-            corners[number] = np.frombuffer(value, "<f8", offset=len(_WKB_HEAD)).reshape(5, 2)[:4]
-    return corners
+            points = np.array(points_of(from_wkb(value)))
+            (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+            if not (abs(west) <= 180 and abs(east) <= 180 and abs(south) <= 90 and abs(north) <= 90):
+                raise DataError(
+                    f"{path}: expected geometry in longitude and latitude. Received a point at {west:g}, {south:g}: "
+                    "bring it to EPSG:4326 first (geopandas: to_crs)."
+                )
+            corners[number] = [[west, south], [east, south], [east, north], [west, north]]
+    return {"geometry": geometry.cast(pa.binary()), "bbox": _boxes(corners, np.isfinite(corners).all(axis=(1, 2)))}
 
 
 def snap(corners, step):

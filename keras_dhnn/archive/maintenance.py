@@ -8,7 +8,7 @@ import pyarrow as pa
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
@@ -103,10 +103,10 @@ def remove(archive, ids=None, where=None, source=None):
         Number of items taken out.
 
     Raises:
-        ValueError: if neither ids nor condition is given, or a condition is not as it should be.
+        SettingError: if neither ids nor condition is given, or a condition is not as it should be.
     """
     if (ids is None) == (where is None):
-        raise ValueError("Expected ids, or a condition by --where: which items are to be taken out.")
+        raise SettingError("Expected ids, or a condition by --where: which items are to be taken out.")
     source, condition = archive.source(source), archive.condition(where)
     removed = 0
     with manifest.locked(archive.root):

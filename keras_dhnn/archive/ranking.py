@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
 from keras_dhnn.codes import unpack
+from keras_dhnn.errors import SettingError
 
 RANKS = ("hamming", "asymmetric", "features")
 
@@ -18,7 +19,7 @@ def choose_rank(rank, queries, identity):
         identity: the archive's `Identity`.
 
     Raises:
-        ValueError: for another name, or one for which the query or the archive lacks what it needs.
+        SettingError: for another name, or one for which the query or the archive lacks what it needs.
     """
     able = {
         "hamming": True,
@@ -28,10 +29,12 @@ def choose_rank(rank, queries, identity):
     if rank == "auto":
         return next(name for name in reversed(RANKS) if able[name])
     if rank not in able:
-        raise ValueError(f"Expected --rank auto, {', '.join(RANKS)}. Received: {rank!r}")
+        raise SettingError(f"Expected --rank auto, {', '.join(RANKS)}. Received: {rank!r}")
     if not able[rank]:
         need = "the query's real outputs" if rank == "asymmetric" else "features beside the codes and of the query"
-        raise ValueError(f"--rank {rank} needs {need}, which are not known here. Leave it out, or say --rank hamming.")
+        raise SettingError(
+            f"--rank {rank} needs {need}, which are not known here. Leave it out, or say --rank hamming."
+        )
     return rank
 
 

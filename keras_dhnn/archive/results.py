@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from keras_dhnn.archive.geoparquet import polygon_corners
+from keras_dhnn.archive.wkb import from_wkb
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,8 @@ class Results:
         Items without a place have a null geometry. Needs the column `geometry`.
         """
         features = []
-        for row, ring in zip(self.to_list(), polygon_corners(self.table["geometry"]), strict=True):
-            closed = [*ring.tolist(), ring[0].tolist()]
-            geometry = {"type": "Polygon", "coordinates": [closed]} if ring[0, 0] == ring[0, 0] else None
+        for row, wkb in zip(self.to_list(), self.table["geometry"].to_pylist(), strict=True):
+            geometry = None if wkb is None else from_wkb(wkb)
             box = row.pop("bbox", None)
             feature = {"type": "Feature", "id": row["id"], "geometry": geometry, "properties": row}
             if geometry and box:

@@ -121,7 +121,8 @@ def _candidates(cursor, items, queries, wanted, bound, rows, bits):
         sql = f"SELECT 0::INTEGER AS query, {columns}, {distance}::SMALLINT AS distance FROM {items} AS i"
     else:
         distance = distance_to_queries(bits)
-        bounds = _bounds(cursor, items, queries, k, wanted.condition, bound, rows, bits)
+        count = _counter(cursor, items, wanted.condition, bits)
+        bounds = bound_queries(count, queries, k, bound, rows, bits)
         cursor.register("queries", query_table(queries, bounds))
         tests = [wanted.condition, f"{distance} <= q.bound"]
         order = _order(k, wanted.rank, "PARTITION BY query")
@@ -141,25 +142,44 @@ def _order(k, rank, partition):
     return f"ORDER BY distance, id LIMIT {k}"
 
 
-def _bounds(cursor, items, queries, k, condition, bound, rows, bits):
-    """Upper bounds `(q,)` of the distances of each query's k-th item."""
-    bounds = np.full(len(queries), bound, np.int16)
-    if k is None:
-        return bounds
-    where = f"AND {condition}" if condition else ""
-    distance, sample = distance_to_queries(bits), _FIRST_SAMPLE
-    while sample * 2 < rows:
-        cursor.register("queries", query_table(queries, bounds))
-        counted = cursor.execute(
-            f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
-            f"WHERE i.file_row_number % {rows // sample} = 0 AND {distance} <= q.bound {where} GROUP BY ALL"
-        ).fetchnumpy()
-        counts = np.zeros((len(queries), bits + 1), np.int64)
-        counts[counted["query"], counted["distance"]] = counted["items"]
-        reached = counts.cumsum(axis=1) >= k
+def bound_queries(count, queries, k, bound, rows, bits):
+    """Find upper bounds of the distances of each query's k-th item, on samples that grow.
+
+    Args:
+        count: function `count(queries, bounds, step)` that gives the number of items of every so manieth row at each
+            distance up to the queries' bounds, `(q, l + 1)`.
+        queries: `Queries`.
+        k: of them, or None.
+        bound: that all queries begin with.
+        rows: number of all items.
+        bits: l.
+
+    Returns:
+        `(q,)` int16.
+    """
+    bounds, sample = np.full(len(queries), bound, np.int16), _FIRST_SAMPLE
+    while k is not None and sample * 2 < rows:
+        reached = count(queries, bounds, rows // sample).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
         sample *= _GROWTH
     return bounds
+
+
+def _counter(cursor, items, condition, bits):
+    """The `count` of `bound_queries` by DuckDB."""
+    where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
+
+    def count(queries, bounds, step):
+        cursor.register("queries", query_table(queries, bounds))
+        found = cursor.execute(
+            f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
+            f"WHERE i.file_row_number % {step} = 0 AND {distance} <= q.bound {where} GROUP BY ALL"
+        ).fetchnumpy()
+        counts = np.zeros((len(queries), bits + 1), np.int64)
+        counts[found["query"], found["distance"]] = found["items"]
+        return counts
+
+    return count
 
 
 def _with_columns(engine, cursor, source, found, columns):

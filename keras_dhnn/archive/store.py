@@ -21,7 +21,7 @@ from keras_dhnn.archive.ranking import choose_rank
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
 from keras_dhnn.archive.where import box_condition, make_condition, time_condition
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 _ATTEMPTS = 5
 
@@ -181,13 +181,13 @@ class Archive:
         """Return the image source that a user named, or the only one.
 
         Raises:
-            ValueError: if there are several and none is named, or there is none of that name.
+            SettingError: if there are several and none is named, or there is none of that name.
         """
         sources = list(self.info.sources) or ["image"]
         if name is None and len(sources) == 1:
             return sources[0]
         if name not in sources:
-            raise ValueError(f"{self.root} holds images of {', '.join(sources)}. Name one of them. Received: {name}")
+            raise SettingError(f"{self.root} holds images of {', '.join(sources)}. Name one of them. Received: {name}")
         return name
 
     def codes(self, source=None):
@@ -200,7 +200,7 @@ class Archive:
             `Items`, in order of id. `HammingRetrieval(items.codes)` finds what `search` finds, in the same order.
 
         Raises:
-            ValueError: if there is no such source.
+            SettingError: if there is no such source.
             DataError: if a file is damaged.
         """
         rows = self.rows(["id", *code_columns(self.identity.bits)], source).sort_by("id")
@@ -259,16 +259,16 @@ class Archive:
             `Results`.
 
         Raises:
-            ValueError: for an argument that is not as above, or codes of another length.
+            SettingError: for an argument that is not as above, or codes of another length.
             DataError: if a file is damaged or missing.
         """
-        queries = self._checked(queries)
+        queries = self.checked(queries)
         source = self.source(source)
         wanted = Wanted(
             k, radius, self.condition(where, bbox, time), choose_rank(rank, queries, self.identity), rerank, columns
         )
         if k is None and radius is None:
-            raise ValueError("Expected k, radius or both: how many items, or how far. Received neither.")
+            raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
         rows = self.info.sources.get(source, 0)
         found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
         return with_precision(found, load_calibration(self, source), precision)
@@ -283,7 +283,7 @@ class Archive:
         Returns:
             `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
         """
-        query, source = self._checked(query), self.source(source)
+        query, source = self.checked(query), self.source(source)
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 
@@ -299,14 +299,14 @@ class Archive:
             `pyarrow.Table`.
 
         Raises:
-            ValueError: if an id is not there.
+            SettingError: if an id is not there.
         """
         source, values = self.source(source), pa.array(ids, pa.string())
         found = self.attempt(lambda: self._rows_of(values, source, columns))
         places = pc.index_in(values, found["id"])
         if places.null_count:
             missing = ids[places.is_null().to_pylist().index(True)]
-            raise ValueError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
+            raise SettingError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
         return found.take(places).select(found.column_names if columns is None else columns)
 
     def queries(self, ids, source=None):
@@ -317,7 +317,7 @@ class Archive:
             source: as of `search`.
 
         Raises:
-            ValueError: if an id is not there.
+            SettingError: if an id is not there.
         """
         features = [FEATURES] if self.identity.features else []
         rows = self.get(ids, ["id", *code_columns(self.identity.bits), *features], source)
@@ -336,15 +336,15 @@ class Archive:
             )
         )
 
-    def condition(self, where=None, bbox=None, time=None):
-        """Return SQL for the conditions of `search`, None if there are none.
+    def condition(self, where=None, bbox=None, time=None, dialect="duckdb"):
+        """Return SQL, of DuckDB or "spark", for the conditions of `search`, None if there are none.
 
         Raises:
-            ValueError: if one is not as it should be.
+            SettingError: if one is not as it should be.
         """
         columns = [*make_schema(self.identity.bits, self.identity.features).names]
         parts = [
-            None if where is None else make_condition(where, columns),
+            None if where is None else make_condition(where, columns, dialect),
             None if bbox is None else box_condition(bbox),
             None if time is None else time_condition(*time),
         ]
@@ -386,7 +386,7 @@ class Archive:
 
         Raises:
             DataError: if the archive cannot be changed.
-            ValueError: if the rows are not of this archive's columns, or an id comes twice in them.
+            SettingError: if the rows are not of this archive's columns, or an id comes twice in them.
             OSError: if the disk is full; the archive is as it was.
         """
         self._check_rows(rows, source)
@@ -430,11 +430,16 @@ class Archive:
                 self._engine = Engine(self.root, self.identity, self._parts, self._memory)
             return self._engine
 
-    def _checked(self, queries):
+    def checked(self, queries):
+        """Return `Queries` of what a search was given, a matrix of codes too.
+
+        Raises:
+            SettingError: if the codes are of another length than the archive's.
+        """
         queries = queries if isinstance(queries, Queries) else Queries(np.asarray(queries))
         codes = np.asarray(queries.codes)
         if codes.dtype != np.uint8 or codes.ndim != 2 or 8 * codes.shape[1] != self.identity.bits:
-            raise ValueError(
+            raise SettingError(
                 f"Expected codes of {self.identity.bits} bits, uint8 of shape (q, {self.identity.bits // 8}), as "
                 f"codes.pack makes them. Received: {codes.dtype}, shape={codes.shape}"
             )
@@ -486,14 +491,14 @@ class Archive:
     def _check_rows(self, rows, source):
         schema = make_schema(self.identity.bits, self.identity.features)
         if not rows.schema.equals(schema):
-            raise ValueError(
+            raise SettingError(
                 f"Expected rows of {self.identity.bits} bits and {self.identity.features} features, as "
                 f"schema.make_rows makes them. Received columns: {', '.join(rows.schema.names)}"
             )
         if not re.fullmatch(r"\w[\w.-]*", source, re.ASCII):
-            raise ValueError(f"An image source is letters, digits and - _ . Received: {source!r}")
+            raise SettingError(f"An image source is letters, digits and - _ . Received: {source!r}")
         if rows["id"].null_count or len(pc.unique(rows["id"])) < len(rows):
-            raise ValueError("Every row has an id of its own. Received an id twice, or none.")
+            raise SettingError("Every row has an id of its own. Received an id twice, or none.")
 
 
 def check_same_model(root, found, expected):

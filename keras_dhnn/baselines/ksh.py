@@ -21,8 +21,8 @@ class KSH(SupervisedHasher):
         bits: length l of the codes.
         anchors: m of `Anchors`; the paper takes 300.
         width: of the kernel, see `Anchors`.
-        labelled: training vectors whose pairs are used, as many of each class where that can be: the pairs' matrix is
-            held, `8 labelled^2` bytes.
+        labelled: training vectors whose pairs are used (the paper has 1,000), as many of each class: the pairs' matrix
+            is held, `8 labelled^2` bytes.
         steps: at most so many steps of the smooth optimisation a bit.
         seed: of anchors and labelled vectors.
 
@@ -35,7 +35,7 @@ class KSH(SupervisedHasher):
         Liu, Wang, Ji, Jiang, Chang: Supervised Hashing with Kernels. CVPR 2012.
     """
 
-    def __init__(self, bits=64, anchors=300, width=0.5, labelled=2000, steps=100, seed=0):
+    def __init__(self, bits=64, anchors=300, width=0.5, labelled=1000, steps=50, seed=0):
         self.bits = bits
         self.anchors = anchors
         self.width = width

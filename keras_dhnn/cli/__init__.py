@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -10,6 +11,7 @@ from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.benchmark import benchmark
+from keras_dhnn.cli.cache import cache
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
@@ -26,8 +28,6 @@ from keras_dhnn.cli.tune import tune
 from keras_dhnn.errors import KerasDhnnError
 
 app = typer.Typer(
-    help="Find more like this: content-based retrieval of remote-sensing images by deep hashing.\n\n"
-    "Start with: keras-dhnn fit ucmd --synthetic",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -39,7 +39,27 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(index, name="index")
+app.add_typer(cache, name="cache")
 app.add_typer(archive, name="archive")
+
+
+@app.callback()
+def everywhere(
+    trust_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-code",
+            help="Import the Python module of a backbone PACKAGE.MODULE:FUNCTION, also where a run or an experiment of "
+            "somebody else names it. It goes before the verb.",
+        ),
+    ] = False,
+):
+    """Find more like this: content-based retrieval of remote-sensing images by deep hashing.
+
+    Start with: keras-dhnn fit ucmd --synthetic
+    """
+    if trust_code:
+        os.environ["KERAS_DHNN_TRUST_CODE"] = "1"
 
 
 def main():

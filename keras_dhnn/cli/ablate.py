@@ -62,6 +62,7 @@ def ablate(
         runs=runs,
         run_name=run_name,
         bar=bars(quiet),
+        inner_bar=bars(quiet, delay=2),
         say=notices(quiet),
     )
     if as_json:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.errors import SettingError
 
 
 def encode(
@@ -87,7 +88,7 @@ def encode(
         _encode_vectors(embeddings, column, archive, bits, quiet, as_json)
         return
     if model is None or not images:
-        raise ValueError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
+        raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     numbers = {name: _numbers(name, text) for name, text in (("scales", scales), ("bands", bands)) if text is not None}
     options = Options(
         Cut(tile, stride, numbers["scales"], numbers.get("bands")),
@@ -132,5 +133,5 @@ def _numbers(name, text):
     except ValueError:
         numbers = (0,)
     if min(numbers) < 1:
-        raise ValueError(f"Expected --{name} as whole numbers from 1 with commas, such as 1,2. Received: {text!r}")
+        raise SettingError(f"Expected --{name} as whole numbers from 1 with commas, such as 1,2. Received: {text!r}")
     return numbers

@@ -80,6 +80,10 @@ def prepare(
             help="folder, images: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2. dual: NAME=4,3,2."
         ),
     ] = None,
+    grey_to_rgb: Annotated[
+        bool,
+        typer.Option("--grey-to-rgb", help="folder, dual: take grey images among those of three bands as RGB."),
+    ] = False,
     labels: LabelFile = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
@@ -118,6 +122,7 @@ def prepare(
         "percentiles": percentiles,
         "scale": scale,
         "rgb_bands": _numbers(rgb_bands),
+        "grey_to_rgb": grey_to_rgb,
         "per_class": per_class,
         "size": size,
         "label_noise": label_noise,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json
+from keras_dhnn.errors import SettingError
 
 
 def search(
@@ -92,7 +93,7 @@ def _box(text):
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise ValueError(f"Expected --bbox WEST,SOUTH,EAST,NORTH in degrees. Received: {text!r}") from error
+        raise SettingError(f"Expected --bbox WEST,SOUTH,EAST,NORTH in degrees. Received: {text!r}") from error
 
 
 def _print_table(names, results):

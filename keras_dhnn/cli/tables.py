@@ -30,7 +30,7 @@ def print_scores(run, metrics):
     console = Console(soft_wrap=True)
     console.print(table)
     for path, what in (
-        (run.model_path, "the model"),
+        (run.weights_path if run.weights_path.is_file() else run.model_path, "the trained network"),
         (run.path / ("codes-*.npz" if "tasks" in metrics else "codes.npz"), "hash codes of all items"),
         (run.metrics_path, "all scores"),
         (run.figures, "precision-recall curve, retrieval gallery"),

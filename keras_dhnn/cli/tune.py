@@ -136,7 +136,8 @@ def tune(
             ),
         )
     if result is None:
-        print(f"{os.environ['KERASTUNER_TUNER_ID']} is done. The chief has the results.", file=sys.stderr)
+        worker = os.environ.get("KERASTUNER_TUNER_ID", "This worker")
+        print(f"{worker} is done. The chief has the results.", file=sys.stderr)
     elif as_json:
         print(json.dumps(result))
     else:

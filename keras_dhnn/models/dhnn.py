@@ -44,6 +44,11 @@ class DHNN(tf.keras.Model):
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
+    @property
+    def plain(self):
+        """The network as a functional model from images to hash outputs, a tensor each."""
+        return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
+
     def compile(
         self,
         optimizer,
@@ -102,9 +107,15 @@ class DHNN(tf.keras.Model):
 
     @property
     def parts(self):
-        """What a checkpoint of the network holds, by name."""
+        """What the network is made of, by name."""
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
+
+    @property
+    def training_state(self):
+        """What a checkpoint of its training holds, by name."""
+        # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
+        return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
     def metrics(self):
@@ -247,3 +258,21 @@ def cut_backbone(backbone, cut):
             )
         ) from error
     return below, above
+
+
+def below_cuts(backbone, cuts):
+    """Return one model from images to the outputs at several cuts through a backbone, which computes nothing twice.
+
+    Args:
+        backbone: as of `cut_backbone`.
+        cuts: as of it, but not "images"; one or several.
+
+    Returns:
+        Functional model with a list of outputs, one a cut.
+    """
+    if isinstance(backbone.layers[1], BandScaling):
+        _, scaling, scaled = backbone.layers
+        outputs = below_cuts(scaled, cuts)(scaling(backbone.input))
+        return tf.keras.Model(backbone.input, tf.nest.flatten(outputs), name="below_cuts")
+    outputs = [cut_backbone(backbone, cut)[0].output for cut in cuts]
+    return tf.keras.Model(backbone.input, outputs, name="below_cuts")

@@ -83,8 +83,14 @@ class SIDHCNN(tf.keras.Model):
 
     @property
     def parts(self):
-        """What a checkpoint of the network holds, by name."""
+        """What the network is made of, by name."""
         return {f"branch_{source}": branch for source, branch in self.branches.items()}
+
+    @property
+    def training_state(self):
+        """What a checkpoint of its training holds, by name."""
+        optimizers = tf.train.Checkpoint(**self.optimizers)
+        return {**self.parts, "optimizer": optimizers, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
     def metrics(self):

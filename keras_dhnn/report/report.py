@@ -229,7 +229,7 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
             names[query],
             {
                 rank: Retrieved(
-                    images[item], names[item], distance, _right(info, split.items.image(np.array([query, item])))
+                    images[item], names[item], distance, right(query, item)
                 )
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },

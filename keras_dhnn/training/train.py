@@ -1,5 +1,6 @@
 """Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
 
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.progress import no_bar
+from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
 from keras_dhnn.training.callbacks.progress import ProgressBar
 from keras_dhnn.training.callbacks.resumable import ResumableState
@@ -20,11 +22,11 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
+from keras_dhnn.training.guided_start import start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
-VALIDATION_BATCH = 512
 SNAPSHOT_ITEMS = 1000
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.
@@ -113,7 +115,8 @@ def train(
     network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
-    untrained = network.encode(cuts[0], everything, "Codes before training") if outputs else None
+    kept = folder / "outputs"
+    untrained = network.encode(cuts[0], everything, "Codes before training", kept) if outputs else None
     history = {}
     for name in phases:
         logs = tensorboard / name if tensorboard else None
@@ -125,12 +128,19 @@ def train(
             history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar, last)
     if experiment.training.precision != "float32":
         network = _in_float32(network, split.database)
-    trained = network.encode(cuts[-1], everything, "Codes after training") if outputs else None
+    trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
+    shutil.rmtree(kept, ignore_errors=True)
     return Trained(network.model, trained, untrained, network.features, history, learned)
 
 
 def _learn(network, split):
     """What training goes by where labels are missing or several."""
+    if network.experiment.model.start != "random":
+        raise SettingError(
+            invalid(
+                "setting `model.start`", "random where labels are missing or several", network.experiment.model.start
+            )
+        )
     if len(network.branches) > 1:
         raise SettingError(
             "Images of two sources are trained with one label each. Received: some without a label, or with several. "
@@ -160,9 +170,12 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     with strategy.scope():
         compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
     encode = make_encoder(model)
-    validation = _validation(network, split, encode, make_batches, phase.epochs)
+    validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
+    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+        branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
+        start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
     guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
@@ -171,7 +184,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if snapshots:
-            callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches))
+            callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches, model))
         if first is not None and first < last:
             data = distribute(
                 strategy,
@@ -204,14 +217,18 @@ def _validated(history, validation):
     return history | {name: [*earlier[name], value] for name, value in measured.items()}
 
 
-def _snapshots(folder, network, split, encode, make_batches):
+def _first_phase(experiment):
+    return next(name for name in PHASES if getattr(experiment, name).epochs)
+
+
+def _snapshots(folder, network, split, encode, make_batches, model):
     """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
     chosen = [random.choice(places, min(each, len(places)), replace=False) for places in of_classes]
     items = split.fitting[np.sort(np.concatenate(chosen))]
-    return Snapshots(folder, lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)), items)
+    return Snapshots(folder, lambda: encode(make_batches(items, batch_size=_encode_batch(model))), items)
 
 
 def _alternating(network):
@@ -277,12 +294,12 @@ def _steps_per_execution(branches, steps):
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
-def _validation(network, split, encode, make_batches, epochs):
+def _validation(network, split, encode, make_batches, model, epochs):
     training = network.experiment.training
     items = validation_items(split)
     held_out = np.isin(items, split.validation)
     return ValidationMAP(
-        lambda: encode(make_batches(items, batch_size=VALIDATION_BATCH)),
+        lambda: encode(make_batches(items, batch_size=_encode_batch(model))),
         network.labels[items],
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
@@ -290,6 +307,10 @@ def _validation(network, split, encode, make_batches, epochs):
         every=training.validate_every,
         patience=training.patience,
     )
+
+
+def _encode_batch(model):
+    return min(tensorflow_batch(tuple(image.shape[1:])) for image in tf.nest.flatten(model.input))
 
 
 def validation_items(split):

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
+from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.tiles.tile import Form
 from keras_dhnn.baselines.itq import ITQ, principal_directions
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
@@ -24,6 +24,7 @@ from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import preprocessing
 
 # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
@@ -183,7 +184,7 @@ def open_backbone(name, form, tiles, *, bits, features=0):
 def save_learned(root, encoder):
     """Write what was learned beside an archive that is about to be made."""
     root.mkdir(parents=True, exist_ok=True)
-    save_arrays(root, getattr(encoder, "learned", {}))
+    write_arrays(root / LEARNED, encoder.learned)
 
 
 def open_encoder(archive, *, model=None, data=Path("data")):
@@ -234,14 +235,14 @@ def _open_run(run, data, source, features):
     info = DatasetInfo.load(Path(data) / run.experiment.data.name)
     run.check_data(info)
     source = _source(list(sources_of(info)), source)
-    model = load_model(run.model_path)
+    model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {name: info.images[name] for name in branches}
     spec, text = specs[source], preprocessing(specs, branches)
     kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
     identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
-    size = branch.input_shape[source][1:3]
+    size = tuple(branch.input[source].shape[1:3])
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
     return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source
 

@@ -14,7 +14,6 @@ from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.files.owner import owned
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import sources_of
@@ -27,6 +26,7 @@ from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -85,7 +85,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
     """
     base = run.path / "export" / _checked_name(name or info.name)
     chosen = _index_of_each(index, sources_of(info))
-    model = load_model(run.model_path)
+    model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
     fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))

@@ -8,10 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
+from keras_dhnn.models.backbones.build import trust
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -98,7 +99,7 @@ def fit(
             split=split,
             labels=labels,
             group_pattern=group_pattern,
-            backbone=f"{backbone.__module__}:{backbone.__qualname__}" if callable(backbone) else backbone,
+            backbone=trust(backbone),
             seed=seed,
             settings=settings,
             draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
@@ -132,7 +133,10 @@ def fit(
 
 def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | None) -> Run:
     usual = f"{experiment.data.name}-{experiment.data.protocol}-{experiment.model.bits}"
-    path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    try:
+        path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
+    except OSError as error:
+        raise RunError(f"{runs} cannot be written: {error.strerror}. Give another folder by --runs.") from error
     run = Run.create(path, experiment, info)
     if info.table is not None:
         info.table.save(run.labels_path)

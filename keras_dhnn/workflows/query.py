@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.errors import SettingError
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.formats.image_file import read_image
@@ -19,6 +18,8 @@ from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.report import item_images
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import Encoder
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -84,10 +85,12 @@ def search(run, info, image, k, task=None, class_name=None):
     source, searched = check_task(info, task)
     data, sources = run.experiment.data, sources_of(info)
     pixels = read_image(image, info.images[source])
-    outputs = _branch(load_model(run.model_path), source)(resize(pixels[None], image_sizes(data, info)[source]))
+    network = _branch(load_model(run, info), source).plain
+    batch = resize(pixels[None], image_sizes(data, info)[source])
+    (outputs,) = next(Encoder(network, 1).outputs([batch]))
     stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
     database = _of_class(split.database, info, data.turns, class_name)
-    distances = hamming_distances(pack(outputs.numpy()), stored["codes"][database])[0]
+    distances = hamming_distances(pack(outputs), stored["codes"][database])[0]
     order = np.argsort(distances, kind="stable")[:k]
     items, numbered = database[order], Items(data.turns)
     return pixels, [
@@ -135,9 +138,8 @@ def _sources_in_words(sources):
 
 
 def _branch(model, source):
-    """Function from images of one source to hash outputs."""
-    branch = model.branches[source] if isinstance(model, SIDHCNN) else model
-    return lambda images: branch({source: images})[source]
+    """The `DHNN` of one source."""
+    return model.branches[source] if isinstance(model, SIDHCNN) else model
 
 
 def draw(run, info, image, pixels, found, task=None):

@@ -8,7 +8,7 @@ import numpy as np
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
 
 # Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
@@ -49,10 +49,10 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
 
     Raises:
         DataError: if a file is no image as the model takes it.
-        ValueError: if an id is not there, or nothing is asked.
+        SettingError: if an id is not there, or nothing is asked.
     """
     if not (given or like):
-        raise ValueError("Expected what to look for: image files, ids of the archive, or --like ID.")
+        raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
     files = [text for text in given if Path(text).is_file()]
     ids = [text for text in given if text not in files]
     parts, images = [], {}
@@ -64,7 +64,7 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
     names, rerank = files + ids, 0
     if like or unlike:
         if parts:
-            raise ValueError("Expected either images and ids, or --like and --unlike. Received both.")
+            raise SettingError("Expected either images and ids, or --like and --unlike. Received both.")
         disliked = archive.queries(list(unlike), source) if unlike else None
         parts, names, rerank = [combine(archive.queries(list(like), source), disliked)], [" + ".join(like)], WEIGHED
     return Asked(names, _joined(parts), images, rerank)
@@ -111,13 +111,13 @@ def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=F
         `Results`.
 
     Raises:
-        ValueError: for another engine.
+        SettingError: for another engine.
     """
     columns = (*DEFAULT_COLUMNS, "geometry") if geometry else DEFAULT_COLUMNS
     if engine == "duckdb":
         return archive.search(asked.queries, rerank=asked.rerank, columns=columns, **how)
     if engine != "spark":
-        raise ValueError(f"Expected --engine duckdb or spark. Received: {engine!r}")
+        raise SettingError(f"Expected --engine duckdb or spark. Received: {engine!r}")
     from keras_dhnn.archive.spark import search_by_spark, spark_session
 
     with spark_session(master) as session:

@@ -10,6 +10,7 @@ from keras_dhnn.evaluation.scores import evaluate_all, expected_map, health_alon
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
 from keras_dhnn.files.owner import owned
+from keras_dhnn.models.weights_file import save_weights
 from keras_dhnn.pipelines.sources import main_tasks
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.progress import no_bar
@@ -50,7 +51,7 @@ def _train(run, info, bar, strategy):
     labels = split.items.spread(info.true_labels)
     # Codes, model and scores before all else: whatever figures, TensorBoard or printing do, they are there.
     write_json(run.history_path, trained.history)
-    run.save_model(trained.model)
+    save_weights(trained.model, run.weights_path)
     run.save_outputs(trained.outputs, labels)
     scored, evaluations, scores = score(trained.outputs, split, info, experiment.seed)
     seconds["total"] = time.monotonic() - started

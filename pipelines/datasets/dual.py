@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.collection import LIMITS, EmptyImage, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
@@ -23,7 +23,15 @@ _SHOWN = 5
 
 
 def open_archive(
-    sources, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+    sources,
+    *,
+    image_size=None,
+    skip_damaged=False,
+    percentiles=PERCENTILES,
+    scale=None,
+    rgb_bands=None,
+    grey_to_rgb=False,
+    seed=0,
 ):
     """Lists and checks two collections, and looks at up to 512 images of each.
 
@@ -31,7 +39,7 @@ def open_archive(
         sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
         image_size, scale, rgb_bands: as of `folder.open_archive`; for both sources, or {name: ...} for some.
         skip_damaged: also leave out images without a partner.
-        percentiles, seed: as of `folder.open_archive`.
+        percentiles, grey_to_rgb, seed: as of `folder.open_archive`.
 
     Returns:
         Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
@@ -55,13 +63,14 @@ def open_archive(
     for source, listing in listings.items():
         kept = listing._replace(images=[files[source][key] for key in keys])
         options = {"skip_damaged": skip_damaged, "percentiles": percentiles, "seed": seed} | own[source]
+        options["grey_to_rgb"] = grey_to_rgb
         found[source] = survey_collection(kept, **options)
     rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
 
     def read(skipped):
         skipped += [(f"{s}: {name}", reason) for s, listing in listings.items() for name, reason in listing.left_out]
         skipped += [(f"{s}: {name}", "has no partner of its name in the other source") for s, name in alone]
-        return _examples(origin, found, rows, skipped if skip_damaged else None)
+        return _examples(origin, found, rows, skipped, skip_damaged=skip_damaged)
 
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
@@ -136,6 +145,8 @@ def _description(found):
         "scaling": _scaling(found),
         "rgb_bands": {source: collection.rgb_bands for source, collection in found.items()},
     }
+    if any(collection.grey_to_rgb for collection in found.values()):
+        made_by["grey_to_rgb"] = True
     prints = [(source, tree["fingerprint"]) for source, tree in zip(found, trees, strict=True)]
     return {
         "kind": "pairs",
@@ -156,16 +167,16 @@ def _scaling(found):
     }
 
 
-def _examples(origin, found, rows, skipped):
-    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised if that is None."""
+def _examples(origin, found, rows, skipped, *, skip_damaged):
+    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is empty."""
     classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
 
     def images(row):
         return {source: found[source].image(name) for source, name in zip(found, row[1:], strict=True)}
 
     for row, pair in read_ahead(images, rows):
-        damaged = [DamagedFile(f"{s}: {o.name}", o.reason) for s, o in pair.items() if isinstance(o, DamagedFile)]
-        if damaged and skipped is None:
+        damaged = [type(o)(f"{s}: {o.name}", o.reason) for s, o in pair.items() if isinstance(o, DamagedFile)]
+        if damaged and not skip_damaged and not any(isinstance(error, EmptyImage) for error in damaged):
             raise damaged[0]
         if damaged:
             skipped += [(error.name, error.reason) for error in damaged]
@@ -175,4 +186,6 @@ def _examples(origin, found, rows, skipped):
     check_classes(origin, classes, read, LAYOUT)
 
 
-DATASET = Dataset(open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands"), sources=True)
+DATASET = Dataset(
+    open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb"), sources=True
+)

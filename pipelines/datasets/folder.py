@@ -1,16 +1,17 @@
 """Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
 
 Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
-PNG, JPEG or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and floats become
-float32. Whatever is not uint8 is scaled to 0..255 when a network sees it, by percentiles of each band over a sample of
-the collection, which go into `info.json`. See `image_file.decode_image` for opacity, palettes and empty pixels.
+PNG, JPEG, JPEG 2000, BMP or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and
+floats become float32. Whatever is not uint8 is scaled to 0..255 when a network sees it, by percentiles of each band
+over a sample of the collection, which go into `info.json`. See `image_file.decode_image` for opacity, palettes and
+empty pixels.
 """
 
 import hashlib
 
 from keras_dhnn.errors import DamagedFile
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.collection import LIMITS, EmptyImage, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
@@ -22,7 +23,15 @@ SOURCE = "image"
 
 
 def open_archive(
-    source, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+    source,
+    *,
+    image_size=None,
+    skip_damaged=False,
+    percentiles=PERCENTILES,
+    scale=None,
+    rgb_bands=None,
+    grey_to_rgb=False,
+    seed=0,
 ):
     """Lists and checks a collection, and looks at up to 512 of its images, drawn at random.
 
@@ -32,11 +41,14 @@ def open_archive(
         image_size: side in pixels of the stored images, which are square; by default the median side of the sample,
             at most 256.
         skip_damaged: leave out what cannot be read, lies elsewhere or differs from most images in its bands or type,
-            instead of stopping at it. Files that are no images by their names are left out in any case.
+            instead of stopping at it. Files that are no images by their names, and images without a measurement, are
+            left out in any case.
         percentiles: (lower, upper) of each band that become 0 and 255, where images are not uint8.
         scale: what becomes 0 and 255 instead: (low, high), each a number, or a list of one a band.
         rgb_bands: numbers, from 1, of the bands that are red, green and blue, for networks that were trained on
-            such, and for pictures; by default 1, 2, 3, or 4, 3, 2 of 12 or 13 bands (Sentinel-2).
+            such, and for pictures; by default what the files say, else 1, 2, 3, or 4, 3, 2 of 12 or 13 bands
+            (Sentinel-2).
+        grey_to_rgb: take grey images among those of three bands as red, green and blue.
         seed: of the sample.
 
     Returns:
@@ -54,18 +66,21 @@ def open_archive(
         percentiles=percentiles,
         scale=scale,
         rgb_bands=rgb_bands,
+        grey_to_rgb=grey_to_rgb,
         seed=seed,
     )
 
     def read(skipped):
         skipped += listing.left_out
-        return _examples(source, collection, skipped if skip_damaged else None)
+        return _examples(source, collection, skipped, skip_damaged=skip_damaged)
 
     made_by = {
         "layout": NAME,
         "image_size": collection.side,
         "scaling": collection.scaling and {SOURCE: collection.scaling},
         "rgb_bands": collection.rgb_bands,
+        **({"grey_to_rgb": True} if grey_to_rgb else {}),
+        **({"band_names": list(collection.survey.names)} if any(collection.survey.names) else {}),
     }
     tree = listing.tree.source
     fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
@@ -77,13 +92,13 @@ def open_archive(
     )
 
 
-def _examples(source, collection, skipped):
-    """The Examples; an image that cannot be used is appended to `skipped`, or raised if that is None."""
+def _examples(source, collection, skipped, *, skip_damaged):
+    """The Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
     classes, read = collection.listing.classes, []
     labels = {folder: label for label, folder in enumerate(classes)}
     for name, outcome in read_ahead(collection.image, collection.listing.images):
         if isinstance(outcome, DamagedFile):
-            if skipped is None:
+            if not (skip_damaged or isinstance(outcome, EmptyImage)):
                 raise outcome
             skipped.append((name, outcome.reason))
             continue
@@ -92,4 +107,6 @@ def _examples(source, collection, skipped):
     check_classes(source, classes, read, LAYOUT)
 
 
-DATASET = Dataset(open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands"))
+DATASET = Dataset(
+    open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb")
+)

@@ -10,7 +10,7 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 LAYOUT = f"<class>/<image> ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import open_regular
 
 FILES = ("X_train_sat4.csv", "y_train_sat4.csv", "X_test_sat4.csv", "y_test_sat4.csv")
 _COMMA, _NEWLINE, _ZERO, _NINE = b",\n09"
@@ -25,7 +26,7 @@ def read_rows(path, columns):
     """
     first = 1
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             rest = b""
             while chunk := file.read(_CHUNK):
                 text, newline, rest = (rest + chunk).rpartition(b"\n")

@@ -39,12 +39,29 @@ class Decoded(NamedTuple):
         stored: the type in the file; other integers and floats than those above become float32.
         alpha: whether the last band is marked as opacity. Only TIFF files keep such a band: GDAL marks the fourth
             of any four bands so, a near-infrared one too.
+        names: of the bands, where the file says them; else ().
+        colours: numbers, from 1, of its red, green and blue band, where it says so; else None.
     """
 
     bands: np.ndarray
     empty: np.ndarray | None
     stored: str
     alpha: bool
+    names: tuple = ()
+    colours: tuple | None = None
+
+    @property
+    def holds_nothing(self):
+        """Whether no pixel of any band is a measurement."""
+        return self.empty is not None and bool(self.empty.all())
+
+    def in_colour(self):
+        """The same, one grey band as red, green and blue."""
+        if self.bands.shape[2] - self.alpha != 1:
+            return self
+        grey = self.without_opacity(1)
+        empty = None if grey.empty is None else np.repeat(grey.empty, 3, axis=2)
+        return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
     def image(self, channels):
         """The image with so many bands: less its opacity, where that is the one too many.
@@ -104,7 +121,7 @@ def decode_image(content, most_bytes=MOST_BYTES):
     if file.valid is not None:
         empty = empty | ~file.valid[..., None]
     empty = np.broadcast_to(empty, kept.shape) if empty.any() else None
-    return Decoded(kept, empty, bands.dtype.name, file.alpha)
+    return Decoded(kept, empty, bands.dtype.name, file.alpha, file.names, file.colours)
 
 
 def read_image_file(path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.mat5 import list_mat5
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -74,7 +75,7 @@ def open_mat(path):
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(max(_HDF5_STARTS) + len(_HDF5))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.byte_stream import FileBytes, InflatedBytes
 from keras_dhnn.pipelines.formats.mat_array import MatArray
 
@@ -54,9 +55,9 @@ def list_mat5(path):
     Raises:
         DataError: if it is no such file, damaged or cut short, or cannot be read.
     """
-    arrays, others = {}, {}
+    arrays, others, count = {}, {}, 0
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size, order, start = os.fstat(file.fileno()).st_size, _byte_order(file), HEADER
             while start < size:
                 kind, end = _top_level(file, start, size, order)
@@ -67,7 +68,8 @@ def list_mat5(path):
                 else:
                     read = functools.partial(_read, path, opened, variable)
                     arrays[variable.name] = MatArray(variable.name, variable.shape, variable.dtype, read)
-                if len(arrays) + len(others) > _MOST_VARIABLES:
+                count += 1  # not of names, of which a hostile file has one
+                if count > _MOST_VARIABLES:
                     raise DataError(f"{path} holds more than {_MOST_VARIABLES} variables. Is it the right file?")
                 start = end
     except OSError as error:

@@ -38,6 +38,7 @@ _TAGS = {
     325: "sizes",
     338: "extra",
     339: "format",
+    42112: "metadata",
     42113: "nodata",
 }
 _TYPES = {1: "u1", 2: "S1", 3: "u2", 4: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 11: "f4", 12: "f8", 16: "u8"}
@@ -65,6 +66,7 @@ class Page:
         segments: `(n, 2)` int64, place and size in bytes of each strip or tile.
         nodata: text of GDAL's tag, or None.
         description: text.
+        metadata: GDAL's, XML text.
     """
 
     number: int
@@ -86,6 +88,7 @@ class Page:
     segments: np.ndarray
     nodata: str | None
     description: str
+    metadata: str
 
     @property
     def shape(self) -> tuple:
@@ -226,6 +229,7 @@ def _page(number, order, tags):
         _segments(tags),
         tags["nodata"] if isinstance(tags.get("nodata"), str) else None,
         tags["description"] if isinstance(tags.get("description"), str) else "",
+        tags["metadata"] if isinstance(tags.get("metadata"), str) else "",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -100,7 +101,7 @@ class FolderTree:
         if self.files[name] > self._limits.file_bytes:
             raise DamagedFile(name, f"has {self.files[name]:,} bytes; at most {self._limits.file_bytes:,} are allowed")
         try:
-            with open(self._path / name, "rb") as file:
+            with open_regular(self._path / name) as file:
                 # Not the limit: Python takes as much memory as it is asked to read.
                 return file.read(self.files[name])
         except OSError as error:

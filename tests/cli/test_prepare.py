@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from keras_dhnn.cli.bars import bars
-from keras_dhnn.pipelines.datasets import ucmd
+from keras_dhnn.pipelines.datasets import ucmd, ucmd_dual
 from keras_dhnn.pipelines.datasets.dataset import Download
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.workflows.prepare import draw_twin
@@ -136,7 +136,8 @@ def test_download_fetches_the_published_archive_once(prepare, tmp_path, monkeypa
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         url = f"http://127.0.0.1:{server.server_address[1]}/UCMerced_LandUse.zip"
         published = Download(url, "UCMerced_LandUse.zip", len(content), "sha256:" + hashlib.sha256(content).hexdigest())
-        monkeypatch.setattr(ucmd, "DATASET", dataclasses.replace(ucmd.DATASET, download=published))
+        for module in (ucmd, ucmd_dual):
+            monkeypatch.setattr(module, "DATASET", dataclasses.replace(module.DATASET, download=published))
         status, out, err = prepare("ucmd", "--download")
         server.shutdown()
     assert (status, err) == (0, "")

@@ -130,7 +130,7 @@ def test_when_no_trial_finishes_it_says_why(root, run, tmp_path):
     status, out, err = run(*command)
     assert (status, out) == (2, "")
     assert "No trial of" in err
-    assert "multiple of 8" in err
+    assert "a layer of the backbone" in err
 
 
 def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):

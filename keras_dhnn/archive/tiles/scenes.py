@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
 from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of_file
-from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 # Tiles read at a time; of a wide scene a row is read in several steps.
@@ -129,7 +129,7 @@ def load_rasterio(required=True):
     """Return the package rasterio.
 
     Raises:
-        ImportError: if it is not installed and is required.
+        MissingPackage: if it is not installed and is required.
     """
     try:
         import rasterio
@@ -140,7 +140,7 @@ def load_rasterio(required=True):
     except ImportError as error:
         if not required:
             return None
-        raise ImportError("Cutting scenes needs rasterio: pip install 'keras-dhnn[geo]'") from error
+        raise MissingPackage("Cutting scenes needs rasterio: pip install 'keras-dhnn[geo]'") from error
     return rasterio
 
 

@@ -47,9 +47,9 @@ def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
     Returns:
         `(out, bands, height, width)`: red, green and blue get their kernels. Beside them a fourth band is taken
         to be near infrared and gets red's, and all four are scaled so that the network sees no more light than before
-        (docs/measurements/cross-source.md has what that gains). More bands than that start at zero beside red, green and
-        blue, since averages of many bands are nothing that the network has seen (docs/measurements/folder.md has what
-        that costs). Of one or two bands each gets its share of the kernels' sum.
+        (docs/measurements/cross-source.md has what that gains). More bands than that start at zero beside red, green
+        and blue, since averages of many bands are nothing that the network has seen (docs/measurements/folder.md has
+        what that costs). Of one or two bands each gets its share of the kernels' sum.
     """
     if bands < 3:
         return np.repeat(kernel.sum(axis=1, keepdims=True) / bands, bands, axis=1)

@@ -5,9 +5,12 @@ import time
 
 import tensorflow as tf
 
+from keras_dhnn.backend import KERAS
 from keras_dhnn.errors import RunError
 from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
 
+# The Pythons that have a Keras of this number.
+_PYTHONS = {2: "3.10 or 3.11 (TensorFlow 2.15)", 3: "3.12 or later (the newest TensorFlow)"}
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
 _STATE = "state.json"
@@ -56,6 +59,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         state = self._read()
         if state is None:
             return 0
+        self._check_lane(state)
         try:
             self._restore(model, state)
         except Exception as error:  # TensorFlow gives IndexError, AssertionError and errors of its own.
@@ -64,9 +68,18 @@ class ResumableState(tf.keras.callbacks.Callback):
             ) from error
         return None if state["stopped"] else state["epoch"] + 1
 
+    def _check_lane(self, state):
+        """Random numbers and the last digits of a step differ between Keras 2 and 3: going on would not be exact."""
+        written = state.get("keras", 2)
+        if written != KERAS:
+            raise RunError(
+                f"The training in {self.folder} was begun with Keras {written}, this is Keras {KERAS}: it would not go "
+                f"on to the same weights. Continue it with Python {_PYTHONS[written]}, or train anew."
+            )
+
     def _restore(self, model, state):
         checkpoint = self.folder / state["checkpoint"]
-        _checkpoint(model).read(str(checkpoint)).assert_existing_objects_matched()
+        tf.train.Checkpoint(**model.training_state).read(str(checkpoint)).assert_existing_objects_matched()
         self.history = state["history"]
         for name in _BEST:
             setattr(self.validation, name, state[name])
@@ -103,13 +116,14 @@ class ResumableState(tf.keras.callbacks.Callback):
             self._write_weights(place)
         best = {name: getattr(self.validation, name) for name in _BEST}
         state = {"epoch": epoch, "stopped": stopped, "checkpoint": f"{name}/weights", **best, "history": self.history}
+        state["keras"] = KERAS
         write_json(self.folder / _STATE, state)
         self._tidy()
         self._written = time.monotonic()
 
     def _write_weights(self, place):
         try:
-            _checkpoint(self.model).write(str(place / "weights"))
+            tf.train.Checkpoint(**self.model.training_state).write(str(place / "weights"))
         except tf.errors.OpError as error:
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
             raise OSError(f"{self.folder} cannot be written: {error.message}") from error
@@ -126,9 +140,3 @@ class ResumableState(tf.keras.callbacks.Callback):
             # Runs of before had no folders, but files `epoch-N.index` and the like.
             if path.stem != kept:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _checkpoint(model):
-    # Not the model's metrics, which start anew with every epoch: to read them, all processes must take part.
-    bank = {} if model.bank is None else {"bank": model.bank}
-    return tf.train.Checkpoint(**model.parts, optimizer=model.optimizer, **bank)

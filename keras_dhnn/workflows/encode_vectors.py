@@ -1,0 +1,143 @@
+"""What `encode --embeddings` does: others' float vectors into an archive, by bits that are learned on them."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.archive.encoding import Encoded
+from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.schema import make_rows
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.tiles.tile import content_of
+from keras_dhnn.archive.vectors import open_vectors
+from keras_dhnn.baselines.itq import ITQ
+from keras_dhnn.codes import pack, unpack
+from keras_dhnn.errors import DataError
+from keras_dhnn.files import write_arrays
+from keras_dhnn.progress import no_bar
+
+# Vectors by which bits are learned, and the sample on which it is measured what they keep.
+LEARN_FROM = 100_000
+_MEASURED, _QUERIES, _NEAREST = 50_000, 500, 10
+
+
+@dataclass
+class EncodedVectors:
+    """What came of it.
+
+    Attributes:
+        archive: the `Archive`.
+        counted: `Encoded`.
+        recall: share of the ten nearest by the vectors (cosine) that are among the ten nearest by the codes in
+            asymmetric order, on a sample; None if there are too few.
+        skipped: empty, as of images.
+    """
+
+    archive: Archive
+    counted: Encoded
+    recall: float | None
+    skipped: list = field(default_factory=list)
+
+
+def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_bar):
+    """Encode a file of vectors into an archive, which is made if it is not there.
+
+    Vectors are brought to length 1, so that the nearest are those of the largest cosine.
+
+    Args:
+        path: see `open_vectors`.
+        root: folder of the archive.
+        column: see `open_vectors`.
+        bits: length of the codes of a new archive.
+        source: the image source that they are called.
+        bar: see `progress`.
+
+    Returns:
+        `EncodedVectors`.
+
+    Raises:
+        DataError: if the file cannot be read, or the archive is of other vectors.
+    """
+    file, root = open_vectors(path, column), Path(root)
+    archive, learned = _open(file, root, bits)
+    counted, done = Encoded(), 0
+    with bar("Encode", file.count, "vector") as update:
+        for batch in file.batches():
+            rows = make_rows(
+                batch.ids,
+                pack(outputs_of(batch.vectors, learned)),
+                content=[content_of(vector.tobytes()) for vector in batch.vectors],
+                **batch.columns,
+            )
+            counted.add(archive.append(rows, source))
+            done += len(batch.ids)
+            update(done)
+    return EncodedVectors(archive, counted, measure_recall(file.sample(_MEASURED), learned))
+
+
+def vector_queries(archive, path, column=None):
+    """Return the `Queries` of a file of vectors, and their names, for an archive of such."""
+    file, learned = open_vectors(path, column), load_arrays(archive.root)
+    batches = list(file.batches())
+    outputs = [outputs_of(batch.vectors, learned) for batch in batches]
+    return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
+
+
+def outputs_of(vectors, learned):
+    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
+    return (_unit(vectors) - learned["mean"]) @ learned["projection"]
+
+
+def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
+    """Return how many of the nearest by cosine are among the nearest by codes in asymmetric order: a share.
+
+    Args:
+        vectors: `(n, d)` real; the first `queries` search among the others.
+        learned: arrays `mean` and `projection`.
+        nearest: how many.
+        queries: how many search.
+    """
+    queries = min(queries, len(vectors) // 2)
+    if len(vectors) - queries <= nearest:
+        return None
+    unit, outputs = _unit(vectors), outputs_of(vectors, learned)
+    signs = unpack(pack(outputs[queries:])).astype(np.float32)
+    by_vectors = _nearest(unit[:queries] @ unit[queries:].T, nearest)
+    by_codes = _nearest(outputs[:queries].astype(np.float32) @ signs.T, nearest)
+    return float(np.mean([len(np.intersect1d(*pair)) / nearest for pair in zip(by_vectors, by_codes, strict=True)]))
+
+
+def _open(file, root, bits):
+    if (root / IDENTITY).exists():
+        archive = Archive.open(root)
+        how = archive.identity.encoder
+        if how.get("kind") != "vectors" or how["size"] != file.size:
+            raise DataError(
+                f"{root} holds codes of {how.get('kind')} {how.get('size', '')}; these are vectors of {file.size} "
+                "values. Give another --archive."
+            )
+        return archive, load_arrays(root)
+    if min(file.count, file.size) < bits:
+        raise DataError(
+            f"{file.path} has {file.count} vectors of {file.size} values: too few, or too short, for {bits} bits. Give "
+            "fewer --bits."
+        )
+    itq = ITQ(bits).fit(_unit(file.sample(LEARN_FROM)))
+    learned = {"mean": itq.mean_, "projection": itq.projection_}
+    model = hashlib.sha256(itq.mean_.tobytes() + itq.projection_.tobytes()).hexdigest()
+    root.mkdir(parents=True, exist_ok=True)
+    write_arrays(root / LEARNED, learned)
+    kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
+    return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
+
+
+def _unit(vectors):
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _nearest(scores, count):
+    return np.argpartition(-scores, count, axis=1)[:, :count]
