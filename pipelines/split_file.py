@@ -1,4 +1,4 @@
-"""Which images search and which are searched, by a list of names such as others have published."""
+"""Read which images search and which are searched from a list of names such as others have published."""
 
 import csv
 from pathlib import Path
@@ -21,7 +21,7 @@ _PARTS = {
 }
 
 
-def read_split_file(path, ids):
+def read_split_file(path: Path | str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Read which of a data set's images are queries and which the database.
 
     The file has a name a line, of the queries: all other images are the database. Or it has `NAME,PART` lines, PART
@@ -58,7 +58,7 @@ def read_split_file(path, ids):
     return {part: np.sort(np.array(numbers, np.int64)) for part, numbers in parts.items() if numbers}
 
 
-def _rows(path):
+def _rows(path: Path | str) -> list[tuple[int, tuple[str, str | None]]]:
     """Return `[(line number, (name, part or None))]` of a file."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()

@@ -1,12 +1,14 @@
-"""The command line. Verbs import what they need when they run, so that `--help` answers at once."""
+"""Offer the command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
 import errno
 import os
+import re
 import sys
 from typing import Annotated
 
 import typer
 
+from keras_dhnn._version import __version__
 from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
@@ -33,6 +35,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked):
+    if asked:
+        print(f"keras-dhnn {__version__}")
+        raise typer.Exit
+
+
 for verb in (
     *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
     *(encode, search),
@@ -45,6 +55,9 @@ app.add_typer(archive, name="archive")
 
 @app.callback()
 def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which version this is.")
+    ] = False,
     trust_code: Annotated[
         bool,
         typer.Option(
@@ -71,7 +84,7 @@ def main():
     # TensorFlow's own notes on start-up say nothing to somebody who searches images.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app()
+        app([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)
     except OSError as error:
@@ -82,6 +95,12 @@ def main():
         return
     print(f"keras-dhnn: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def _from_home(argument):
+    """Return an argument with ~ as the user's home, also behind "=" and in quotes, where no shell expands it."""
+    name, path = re.fullmatch(r"((?:[\w.-]+=)?)(.*)", argument, re.DOTALL).groups()
+    return name + os.path.expanduser(path) if path == "~" or path.startswith("~/") else argument
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,4 +1,4 @@
-"""`keras-dhnn evaluate`: the scores and figures of a finished run."""
+"""Run `keras-dhnn evaluate`: the scores and figures of a finished run."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,19 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, LabelFile, RunPath
+from keras_dhnn.errors import SettingError
 
 
 def evaluate(
     run: RunPath,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Mean average precision of the first K ranks too, e.g. --at 10,50,100; divided by the number of "
+            "relevant items, or by K if there are more.",
+            metavar="K,...",
+        ),
+    ] = None,
     tsne: Annotated[
         bool, typer.Option("--tsne", help="Draw the queries' codes in the plane too, coloured by class, by t-SNE.")
     ] = False,
@@ -28,8 +37,17 @@ def evaluate(
     from keras_dhnn.runs import Run
     from keras_dhnn.workflows.evaluate import evaluate as evaluate_run
 
-    metrics = evaluate_run(run, tsne=tsne, labels=labels, data=data)
+    metrics = evaluate_run(run, at=_cutoffs(at), tsne=tsne, labels=labels, data=data)
     if as_json:
         print(json.dumps(metrics))
     else:
         print_scores(Run(run), metrics)
+
+
+def _cutoffs(text):
+    if text is None:
+        return ()
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise SettingError(f"Expected whole numbers such as --at 10,50,100. Received: {text!r}") from None

@@ -1,6 +1,7 @@
-"""`keras-dhnn prepare`: an archive to a prepared data set."""
+"""Run `keras-dhnn prepare`: an archive to a prepared data set."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -85,6 +86,13 @@ def prepare(
         typer.Option("--grey-to-rgb", help="folder, dual: take grey images among those of three bands as RGB."),
     ] = False,
     labels: LabelFile = None,
+    zip_encoding: Annotated[
+        str | None,
+        typer.Option(help="folder, dual: code page of the names in a zip, e.g. gbk, where they do not say it."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only compare what is prepared under this name with its checksums.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic images and of the order in the shards.")] = 0,
@@ -108,6 +116,9 @@ def prepare(
     from keras_dhnn.pipelines.datasets import load_dataset
     from keras_dhnn.workflows import prepare as workflow
 
+    if verify:
+        _verify(context, name, data, as_json)
+        return
     layout = workflow.check_layout(name, layout)
     if layout == "dual" and scale:
         raise SettingError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
@@ -123,6 +134,7 @@ def prepare(
         "scale": scale,
         "rgb_bands": _numbers(rgb_bands),
         "grey_to_rgb": grey_to_rgb,
+        "zip_encoding": zip_encoding,
         "per_class": per_class,
         "size": size,
         "label_noise": label_noise,
@@ -147,6 +159,20 @@ def prepare(
     _report(prepared, time.monotonic() - started, as_json)
 
 
+def _verify(context, name, data, as_json):
+    from keras_dhnn.workflows.prepare import verify
+
+    unused = given_beside(context, "name", "verify")
+    if unused:
+        raise SettingError(f"--verify looks at what is prepared already. Leave out {', '.join(unused)}.")
+    info = verify(name, data)
+    files, size = len(info.shards) + 1, sum(file.bytes for file in (*info.shards, info.items_file))
+    if as_json:
+        print(json.dumps({"directory": str(info.directory), "files": files, "bytes": size, "checksum": info.checksum}))
+    else:
+        print(f"{info.directory}: {files} files, {size:,} bytes, {info.count} images are as they were written.")
+
+
 _USUAL = ("name", "source", "layout", "synthetic", "download", "force", "labels", "seed")
 
 
@@ -169,7 +195,7 @@ def _sources(several, sources):
 
 
 def _image_sizes(sizes):
-    """None, the side of all images, or {source: side}."""
+    """Return none, the side of all images, or {source: side}."""
     if not sizes:
         return None
     try:
@@ -191,7 +217,7 @@ def _named(text, example):
 
 
 def _numbers(text):
-    """None, (red, green, blue), or {source: (red, green, blue)}."""
+    """Return none, (red, green, blue), or {source: (red, green, blue)}."""
     if text is None:
         return None
     name, equals, bands = text.rpartition("=")
@@ -236,4 +262,6 @@ def _report(prepared, seconds, as_json):
         print(note)
     for name, reason in info.skipped:
         print(f"Left out: {name} {reason}")
-    print(f"Next: keras-dhnn fit {info.name}")
+    place = info.directory.parent
+    elsewhere = "" if place == Path("data") else f" --data {shlex.quote(str(place))}"
+    print(f"Next: keras-dhnn fit {shlex.quote(info.name)}{elsewhere}")

@@ -1,11 +1,11 @@
-"""Results as short tables on stdout."""
+"""Print results as short tables on stdout."""
 
 from rich.console import Console
 from rich.table import Table
 
 
 def print_scores(run, metrics):
-    """Prints the scores of a run with their protocol, and where its parts are.
+    """Print the scores of a run with their protocol, and where its parts are.
 
     Args:
         run: the `Run`.
@@ -53,6 +53,8 @@ def _score_rows(metrics):
         yield "  of its float features, by cosine", f"{metrics['map_float_features']:.4f}"
     for name in ("stable", "pessimistic", "optimistic"):
         yield f"  {name} order of ties", f"{scores[name]:.4f}"
+    for k, at_k in metrics.get("map_at", {}).items():
+        yield f"mean average precision at {k}", f"{at_k['expected']:.4f}"
     for k, value in metrics["precision_at"].items():
         # Runs of earlier versions have none.
         best = metrics.get("best_precision_at", {}).get(k, 1.0)
@@ -76,7 +78,7 @@ def _label_rows(metrics):
 
 
 def _health_rows(health):
-    """Name and text of what there is; runs of earlier versions have none."""
+    """Yield name and text of what there is; runs of earlier versions have none."""
     if health is None:
         return
     yield "their entropy", f"{health['code_entropy']:.2f} bits"

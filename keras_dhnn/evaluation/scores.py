@@ -1,4 +1,4 @@
-"""What a run's codes retrieve: scores that carry their protocol."""
+"""Score what a run's codes retrieve; every score carries its protocol."""
 
 from dataclasses import dataclass, replace
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
-from keras_dhnn.metrics.counting import rank
-from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.graded import ndcg, weighted_average_precision
 from keras_dhnn.metrics.ranking import (
     MeanAveragePrecision,
@@ -20,11 +19,12 @@ from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 
 PRECISION_AT = (10, 50, 100)
 RADIUS = 2
+_ORDERS = ("expected", "stable", "pessimistic", "optimistic")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of codes by one protocol, and what they were derived from.
+    """Describe the scores of codes by one protocol, and what they were derived from.
 
     Attributes:
         task: (source that searches, source that is searched).
@@ -43,7 +43,7 @@ class Evaluation:
     metrics: dict
 
 
-def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
+def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
     """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
 
     Args:
@@ -55,18 +55,24 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
         task: (source that searches, source that is searched); of one source it need not be said.
         codes: `{source: (n, l / 8)}` packed codes that were stored with the outputs, which as float16 no longer have
             all signs; None are those of the outputs.
+        at: cut-offs k at which mean average precision is computed too: only the first k ranks count, and a query's
+            sum is divided by the number of its relevant items, or by k if these are more.
 
     Returns:
         `Evaluation`.
+
+    Raises:
+        ValueError: if a cut-off is not a whole number from 1.
     """
     task = task or tasks_of(tuple(outputs))[0]
     codes = _codes(codes or _pack_all(outputs), split, task)
     outputs, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*codes, *_relevant_labels(labels, split, info))
+    counts = rank(*codes, *_relevant_labels(labels, split, info), stable_at=(None, *at))
     scores = average_precision(counts)
     health = code_health(codes[1], labels[database], outputs[database])
     metrics = {
-        "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
+        "map": _orders(scores),
+        **({"map_at": {str(k): _orders(average_precision(counts, k)) for k in at}} if at else {}),
         "map_per_class": _map_per_class(scores.per_query, labels[queries], split, info),
         "precision_at": {str(k): float(precision_at(counts, k).mean()) for k in PRECISION_AT},
         "best_precision_at": {str(k): _best_precision(counts.totals, min(k, len(database))) for k in PRECISION_AT},
@@ -150,13 +156,19 @@ def health_alone(outputs, split, info, seed):
     }
 
 
+def _orders(scores):
+    return {name: getattr(scores, name) for name in _ORDERS}
+
+
 def _best_precision(totals, k):
-    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    """Return what precision at k would be if all that is relevant came first: less than 1 where that is fewer than
+    k.
+    """
     return float(np.minimum(totals, k).mean() / k)
 
 
 def protocol(split, info, bits, seed):
-    """What a score's numbers depend on; scores compare only where these are equal."""
+    """Return what a score's numbers depend on; scores compare only where these are equal."""
     return {
         "data": info.name,
         "checksum": info.checksum,
@@ -173,7 +185,7 @@ def protocol(split, info, bits, seed):
     }
 
 
-def evaluate_all(outputs, labels, split, info, seed, codes=None):
+def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
     """Scores every task between the sources; arguments as of `evaluate`.
 
     Returns:
@@ -182,7 +194,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
         beside it is the mean of both directions across the sources (of `distinct_codes` the smaller).
     """
     sources, codes = tuple(outputs), codes or _pack_all(outputs)
-    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes) for task in tasks_of(sources)]
+    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes, at) for task in tasks_of(sources)]
     if len(sources) == 1:
         return evaluations, evaluations[0].metrics
     across = [evaluation.metrics for evaluation in evaluations[:2]]
@@ -197,7 +209,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
 
 
 def _mean(values):
-    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    """Return the mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
     if None in values:
         return None
     if isinstance(values[0], dict):

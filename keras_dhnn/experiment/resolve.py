@@ -22,9 +22,10 @@ _HEAD = (
     "training.validate_every",
 )
 # The same, of two sources.
-_DUAL_HEAD = ("model.weight_decay", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
+_DUAL_HEAD = ("model.weight_decay", "model.start", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
 # What networks of two sources are trained by from random weights.
 _DUAL_SCRATCH = (
+    "model.start",
     "augmentation.flips",
     "loss.beta",
     "loss.gamma",

@@ -1,6 +1,7 @@
-"""The figures of a run, as PNG files and in TensorBoard."""
+"""Draw the figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
+import shlex
 import shutil
 from functools import partial
 
@@ -28,7 +29,7 @@ GALLERY_QUERIES = 5
 
 
 def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
-    """Draws precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
+    """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
     is made all the same.
@@ -45,7 +46,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
     figures = _figures(info, split, outputs, evaluations, _title(metrics))
     if tsne:
         figures |= _tsne_figures(run, info, split, outputs, metrics)
-    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {run.path}"
+    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {shlex.quote(str(run.path))}"
     folder, pictures = run.tensorboard / "evaluation", {}
     for name, draw in figures.items():
         with alone(f"The figure {name} of {run.path}", remedy):
@@ -61,7 +62,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
 
 
 def _write_figure(figure, path):
-    """Writes a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
+    """Write a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
     path.parent.mkdir(exist_ok=True)
     with whole_file(path) as file:
         figure.savefig(file, format="png", dpi=120)
@@ -87,7 +88,7 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
 
 @contextlib.contextmanager
 def _board(folder, step):
-    """A page of TensorBoard to write to."""
+    """Give a page of TensorBoard to write to."""
     writer = tf.summary.create_file_writer(str(folder))
     try:
         with writer.as_default(step=step):
@@ -101,7 +102,7 @@ def _file_name(evaluation):
 
 
 def _epochs(run):
-    """Epochs of the run's longest phase: where its final scores stand beside the curves of training."""
+    """Return the epochs of the run's longest phase: where its final scores stand beside the curves of training."""
     return max((len(values) for phase in run.history.values() for values in phase.values()), default=0)
 
 
@@ -148,7 +149,7 @@ def _gallery_figure(info, split, evaluation, title):
 
 
 def _tsne_figures(run, info, split, outputs, metrics):
-    """{name: function that draws the Figure}."""
+    """Return {name: function that draws the Figure}."""
     snapshots = load_snapshots(run.snapshots)
     of_training = {"tsne-training": partial(_training_figure, info, split, snapshots, metrics)} if snapshots else {}
     return {"tsne": partial(_tsne_figure, info, split, outputs, metrics), **of_training}
@@ -163,7 +164,7 @@ def _tsne_figure(info, split, outputs, metrics):
 
 
 def _training_figure(info, split, snapshots, metrics):
-    """SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
+    """Return SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
     panels = {
         f"T = {epochs}": _embed(info, split, items, outputs, metrics["seed"])
         for epochs, (items, outputs) in snapshots.items()
@@ -172,14 +173,16 @@ def _training_figure(info, split, snapshots, metrics):
 
 
 def _embed(info, split, items, outputs, seed):
-    """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
+    """Return (points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of
+    each.
+    """
     points = project(np.concatenate(list(outputs.values())), seed)
     labels = np.tile(info.true_labels[split.items.image(items)], len(outputs))
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
 def item_images(info, items, turns, source=None):
-    """Images of virtual items, as `figures.gallery` shows them.
+    """Return images of virtual items, as `figures.gallery` shows them.
 
     Args:
         info: `DatasetInfo`.
@@ -197,7 +200,7 @@ def item_images(info, items, turns, source=None):
 
 
 def _gallery(info, split, evaluation):
-    """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
+    """Return rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), split.items.spread(info.true_labels)
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
@@ -222,15 +225,12 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
     images = item_images(info, found.ravel(), split.turns, task[1])
     distances = np.sort(distances, axis=1)[:, np.array(shown) - 1]
     names = {item: info.classes[info.true_labels[split.items.image(item)]] for item in (*queries, *images)}
-    right = partial(_right, info, split.items)
     return [
         GalleryRow(
             queries[query],
             names[query],
             {
-                rank: Retrieved(
-                    images[item], names[item], distance, right(query, item)
-                )
+                rank: Retrieved(images[item], names[item], distance, _right(info, split.items, query, item))
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },
         )

@@ -1,4 +1,4 @@
-"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+"""Fit an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
 
 import shutil
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
-from keras_dhnn.training.guided_start import start_at_centres
+from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
@@ -35,7 +35,7 @@ VALIDATION_SEARCHES = 20_000
 
 @dataclass
 class Trained:
-    """What training leaves.
+    """Describe what training leaves.
 
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
@@ -68,13 +68,13 @@ def train(
     epochs=None,
     outputs=True,
 ):
-    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+    """Train a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP; where labels are missing, with
-    those of its last.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; with those of its last one, if
+    nothing is held out for validation or labels are missing.
 
     Args:
         experiment: the `Experiment`.
@@ -97,12 +97,8 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if not len(split.validation) and info.known.all():
-        raise SettingError(
-            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
-            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
-            "data.validation=0.1, or more images."
-        )
+    if experiment.data.validation and not len(split.validation) and info.known.all():
+        raise SettingError(_nothing_held_out(experiment, split))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
         raise SettingError(
@@ -134,13 +130,10 @@ def train(
 
 
 def _learn(network, split):
-    """What training goes by where labels are missing or several."""
-    if network.experiment.model.start != "random":
-        raise SettingError(
-            invalid(
-                "setting `model.start`", "random where labels are missing or several", network.experiment.model.start
-            )
-        )
+    """Return what training goes by where labels are missing or several."""
+    start = network.experiment.model.start
+    if start != "random":
+        raise SettingError(invalid("setting `model.start`", "random where labels are missing or several", start))
     if len(network.branches) > 1:
         raise SettingError(
             "Images of two sources are trained with one label each. Received: some without a label, or with several. "
@@ -150,8 +143,19 @@ def _learn(network, split):
     return learn_pairs(network.info, features, split, network.experiment.seed)
 
 
+def _nothing_held_out(experiment, split):
+    """The message where no class can spare an image for validation; a larger share would not change that."""
+    groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
+    return (
+        "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "
+        f"images{groups} to be a query, to be found, and to be held out ({len(split.queries)} items are queries, "
+        f"{len(split.database)} are the database). What helps: more images of each class (three at least), fewer "
+        f"classes, or training without validation, whose last epoch is kept: --set data.validation=0"
+    )
+
+
 def _in_float32(network, database):
-    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    """Return the same weights in a network that computes in float32: what is saved, loaded and served."""
     experiment = network.experiment.override("training.precision=float32")
     exact = Network(experiment, network.info, database, network.bar, network.strategy)
     exact.model.set_weights(network.model.get_weights())
@@ -173,7 +177,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
         branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
@@ -210,7 +214,7 @@ def _validated(history, validation):
     training that goes on is as if there had been no pause.
     """
     epochs = len(history["loss"])
-    if history.get("val_map", [None])[-1] is not None:
+    if history.get("val_map" if len(validation.queries) else "distinct_codes", [None])[-1] is not None:
         return history
     measured = validation.measure()
     earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
@@ -222,7 +226,9 @@ def _first_phase(experiment):
 
 
 def _snapshots(folder, network, split, encode, make_batches, model):
-    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    """Return of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn
+    of.
+    """
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
@@ -236,7 +242,7 @@ def _alternating(network):
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
-    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
+    """Compile a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
         model: the `DHNN` or `SIDHCNN` above the phase's cut.
@@ -290,7 +296,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
 
 
 def _steps_per_execution(branches, steps):
-    """A step of heads alone takes less time than starting it."""
+    """Return a step of heads alone takes less time than starting it."""
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
@@ -314,7 +320,9 @@ def _encode_batch(model):
 
 
 def validation_items(split):
-    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
+    seed.
+    """
     searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)

@@ -1,5 +1,6 @@
 """Train a hashing network on a prepared data set, and score its retrieval."""
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -110,7 +111,8 @@ def fit(
     if resume is not None:
         run, info = open_run(resume, data, finished=False)
         if run.finished:
-            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {run.path}")
+            quoted = shlex.quote(str(run.path))
+            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {quoted}")
             return run
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)

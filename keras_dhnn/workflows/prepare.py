@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import check_name
 from keras_dhnn.pipelines.datasets import LAYOUTS, MODULES, PUBLISHED, load_dataset
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.example import Archive
@@ -54,6 +56,7 @@ def prepare(
         SettingError: if not exactly one of `source`, `synthetic` and `download` is given, or an option has no effect.
         DataError: if the archive cannot be used as it is.
     """
+    check_name(name, "a data set")
     layout = check_layout(name, layout)
     dataset, folder = load_dataset(layout), Path(data)
     if (source is not None) + synthetic + download != 1:
@@ -155,17 +158,31 @@ def load_prepared(name: str, data: Path | str = "data") -> DatasetInfo:
     Raises:
         DataError: if it is not there, which says how to prepare it, or is damaged.
     """
-    directory = Path(data) / name
+    directory = Path(data) / check_name(name, "a data set")
     if not directory.exists():
         dataset = load_dataset(name) if name in PUBLISHED else None
         layout = "" if dataset else " --layout folder"
-        ways = [f"With the archive at hand: keras-dhnn prepare {name}{layout} --source PATH."]
+        ways = [f"With the archive at hand: keras-dhnn prepare {shlex.quote(name)}{layout} --source PATH."]
         if dataset and dataset.download:
             ways.append(f"To fetch it: keras-dhnn prepare {name} --download.")
         if dataset and dataset.twin:
             ways.append(f"Without it: keras-dhnn fit {name} --synthetic")
         raise DataError(f"{directory} is not prepared. {' '.join(ways)}")
     return DatasetInfo.load(directory)
+
+
+def verify(name: str, data: Path | str = "data") -> DatasetInfo:
+    """Read every file of a prepared data set, and compare it with its checksum.
+
+    Returns:
+        The `DatasetInfo`.
+
+    Raises:
+        DataError: naming the first file that is missing or has changed, or saying that nothing is prepared.
+    """
+    info = load_prepared(name, data)
+    info.verify()
+    return info
 
 
 def _of(layout: str, synthetic: bool) -> str:

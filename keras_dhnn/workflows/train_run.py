@@ -69,7 +69,7 @@ def _train(run, info, bar, strategy):
     return metrics
 
 
-def score(outputs, split, info, seed, codes=None):
+def score(outputs, split, info, seed, codes=None, at=()):
     """Score codes by what labels are known.
 
     Args:
@@ -77,7 +77,8 @@ def score(outputs, split, info, seed, codes=None):
         split: the `Split`.
         info: `DatasetInfo`.
         seed: the experiment's seed, for the record.
-        codes: see `evaluation.scores.evaluate`.
+        codes: see `evaluation.scores.evaluate`, as for `at`.
+        at: cut-offs of mean average precision.
 
     Returns:
         `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
@@ -87,7 +88,7 @@ def score(outputs, split, info, seed, codes=None):
     if scored is None:
         return None, [], health_alone(outputs, split, info, seed)
     labels = split.items.spread(info.true_labels)
-    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes)
+    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
 
 
 def _beside(trained, labels, scored, info):
@@ -115,7 +116,7 @@ def _labels_used(learned):
 
 
 def assist(experiment, info, folder, strategy):
-    """Trains along with the process that calls `train_run`, and writes nothing.
+    """Train along with the process that calls `train_run`, and writes nothing.
 
     Args:
         experiment: the `Experiment`.
@@ -127,7 +128,7 @@ def assist(experiment, info, folder, strategy):
 
 
 def _float_features_map(trained, labels, split):
-    """What the frozen features retrieve without hashing, by cosine; None where there are none.
+    """Return what the frozen features retrieve without hashing, by cosine; None where there are none.
 
     Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
     """
@@ -145,7 +146,7 @@ def _float_features_map(trained, labels, split):
 
 
 def load_split(run, info):
-    """The split of a run, drawn and written down at the first call."""
+    """Return the split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
         run.seal()

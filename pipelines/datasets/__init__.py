@@ -16,6 +16,7 @@ MODULES = {
     "ucmd": "keras_dhnn.pipelines.datasets.ucmd",
     "ucmd-dual": "keras_dhnn.pipelines.datasets.ucmd_dual",
     "sat4": "keras_dhnn.pipelines.datasets.sat4",
+    "sat6": "keras_dhnn.pipelines.datasets.sat6",
     "dsrsid": "keras_dhnn.pipelines.datasets.dsrsid",
     "folder": "keras_dhnn.pipelines.datasets.folder",
     "images": "keras_dhnn.pipelines.datasets.images",

@@ -1,4 +1,4 @@
-"""Image archives as people have them, a folder tree or a zip, read without trusting any name or size in them."""
+"""List image archives as people have them, a folder tree or a zip, without trusting any name or size in them."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import open_regular
+from keras_dhnn.pipelines.formats.zip_names import member_names
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -16,14 +17,14 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
+    """Describe what an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
 
     file_bytes: int = 64 << 20
     total_bytes: int = 64 << 30
     files: int = 1_000_000
 
 
-def open_tree(path, inside=(), limits=None, *, deep=False):
+def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
     """A folder or a zip file as a flat listing of `<folder>/<file>` names, or of files at any depth.
 
     Args:
@@ -31,6 +32,7 @@ def open_tree(path, inside=(), limits=None, *, deep=False):
         inside: sub-folders such as "UCMerced_LandUse/Images", the most specific first; the first that exists
             is listed instead of the whole.
         limits: `Limits`.
+        zip_encoding: see `zip_names.member_names`.
         deep: whether files at any depth are listed, by their whole names below `path`; none is misplaced then.
 
     Returns:
@@ -44,14 +46,14 @@ def open_tree(path, inside=(), limits=None, *, deep=False):
         if path.is_dir():
             return FolderTree(next((path / part for part in inside if (path / part).is_dir()), path), limits, deep)
         if path.is_file():
-            return ZipTree(path, inside, limits, deep)
+            return ZipTree(path, inside, limits, zip_encoding, deep)
     except OSError as error:
         raise DataError(f"Cannot read {error.filename or path}: {error.strerror or error}.") from error
     raise DataError(f"Expected a folder or a zip file. There is neither at {path}.")
 
 
 class FolderTree:
-    """The files one folder deep below `path`.
+    """List the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -93,7 +95,7 @@ class FolderTree:
         self._stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
 
     def read(self, name):
-        """The bytes of one file.
+        """Return the bytes of one file.
 
         Raises:
             DamagedFile: if it cannot be read or is larger than the limit.
@@ -109,32 +111,33 @@ class FolderTree:
 
 
 class ZipTree:
-    """The members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+    """List the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
             (absolute, "..", links), a name listed twice, or declared sizes beyond the limits.
     """
 
-    def __init__(self, path, inside, limits, deep=False):
+    def __init__(self, path, inside, limits, encoding=None, deep=False):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
             raise DataError(f"Expected a folder or a zip file. {path} is no intact zip: {error}.") from error
         members = self._zip.infolist()
-        check_members(path, members, limits)
-        base = next((f"{part}/" for part in inside if any(m.filename.startswith(f"{part}/") for m in members)), "")
-        self._members = {m.filename[len(base) :]: m for m in members if m.filename.startswith(base)}
+        named = list(zip(member_names(path, members, encoding), members, strict=True))
+        check_members(path, named, limits)
+        base = next((f"{part}/" for part in inside if any(name.startswith(f"{part}/") for name, _ in named)), "")
+        self._members = {name[len(base) :]: member for name, member in named if name.startswith(base)}
         names = sorted(name for name in self._members if name and not _is_litter(name))
         self.folders = sorted({name.split("/")[0] for name in names if "/" in name})
         fits = [name for name in names if not name.endswith("/") and (deep or name.count("/") == 1)]
         self.files = {name: self._members[name].file_size for name in fits}
         self.misplaced = [name for name in names if name not in self.files and name.rstrip("/") not in self.folders]
-        stamps = [path.stat().st_size, *sorted((m.filename, m.file_size, m.CRC) for m in members)]
+        stamps = [path.stat().st_size, *sorted((name, m.file_size, m.CRC) for name, m in named)]
         self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
 
     def read(self, name):
-        """The bytes of one member, never more than it declares.
+        """Return the bytes of one member, never more than it declares.
 
         Raises:
             DamagedFile: if it is cut short or fails its checksum.

@@ -1,8 +1,9 @@
-"""What a prepared data set says of itself: `info.json` and `items.npz`. Reads without TensorFlow."""
+"""Read and write what a prepared data set says of itself: `info.json` and `items.npz`. Without TensorFlow."""
 
 import dataclasses
 import functools
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ _ITEMS = {"labels": ("i", 1), "ids": ("U", 1), "places": ("i", 2)}
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a data set: its name, size, content, and how many items it holds."""
+    """Describe one file of a data set: its name, size, content, and how many items it holds."""
 
     file: str
     count: int
@@ -48,11 +49,11 @@ class StoredFile:
 
     @classmethod
     def of(cls, path, count):
-        """Describes a file on disk."""
+        """Describe a file on disk."""
         return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory, *, content):
-        """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
+        """Return what is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
         path = directory / self.file
         if not path.is_file():
             return f"{self.file} is missing"
@@ -63,7 +64,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A prepared data set.
+    """Describe a prepared data set.
 
     Attributes:
         directory: its folder.
@@ -104,13 +105,14 @@ class DatasetInfo:
 
     @classmethod
     def load(cls, directory):
-        """Reads the data set in a folder and checks that its files are all there, by size.
+        """Read the data set in a folder and checks that its files are all there, by size.
 
         Raises:
             DataError: if there is none, or it is unfinished, damaged, or of another format version.
         """
         directory = Path(directory)
-        remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
+        name, place = (shlex.quote(str(part)) for part in (directory.name, directory.parent))
+        remedy = f"Run: keras-dhnn prepare {name} --data {place} (--source PATH or --synthetic)"
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
         values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
@@ -151,7 +153,7 @@ class DatasetInfo:
         write_text(self.directory / INFO_FILE, text + "\n")
 
     def verify(self):
-        """Reads every file and compares its checksum.
+        """Read every file and compares its checksum.
 
         Raises:
             DataError: naming the first file that is missing or differs.
@@ -166,32 +168,34 @@ class DatasetInfo:
 
     @property
     def sources(self):
-        """Names of the sources, sorted."""
+        """Return names of the sources, sorted."""
         return tuple(sorted(self.images))
 
     @property
     def layout(self):
-        """What kind of archive it was read from, such as "folder"; None of those that are known by name."""
+        """Return what kind of archive it was read from, such as "folder"; None of those that are known by name."""
         return self.source.get("layout")
 
     @property
     def scaling(self):
-        """{source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as uint8."""
+        """Return {source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as
+        uint8.
+        """
         return self.source.get("scaling")
 
     @property
     def rgb_bands(self):
-        """Numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
+        """Return numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
         return self.rgb_bands_of(self.sources[0])
 
     def rgb_bands_of(self, source):
-        """The same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
+        """Return the same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
         bands = self.source.get("rgb_bands")
         return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 
     @property
     def nbytes(self):
-        """Bytes that all images take in memory, as stored."""
+        """Return bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())
 
     def with_labels(self, labels):
@@ -256,17 +260,19 @@ class DatasetInfo:
 
     @property
     def ids(self):
-        """(count,) str: name of each item in its archive."""
+        """Return (count,) str: name of each item in its archive."""
         return self._items["ids"]
 
     @property
     def places(self):
-        """(count, 3) int64: shard number, first byte and length in bytes of each item's record."""
+        """Return (count, 3) int64: shard number, first byte and length in bytes of each item's record."""
         return self._items["places"]
 
     @property
     def pixels(self):
-        """(count, sources) int64: the first byte of each item's images in its shard, where records are blocks."""
+        """Return (count, sources) int64: the first byte of each item's images in its shard, where records are
+        blocks.
+        """
         return self._items["pixels"]
 
     @property
@@ -290,7 +296,7 @@ class DatasetInfo:
 
 
 def _fault(info):
-    """What does not fit together in a description, whose parts are of the right kinds; None if all does."""
+    """Return what does not fit together in a description, whose parts are of the right kinds; None if all does."""
     files = (info.items_file, *info.shards)
     foreign = [file.file for file in files if Path(file.file).name != file.file]
     if foreign:
@@ -306,7 +312,7 @@ def _fault(info):
 
 
 def _fault_of_items(info, items):
-    """The same of what is kept of each item."""
+    """Return the same of what is kept of each item."""
     shapes = {name: (info.count,) for name in ("labels", "true_labels", "ids")} | {"places": (info.count, 3)}
     if info.items_per_record > 1:
         shapes["pixels"] = (info.count, len(info.images))
