@@ -5,10 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
 from keras_dhnn.errors import DataError
-from keras_dhnn.workflows.encode_vectors import encode_vectors, measure_recall, vector_queries
+from keras_dhnn.workflows.encode_vectors import encode_vectors, learn_rotation, measure_recall, vector_queries
 
 
 def clustered(count, size, clusters=20, seed=0):
@@ -103,6 +104,18 @@ def test_recall_by_an_oracle():
         hits += len(set(by_vectors) & set(by_codes))
     assert measure_recall(vectors, learned, queries=100) == pytest.approx(hits / 1000, abs=0.005)
     assert measure_recall(vectors[:12], learned) is None
+
+
+def test_the_rotation_that_keeps_more_neighbours_is_taken():
+    vectors = clustered(600, 16)
+    learned = learn_rotation(vectors, 16)
+    recalls = [measure_recall(vectors, learn_bits(vectors / norms(vectors), 16, turns)) for turns in (50, 0)]
+    assert measure_recall(vectors, learned) == max(recalls)
+    assert recalls[0] != recalls[1]
+
+
+def norms(vectors):
+    return np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(
