@@ -3,8 +3,8 @@
 100,000 vectors of 768 values in 500 clusters (spread in 48 directions of each cluster's own, and a little in all),
 brought to length 1; 1,000 more search. What is to be found are the ten of the largest cosine, FAISS's `IndexFlatIP`.
 
-- ours: the bits of `encode --embeddings` (ITQ's rotation or a random one, by recall among the database itself), order by
-  the query's outputs against the codes' signs (asymmetric);
+- ours: the bits of `encode --embeddings` (ITQ's rotation or a random one, by recall among the database itself), order
+  by the query's outputs against the codes' signs (asymmetric);
 - ours_hamming: the same bits, order by distance, ties by id;
 - ours_itq: ITQ's rotation in any case, asymmetric;
 - faiss_itq: FAISS's `ITQTransform` to 256 bits, order by its outputs against its signs;

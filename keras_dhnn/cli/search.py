@@ -16,6 +16,11 @@ def search(
         list[str] | None,
         typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID..."),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="Of an archive of embeddings: a file of vectors that search, see encode.", metavar="FILE"),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many items to find for each.")] = 10,
     radius: Annotated[int | None, typer.Option(min=0, help="Only items in which at most so many bits differ.")] = None,
     where: Annotated[
@@ -58,7 +63,15 @@ def search(
 
     opened = open_archive(archive)
     asked = make_queries(
-        opened, wanted or [], like=like or (), unlike=unlike or (), source=source, model=model, data=data
+        opened,
+        wanted or [],
+        like=like or (),
+        unlike=unlike or (),
+        embeddings=embeddings,
+        column=column,
+        source=source,
+        model=model,
+        data=data,
     )
     results = run_search(
         opened,
