@@ -1,4 +1,4 @@
-"""Archives of hash codes in Parquet files, larger than one machine's memory: encoded, stored, searched.
+"""Keep archives of hash codes in Parquet files, larger than one machine's memory: encode, store, search.
 
 `Archive.open(folder)` is where to begin; a search takes `Queries` and gives `Results`.
 """

@@ -1,4 +1,4 @@
-"""Tiles into an archive: encoded in small batches, appended in pieces, so that a kill loses one piece at most."""
+"""Encode tiles into an archive in small batches, appended in pieces, so that a kill loses one piece at most."""
 
 import collections
 import itertools
@@ -21,7 +21,7 @@ _COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs")
 
 
 class Encoder(Protocol):
-    """What turns images into codes.
+    """Turn images into codes.
 
     Attributes:
         identity: the `Identity` of archives that it fills.
@@ -39,7 +39,9 @@ class Encoder(Protocol):
 
 @dataclass
 class Encoded:
-    """What became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not read."""
+    """Describe what became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not
+    read.
+    """
 
     added: int = 0
     replaced: int = 0

@@ -1,4 +1,4 @@
-"""The nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
+"""Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
 once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
@@ -25,7 +25,7 @@ DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs"
 
 
 class Wanted(NamedTuple):
-    """What is wanted of every query.
+    """Describe what is wanted of every query.
 
     Attributes:
         k: at most so many items; None: all within the radius.
@@ -179,7 +179,7 @@ def bound_queries(count, queries, k, bound, rows, bits):
 
 
 def _counter(cursor, items, condition, bits):
-    """The `count` of `bound_queries` by DuckDB."""
+    """Return the `count` of `bound_queries` by DuckDB."""
     where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
 
     def count(queries, bounds, step):
@@ -196,7 +196,7 @@ def _counter(cursor, items, condition, bits):
 
 
 def _with_columns(engine, cursor, source, found, columns):
-    """The rows found with more columns of the archive, in the same order."""
+    """Return the rows found with more columns of the archive, in the same order."""
     names = [name for name in columns if name not in found.column_names]
     if not names:
         return found
@@ -222,6 +222,6 @@ def engine_schema(engine, names):
 
 
 def _sum_of_bits(terms):
-    """One term is a TINYINT, which a sum of several would not fit into."""
+    """Return one term, a TINYINT, which a sum of several would not fit into."""
     terms = list(terms)
     return terms[0] if len(terms) == 1 else "(" + " + ".join(f"{term}::SMALLINT" for term in terms) + ")"

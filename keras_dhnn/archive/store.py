@@ -1,4 +1,4 @@
-"""An archive on disk: opened, appended to, read. `Archive` is what everybody else uses."""
+"""Open, extend and read an archive on disk. `Archive` is what everybody else uses."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ _ATTEMPTS = 5
 
 
 class Items(NamedTuple):
-    """All items of one image source, in order of id: the order in which equal distances are listed.
+    """Describe all items of one image source, in order of id: the order in which equal distances are listed.
 
     Attributes:
         ids: `(n,)` str objects.
@@ -40,7 +40,7 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class ArchiveInfo:
-    """What is known of an archive without reading its rows.
+    """Describe what is known of an archive without reading its rows.
 
     Attributes:
         path: its folder.
@@ -66,12 +66,12 @@ class ArchiveInfo:
 
     @property
     def rows(self):
-        """Number of items of all sources."""
+        """Return the number of items of all sources."""
         return sum(self.sources.values())
 
 
 class Archive:
-    """Hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
+    """Keep hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
 
     Made by `Archive.open` or `Archive.create`. It sees the files that counted when it was opened, or at the last
     `refresh`; whatever others append, remove or compact meanwhile does not disturb it. One object may be used by
@@ -131,7 +131,7 @@ class Archive:
 
     @property
     def info(self):
-        """The archive's `ArchiveInfo`."""
+        """Return the archive's `ArchiveInfo`."""
         sources = Counter()
         for part in self._parts:
             sources[part.source] += part.rows
@@ -150,7 +150,7 @@ class Archive:
 
     @property
     def parts(self):
-        """The list of `Part` that this object sees."""
+        """Return the list of `Part` that this object sees."""
         return list(self._parts)
 
     def refresh(self):
@@ -420,7 +420,7 @@ class Archive:
         return queries
 
     def _rows_of(self, ids, source, columns):
-        """Rows with these ids, in no order; each file whose range of ids they may be in is read once."""
+        """Return rows with these ids, in no order; each file whose range of ids they may be in is read once."""
         low, high = (bound.as_py() for bound in pc.min_max(ids).values())
         schema = make_schema(self.identity.bits, self.identity.features)
         wanted = schema.names if columns is None else ["id", *(name for name in columns if name != "id")]

@@ -1,4 +1,4 @@
-"""`keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
+"""Run `keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
 
 import json
 from pathlib import Path

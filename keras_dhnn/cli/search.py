@@ -1,4 +1,4 @@
-"""`keras-dhnn search`: the items of an archive that are nearest to images or to other items."""
+"""Run `keras-dhnn search`: the items of an archive that are nearest to images or to other items."""
 
 import json
 from pathlib import Path

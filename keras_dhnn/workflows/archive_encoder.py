@@ -1,4 +1,6 @@
-"""What fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned bits."""
+"""Make what fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned
+bits.
+"""
 
 import hashlib
 import itertools
@@ -209,7 +211,7 @@ def _check_features(features, size, what):
 
 
 def _band_values(tiles):
-    """A sample of each band's values, as `measure_scaling` takes them."""
+    """Return a sample of each band's values, as `measure_scaling` takes them."""
     pixels = np.concatenate([tile.image[::8, ::8].reshape(-1, tile.image.shape[2]) for tile in tiles])
     return [band[np.isfinite(band)] for band in pixels.T]
 

@@ -1,4 +1,4 @@
-"""What a search found, drawn as pictures."""
+"""Draw what a search found as pictures."""
 
 from pathlib import Path
 

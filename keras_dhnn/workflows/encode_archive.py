@@ -1,4 +1,4 @@
-"""What `encode` does: images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
+"""Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ NETWORKS = ".networks"
 
 @dataclass(frozen=True)
 class Options:
-    """How images are encoded.
+    """Describe how images are encoded.
 
     Attributes:
         cut: how scenes are cut.
@@ -61,7 +61,7 @@ class Options:
 
 @dataclass
 class EncodedArchive:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.
@@ -143,7 +143,7 @@ def with_features(options, model):
 
 
 def _open_existing(model, root, options):
-    """(encoder, source) where nothing is to be learned, else None."""
+    """Return (encoder, source) where nothing is to be learned, else None."""
     trained = Path(model).is_dir()
     if (root / IDENTITY).exists():
         archive = Archive.open(root)
@@ -198,7 +198,7 @@ def sort_inputs(inputs, options):
 
 
 def _form(model, scenes, files, options):
-    """What the network will be given: a run's own form, or a backbone's by the first image."""
+    """Return what the network will be given: a run's own form, or a backbone's by the first image."""
     if Path(model).is_dir():
         return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0].form
     channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
@@ -213,7 +213,7 @@ def _tiles(scenes, files, form, known, options, skipped):
 
 
 def _labels(labels):
-    """Function from a path to its label."""
+    """Return a function from a path to its label."""
     if labels is None:
         return None
     if labels == FOLDER_LABELS:

@@ -1,4 +1,4 @@
-"""What `encode --embeddings` does: others' float vectors into an archive, by bits that are learned on them."""
+"""Encode others' float vectors into an archive, by bits that are learned on them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ _MEASURED, _QUERIES, _NEAREST = 50_000, 500, 10
 
 @dataclass
 class EncodedVectors:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.

@@ -1,4 +1,4 @@
-"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
+"""Read anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
 
 Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
 PNG, JPEG, JPEG 2000, BMP or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and
@@ -31,9 +31,10 @@ def open_archive(
     scale=None,
     rgb_bands=None,
     grey_to_rgb=False,
+    zip_encoding=None,
     seed=0,
 ):
-    """Lists and checks a collection, and looks at up to 512 of its images, drawn at random.
+    """List and check a collection; look at up to 512 of its images, drawn at random.
 
     Args:
         source: the folder that holds a folder a class, or a zip of it. Folders around it that hold nothing else are
@@ -49,6 +50,7 @@ def open_archive(
             such, and for pictures; by default what the files say, else 1, 2, 3, or 4, 3, 2 of 12 or 13 bands
             (Sentinel-2).
         grey_to_rgb: take grey images among those of three bands as red, green and blue.
+        zip_encoding: of names in a zip that do not say it; see `zip_names`.
         seed: of the sample.
 
     Returns:
@@ -58,7 +60,7 @@ def open_archive(
     Raises:
         DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
     """
-    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged)
+    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged, zip_encoding=zip_encoding)
     collection = survey_collection(
         listing,
         image_size=image_size,
@@ -93,7 +95,7 @@ def open_archive(
 
 
 def _examples(source, collection, skipped, *, skip_damaged):
-    """The Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
+    """Yield the Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
     classes, read = collection.listing.classes, []
     labels = {folder: label for label, folder in enumerate(classes)}
     for name, outcome in read_ahead(collection.image, collection.listing.images):
@@ -108,5 +110,6 @@ def _examples(source, collection, skipped, *, skip_damaged):
 
 
 DATASET = Dataset(
-    open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb")
+    open_archive,
+    options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb", "zip_encoding"),
 )
