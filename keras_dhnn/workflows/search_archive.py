@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
-from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
 
@@ -106,11 +105,6 @@ def _joined(parts):
     both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
     whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]
     return Queries(codes, *whole)
-
-
-def open_archive(path):
-    """Open an archive; here, so that `cli` need not know of rooms below."""
-    return Archive.open(path)
 
 
 def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):
