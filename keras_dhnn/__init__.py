@@ -92,20 +92,18 @@ _NAMES = {
     **{
         f"keras_dhnn.workflows.{verb}": (verb,)
         for verb in (
-            *(
-                "ablate",
-                "audit",
-                "compare",
-                "encode",
-                "evaluate",
-                "export",
-                "fit",
-                "grid",
-                "prepare",
-                "query",
-                "search",
-                "tune",
-            ),
+            "ablate",
+            "audit",
+            "compare",
+            "encode",
+            "evaluate",
+            "export",
+            "fit",
+            "grid",
+            "prepare",
+            "query",
+            "search",
+            "tune",
         )
     },
 }

@@ -56,20 +56,18 @@ SHELL = {"context", "quiet", "as_json", "more_bits", "server"}
 # Options of the archive's readers go through `**options`, and are checked there.
 OPTIONS = {"skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "per_class", "size", "label_noise"}
 VERBS = (
-    *(
-        "ablate",
-        "audit",
-        "compare",
-        "encode",
-        "evaluate",
-        "export",
-        "fit",
-        "grid",
-        "prepare",
-        "query",
-        "search",
-        "tune",
-    ),
+    "ablate",
+    "audit",
+    "compare",
+    "encode",
+    "evaluate",
+    "export",
+    "fit",
+    "grid",
+    "prepare",
+    "query",
+    "search",
+    "tune",
 )
 
 
