@@ -137,7 +137,7 @@ def test_opacity_of_a_tiff_is_a_band_until_it_is_the_one_too_many():
     empty = (pixels[..., :3] == 7) | (pixels[..., 3:] == 0)
     np.testing.assert_array_equal(decoded.image(4)[..., :3], np.where(pixels[..., :3] == 7, 0, pixels[..., :3]))
     np.testing.assert_array_equal(decoded.without_opacity(3).empty, empty)
-    lowest = np.where(empty, 999, pixels[..., :3]).min((0, 1))
+    lowest = np.where(empty, 255, pixels[..., :3]).min((0, 1))
     np.testing.assert_array_equal(decoded.image(3), np.where(empty, lowest, pixels[..., :3]))
 
 
