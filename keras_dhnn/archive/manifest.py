@@ -1,4 +1,4 @@
-"""What an archive is and which files it consists of: two small JSON files, each replaced whole.
+"""Say what an archive is and which files it consists of: two small JSON files, each replaced whole.
 
 `archive.json` says whose codes these are and never changes. `parts.json` lists the Parquet files that count. A change
 of any size (append, removal, compaction) writes new Parquet files first and then replaces `parts.json`; so it happened
@@ -24,7 +24,7 @@ _MOST_PARTS = 1 << 28
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose codes an archive holds.
+    """Describe whose codes an archive holds.
 
     Attributes:
         model: fingerprint of what made them; codes of two fingerprints are never compared.
@@ -43,7 +43,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file.
+    """Describe one Parquet file.
 
     Attributes:
         name: its path below the archive, `data/source=image/part-....parquet`.

@@ -1,4 +1,4 @@
-"""The nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
+"""Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
 once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
@@ -25,7 +25,7 @@ DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs"
 
 
 class Wanted(NamedTuple):
-    """What is wanted of every query.
+    """Describe what is wanted of every query.
 
     Attributes:
         k: at most so many items; None: all within the radius.
@@ -63,7 +63,9 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits)
+        # In memory a few more columns cost nothing; in files each is decoded for all rows, so that they come later.
+        extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
+        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits, extra)
         if wanted.rank == FEATURES:
             candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
         found = order_candidates(candidates, queries, wanted, bits)
@@ -109,16 +111,17 @@ def query_table(queries, bounds):
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
 
 
-def _candidates(cursor, items, queries, wanted, bound, rows, bits):
-    """Rows `query`, `id`, `distance`, codes and `PLACE`: the k nearest, and whatever is as far as the last."""
+def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
+    """Rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as these."""
     k = None if wanted.k is None else max(wanted.k, wanted.rerank)
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE))
+    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
-        tests = [wanted.condition, f"distance <= {bound}" if bound < bits else None]
+        bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
+        tests = [wanted.condition, f"{distance} <= {bound}"]
         order = _order(k, wanted.rank, "")
-        sql = f"SELECT 0::INTEGER AS query, {columns}, {distance}::SMALLINT AS distance FROM {items} AS i"
+        sql = f"SELECT 0::INTEGER AS query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i"
     else:
         distance = distance_to_queries(bits)
         count = _counter(cursor, items, wanted.condition, bits)
@@ -140,6 +143,16 @@ def _order(k, rank, partition):
     if partition:
         return f"QUALIFY row_number() OVER ({partition} ORDER BY distance, id) <= {k}"
     return f"ORDER BY distance, id LIMIT {k}"
+
+
+def _bound_one(cursor, items, distance, k, condition, bound):
+    """The distance of one query's k-th item: a pass over the codes alone, so that ids are read of few rows."""
+    if k is None:
+        return bound
+    where = f"WHERE {condition}" if condition else ""
+    nearest = f"SELECT {distance} AS distance FROM {items} AS i {where} ORDER BY distance LIMIT {k}"
+    ((found,),) = cursor.execute(f"SELECT max(distance) FROM ({nearest})").fetchall()
+    return bound if found is None else min(int(found), bound)
 
 
 def bound_queries(count, queries, k, bound, rows, bits):
@@ -166,7 +179,7 @@ def bound_queries(count, queries, k, bound, rows, bits):
 
 
 def _counter(cursor, items, condition, bits):
-    """The `count` of `bound_queries` by DuckDB."""
+    """Return the `count` of `bound_queries` by DuckDB."""
     where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
 
     def count(queries, bounds, step):
@@ -183,16 +196,14 @@ def _counter(cursor, items, condition, bits):
 
 
 def _with_columns(engine, cursor, source, found, columns):
-    """The rows found with more columns of the archive, in the same order."""
+    """Return the rows found with more columns of the archive, in the same order."""
     names = [name for name in columns if name not in found.column_names]
     if not names:
         return found
     if not len(found):
         schema = engine_schema(engine, names)
         return pa.table([*found.columns, *schema.empty_table().columns], [*found.column_names, *names])
-    in_memory = engine.memory and not {"geometry", FEATURES} & set(names)
-    files = found["filename"].unique().to_pylist()
-    items = engine.items(source) if in_memory else engine.items_of_files(source, files)
+    items = engine.items_of_files(source, found["filename"].unique().to_pylist())
     numbered = found.select(list(PLACE)).append_column("found", pa.array(np.arange(len(found))))
     cursor.register("found", numbered)
     numbers = ", ".join(map(str, found["file_row_number"].unique().to_pylist())) if len(found) <= _PICKED else ""
@@ -211,6 +222,6 @@ def engine_schema(engine, names):
 
 
 def _sum_of_bits(terms):
-    """One term is a TINYINT, which a sum of several would not fit into."""
+    """Return one term, a TINYINT, which a sum of several would not fit into."""
     terms = list(terms)
     return terms[0] if len(terms) == 1 else "(" + " + ".join(f"{term}::SMALLINT" for term in terms) + ")"

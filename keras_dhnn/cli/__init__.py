@@ -1,4 +1,4 @@
-"""The command line. Verbs import what they need when they run, so that `--help` answers at once."""
+"""Offer the command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
 import errno
 import os
@@ -25,6 +25,7 @@ from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
+from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
 from keras_dhnn.errors import KerasDhnnError
 
@@ -43,7 +44,8 @@ def _print_version(asked):
 
 
 for verb in (
-    *(prepare, fit, evaluate, compare, query, audit, ablate, benchmark, grid, tune, export, serve, encode, search),
+    *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
+    *(encode, search),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")

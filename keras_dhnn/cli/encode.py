@@ -1,4 +1,4 @@
-"""`keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
+"""Run `keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
 
 import json
 from pathlib import Path
@@ -52,14 +52,23 @@ def encode(
     bits: Annotated[int, typer.Option(help="Length of codes that are learned here, a multiple of 8.")] = 64,
     size: Annotated[int, typer.Option(min=8, help="Side of the images that a backbone is given.")] = 256,
     features: Annotated[
-        int, typer.Option(min=0, help="Keep so many int8 features beside each code, to order equal distances by.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Keep so many int8 features beside each code, which order equal distances; 0: none. By default 32; an "
+            "exported model has none.",
+        ),
+    ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(help="Float vectors that others made: Parquet, GeoParquet, NPZ, NPY or Zarr.", metavar="FILE"),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
     source: Annotated[str | None, typer.Option(help="Which of a model's several image sources, such as pan.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="spark: by the workers of a Spark cluster. By default here.", metavar="spark")
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave damaged files out, and name them.")
     ] = False,
@@ -101,6 +110,13 @@ def encode(
         data,
         source,
     )
+    if engine not in (None, "spark"):
+        raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
+    if engine == "spark":
+        from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+
+        _report(encode_by_spark(model, images, archive, options, master=master), as_json)
+        return
     _report(encode_archive(model, images, archive, options, bar=bars(quiet)), as_json)
 
 

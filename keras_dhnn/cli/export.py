@@ -1,4 +1,4 @@
-"""`keras-dhnn export`: a finished run as a model for TensorFlow Serving."""
+"""Run `keras-dhnn export`: a finished run as a model for TensorFlow Serving."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def export(
 
 
 def _index(given, sources):
-    """The argument `index` of `export_run`; a path may hold "=", too."""
+    """Return the argument `index` of `export_run`; a path may hold "=", too."""
     of_sources = dict(text.split("=", 1) for text in given if text.partition("=")[0] in sources and "=" in text)
     if len(of_sources) == len(given):
         return of_sources

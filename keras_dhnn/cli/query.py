@@ -1,4 +1,4 @@
-"""`keras-dhnn query`: the images of a run's database that are nearest to any image file."""
+"""Run `keras-dhnn query`: the images of a run's database that are nearest to any image file."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`keras-dhnn search`: the items of an archive that are nearest to images or to other items."""
+"""Run `keras-dhnn search`: the items of an archive that are nearest to images or to other items."""
 
 import json
 from pathlib import Path
@@ -82,7 +82,7 @@ def search(
     if gallery:
         from keras_dhnn.workflows.archive_gallery import draw_gallery
 
-        draw_gallery(asked, results, gallery)
+        draw_gallery(opened, asked, results, gallery)
     if as_json:
         print(json.dumps({"queries": asked.names, "results": results.to_list()}))
         return

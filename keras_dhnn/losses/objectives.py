@@ -1,4 +1,4 @@
-"""What draws like items together and unlike ones apart, by name: the part of the loss beside quantisation."""
+"""Choose by name what draws like items together and unlike ones apart: the part of the loss beside quantisation."""
 
 from collections.abc import Callable
 

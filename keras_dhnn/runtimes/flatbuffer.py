@@ -1,4 +1,4 @@
-"""Networks as TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
+"""Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
 
 import contextlib
 import hashlib
@@ -112,7 +112,7 @@ def _config(layer):
 
 
 def _renamed(value, numbers):
-    """A configuration with the numbers of layers in the place of their names."""
+    """Return a configuration with the numbers of layers in the place of their names."""
     if isinstance(value, dict):
         # A network's own name says nothing of what it computes.
         return {key: _renamed(part, numbers) for key, part in value.items() if key != "name"}

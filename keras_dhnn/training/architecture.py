@@ -1,4 +1,4 @@
-"""What an experiment and a data set make of a network, before any of its numbers are known or trained."""
+"""Build the network that an experiment and a data set ask for, before any of its numbers are known or trained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +85,7 @@ def rebuild(experiment: Experiment, info: Any, statistics: Callable[[str, str], 
 
 
 def _freeze_normalization(backbone):
-    """Few images change a network's running statistics for the worse: they stay ImageNet's."""
+    """Freeze what few images change for the worse, a network's running statistics: they stay ImageNet's."""
     for layer in backbone.layers:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.trainable = False

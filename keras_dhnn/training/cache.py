@@ -1,4 +1,4 @@
-"""What is kept beside a data set so that it is computed once: activations of frozen layers, converted networks."""
+"""Keep beside a data set what is computed once: activations of frozen layers, converted networks."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _SUFFIX = ".activations"
 
 
 class Kept(NamedTuple):
-    """What is kept in one folder.
+    """Describe what is kept in one folder.
 
     Attributes:
         name: of the data set; "networks" of converted networks, which all data sets share.

@@ -1,4 +1,4 @@
-"""Hash outputs and activations of many images."""
+"""Compute hash outputs and activations of many images."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""An array on disk that grows row by row, so that what was written before a kill need not be computed again."""
+"""Write an array on disk row by row, so that what was written before a kill need not be computed again."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ _WAIT = 0.5  # seconds between two looks at what another process has written
 
 
 class GrowingArray:
-    """A NumPy file that is being written, from its first row to its last.
+    """Write a NumPy file from its first row to its last.
 
     The file says itself how far it is: a row that a kill has cut off is written again.
 
@@ -35,7 +35,7 @@ class GrowingArray:
 
     @property
     def growing(self) -> Path:
-        """Where it is until it is finished."""
+        """Return where it is until it is finished."""
         return self.path.with_name(f".{self.path.name}.growing")
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+"""Fit an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
 
 import shutil
 from dataclasses import dataclass
@@ -22,9 +22,10 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
-from keras_dhnn.training.guided_start import start_at_centres
+from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
+from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
@@ -34,7 +35,7 @@ VALIDATION_SEARCHES = 20_000
 
 @dataclass
 class Trained:
-    """What training leaves.
+    """Describe what training leaves.
 
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
@@ -43,6 +44,7 @@ class Trained:
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
+        learned: `Learned`, what was gone by where labels are missing or several; None where each image has one.
     """
 
     model: DHNN | SIDHCNN
@@ -50,6 +52,7 @@ class Trained:
     untrained: dict | None
     features: dict
     history: dict
+    learned: Learned | None = None
 
 
 def train(
@@ -65,13 +68,13 @@ def train(
     epochs=None,
     outputs=True,
 ):
-    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+    """Train a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP; of its last one, if nothing is
-    held out for validation.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; with those of its last one, if
+    nothing is held out for validation or labels are missing.
 
     Args:
         experiment: the `Experiment`.
@@ -94,7 +97,7 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if experiment.data.validation and not len(split.validation):
+    if experiment.data.validation and not len(split.validation) and info.known.all():
         raise SettingError(_nothing_held_out(experiment, split))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
@@ -104,6 +107,8 @@ def train(
         )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
+    learned = _learn(network, split) if needs_pairs(info) else None
+    network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
     kept = folder / "outputs"
@@ -121,7 +126,18 @@ def train(
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
     shutil.rmtree(kept, ignore_errors=True)
-    return Trained(network.model, trained, untrained, network.features, history)
+    return Trained(network.model, trained, untrained, network.features, history, learned)
+
+
+def _learn(network, split):
+    """Return what training goes by where labels are missing or several."""
+    if len(network.branches) > 1:
+        raise SettingError(
+            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
+            "Give all of them one, by --labels FILE."
+        )
+    features = None if network.info.known.all() else network.frozen_features()
+    return learn_pairs(network.info, features, split, network.experiment.seed)
 
 
 def _nothing_held_out(experiment, split):
@@ -136,7 +152,7 @@ def _nothing_held_out(experiment, split):
 
 
 def _in_float32(network, database):
-    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    """Return the same weights in a network that computes in float32: what is saved, loaded and served."""
     experiment = network.experiment.override("training.precision=float32")
     exact = Network(experiment, network.info, database, network.bar, network.strategy)
     exact.model.set_weights(network.model.get_weights())
@@ -158,7 +174,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
         branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
@@ -182,7 +198,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
-    history = _validated(state.history, validation)
+    history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return history
@@ -207,7 +223,9 @@ def _first_phase(experiment):
 
 
 def _snapshots(folder, network, split, encode, make_batches, model):
-    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    """Return of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn
+    of.
+    """
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
@@ -221,7 +239,7 @@ def _alternating(network):
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
-    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
+    """Compile a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
         model: the `DHNN` or `SIDHCNN` above the phase's cut.
@@ -255,6 +273,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
             steps_per_execution=_steps_per_execution([model], steps),
+            pairs=network.pairs,
             **how,
         )
         return
@@ -274,7 +293,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
 
 
 def _steps_per_execution(branches, steps):
-    """A step of heads alone takes less time than starting it."""
+    """Return a step of heads alone takes less time than starting it."""
     return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
 
 
@@ -298,7 +317,9 @@ def _encode_batch(model):
 
 
 def validation_items(split):
-    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
+    seed.
+    """
     searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)

@@ -1,4 +1,4 @@
-"""What `encode --embeddings` does: others' float vectors into an archive, by bits that are learned on them."""
+"""Encode others' float vectors into an archive, by bits that are learned on them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.archive.encoding import Encoded
+from keras_dhnn.archive.learned import MEAN, PROJECTION, learn_bits, outputs_of
 from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.archive.vectors import open_vectors
-from keras_dhnn.baselines.itq import ITQ
 from keras_dhnn.codes import pack, unpack
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
@@ -26,7 +26,7 @@ _MEASURED, _QUERIES, _NEAREST = 50_000, 500, 10
 
 @dataclass
 class EncodedVectors:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.
@@ -68,7 +68,7 @@ def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_b
         for batch in file.batches():
             rows = make_rows(
                 batch.ids,
-                pack(outputs_of(batch.vectors, learned)),
+                pack(outputs_of(_unit(batch.vectors), learned)),
                 content=[content_of(vector.tobytes()) for vector in batch.vectors],
                 **batch.columns,
             )
@@ -82,13 +82,8 @@ def vector_queries(archive, path, column=None):
     """Return the `Queries` of a file of vectors, and their names, for an archive of such."""
     file, learned = open_vectors(path, column), load_arrays(archive.root)
     batches = list(file.batches())
-    outputs = [outputs_of(batch.vectors, learned) for batch in batches]
+    outputs = [outputs_of(_unit(batch.vectors), learned) for batch in batches]
     return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
-
-
-def outputs_of(vectors, learned):
-    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
-    return (_unit(vectors) - learned["mean"]) @ learned["projection"]
 
 
 def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
@@ -103,7 +98,8 @@ def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
     queries = min(queries, len(vectors) // 2)
     if len(vectors) - queries <= nearest:
         return None
-    unit, outputs = _unit(vectors), outputs_of(vectors, learned)
+    unit = _unit(vectors)
+    outputs = outputs_of(unit, learned)
     signs = unpack(pack(outputs[queries:])).astype(np.float32)
     by_vectors = _nearest(unit[:queries] @ unit[queries:].T, nearest)
     by_codes = _nearest(outputs[:queries].astype(np.float32) @ signs.T, nearest)
@@ -120,14 +116,8 @@ def _open(file, root, bits):
                 "values. Give another --archive."
             )
         return archive, load_arrays(root)
-    if min(file.count, file.size) < bits:
-        raise DataError(
-            f"{file.path} has {file.count} vectors of {file.size} values: too few, or too short, for {bits} bits. Give "
-            "fewer --bits."
-        )
-    itq = ITQ(bits).fit(_unit(file.sample(LEARN_FROM)))
-    learned = {"mean": itq.mean_, "projection": itq.projection_}
-    model = hashlib.sha256(itq.mean_.tobytes() + itq.projection_.tobytes()).hexdigest()
+    learned = learn_bits(_unit(file.sample(LEARN_FROM)), bits)
+    model = hashlib.sha256(learned[MEAN].tobytes() + learned[PROJECTION].tobytes()).hexdigest()
     root.mkdir(parents=True, exist_ok=True)
     write_arrays(root / LEARNED, learned)
     kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}

@@ -1,4 +1,4 @@
-"""The image files that a user names: one by one, by their folder, or in a list."""
+"""Find the image files that a user names: one by one, by their folder, or in a list."""
 
 from collections.abc import Iterable
 from pathlib import Path

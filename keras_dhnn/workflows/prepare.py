@@ -14,8 +14,9 @@ from keras_dhnn.pipelines.datasets import LAYOUTS, MODULES, PUBLISHED, load_data
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.example import Archive
 from keras_dhnn.pipelines.formats.download import download as fetch
+from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.store import prepare as store
-from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import LABELS_FILE, DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
 
 
@@ -29,6 +30,7 @@ def prepare(
     data: Path | str = "data",
     seed: int = 0,
     force: bool = False,
+    labels: Path | str | None = None,
     bar: Bar = no_bar,
     **options: Any,
 ) -> store.Prepared:
@@ -43,6 +45,7 @@ def prepare(
         data: folder of the prepared data sets.
         seed: of the synthetic images and of the order in the shards.
         force: replace what was prepared before.
+        labels: table of the images' labels, see `pipelines.label_file`; a later one replaces it.
         bar: progress bar factory.
         **options: of the layout's `open_archive`, e.g. `skip_damaged=True`; of a twin its sizes, e.g. `per_class=20`.
 
@@ -70,7 +73,15 @@ def prepare(
         return prepare_twin(layout, folder, bar, seed=seed, force=force, **options)
     if download:
         source = _fetch(dataset, folder, bar)
-    return _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
+    prepared = _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
+    return prepared if labels is None else _label(prepared, labels)
+
+
+def _label(prepared: store.Prepared, labels: Path | str) -> store.Prepared:
+    """Keep a table of labels with a data set."""
+    directory = prepared.info.directory
+    read_labels(labels, prepared.info.ids).save(directory / LABELS_FILE)
+    return store.Prepared(DatasetInfo.load(directory), prepared.fresh)
 
 
 def check_layout(name: str, layout: str | None) -> str:
@@ -84,8 +95,8 @@ def check_layout(name: str, layout: str | None) -> str:
     if layout not in MODULES:
         raise SettingError(
             f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
-            f"--layout dual for pairs of yours, or one of the names {', '.join(PUBLISHED)}."
-            + (f" Received: --layout {layout}" if layout else "")
+            "--layout images for images without classes, --layout dual for pairs of yours, or one of the names "
+            f"{', '.join(PUBLISHED)}." + (f" Received: --layout {layout}" if layout else "")
         )
     return layout
 

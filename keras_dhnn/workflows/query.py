@@ -1,4 +1,4 @@
-"""Retrieval for one image file, by the codes of a run."""
+"""Retrieve for one image file, by the codes of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def query(
 
 
 def search(run, info, image, k, task=None, class_name=None):
-    """The items of a run's database that are nearest to an image file.
+    """Return the items of a run's database that are nearest to an image file.
 
     Args:
         run: a finished `Run`.
@@ -144,7 +144,7 @@ class RunSearch:
 
 
 def _of_class(items, info, turns, class_name):
-    """Those of a class, or all."""
+    """Return those of a class, or all."""
     if class_name is None:
         return items
     if class_name not in info.classes:
@@ -156,7 +156,7 @@ def _of_class(items, info, turns, class_name):
 
 
 def check_task(info, task=None):
-    """The (source of the image, source to search in) that a user named, each of which may be None.
+    """Return the (source of the image, source to search in) that a user named, each of which may be None.
 
     Raises:
         SettingError: if the data set has two sources and one is not named, or has none of that name.
@@ -175,12 +175,12 @@ def _sources_in_words(sources):
 
 
 def _branch(model, source):
-    """The `DHNN` of one source."""
+    """Return the `DHNN` of one source."""
     return model.branches[source] if isinstance(model, SIDHCNN) else model
 
 
 def draw(run, info, image, pixels, found, task=None):
-    """Draws the query and the nearest images into the run's figures.
+    """Draw the query and the nearest images into the run's figures.
 
     Args:
         run: the `Run`.

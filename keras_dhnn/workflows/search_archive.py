@@ -1,4 +1,4 @@
-"""What `search` does: an image, a vector or ids, turned into a query of an archive."""
+"""Search an archive: an image, a vector or ids are turned into a query of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ WEIGHED = 5000
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries, and what each is called.
+    """Describe queries, and what each is called.
 
     Attributes:
         names: ids or file names.
@@ -84,7 +84,7 @@ def _encode_files(archive, files, model, data):
 
 
 def _joined(parts):
-    """Queries one after the other; outputs and features only where all have them."""
+    """Return queries one after the other; outputs and features only where all have them."""
     codes = np.concatenate([part.codes for part in parts])
     both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
     whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]

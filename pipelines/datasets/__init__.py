@@ -19,9 +19,10 @@ MODULES = {
     "sat6": "keras_dhnn.pipelines.datasets.sat6",
     "dsrsid": "keras_dhnn.pipelines.datasets.dsrsid",
     "folder": "keras_dhnn.pipelines.datasets.folder",
+    "images": "keras_dhnn.pipelines.datasets.images",
     "dual": "keras_dhnn.pipelines.datasets.dual",
 }
-LAYOUTS = ("folder", "dual")
+LAYOUTS = ("folder", "images", "dual")
 PUBLISHED = tuple(name for name in MODULES if name not in LAYOUTS)
 
 

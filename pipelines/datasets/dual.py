@@ -1,4 +1,5 @@
-"""Anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same name.
+"""Read anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same
+name.
 
 Any two will do, such as panchromatic and multispectral, or optical and radar; each has its own size, bands and type,
 with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: suffixes may differ.
@@ -34,7 +35,7 @@ def open_archive(
     zip_encoding=None,
     seed=0,
 ):
-    """Lists and checks two collections, and looks at up to 512 images of each.
+    """List and check two collections; look at up to 512 images of each.
 
     Args:
         sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
@@ -91,7 +92,7 @@ def _check_names(sources):
 
 
 def _own(sources, **settings):
-    """{source: {setting: value}} of settings that are for both, or {source: value} for some."""
+    """Return {source: {setting: value}} of settings that are for both, or {source: value} for some."""
     for name, value in settings.items():
         foreign = value.keys() - sources.keys() if isinstance(value, dict) else ()
         if foreign:
@@ -103,7 +104,7 @@ def _own(sources, **settings):
 
 
 def _by_key(source, images):
-    """{<class>/<name without suffix>: file}."""
+    """Return {<class>/<name without suffix>: file}."""
     files = collections.defaultdict(list)
     for name in images:
         files[str(PurePosixPath(name).with_suffix(""))].append(name)
@@ -116,7 +117,7 @@ def _by_key(source, images):
 
 
 def _matched(files):
-    """The keys that both sources have, sorted, and (source, file) of the others."""
+    """Return the keys that both sources have, sorted, and (source, file) of the others."""
     one, other = files.values()
     keys = sorted(one.keys() & other.keys())
     alone = [(source, own[key]) for source, own in files.items() for key in sorted(own.keys() - set(keys))]
@@ -139,7 +140,7 @@ def _describe_alone(sources, keys, alone):
 
 
 def _description(found):
-    """The Archive's `source`."""
+    """Return the Archive's `source`."""
     trees = [collection.listing.tree.source for collection in found.values()]
     made_by = {
         "layout": NAME,
@@ -160,7 +161,7 @@ def _description(found):
 
 
 def _scaling(found):
-    """Of both sources, or None if both are used as they are; networks take either."""
+    """Return of both sources, or None if both are used as they are; networks take either."""
     if not any(collection.scaling for collection in found.values()):
         return None
     return {
@@ -170,7 +171,9 @@ def _scaling(found):
 
 
 def _examples(origin, found, rows, skipped, *, skip_damaged):
-    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is empty."""
+    """Yield the Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is
+    empty.
+    """
     classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
 
     def images(row):

@@ -1,4 +1,4 @@
-"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
+"""Read anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
 
 Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
 PNG, JPEG, JPEG 2000, BMP or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and
@@ -34,7 +34,7 @@ def open_archive(
     zip_encoding=None,
     seed=0,
 ):
-    """Lists and checks a collection, and looks at up to 512 of its images, drawn at random.
+    """List and check a collection; look at up to 512 of its images, drawn at random.
 
     Args:
         source: the folder that holds a folder a class, or a zip of it. Folders around it that hold nothing else are
@@ -95,7 +95,7 @@ def open_archive(
 
 
 def _examples(source, collection, skipped, *, skip_damaged):
-    """The Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
+    """Yield the Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
     classes, read = collection.listing.classes, []
     labels = {folder: label for label, folder in enumerate(classes)}
     for name, outcome in read_ahead(collection.image, collection.listing.images):

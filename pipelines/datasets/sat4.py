@@ -1,4 +1,4 @@
-"""SAT-4: half a million patches of 28 x 28 pixels at 1 m, in red, green, blue and near infrared, of four classes.
+"""Read SAT-4: half a million patches of 28 x 28 pixels at 1 m, in red, green, blue and near infrared, of four classes.
 
 Cut from the images of the National Agriculture Imagery Program across the United States. Classes: barren land, trees,
 grassland, and none (all other land cover). The archive has 400,000 training and 100,000 test patches; both parts are
@@ -54,7 +54,7 @@ MAT = SAT4.mat
 
 
 def examples(source):
-    """Reads a SAT-4 archive item by item; arguments and errors as of `open_archive`.
+    """Read a SAT-4 archive item by item; arguments and errors as of `open_archive`.
 
     Returns:
         Iterator of Examples with one source, `image`: (28, 28, 4) uint8.
@@ -63,7 +63,7 @@ def examples(source):
 
 
 def open_archive(source):
-    """Opens a SAT-4 archive and checks all of its labels, without reading an image.
+    """Open a SAT-4 archive and checks all of its labels, without reading an image.
 
     Where the archive says which labels are wrong (`train_y_true`, `test_y_true`: the twin with label noise), items
     are labelled by `train_y` and `test_y`, and carry the others as their true labels.
@@ -106,7 +106,9 @@ def open_patches(source, kind):
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The training or the test patches: labels (n,) uint8, and `images()`, which iterates over (k, 28, 28, 4)."""
+    """Describe the training or the test patches: labels (n,) uint8, and `images()`, which iterates over (k, 28, 28,
+    4).
+    """
 
     name: str
     labels: np.ndarray
@@ -197,7 +199,7 @@ def _examples(parts):
 
 
 def _fingerprint(paths):
-    """Of the files' names, sizes and times of change."""
+    """Return of the files' names, sizes and times of change."""
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
 

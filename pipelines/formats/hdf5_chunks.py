@@ -1,4 +1,4 @@
-"""Chunks of an HDF5 array, inflated within a bound: HDF5 itself inflates whatever a chunk holds."""
+"""Inflate chunks of an HDF5 array within a bound: HDF5 itself inflates whatever a chunk holds."""
 
 import itertools
 import math
@@ -56,7 +56,7 @@ def read_rows(dataset: h5py.Dataset, first: int, last: int) -> np.ndarray:
 
 
 def _chunk(dataset, offset):
-    """One chunk as an array of the chunk's shape, or None if it is not stored."""
+    """Return one chunk as an array of the chunk's shape, or None if it is not stored."""
     if not dataset.id.get_chunk_info_by_coord(offset).size:
         return None
     skipped, content = dataset.id.read_direct_chunk(offset)

@@ -1,4 +1,4 @@
-"""One image file of any common format, as a data set's images are."""
+"""Read one image file of any common format, as a data set's images are."""
 
 import io
 import re
@@ -29,7 +29,7 @@ _SHRINK = "Shrink it or cut it into tiles, for example: gdal_translate -outsize 
 
 
 class Decoded(NamedTuple):
-    """What an image file holds.
+    """Describe what an image file holds.
 
     Attributes:
         bands: `(H, W, C)` uint8, uint16, int16 or float32.
@@ -52,11 +52,11 @@ class Decoded(NamedTuple):
 
     @property
     def holds_nothing(self):
-        """Whether no pixel of any band is a measurement."""
+        """Return whether no pixel of any band is a measurement."""
         return self.empty is not None and bool(self.empty.all())
 
     def in_colour(self):
-        """The same, one grey band as red, green and blue."""
+        """Return the same, one grey band as red, green and blue."""
         if self.bands.shape[2] - self.alpha != 1:
             return self
         grey = self.without_opacity(1)
@@ -64,7 +64,7 @@ class Decoded(NamedTuple):
         return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
     def image(self, channels):
-        """The image with so many bands: less its opacity, where that is the one too many.
+        """Return the image with so many bands: less its opacity, where that is the one too many.
 
         Empty pixels get the lowest value of their band, so that resizing does not spread them.
 
@@ -81,7 +81,7 @@ class Decoded(NamedTuple):
         return image if empty is None else _filled(image, empty)
 
     def without_opacity(self, channels):
-        """The same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
+        """Return the same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
         empty = None if self.empty is None else self.empty[..., :channels]
         if self.bands.shape[2] > channels and self.alpha:
             clear = np.broadcast_to(self.bands[..., channels:] == 0, (*self.bands.shape[:2], channels))
@@ -90,7 +90,7 @@ class Decoded(NamedTuple):
 
 
 def decode_image(content, most_bytes=MOST_BYTES):
-    """Decodes an image file.
+    """Decode an image file.
 
     Grey stays one band; palette, CMYK and other colours become RGB; opacity is dropped (but see `Decoded.alpha`);
     a photograph is turned upright as its EXIF orientation says.
@@ -147,7 +147,7 @@ def read_image_file(path):
 
 
 def read_image(path, spec):
-    """Reads an image file and brings it to the size of a data set's images.
+    """Read an image file and brings it to the size of a data set's images.
 
     Args:
         path: a file as of `decode_image`.
@@ -170,7 +170,7 @@ def read_image(path, spec):
 
 
 def resize_stored(image, height, width):
-    """Resizes an `(H, W, C)` image as at preparation: bicubic, without aliasing, in its own type.
+    """Resize an `(H, W, C)` image as at preparation: bicubic, without aliasing, in its own type.
 
     The sides are stretched alike or not: an image that is not square is not cut.
     """
@@ -198,7 +198,7 @@ def _filled(image, empty):
 
 
 def _empty(image, nodata):
-    """`(H, W, C)` bool, or False where no pixel can be empty."""
+    """Return `(H, W, C)` bool, or False where no pixel can be empty."""
     empty = ~(np.abs(image) < _HUGE) if image.dtype.kind == "f" else np.False_
     if nodata is not None:
         return empty | (image == nodata)
@@ -211,7 +211,7 @@ def _empty(image, nodata):
 
 
 def _decode_picture(content, most_bytes, file):
-    """The pixels of a file for Pillow; of a TIFF, of the image that `file` names."""
+    """Return the pixels of a file for Pillow; of a TIFF, of the image that `file` names."""
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         if file.page:
             image.seek(file.page)
@@ -234,7 +234,7 @@ def _decode_picture(content, most_bytes, file):
 
 
 def _check_picture(image, content, most_bytes, streams):
-    """Refuses what would take too much memory or time, before a pixel of it is decoded."""
+    """Refuse what would take too much memory or time, before a pixel of it is decoded."""
     width, height = image.size
     if max(width, height) > MOST_SIDE:
         raise UnreadableImage(_too_long(height, width))
@@ -257,7 +257,7 @@ def _too_long(height, width):
 
 
 def _decode_deep_png(content, colour):
-    """Several bands of 16 bits, of which Pillow would keep 8."""
+    """Return several bands of 16 bits, of which Pillow would keep 8."""
     import tensorflow as tf  # takes seconds, and is seldom needed here
 
     return tf.io.decode_png(content, channels=3 if colour else 1, dtype=tf.uint16).numpy()

@@ -1,4 +1,4 @@
-"""What a zip's directory may say before a byte of any member is unpacked."""
+"""Check what a zip's directory says before a byte of any member is unpacked."""
 
 import stat
 import zipfile
@@ -9,7 +9,7 @@ _ENCRYPTED = 0x1
 
 
 def check_members(path, members, limits):
-    """Refuses a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
+    """Refuse a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
 
     Args:
         path: the zip, for the message.

@@ -1,4 +1,4 @@
-"""The latest version of an exported model, held in memory, followed as new ones appear."""
+"""Hold the latest version of an exported model in memory, and follow as new ones appear."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ class _Version:
 
 
 class ServedModel:
-    """A model's folder, `<version>/saved_model.pb` in it, as TensorFlow Serving with its policy "latest" serves it.
+    """Serve a model's folder, `<version>/saved_model.pb` in it, as TensorFlow Serving with its policy "latest" does.
 
     Args:
         base: the folder; its name is the model's.
@@ -58,7 +58,7 @@ class ServedModel:
             raise SettingError(f"Version {number} in {base} cannot be loaded: {message}")
 
     def refresh(self):
-        """Loads the latest version, if it is another one; a broken one leaves what is served as it is."""
+        """Load the latest version, if it is another one; a broken one leaves what is served as it is."""
         found = list_versions(self.base)
         latest = found[-1] if found else None
         if latest is None or (self._current and latest == self._current.number) or self._failed(latest):
@@ -80,7 +80,7 @@ class ServedModel:
         return state == "END" and bool(message)
 
     def follow(self, seconds=POLL_SECONDS):
-        """Looks for new versions every so many seconds, in a thread, until `close`."""
+        """Look for new versions every so many seconds, in a thread, until `close`."""
 
         def watch():
             while not self._stop.wait(seconds):
@@ -89,11 +89,11 @@ class ServedModel:
         threading.Thread(target=watch, daemon=True, name="versions").start()
 
     def close(self):
-        """Ends the thread of `follow`."""
+        """End the thread of `follow`."""
         self._stop.set()
 
     def version(self, number=None):
-        """The version that is served.
+        """Return the version that is served.
 
         Raises:
             ServingError: 404, if `number` is given and it is another.
@@ -105,7 +105,7 @@ class ServedModel:
 
 
 def predict(version, signature, inputs):
-    """Runs a signature of a version on `{input: array}`; gives `{output: array}`.
+    """Run a signature of a version on `{input: array}`; gives `{output: array}`.
 
     Raises:
         ServingError: with the status that TensorFlow Serving gives to the error.
@@ -118,7 +118,7 @@ def predict(version, signature, inputs):
 
 
 def _first_line(message):
-    """What went wrong, without where in the graph."""
+    """Return what went wrong, without where in the graph."""
     lines = [line.strip() for line in message.splitlines() if line.strip() and "{{node" not in line]
     lines = [line for line in lines if not line.startswith(_NOISE)]
     return (lines[0] if lines else message.strip()).removesuffix(".") + "."

@@ -1,4 +1,4 @@
-"""A development server that answers TensorFlow Serving's REST API from an exported model."""
+"""Answer TensorFlow Serving's REST API from an exported model: a development server."""
 
 import re
 import socket
@@ -31,7 +31,7 @@ _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/
 
 
 def make_app(model, max_body=MAX_BODY, max_batch=MAX_BATCH):
-    """The ASGI application that serves one model.
+    """Return the ASGI application that serves one model.
 
     Args:
         model: the `ServedModel`.
@@ -70,7 +70,7 @@ def make_app(model, max_body=MAX_BODY, max_batch=MAX_BATCH):
 
 
 def listen(host, port):
-    """A socket at which clients may already wait; port 0 is any that is free.
+    """Return a socket at which clients may already wait; port 0 is any that is free.
 
     Raises:
         SettingError: if there is no such address here, or its port is not free.
@@ -84,7 +84,7 @@ def listen(host, port):
 
 
 def server(model, **limits):
-    """The uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
+    """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
     return uvicorn.Server(uvicorn.Config(make_app(model, **limits), log_level="warning", timeout_keep_alive=60))
 
 

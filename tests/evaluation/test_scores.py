@@ -8,7 +8,7 @@ from keras_dhnn.evaluation.scores import evaluate, evaluate_all, expected_map
 from keras_dhnn.pipelines.splits import Split
 from tests.metrics import brute_force
 
-INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"))
+INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"), label_sets=None)
 
 
 def split(queries, database):

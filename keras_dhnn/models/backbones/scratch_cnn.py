@@ -1,4 +1,4 @@
-"""What the papers' three networks that train from scratch share: convolutions, pools, and fully connected layers."""
+"""Share what the papers' three networks that train from scratch have: convolutions, pools, fully connected layers."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,8 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class ScratchCNN(tf.keras.Model):
-    """Normalisation, convolutions with ReLU and pools, fully connected layers with ReLU; the hash layer is not in it.
+    """Chain normalisation, convolutions with ReLU and pools, fully connected layers with ReLU; the hash layer is not in
+    it.
 
     Takes `(B, H, W, C)` float32 in stored units and returns `(B, units[-1])` float32; the normalisation,
     `(x - mean) / sqrt(variance)`, is inside. Layers are numbered as in the papers: conv1, pool1, ..., then fc after the

@@ -1,4 +1,4 @@
-"""Reads a torch weights file in its legacy format, without torch and without running what the file says.
+"""Read a torch weights file in its legacy format, without torch and without running what the file says.
 
 Such a file is five pickles (a magic number, a protocol version, the byte order, the tensors, the keys of their
 storages) and then, per storage, its number of elements (int64) and its raw values. A pickle can name any function to
@@ -25,7 +25,7 @@ _DAMAGE += (OverflowError, RecursionError)
 
 
 def read_torch_weights(path, max_bytes=2**30):
-    """The tensors of a legacy torch state dictionary.
+    """Return the tensors of a legacy torch state dictionary.
 
     Args:
         path: the `.pth` file.
@@ -66,7 +66,7 @@ def _unpickled(file):
 
 
 class _Tensor:
-    """A tensor to be, until the storages are read."""
+    """Stand for a tensor to be, until the storages are read."""
 
     def __init__(self, key, offset, shape, strides, *_):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides
@@ -82,7 +82,7 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows ordered dictionaries and tensors; remembers the type of each storage that it meets."""
+    """Know ordered dictionaries and tensors; remember the type of each storage that it meets."""
 
     def __init__(self, file):
         super().__init__(file)

@@ -1,4 +1,4 @@
-"""Codes in the plane, coloured by class."""
+"""Draw codes in the plane, coloured by class."""
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,7 @@ _COLOURS = 10
 
 @plain_text
 def embedding_figure(points, labels, classes, title="", groups=None):
-    """Points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
+    """Return points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
 
     With groups, classes have a colour and groups a marker each; of more than 20 classes some share their colour.
 
@@ -45,7 +45,7 @@ def embedding_figure(points, labels, classes, title="", groups=None):
 
 @plain_text
 def embedding_panels(panels, classes, title=""):
-    """Several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
+    """Return several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
 
     Args:
         panels: `{name: (points, labels, groups)}`, each as of `embedding_figure`; of the same classes and groups.

@@ -1,4 +1,4 @@
-"""Pairs of images that show the same, side by side."""
+"""Draw pairs of images that show the same, side by side."""
 
 import math
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _FRAME = "yellow"
 
 
 class Side(NamedTuple):
-    """One image of a pair.
+    """Describe one image of a pair.
 
     Attributes:
         image: `(H, W, C)` or `(H, W)`.
@@ -32,7 +32,7 @@ class Side(NamedTuple):
 
 @plain_text
 def pairs_figure(pairs, title=""):
-    """Pairs of images, three in a row, with frames around what both show.
+    """Return pairs of images, three in a row, with frames around what both show.
 
     Args:
         pairs: list of (Side, Side, what they have in common).

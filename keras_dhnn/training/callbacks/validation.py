@@ -1,4 +1,4 @@
-"""Validation mAP while training, and the weights of its best epoch."""
+"""Measure validation mAP while training, and keep the weights of its best epoch."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +13,7 @@ TOLERANCE = 0.002
 
 
 class ValidationMAP(tf.keras.callbacks.Callback):
-    """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
+    """Score retrieval by held-out items among the fitted ones: write `val_map` and `distinct_codes` into the logs.
 
     Of two sources `val_map` is the mean of both directions across them, which are logged too, as `val_map_pan_to_mul`.
 
