@@ -215,7 +215,13 @@ def _empty(image, nodata):
 
 
 def _decode_picture(content, most_bytes, file):
-    """Return the pixels of a file for Pillow (of a TIFF, of the image that `file` names), and whether none can be seen."""
+    """Return the pixels of a file for Pillow, and whether none of them can be seen.
+
+    Args:
+        content: the file's bytes.
+        most_bytes: that pixels may take.
+        file: the `TiffBands` that names the image of a TIFF file.
+    """
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         if file.page:
             image.seek(file.page)
