@@ -15,6 +15,7 @@ from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.benchmark import benchmark
 from keras_dhnn.cli.cache import cache
 from keras_dhnn.cli.compare import compare
+from keras_dhnn.cli.device import choose_device
 from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.export import export
@@ -66,11 +67,16 @@ def everywhere(
             "somebody else names it. It goes before the verb.",
         ),
     ] = False,
+    device: Annotated[
+        str,
+        typer.Option(help="auto (a GPU where there is one), cpu, or gpu:0 and the like. It goes before the verb."),
+    ] = "auto",
 ):
     """Find more like this: content-based retrieval of remote-sensing images by deep hashing.
 
     Start with: keras-dhnn fit ucmd --synthetic
     """
+    choose_device(device, os.environ)
     if trust_code:
         os.environ["KERAS_DHNN_TRUST_CODE"] = "1"
 
