@@ -49,12 +49,12 @@ def open_archive(source, *, skip_damaged=False, **options):
         "scaling": collection.scaling and {SOURCE: collection.scaling},
         "rgb_bands": collection.rgb_bands,
     }
-    tree = listing.tree.source
+    tree = listing.tree.origin
     fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
     return Archive(
         classes=listing.classes,
         count=len(listing.images),
-        source={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
+        origin={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
         read=read,
     )
 
