@@ -44,7 +44,7 @@ class Evaluation:
 
 
 def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
-    """Return scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another
+    """Score hash codes: the queries of a split, seen by one source, search its whole database, seen by another
     or it.
 
     Args:
@@ -189,7 +189,7 @@ def protocol(split, info, bits, seed):
 
 
 def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
-    """Return scores every task between the sources; arguments as of `evaluate`.
+    """Score every task between the sources; arguments as of `evaluate`.
 
     Returns:
         `(evaluations, metrics)`: a list of `Evaluation`, and a dictionary for JSON. Of one source that is its only

@@ -131,6 +131,9 @@ def train(
 
 def _learn(network, split):
     """Return what training goes by where labels are missing or several."""
+    start = network.experiment.model.start
+    if start != "random":
+        raise SettingError(invalid("setting `model.start`", "random where labels are missing or several", start))
     if len(network.branches) > 1:
         raise SettingError(
             "Images of two sources are trained with one label each. Received: some without a label, or with several. "
