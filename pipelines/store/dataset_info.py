@@ -186,13 +186,11 @@ class DatasetInfo:
         """
         return self.origin.get("scaling")
 
-    @property
-    def rgb_bands(self):
-        """Return numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
-        return self.rgb_bands_of(self.sources[0])
-
     def rgb_bands_of(self, source):
-        """Return the same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
+        """Return numbers, from 1, of the bands of a source that are red, green and blue.
+
+        They are (1, 2, 3) where there are fewer than three bands, or nobody said.
+        """
         bands = self.origin.get("rgb_bands")
         return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 

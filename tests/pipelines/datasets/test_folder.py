@@ -55,7 +55,7 @@ def test_a_folder_is_a_class_and_names_may_hold_any_letter(root, tmp_path):
     assert info == DatasetInfo.load(tmp_path / "data" / "mine")
     assert info.classes == CLASSES
     assert info.ids.tolist() == list(found)
-    assert (info.layout, info.scaling, info.rgb_bands) == ("folder", None, (1, 2, 3))
+    assert (info.layout, info.scaling, info.rgb_bands_of("image")) == ("folder", None, (1, 2, 3))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp", ".tif", ".TIFF"])
@@ -99,7 +99,7 @@ def test_sentinel_2_patches_just_work(tmp_path):
     np.testing.assert_array_equal(read(archive)["urban area/image 1.tif"].images["image"], stored)
     info = prepare(archive, tmp_path / "data" / "s2").info
     assert str(info.images["image"]) == "64 x 64 x 13 uint16"
-    assert info.rgb_bands == (4, 3, 2)
+    assert info.rgb_bands_of("image") == (4, 3, 2)
     # Drawn evenly from 0 to 8,999: the 1st and 99th percentile are known.
     np.testing.assert_allclose(info.scaling["image"]["low"], 90, atol=60)
     np.testing.assert_allclose(info.scaling["image"]["high"], 8910, atol=60)
