@@ -16,11 +16,19 @@ lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
+types: .venv
+	.venv/bin/pip install --quiet mypy
+	.ci/types .venv/bin/mypy
+
 format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+docs: .venv
+	.venv/bin/pip install --quiet --editable '.[docs]'
+	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
+
 ci:
 	.ci/run
 
-.PHONY: test quick lint format ci
+.PHONY: test quick lint types format docs ci

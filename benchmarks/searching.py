@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances, pack
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.training.loading import load_model
 
 BATCH = 64
 
@@ -37,7 +37,7 @@ def main():
     arguments = parser.parse_args()
     run = Run.open(arguments.run)
     info = DatasetInfo.load(arguments.data / run.experiment.data.name)
-    model, split = load_model(run.model_path), Split.load(run.split_path)
+    model, split = load_model(run, info), Split.load(run.split_path)
     figures = {}
     for source in sources_of(info):
         branch = model.branches[source] if isinstance(model, SIDHCNN) else model

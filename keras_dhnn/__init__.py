@@ -13,13 +13,23 @@ Names are imported when they are first used, so that this module and `--help` lo
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dhnn._version import __version__
 
+# TensorFlow reads these when it first needs memory. Where it does not use oneDNN, as on processors without VNNI, each
+# tensor above 32 MiB would come from fresh pages, which takes up to half of the time. This allocator keeps what it has;
+# results are the same, bit for bit (docs/encoding.md). Its limit is no more than the machine has.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+os.environ.setdefault(
+    "TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(1 << 16, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20))
+)
+
 if TYPE_CHECKING:
+    from keras_dhnn.archive import Archive as Archive
     from keras_dhnn.codes import binarize as binarize
     from keras_dhnn.codes import hamming_distances as hamming_distances
     from keras_dhnn.codes import pack as pack
@@ -37,7 +47,6 @@ if TYPE_CHECKING:
     from keras_dhnn.metrics.ranking import mean_average_precision as mean_average_precision
     from keras_dhnn.models.dhnn import DHNN as DHNN
     from keras_dhnn.models.hash_head import hash_head as hash_head
-    from keras_dhnn.models.loading import load_model as load_model
     from keras_dhnn.models.sidhcnn import SIDHCNN as SIDHCNN
     from keras_dhnn.pipelines.batches import batches as batches
     from keras_dhnn.pipelines.store.dataset_info import DatasetInfo as DatasetInfo
@@ -46,16 +55,20 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.ablate import ablate as ablate
     from keras_dhnn.workflows.audit import audit as audit
     from keras_dhnn.workflows.compare import compare as compare
+    from keras_dhnn.workflows.encode import encode as encode
     from keras_dhnn.workflows.evaluate import evaluate as evaluate
     from keras_dhnn.workflows.export import export as export
     from keras_dhnn.workflows.fit import fit as fit
     from keras_dhnn.workflows.grid import grid as grid
+    from keras_dhnn.workflows.open_run import load_model as load_model
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
+    from keras_dhnn.workflows.search import search as search
     from keras_dhnn.workflows.tune import tune as tune
 
 # Where each name of the library is defined.
 _NAMES = {
+    "keras_dhnn.archive": ("Archive",),
     "keras_dhnn.codes": ("binarize", "hamming_distances", "pack", "unpack"),
     "keras_dhnn.config": ("Experiment",),
     "keras_dhnn.experiment.presets": ("load_preset",),
@@ -70,15 +83,28 @@ _NAMES = {
     "keras_dhnn.metrics.ranking": ("mean_average_precision",),
     "keras_dhnn.models.dhnn": ("DHNN",),
     "keras_dhnn.models.hash_head": ("hash_head",),
-    "keras_dhnn.models.loading": ("load_model",),
     "keras_dhnn.models.sidhcnn": ("SIDHCNN",),
     "keras_dhnn.pipelines.batches": ("batches",),
     "keras_dhnn.pipelines.store.dataset_info": ("DatasetInfo",),
     "keras_dhnn.runs": ("Run",),
     "keras_dhnn.saved_models.graph.retrieval": ("HammingRetrieval",),
+    "keras_dhnn.workflows.open_run": ("load_model",),
     **{
         f"keras_dhnn.workflows.{verb}": (verb,)
-        for verb in (*("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "tune"),)
+        for verb in (
+            "ablate",
+            "audit",
+            "compare",
+            "encode",
+            "evaluate",
+            "export",
+            "fit",
+            "grid",
+            "prepare",
+            "query",
+            "search",
+            "tune",
+        )
     },
 }
 _PLACES = {name: module for module, names in _NAMES.items() for name in names}
@@ -121,5 +147,5 @@ class _Checkout:
 
 
 if (_Checkout.ROOT / "setup.cfg").is_file():
-    # First: an editable install of another checkout would find its own.
-    sys.meta_path.insert(0, _Checkout)  # type: ignore[arg-type]
+    # Before the finders of editable installs, which may be of another checkout.
+    sys.meta_path.insert(0, _Checkout)

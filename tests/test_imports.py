@@ -1,6 +1,7 @@
 """Imports point one way (docs/design.md, "Rules that keep it simple"): read from the code, not run."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
 BASE = {"_version", "config", "codes", "errors", "files", "progress"}
-MODELS = BASE | {"backend", "losses", "metrics", "models"}
+RUNTIMES = BASE | {"backend", "runtimes"}
+MODELS = RUNTIMES | {"losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
 RESULTS = TRAINING | {"evaluation", "report", "tuning"}
 MAY_IMPORT = {
@@ -37,6 +39,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "backend": {"errors"},
     "runs": BASE,
+    "runtimes": {"backend", "errors", "files"},
     "losses": BASE,
     "metrics": {"codes", "errors"},
     "models": MODELS,
@@ -48,8 +51,8 @@ MAY_IMPORT = {
     "tuning": RESULTS,
     "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
-    "saved_models": {"codes", "errors", "files", "models"},
-    "archive": BASE | {"pipelines", "saved_models", "baselines"},
+    "saved_models": {"codes", "errors", "files", "models", "runtimes"},
+    "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},
     "browse": BASE | {"archive", "pipelines", "saved_models"},
     "workflows": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},
     "cli": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},
@@ -108,3 +111,9 @@ def test_metrics_need_no_tensorflow():
 def test_the_guard_sees_a_breach(tmp_path):
     (tmp_path / "x.py").write_text("from keras_dhnn import training\nimport keras_dhnn.cli.fit\n")
     assert {part_of(name) for name in imported(tmp_path / "x.py")} >= {"training", "cli"}
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_a_checkout_finds_its_own_folders(folder):
+    """Whatever else is installed: in a second checkout an editable install is of the first."""
+    assert Path(importlib.import_module(f"keras_dhnn.{folder}").__file__) == ROOT / folder / "__init__.py"

@@ -1,21 +1,16 @@
-"""Which parts of SIDHCNN's objective pay: one training a row and code length (Tables IV to VII of the paper)."""
+"""Measure what each part of SIDHCNN's objective is worth: a training a row and code length (Tables IV to VII)."""
 
-import contextlib
 import json
-import shutil
 
-from keras_dhnn.errors import CollapseError, RunError, SettingError, invalid
-from keras_dhnn.evaluation.scores import evaluate_all
-from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.errors import RunError, SettingError, invalid
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.metrics.curves import precision_recall_curve
-from keras_dhnn.models.hash_head import check_bits
-from keras_dhnn.pipelines.sources import task_name
+from keras_dhnn.pipelines.sources import ARROW, main_tasks, sources_of, task_name
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
-from keras_dhnn.training.train import train
+from keras_dhnn.tuning.series import fit_series
 
 # Weights that a row sets to nothing, of alpha (IASC), beta (BQC) and gamma (FDC).
 ROWS = {
@@ -29,7 +24,7 @@ SWEPT = (0.0, 0.1, 1.0, 10.0)
 
 
 def rows_of(experiment, sweep=None):
-    """The rows of a table: `{name: settings}`.
+    """Return the rows of a table, `{name: settings}`.
 
     Args:
         experiment: the `Experiment` whose weights are the full objective's.
@@ -53,31 +48,31 @@ def rows_of(experiment, sweep=None):
     return {name: tuple(f"loss.{weight}=0" for weight in off) for name, off in ROWS.items()}
 
 
-def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
-    """Trains and scores every row at every code length; rows that an earlier call finished are kept.
+def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar, inner_bar=no_bar):
+    """Train and score every row at every code length, as a series: rows that an earlier call finished are kept.
 
-    A row whose training collapses has the reason instead of scores, and the others are trained.
+    A row that fails has the reason instead of scores, and the others are trained.
 
     Args:
         experiment: the `Experiment` with the full objective.
         info: `DatasetInfo` of a data set with two sources.
         bits: code lengths.
-        folder: where each result, `table.json` and the curves are written.
+        folder: where the series, `table.json` and the curves are written.
         sweep: see `rows_of`.
-        bar: progress bar factory.
+        bar: context manager factory `bar(description, total, unit)` for the rows.
+        inner_bar: the same for the parts of one.
 
     Returns:
         `{"protocol": str, "rows": [{"row", "bits", "tasks": {task: mAP}, ...}, {"row", "bits", "failed"}], ...}`.
 
     Raises:
-        RunError: if the folder holds an ablation of another experiment, or another process is at work in it.
+        RunError: if the folder holds an ablation of another experiment, another process is at work in it, or no row
+            could be trained.
         DataError: if a finished row in the folder is damaged.
-        SettingError: if the data set has one source, or a setting or code length is not allowed.
+        SettingError: if the data set has one source, or a code length is not allowed.
     """
     if len(info.images) != 2:
         raise SettingError(f"An ablation is of a data set with two image sources. {info.name} has {len(info.images)}.")
-    for length in bits:
-        check_bits(length)
     rows = {
         (name, length): experiment.override(f"model.bits={length}", *settings)
         for length in bits
@@ -85,76 +80,67 @@ def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar):
     }
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder):
-        return _ablate(experiment, info, bits, rows, folder, bar)
+        _check_same(experiment, info, folder / "experiment.json")
+        experiments = {f"{name}, {length} bits": changed for (name, length), changed in rows.items()}
+        fitted = fit_series(experiments, info, folder, also=_curves, bar=bar, inner_bar=inner_bar)
+        results = dict(zip(rows, fitted.values(), strict=True))
+        table = _table(experiment, info, results, folder)
+    for length in dict.fromkeys(bits):
+        with alone(f"The curves at {length} bits of {folder}", "Draw them later: start the same command again."):
+            _draw({name: one for (name, of), one in results.items() if of == length and "tasks" in one}, info, folder)
+    return table
 
 
-def _ablate(experiment, info, bits, rows, folder, bar):
-    _check_same(experiment, info, folder / "experiment.json")
-    results = [_row(changed, info, folder, name, length, bar) for (name, length), changed in rows.items()]
+def _curves(outputs, evaluations):
+    """Return the precision-recall curve of each task, for JSON."""
+    return {
+        "curves": {
+            task_name(one.task): [values.tolist() for values in precision_recall_curve(one.counts)]
+            for one in evaluations
+        }
+    }
+
+
+def _table(experiment, info, results, folder):
+    """Write the table of the scores, and return it."""
+    reasons = [one["failed"] for one in results.values() if "failed" in one]
+    if len(reasons) == len(results):
+        raise RunError(f"No row of {folder} could be trained. The first failed of: {reasons[0]}")
     table = {
         "data": info.name,
         "checksum": info.checksum,
         "synthetic": info.synthetic,
         "protocol": experiment.data.protocol,
         "seed": experiment.seed,
-        "rows": [{name: value for name, value in one.items() if name != "curves"} for one in results],
+        "rows": [{"row": name, "bits": length, **_scores(one)} for (name, length), one in results.items()],
     }
     write_json(folder / "table.json", table)
-    for length in dict.fromkeys(bits):
-        scored = [one for one in results if one["bits"] == length and "tasks" in one]
-        with alone(f"The curves at {length} bits of {folder}", "Draw them later: start the same command again."):
-            if scored:
-                _draw(scored, info, folder)
     return table
+
+
+def _scores(row):
+    if "failed" in row:
+        return {"failed": row["failed"]}
+    tasks = {task: scores["map"]["expected"] for task, scores in row["tasks"].items()}
+    return {"split": row["split"], "tasks": tasks, "distinct_codes": row["distinct_codes"]}
 
 
 def _check_same(experiment, info, path):
     ours = {"checksum": info.checksum, "experiment": json.loads(experiment.to_json())}
     # Alone in its folder it is of settings that were refused.
-    others = set(path.parent.iterdir()) - {path, path.parent / OWNER}
+    others = {file for file in path.parent.rglob("*") if file.is_file()} - {path, path.parent / OWNER}
     if others and path.exists() and read_json(path, remedy="Give another --name.") != ours:
         raise RunError(f"{path.parent} holds an ablation of other settings or images. Give another --name.")
     write_json(path, ours)
 
 
-def _row(experiment, info, folder, name, bits, bar):
-    path = folder / f"{name}-{bits}.json"
-    if path.exists():
-        return read_json(path, {"row": str, "bits": int}, remedy="Remove it to train that row again.")
-    split, state = draw_split(experiment.data, experiment.seed, info), folder / f"training-{name}-{bits}"
-    row = {"row": name, "bits": bits, "split": split.hash}
-    # The folder is taken: another process with other settings is refused from now on.
-    state.mkdir(exist_ok=True)
-    try:
-        row |= _scores(experiment, info, split, state, bar)
-    except CollapseError as error:
-        row["failed"] = str(error)
-    except SettingError:
-        with contextlib.suppress(OSError):
-            state.rmdir()
-        raise
-    write_json(path, row)
-    shutil.rmtree(state, ignore_errors=True)
-    return row
-
-
-def _scores(experiment, info, split, state, bar):
-    trained = train(experiment, info, split, state, bar=bar)
-    labels = split.items.spread(info.true_labels)
-    evaluations, metrics = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
-    return {
-        "tasks": {task: scores["map"]["expected"] for task, scores in metrics["tasks"].items()},
-        "distinct_codes": metrics["distinct_codes"],
-        "curves": {
-            task_name(one.task): [x.tolist() for x in precision_recall_curve(one.counts)] for one in evaluations
-        },
-    }
-
-
 def _draw(rows, info, folder):
-    """Precision-recall curves of all rows, a figure a direction (SIDHCNN Figs. 3 and 4)."""
-    for task in list(rows[0]["tasks"])[:2]:
-        curves = {f"{one['row']}, mAP {one['tasks'][task]:.4f}": one["curves"][task][::-1] for one in rows}
-        title = f"{info.name}{', synthetic' if info.synthetic else ''}, {task}, {rows[0]['bits']} bits"
-        name = f"{task.replace('->', '-to-')}-{rows[0]['bits']}.png"
-        precision_recall_figure(curves, title).savefig(folder / name, dpi=120)
+    """Draw precision-recall curves of all rows `{name: row}`, a figure a direction (SIDHCNN Figs. 3 and 4)."""
+    for task in [task_name(task) for task in main_tasks(sources_of(info))] if rows else []:
+        bits = next(iter(rows.values()))["bits"]
+        curves = {
+            f"{name}, mAP {one['tasks'][task]['map']['expected']:.4f}": one["curves"][task][::-1]
+            for name, one in rows.items()
+        }
+        title = f"{info.name}{', synthetic' if info.synthetic else ''}, {task}, {bits} bits"
+        precision_recall_figure(curves, title).savefig(folder / f"{task.replace(ARROW, '-to-')}-{bits}.png", dpi=120)

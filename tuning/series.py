@@ -1,4 +1,4 @@
-"""A series of experiments on one data set, one after the other; what is finished is kept."""
+"""Measure a series of experiments on one data set, one after the other; what is finished is kept."""
 
 import hashlib
 import json
@@ -11,8 +11,8 @@ from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
-def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
-    """Trains and scores experiments that have names, such as the cells of a table or the rows of an ablation.
+def fit_series(experiments, info, folder, *, also=None, bar=no_bar, inner_bar=no_bar):
+    """Train and score experiments that have names, such as the cells of a table or the rows of an ablation.
 
     A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
     series which was killed, or is longer the second time, trains only what is missing. One that fails is a row with the
@@ -22,6 +22,7 @@ def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
         experiments: `{name: Experiment}`.
         info: `DatasetInfo` of the prepared data set.
         folder: where the rows and the state of the one under way are kept; it is made.
+        also: see `measure`.
         bar: context manager factory `bar(description, total, unit)` for the series.
         inner_bar: the same for the parts of one experiment.
 
@@ -32,18 +33,18 @@ def fit_series(experiments, info, folder, *, bar=no_bar, inner_bar=no_bar):
     with bar("Fitting", len(experiments), "experiment") as update:
         for done, (name, experiment) in enumerate(experiments.items()):
             update(done, name)
-            rows[name] = _row(experiment, info, folder, inner_bar)
+            rows[name] = _row(experiment, info, folder, also, inner_bar)
         update(len(experiments), "")
     return rows
 
 
-def _row(experiment, info, folder, bar):
+def _row(experiment, info, folder, also, bar):
     about = {"experiment": json.loads(experiment.to_json())}
     return kept_row(
         folder,
         f"{info.checksum} {experiment.to_json()}",
         about,
-        lambda state: measure(experiment, info, state, queries=True, bar=bar),
+        lambda state: measure(experiment, info, state, queries=True, also=also, bar=bar),
     )
 
 

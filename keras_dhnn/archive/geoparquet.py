@@ -1,4 +1,4 @@
-"""Footprints of tiles as GeoParquet 1.1 wants them: polygons as WKB, a bounding box beside each, metadata that says so.
+"""Write footprints of tiles as GeoParquet 1.1 wants them: polygons as WKB, a bounding box each, metadata that says so.
 
 Geometry is in longitude and latitude (OGC:CRS84), GeoParquet's default, whatever the scenes' own systems, since a
 column has one system only; a tile's own system is in its column `crs`. Every map on a screen starts from these.
@@ -7,6 +7,9 @@ column has one system only; a tile's own system is in its column `crs`. Every ma
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from keras_dhnn.archive.wkb import from_wkb, points_of
+from keras_dhnn.errors import DataError
 
 _BOX = [pa.field(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")]
 BBOX = pa.field("bbox", pa.struct(_BOX))
@@ -32,13 +35,28 @@ def footprints(corners):
     return {"geometry": _polygons(corners, known), "bbox": _boxes(corners, known)}
 
 
-def polygon_corners(geometry):
-    """Return the corners `(n, 4, 2)` float64 of polygons that `footprints` made; NaN where there is none."""
+def geometry_columns(geometry, path):
+    """Return the columns `geometry` and `bbox` of somebody else's geometry: WKB in longitude and latitude.
+
+    Args:
+        geometry: binary array of n.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: if a value is no WKB of a point, polygon or multi-polygon, or lies outside the world.
+    """
     corners = np.full((len(geometry), 4, 2), np.nan)
     for number, value in enumerate(geometry.to_pylist()):
         if value is not None:
-            corners[number] = np.frombuffer(value, "<f8", offset=len(_WKB_HEAD)).reshape(5, 2)[:4]
-    return corners
+            points = np.array(points_of(from_wkb(value)))
+            (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+            if not (abs(west) <= 180 and abs(east) <= 180 and abs(south) <= 90 and abs(north) <= 90):
+                raise DataError(
+                    f"{path}: expected geometry in longitude and latitude. Received a point at {west:g}, {south:g}: "
+                    "bring it to EPSG:4326 first (geopandas: to_crs)."
+                )
+            corners[number] = [[west, south], [east, south], [east, north], [west, north]]
+    return {"geometry": geometry.cast(pa.binary()), "bbox": _boxes(corners, np.isfinite(corners).all(axis=(1, 2)))}
 
 
 def snap(corners, step):

@@ -1,4 +1,4 @@
-"""Care of an archive: small files merged, damaged ones found, items taken out, alike ones grouped."""
+"""Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
@@ -16,7 +16,7 @@ _SCATTERED = 24
 
 
 class Fault(NamedTuple):
-    """What is wrong with a file of an archive.
+    """Describe what is wrong with a file of an archive.
 
     Attributes:
         name: of the file, below the archive.
@@ -103,10 +103,10 @@ def remove(archive, ids=None, where=None, source=None):
         Number of items taken out.
 
     Raises:
-        ValueError: if neither ids nor condition is given, or a condition is not as it should be.
+        SettingError: if neither ids nor condition is given, or a condition is not as it should be.
     """
     if (ids is None) == (where is None):
-        raise ValueError("Expected ids, or a condition by --where: which items are to be taken out.")
+        raise SettingError("Expected ids, or a condition by --where: which items are to be taken out.")
     source, condition = archive.source(source), archive.condition(where)
     removed = 0
     with manifest.locked(archive.root):
@@ -128,7 +128,7 @@ def remove(archive, ids=None, where=None, source=None):
 
 
 def _rows_to_keep(archive, part, ids, condition):
-    """The rows of a file without those to be removed; None if there are none such."""
+    """Return the rows of a file without those to be removed; None if there are none such."""
     if ids is not None and (part.last < min(ids) or max(ids) < part.first):
         return None
     rows = read_part(archive.root, part)
@@ -144,7 +144,7 @@ def _rows_to_keep(archive, part, ids, condition):
 
 
 def _groups(parts, rows):
-    """Lists of two or more small files of the same source to be merged."""
+    """List of two or more small files of the same source to be merged."""
     groups = []
     for source in sorted({part.source for part in parts}):
         group = []

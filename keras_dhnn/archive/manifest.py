@@ -1,4 +1,4 @@
-"""What an archive is and which files it consists of: two small JSON files, each replaced whole.
+"""Say what an archive is and which files it consists of: two small JSON files, each replaced whole.
 
 `archive.json` says whose codes these are and never changes. `parts.json` lists the Parquet files that count. A change
 of any size (append, removal, compaction) writes new Parquet files first and then replaces `parts.json`; so it happened
@@ -7,25 +7,24 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 
 import contextlib
 import fcntl
-import json
 import os
-import zipfile
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_arrays, read_json, write_json
 
 IDENTITY = "archive.json"
 PARTS = "parts.json"
 DATA = "data"
 LEARNED = "encoder.npz"
 _LOCK = ".lock"
+_RESTORE = "Restore it from a copy."
+_MOST_PARTS = 1 << 28
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose codes an archive holds.
+    """Describe whose codes an archive holds.
 
     Attributes:
         model: fingerprint of what made them; codes of two fingerprints are never compared.
@@ -44,7 +43,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file.
+    """Describe one Parquet file.
 
     Attributes:
         name: its path below the archive, `data/source=image/part-....parquet`.
@@ -72,23 +71,29 @@ def read_identity(root):
     """Return the `Identity` of the archive in a folder.
 
     Raises:
-        DataError: if there is no archive.
+        DataError: if there is no archive, or the file is damaged.
     """
-    value = read_json(root / IDENTITY)
-    if value is None:
+    if not (root / IDENTITY).exists():
         raise DataError(
             f"There is no archive in {root}: expected {IDENTITY} there. Make one: "
             f"keras-dhnn encode RUN IMAGES --archive {root}"
         )
-    try:
-        return Identity(**value)
-    except TypeError as error:
-        raise DataError(f"{root / IDENTITY} is not what this version of keras-dhnn writes ({error}).") from error
+    kinds = {"model": str, "bits": int, "pipeline": str, "features": int, "encoder": dict}
+    value = read_json(root / IDENTITY, kinds, remedy=_RESTORE)
+    return Identity(**{name: value[name] for name in kinds})
 
 
 def read_parts(root):
-    """Return the list of `Part` that counts now."""
-    return [Part(**one) for one in (read_json(root / PARTS) or {"parts": []})["parts"]]
+    """Return the list of `Part` that counts now.
+
+    Raises:
+        DataError: if the list is damaged.
+    """
+    if not (root / PARTS).exists():
+        return []
+    kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
+    value = read_json(root / PARTS, {"parts": [kinds]}, remedy=_RESTORE, most_bytes=_MOST_PARTS)
+    return [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
 
 
 def write_parts(root, parts):
@@ -118,39 +123,8 @@ def locked(root):
 
 def replace_json(path, value):
     """Write a JSON file whole or not at all, on disk when this returns."""
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_json(path, value)
     sync(path.parent)
-
-
-def save_arrays(root, arrays):
-    """Write what an archive's encoder learned, whole or not at all."""
-    partial = root / f".{LEARNED}.partial"
-    with open(partial, "wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, root / LEARNED)
-
-
-def load_arrays(root):
-    """Return `{name: array}` as `save_arrays` wrote it.
-
-    Raises:
-        DataError: if the file is not there or damaged.
-    """
-    try:
-        with np.load(root / LEARNED, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{root / LEARNED}, by which this archive's queries are encoded, cannot be read ({error}). Restore it, or "
-            "search by ids."
-        ) from error
 
 
 def sync(path):
@@ -162,15 +136,19 @@ def sync(path):
         os.close(descriptor)
 
 
-def read_json(path):
-    """Return what a JSON file holds, None if there is none.
+def load_arrays(root):
+    """Return `{name: array}` that an archive's encoder learned.
+
+    Raises:
+        DataError: if the file is not there or damaged.
+    """
+    return read_arrays(root / LEARNED, remedy="Restore it from a copy, or search by ids.")
+
+
+def load_json(path):
+    """Return the dictionary in a JSON file that may not be there; then it is empty.
 
     Raises:
         DataError: if it is damaged.
     """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is damaged ({error}). Restore it from a copy.") from error
+    return read_json(path, remedy=_RESTORE) if path.exists() else {}

@@ -1,10 +1,11 @@
-"""The order of items at the same distance, which a trained code has many of."""
+"""Order items at the same distance, which a trained code has many of."""
 
 import numpy as np
 import pyarrow as pa
 
 from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
 from keras_dhnn.codes import unpack
+from keras_dhnn.errors import SettingError
 
 RANKS = ("hamming", "asymmetric", "features")
 
@@ -18,7 +19,7 @@ def choose_rank(rank, queries, identity):
         identity: the archive's `Identity`.
 
     Raises:
-        ValueError: for another name, or one for which the query or the archive lacks what it needs.
+        SettingError: for another name, or one for which the query or the archive lacks what it needs.
     """
     able = {
         "hamming": True,
@@ -28,10 +29,12 @@ def choose_rank(rank, queries, identity):
     if rank == "auto":
         return next(name for name in reversed(RANKS) if able[name])
     if rank not in able:
-        raise ValueError(f"Expected --rank auto, {', '.join(RANKS)}. Received: {rank!r}")
+        raise SettingError(f"Expected --rank auto, {', '.join(RANKS)}. Received: {rank!r}")
     if not able[rank]:
         need = "the query's real outputs" if rank == "asymmetric" else "features beside the codes and of the query"
-        raise ValueError(f"--rank {rank} needs {need}, which are not known here. Leave it out, or say --rank hamming.")
+        raise SettingError(
+            f"--rank {rank} needs {need}, which are not known here. Leave it out, or say --rank hamming."
+        )
     return rank
 
 
@@ -90,6 +93,6 @@ def _text_ranks(ids):
 
 
 def _ranks(query):
-    """Numbers from 1 inside runs of equal queries."""
+    """Return numbers from 1 inside runs of equal queries."""
     starts = np.flatnonzero(np.diff(query, prepend=-1))
     return np.arange(len(query)) - np.repeat(starts, np.diff(starts, append=len(query))) + 1

@@ -1,16 +1,16 @@
-"""What a search found, and the forms in which it leaves the house."""
+"""Hold what a search found, and the forms in which it leaves the house."""
 
 import json
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from keras_dhnn.archive.geoparquet import polygon_corners
+from keras_dhnn.archive.wkb import from_wkb
 
 
 @dataclass(frozen=True)
 class Results:
-    """Items found for one or several queries.
+    """Describe items found for one or several queries.
 
     Attributes:
         table: `pyarrow.Table` with the columns `query` (number of the query), `rank` (from 1), `id`, `distance` (bits
@@ -46,9 +46,8 @@ class Results:
         Items without a place have a null geometry. Needs the column `geometry`.
         """
         features = []
-        for row, ring in zip(self.to_list(), polygon_corners(self.table["geometry"]), strict=True):
-            closed = [*ring.tolist(), ring[0].tolist()]
-            geometry = {"type": "Polygon", "coordinates": [closed]} if ring[0, 0] == ring[0, 0] else None
+        for row, wkb in zip(self.to_list(), self.table["geometry"].to_pylist(), strict=True):
+            geometry = None if wkb is None else from_wkb(wkb)
             box = row.pop("bbox", None)
             feature = {"type": "Feature", "id": row["id"], "geometry": geometry, "properties": row}
             if geometry and box:

@@ -1,4 +1,4 @@
-"""The columns of an archive, and what each of its Parquet files says of itself."""
+"""Declare the columns of an archive, and what each of its Parquet files says of itself."""
 
 import json
 
@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from keras_dhnn.archive.geoparquet import BBOX, GEOMETRY, geo_metadata
 from keras_dhnn.codes import from_words, to_words
+from keras_dhnn.errors import SettingError
 
 FORMAT = 1
 METADATA = b"keras_dhnn"
@@ -94,13 +95,13 @@ def make_rows(ids, codes, features=None, **columns):
         `pyarrow.Table` of `make_schema`.
 
     Raises:
-        ValueError: if a column is of another length, or none of an archive's.
+        SettingError: if a column is of another length, or none of an archive's.
     """
     codes = np.asarray(codes, np.uint8)
     schema = make_schema(8 * codes.shape[1], 0 if features is None else np.shape(features)[1])
     unknown = sorted(columns.keys() - set(schema.names))
     if unknown:
-        raise ValueError(f"An archive has no column {unknown[0]!r}. It has: {', '.join(schema.names)}")
+        raise SettingError(f"An archive has no column {unknown[0]!r}. It has: {', '.join(schema.names)}")
     columns = dict(columns, id=ids, **dict(zip(code_columns(8 * codes.shape[1]), to_words(codes).T, strict=True)))
     if features is not None:
         flat = pa.array(quantize_features(features).reshape(-1))

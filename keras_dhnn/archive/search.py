@@ -1,4 +1,4 @@
-"""The nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
+"""Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
 once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
@@ -25,7 +25,7 @@ DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs"
 
 
 class Wanted(NamedTuple):
-    """What is wanted of every query.
+    """Describe what is wanted of every query.
 
     Attributes:
         k: at most so many items; None: all within the radius.
@@ -63,7 +63,9 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits)
+        # In memory a few more columns cost nothing; in files each is decoded for all rows, so that they come later.
+        extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
+        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits, extra)
         if wanted.rank == FEATURES:
             candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
         found = order_candidates(candidates, queries, wanted, bits)
@@ -109,19 +111,23 @@ def query_table(queries, bounds):
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
 
 
-def _candidates(cursor, items, queries, wanted, bound, rows, bits):
-    """Rows `query`, `id`, `distance`, codes and `PLACE`: the k nearest, and whatever is as far as the last."""
+def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
+    """Return rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as
+    these.
+    """
     k = None if wanted.k is None else max(wanted.k, wanted.rerank)
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE))
+    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
-        tests = [wanted.condition, f"distance <= {bound}" if bound < bits else None]
+        bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
+        tests = [wanted.condition, f"{distance} <= {bound}"]
         order = _order(k, wanted.rank, "")
-        sql = f"SELECT 0::INTEGER AS query, {columns}, {distance}::SMALLINT AS distance FROM {items} AS i"
+        sql = f"SELECT 0::INTEGER AS query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i"
     else:
         distance = distance_to_queries(bits)
-        bounds = _bounds(cursor, items, queries, k, wanted.condition, bound, rows, bits)
+        count = _counter(cursor, items, wanted.condition, bits)
+        bounds = bound_queries(count, queries, k, bound, rows, bits)
         cursor.register("queries", query_table(queries, bounds))
         tests = [wanted.condition, f"{distance} <= q.bound"]
         order = _order(k, wanted.rank, "PARTITION BY query")
@@ -141,38 +147,65 @@ def _order(k, rank, partition):
     return f"ORDER BY distance, id LIMIT {k}"
 
 
-def _bounds(cursor, items, queries, k, condition, bound, rows, bits):
-    """Upper bounds `(q,)` of the distances of each query's k-th item."""
-    bounds = np.full(len(queries), bound, np.int16)
+def _bound_one(cursor, items, distance, k, condition, bound):
+    """Return the distance of one query's k-th item: a pass over the codes alone, so that ids are read of few rows."""
     if k is None:
-        return bounds
-    where = f"AND {condition}" if condition else ""
-    distance, sample = distance_to_queries(bits), _FIRST_SAMPLE
-    while sample * 2 < rows:
-        cursor.register("queries", query_table(queries, bounds))
-        counted = cursor.execute(
-            f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
-            f"WHERE i.file_row_number % {rows // sample} = 0 AND {distance} <= q.bound {where} GROUP BY ALL"
-        ).fetchnumpy()
-        counts = np.zeros((len(queries), bits + 1), np.int64)
-        counts[counted["query"], counted["distance"]] = counted["items"]
-        reached = counts.cumsum(axis=1) >= k
+        return bound
+    where = f"WHERE {condition}" if condition else ""
+    nearest = f"SELECT {distance} AS distance FROM {items} AS i {where} ORDER BY distance LIMIT {k}"
+    ((found,),) = cursor.execute(f"SELECT max(distance) FROM ({nearest})").fetchall()
+    return bound if found is None else min(int(found), bound)
+
+
+def bound_queries(count, queries, k, bound, rows, bits):
+    """Find upper bounds of the distances of each query's k-th item, on samples that grow.
+
+    Args:
+        count: function `count(queries, bounds, step)` that gives the number of items of every so manieth row at each
+            distance up to the queries' bounds, `(q, l + 1)`.
+        queries: `Queries`.
+        k: of them, or None.
+        bound: that all queries begin with.
+        rows: number of all items.
+        bits: l.
+
+    Returns:
+        `(q,)` int16.
+    """
+    bounds, sample = np.full(len(queries), bound, np.int16), _FIRST_SAMPLE
+    while k is not None and sample * 2 < rows:
+        reached = count(queries, bounds, rows // sample).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
         sample *= _GROWTH
     return bounds
 
 
+def _counter(cursor, items, condition, bits):
+    """Return the `count` of `bound_queries` by DuckDB."""
+    where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
+
+    def count(queries, bounds, step):
+        cursor.register("queries", query_table(queries, bounds))
+        found = cursor.execute(
+            f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
+            f"WHERE i.file_row_number % {step} = 0 AND {distance} <= q.bound {where} GROUP BY ALL"
+        ).fetchnumpy()
+        counts = np.zeros((len(queries), bits + 1), np.int64)
+        counts[found["query"], found["distance"]] = found["items"]
+        return counts
+
+    return count
+
+
 def _with_columns(engine, cursor, source, found, columns):
-    """The rows found with more columns of the archive, in the same order."""
+    """Return the rows found with more columns of the archive, in the same order."""
     names = [name for name in columns if name not in found.column_names]
     if not names:
         return found
     if not len(found):
         schema = engine_schema(engine, names)
         return pa.table([*found.columns, *schema.empty_table().columns], [*found.column_names, *names])
-    in_memory = engine.memory and not {"geometry", FEATURES} & set(names)
-    files = found["filename"].unique().to_pylist()
-    items = engine.items(source) if in_memory else engine.items_of_files(source, files)
+    items = engine.items_of_files(source, found["filename"].unique().to_pylist())
     numbered = found.select(list(PLACE)).append_column("found", pa.array(np.arange(len(found))))
     cursor.register("found", numbered)
     numbers = ", ".join(map(str, found["file_row_number"].unique().to_pylist())) if len(found) <= _PICKED else ""
@@ -191,6 +224,6 @@ def engine_schema(engine, names):
 
 
 def _sum_of_bits(terms):
-    """One term is a TINYINT, which a sum of several would not fit into."""
+    """Return one term, a TINYINT, which a sum of several would not fit into."""
     terms = list(terms)
     return terms[0] if len(terms) == 1 else "(" + " + ".join(f"{term}::SMALLINT" for term in terms) + ")"

@@ -1,4 +1,5 @@
-"""A condition that a stranger wrote, made safe: parsed, checked against a list of what may stand in it, written anew.
+"""Make a condition that a stranger wrote safe: parse it, check it against a list of what may stand in it, write it
+anew.
 
 No text of the user's ever reaches a database: only what our parser understood, and only comparisons, arithmetic and a
 few functions of the archive's own columns. The same condition is written for DuckDB and for Spark.
@@ -7,6 +8,7 @@ few functions of the archive's own columns. The same condition is written for Du
 import datetime
 
 from keras_dhnn.archive.schema import FEATURES
+from keras_dhnn.errors import SettingError
 
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 # Names of sqlglot's expression classes.
@@ -30,7 +32,7 @@ def make_condition(text, columns, dialect="duckdb"):
         The expression in that dialect, in brackets.
 
     Raises:
-        ValueError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
+        SettingError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
             functions lower, upper, length, year, month, day, abs and coalesce stands in it.
     """
     expression = _parse(text, columns)
@@ -47,11 +49,11 @@ def box_condition(box, dialect="duckdb"):
         dialect: as of `make_condition`; both write it alike.
 
     Raises:
-        ValueError: if these are not four such numbers.
+        SettingError: if these are not four such numbers.
     """
     west, south, east, north = values = [float(value) for value in box]
     if not (south <= north and all(abs(value) <= 180 for value in values) and max(abs(south), abs(north)) <= 90):
-        raise ValueError(
+        raise SettingError(
             "Expected a bounding box as west, south, east, north in degrees, south not above north. Received: "
             f"{', '.join(f'{value:g}' for value in values)}"
         )
@@ -70,7 +72,7 @@ def time_condition(start, end):
         end: the same.
 
     Raises:
-        ValueError: if one is no such text.
+        SettingError: if one is no such text.
     """
     parts = [
         f"time {sign} CAST('{_utc(value)}' AS TIMESTAMP)"
@@ -84,7 +86,7 @@ def _utc(value):
     try:
         moment = datetime.datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError as error:
-        raise ValueError(f"Expected a time such as 2020-01-31 or 2020-01-31T12:00. Received: {value!r}") from error
+        raise SettingError(f"Expected a time such as 2020-01-31 or 2020-01-31T12:00. Received: {value!r}") from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.timezone.utc)
     return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -104,25 +106,25 @@ def _parse(text, columns):
         found = sqlglot.Dialect.get_or_raise("duckdb").parser().parse(tokens, text)
     except SqlglotError as error:
         reason = str(error).splitlines()[0].split(". Line")[0]
-        raise ValueError(_refusal(text, reason, columns)) from error
+        raise SettingError(_refusal(text, reason, columns)) from error
     if len(found) != 1 or found[0] is None:
-        raise ValueError(_refusal(text, "Expected one condition", columns))
+        raise SettingError(_refusal(text, "Expected one condition", columns))
     return found[0]
 
 
 def _check_node(node, text, columns):
     name = type(node).__name__
     if name not in _ALLOWED:
-        raise ValueError(_refusal(text, f"{node.sql(dialect='duckdb')!r} may not stand in it", columns))
+        raise SettingError(_refusal(text, f"{node.sql(dialect='duckdb')!r} may not stand in it", columns))
     if name == "Column":
         parts = [part.name for part in node.parts]
         known = parts[0].lower() in columns and parts[0].lower() != FEATURES
         if not known or (parts[1:] and not (parts[0] == "bbox" and len(parts) == 2 and parts[1] in _BOX)):
-            raise ValueError(_refusal(text, f"There is no column {'.'.join(parts)!r}", columns))
+            raise SettingError(_refusal(text, f"There is no column {'.'.join(parts)!r}", columns))
     if name == "DataType" and (node.this.name not in _TYPES or node.expressions):
-        raise ValueError(_refusal(text, f"Nothing may become {node.sql()}", columns))
+        raise SettingError(_refusal(text, f"Nothing may become {node.sql()}", columns))
     if name == "In" and (node.args.get("query") or node.args.get("unnest")):
-        raise ValueError(_refusal(text, "Expected a list of constants after IN", columns))
+        raise SettingError(_refusal(text, "Expected a list of constants after IN", columns))
 
 
 def _refusal(text, reason, columns):

@@ -1,4 +1,4 @@
-"""`keras-dhnn serve`: an exported model behind TensorFlow Serving's REST API, for development."""
+"""Run `keras-dhnn serve`: an exported model behind TensorFlow Serving's REST API, for development."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the papers print, to stand beside measured scores of the same data set and protocol."""
+"""List what the papers print, to stand beside measured scores of the same data set and protocol."""
 
 # Mean average precision over the whole ranking, by `{task: {method: {bits: value}}}`; of one source the task is "map".
 UCMD_PAPER = {

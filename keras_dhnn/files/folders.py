@@ -11,7 +11,7 @@ from keras_dhnn.files.writing import remove
 
 @contextlib.contextmanager
 def atomic_folder(place):
-    """Gives an empty hidden folder beside `place`, which takes that place when the block ends well.
+    """Give an empty hidden folder beside `place`, which takes that place when the block ends well.
 
     If the block fails, the hidden folder is removed. If the process is killed, it is left, and emptied by the next
     run. What was in `place` stays there until the new folder is whole and on disk.
@@ -44,7 +44,9 @@ def atomic_folder(place):
 
 
 def _own_folder(hidden):
-    """A descriptor of the hidden folder itself: whoever plants a link in its place names what would be emptied."""
+    """Return a descriptor of the hidden folder itself: whoever plants a link in its place names what would be
+    emptied.
+    """
     try:
         return os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except NotADirectoryError as error:
@@ -55,7 +57,7 @@ def _own_folder(hidden):
 
 
 def _lock(lock, hidden, place):
-    """Takes the folder for this process; the lock ends with the process, however that ends."""
+    """Take the folder for this process; the lock ends with the process, however that ends."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         ours = os.path.samestat(os.fstat(lock), os.lstat(hidden))

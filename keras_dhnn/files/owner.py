@@ -1,4 +1,4 @@
-"""Who writes into a folder: one process at a time, which is found alive or dead."""
+"""Let one process at a time write into a folder, and find whether it is alive or dead."""
 
 import contextlib
 import datetime
@@ -43,7 +43,7 @@ def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def _locked(folder, wait):
-    """A descriptor of the folder's lock file, locked."""
+    """Return a descriptor of the folder's lock file, locked."""
     while True:
         descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
@@ -78,7 +78,7 @@ def _sign(descriptor):
 
 
 def _signature(descriptor):
-    """Who signed, in words; the file may be empty for a moment."""
+    """Return who signed, in words; the file may be empty for a moment."""
     try:
         who = json.loads(os.pread(descriptor, 1000, 0))
         return f"process {who['process']} on {who['host']}, since {who['since']}"

@@ -143,7 +143,7 @@ def read_arrays(path, kinds=None, *, remedy, most_bytes=_MOST_ARRAYS):
 
 
 def _read_array(archive, member):
-    """One array; its header, the directory's length and the bytes themselves must agree."""
+    """Return one array; its header, the directory's length and the bytes themselves must agree."""
     if member.file_size > _DEFLATE * member.compress_size + _CHUNK:
         raise ValueError(f"{member.filename} claims {member.file_size:,} bytes in {member.compress_size:,}")
     with archive.open(member) as stream:
@@ -164,7 +164,7 @@ def _read_array(archive, member):
 
 @contextlib.contextmanager
 def _named(path, remedy):
-    """Every error of the block as a DataError that names the file."""
+    """Raise every error of the block as a DataError that names the file."""
     try:
         yield
     except FileNotFoundError as error:

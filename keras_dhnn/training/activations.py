@@ -1,21 +1,26 @@
-"""What the frozen part of a network makes of every image: computed once, kept on disk, trained on from memory."""
+"""Compute what the frozen part of a network makes of every image, once; keep it on disk, train on it from memory."""
 
-import hashlib
+import math
+import os
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.files import whole_file
+from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
-from keras_dhnn.training.encode import make_encoder
+from keras_dhnn.runtimes import Encoder
+from keras_dhnn.runtimes.flatbuffer import network_key
+from keras_dhnn.training.cache import activations_folder, make_room, networks_folder
+from keras_dhnn.training.encode import fill, inputs_of
+from keras_dhnn.training.growing_array import GrowingArray
 
-# More than this is not kept; the frozen part then runs again for every batch.
-BUDGET = 2 * 2**30
+# Arrays of up to so many bytes are held in memory as tensors; larger ones are read where they are, in a mapped file.
+IN_MEMORY = 256 << 20
 
 
 class Activations:
-    """Outputs of frozen models for all items of a data set.
+    """Describe outputs of frozen models for all items of a data set.
 
     Args:
         arrays: `{source: (n, ...)}` float16 or float32, the outputs of items 0 to n - 1.
@@ -23,15 +28,16 @@ class Activations:
     """
 
     def __init__(self, arrays, labels):
-        self._tensors = {source: tf.convert_to_tensor(array) for source, array in arrays.items()}
+        self._rows = {source: _reader(array) for source, array in arrays.items()}
         self._labels = tf.convert_to_tensor(labels, tf.int32)
 
     def gather(self, items):
-        """`{source: (k, ...) float32}` of items `(k,)`."""
-        return {source: tf.cast(tf.gather(tensor, items), tf.float32) for source, tensor in self._tensors.items()}
+        """Return `{source: (k, ...) float32}` of items `(k,)`."""
+        return {source: tf.cast(rows(items), tf.float32) for source, rows in self._rows.items()}
 
     def batches(self, items, *, batch_size, **how):
-        """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
+        """Return batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of
+        images.
 
         Args:
             items: `(k,)` item numbers.
@@ -49,53 +55,78 @@ class Activations:
         return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def compute_activations(model, info, turns, source, size, *, batch_size=64, progress=None):
-    """Outputs of a frozen model for every item, from the data set's cache if they are there.
+def _reader(array):
+    """Return a function from `(k,)` item numbers to their rows of an array, in a graph."""
+    if array.nbytes <= IN_MEMORY:
+        tensor = tf.convert_to_tensor(array)
+        return lambda items: tf.gather(tensor, items)
 
-    The cache, `.<name>.activations/<key>.npy` beside the data set, is keyed by images, items and the model's weights.
+    def read(items):
+        rows = tf.numpy_function(lambda numbers: array[numbers], [items], array.dtype, stateful=False)
+        return tf.ensure_shape(rows, [*items.shape, *array.shape[1:]])
+
+    return read
+
+
+def compute_activations(backbone, cuts, info, turns, source, size, *, progress=None):
+    """Return the outputs below cuts through a frozen backbone for every item, from the data set's cache if it has them.
+
+    What is missing is computed in one pass for all cuts, which goes on where an earlier one was killed. The cache, see
+    `training.cache`, is keyed by images, items, and what the network computes.
 
     Args:
-        model: from `(B, H, W, C)` images to outputs.
+        backbone: model from `(B, H, W, C)` images to features.
+        cuts: names of its layers, or "features", see `cut_backbone`.
         info: `DatasetInfo` of the data set.
         turns: quarter turns that each image is seen in.
         source: name of the image source.
         size: (height, width) in pixels that the model takes.
-        batch_size: images a step.
-        progress: called with the number of items done.
+        progress: called as `progress(done, note)` with the number of items done.
 
     Returns:
-        `(n, ...)` array, or None if it would take more than `BUDGET` bytes.
+        `{cut: (n, ...) array}`, mapped from its file: float32 features, float16 of other cuts; None where the limit of
+        the cache, or the disk, does not hold them.
     """
     count = Items(turns).count(info.count)
-    shape = tuple(model.output.shape)
-    dtype = np.float32 if len(shape) == 2 else np.float16
-    if count * int(np.prod(shape[1:])) * np.dtype(dtype).itemsize > BUDGET:
-        return None
-    path = info.directory.with_name(f".{info.name}.activations") / f"{_key(model, info, turns, source, size)}.npy"
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
+    arrays = {cut: _array(cut_backbone(backbone, cut)[0], info, turns, source, size) for cut in cuts}
+    arrays = _within_the_limit(arrays, activations_folder(info.directory))
+    missing = {cut: array for cut, array in arrays.items() if array is not None and not array.path.is_file()}
+    if missing:
         items = np.arange(count)
+        encoder = Encoder(below_cuts(backbone, list(missing)), count, kept=networks_folder(info.directory))
         # Of other sources no more than a pixel is made.
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
-        images = batches(info, items, batch_size=batch_size, turns=turns, image_size=sizes)
-        array = make_encoder(model)(((inputs[source], targets) for inputs, targets in images), progress)
-        with whole_file(path, shared=True) as file:
-            np.save(file, array.astype(dtype))
+
+        def outputs_from(first):
+            images = batches(info, items[first:], batch_size=encoder.batch, turns=turns, image_size=sizes)
+            return encoder.outputs(inputs_of(images, source))
+
+        fill(list(missing.values()), outputs_from, progress)
     elif progress is not None:
         progress(count)
-    return np.load(path, allow_pickle=False)
+    return {cut: None if array is None else _mapped(array.path) for cut, array in arrays.items()}
 
 
-def _key(model, info, turns, source, size):
-    which = f" {source}" if len(info.sources) > 1 else ""
-    digest = hashlib.sha256(f"{info.checksum} {turns} {size[0]} {model.name}{which}".encode())
-    for layer in model.layers:
-        shape = tuple(layer.output.shape)
-        # An input's as Keras 2 writes it, whose caches are still good.
-        shown = [shape] if isinstance(layer, tf.keras.layers.InputLayer) else shape
-        digest.update(f"{type(layer).__name__} {shown}".encode())
-        if layer.compute_dtype != "float32":
-            digest.update(layer.compute_dtype.encode())
-    for weights in model.get_weights():
-        digest.update(weights.tobytes())
-    return digest.hexdigest()[:16]
+def _array(below, info, turns, source, size):
+    shape = (Items(turns).count(info.count), *below.output.shape[1:])
+    facts = (info.checksum, turns, tuple(size), *([source] if len(info.sources) > 1 else []))
+    path = activations_folder(info.directory) / f"{network_key(below, *facts)}.npy"
+    return GrowingArray(path, shape, np.float32 if len(shape) == 2 else np.float16)
+
+
+def _within_the_limit(arrays, folder):
+    """Return those for which the cache has room, or makes it; None for the others."""
+    keep, chosen = [], {}
+    for cut, array in arrays.items():
+        there = array.path if array.path.is_file() else array.growing
+        nbytes = math.prod(array.shape) * array.dtype.itemsize - (there.stat().st_size if there.is_file() else 0)
+        fits = array.path.is_file() or make_room(folder, nbytes, [*keep, there])
+        chosen[cut] = array if fits else None
+        if fits:
+            keep += [array.path, array.growing]
+    return chosen
+
+
+def _mapped(path):
+    os.utime(path)  # what was used last is removed last
+    return np.load(path, mmap_mode="r", allow_pickle=False)

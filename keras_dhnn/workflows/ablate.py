@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.files import check_name
-from keras_dhnn.progress import Bar, show_progress
+from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.tuning.ablation import ablate as fit_rows
 from keras_dhnn.workflows.prepare import load_prepared
 
@@ -25,6 +25,7 @@ def ablate(
     runs: Path | str = "runs",
     run_name: str | None = None,
     bar: Bar = show_progress,
+    inner_bar: Bar = no_bar,
     say: Callable[[str], None] = notice,
 ) -> dict[str, Any]:
     """Train every row of an ablation at every code length; rows that an earlier call finished are kept.
@@ -41,7 +42,8 @@ def ablate(
         data: folder of the prepared data sets.
         runs: where the folder of the results is made.
         run_name: its name; by default by data set, protocol and what is varied.
-        bar: progress bar factory.
+        bar: progress bar factory, of the rows.
+        inner_bar: progress bar factory, of the parts of one row.
         say: is told what was decided for the user.
 
     Returns:
@@ -49,7 +51,7 @@ def ablate(
 
     Raises:
         SettingError: if the data set has one source, or a setting or code length is not allowed.
-        RunError: if the folder holds an ablation of another experiment.
+        RunError: if the folder holds an ablation of another experiment, or no row could be trained.
     """
     info = load_prepared(name, data)
     experiment = resolve_experiment(
@@ -64,4 +66,7 @@ def ablate(
     )
     usual = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     path = Path(runs) / (usual if run_name is None else check_name(run_name, "an ablation"))
-    return {**fit_rows(experiment, info, list(bits), path, sweep=sweep, bar=bar), "path": str(path)}
+    return {
+        **fit_rows(experiment, info, list(bits), path, sweep=sweep, bar=bar, inner_bar=inner_bar),
+        "path": str(path),
+    }

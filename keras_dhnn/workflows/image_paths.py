@@ -1,4 +1,4 @@
-"""The image files that a user names: one by one, by their folder, or in a list."""
+"""Find the image files that a user names: one by one, by their folder, or in a list."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ def image_paths(given: Iterable[Path | str]) -> list[Path]:
     Raises:
         DataError: if one is not there, or a folder has no image.
     """
-    found = []
+    found: list[Path] = []
     for path in map(Path, given):
         found += _below(path) if path.is_dir() else [path]
     return found

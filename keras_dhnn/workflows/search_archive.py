@@ -1,4 +1,4 @@
-"""What `search` does: an image, a vector or ids, turned into a query of an archive."""
+"""Search an archive: an image, a vector or ids are turned into a query of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +7,7 @@ import numpy as np
 
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
-from keras_dhnn.archive.store import Archive
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
 
 # Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
@@ -17,7 +16,7 @@ WEIGHED = 5000
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries, and what each is called.
+    """Describe queries, and what each is called.
 
     Attributes:
         names: ids or file names.
@@ -32,7 +31,18 @@ class Asked:
     rerank: int = 0
 
 
-def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None, data=Path("data")):
+def make_queries(
+    archive,
+    given,
+    *,
+    like=(),
+    unlike=(),
+    embeddings=None,
+    column=None,
+    source=None,
+    model=None,
+    data=Path("data"),
+):
     """Turn what a user named into queries.
 
     Args:
@@ -40,6 +50,8 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
         given: texts, each the path of an image file, else an id of the archive.
         like: ids; together with `unlike` they make one query more.
         unlike: ids.
+        embeddings: path of a file of vectors, for an archive of such; it stands alone.
+        column: where the vectors are in it.
         source: the image source of the ids.
         model: path of the archive's model, where it has moved.
         data: folder of the prepared data sets.
@@ -49,10 +61,14 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
 
     Raises:
         DataError: if a file is no image as the model takes it.
-        ValueError: if an id is not there, or nothing is asked.
+        SettingError: if an id is not there, or nothing is asked.
     """
+    if embeddings is not None:
+        from keras_dhnn.workflows.encode_vectors import vector_queries
+
+        return Asked(*vector_queries(archive, embeddings, column), {})
     if not (given or like):
-        raise ValueError("Expected what to look for: image files, ids of the archive, or --like ID.")
+        raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
     files = [text for text in given if Path(text).is_file()]
     ids = [text for text in given if text not in files]
     parts, images = [], {}
@@ -64,7 +80,7 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
     names, rerank = files + ids, 0
     if like or unlike:
         if parts:
-            raise ValueError("Expected either images and ids, or --like and --unlike. Received both.")
+            raise SettingError("Expected either images and ids, or --like and --unlike. Received both.")
         disliked = archive.queries(list(unlike), source) if unlike else None
         parts, names, rerank = [combine(archive.queries(list(like), source), disliked)], [" + ".join(like)], WEIGHED
     return Asked(names, _joined(parts), images, rerank)
@@ -84,16 +100,11 @@ def _encode_files(archive, files, model, data):
 
 
 def _joined(parts):
-    """Queries one after the other; outputs and features only where all have them."""
+    """Return queries one after the other; outputs and features only where all have them."""
     codes = np.concatenate([part.codes for part in parts])
     both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
     whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]
     return Queries(codes, *whole)
-
-
-def open_archive(path):
-    """Open an archive; here, so that `cli` need not know of rooms below."""
-    return Archive.open(path)
 
 
 def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):
@@ -111,13 +122,13 @@ def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=F
         `Results`.
 
     Raises:
-        ValueError: for another engine.
+        SettingError: for another engine.
     """
     columns = (*DEFAULT_COLUMNS, "geometry") if geometry else DEFAULT_COLUMNS
     if engine == "duckdb":
         return archive.search(asked.queries, rerank=asked.rerank, columns=columns, **how)
     if engine != "spark":
-        raise ValueError(f"Expected --engine duckdb or spark. Received: {engine!r}")
+        raise SettingError(f"Expected --engine duckdb or spark. Received: {engine!r}")
     from keras_dhnn.archive.spark import search_by_spark, spark_session
 
     with spark_session(master) as session:

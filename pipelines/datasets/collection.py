@@ -1,10 +1,11 @@
-"""What a folder of images is as one source of a data set: its files, and how each becomes an image of one size."""
+"""Make of a folder of images one source of a data set: its files, and how each becomes an image of one size."""
 
+import functools
 from dataclasses import dataclass
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.folder_listing import Listing
-from keras_dhnn.pipelines.datasets.survey import Survey, survey_images
+from keras_dhnn.pipelines.datasets.survey import NOTHING, Survey, survey_images
 from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
 from keras_dhnn.pipelines.formats.trees import Limits
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
@@ -16,15 +17,22 @@ LIMITS = Limits(file_bytes=256 << 20, total_bytes=1 << 42, files=2_000_000)
 _SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
 
 
+class EmptyImage(DamagedFile):
+    """Report report report an image without a measurement, such as a tile beyond the border of a scene; it is left out
+    in any case.
+    """
+
+
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A listed and surveyed folder of images.
+    """Describe a listed and surveyed folder of images.
 
     Attributes:
         listing: Listing of its files.
         survey: what most of its images are.
         side: of the stored images, in pixels.
         scaling: what becomes 0 and 255, see `scaling`; None for uint8 that is used as it is.
+        grey_to_rgb: whether grey images among those of three bands become red, green and blue.
         rgb_bands: numbers, from 1, of the bands that are red, green and blue; None where there are fewer than three.
     """
 
@@ -33,16 +41,22 @@ class Collection:
     side: int
     scaling: dict | None
     rgb_bands: list | None
+    grey_to_rgb: bool = False
 
     def image(self, name):
-        """(side, side, channels) as stored, or the DamagedFile that says why not."""
+        """Return (side, side, channels) as stored, or the DamagedFile or EmptyImage that says why not."""
         survey = self.survey
         try:
             decoded = _decode(self.listing.tree, name)
             if decoded.bands.dtype != survey.dtype:
                 reason = f"has pixels of {decoded.stored}; expected {survey.dtype}, as most of the others"
                 return DamagedFile(name, reason)
-            return resize_stored(decoded.image(survey.channels), self.side, self.side)
+            if self.grey_to_rgb and survey.channels == 3:
+                decoded = decoded.in_colour()
+            image = decoded.image(survey.channels)
+            if decoded.without_opacity(survey.channels).holds_nothing:
+                return EmptyImage(name, NOTHING)
+            return resize_stored(image, self.side, self.side)
         except UnreadableImage as error:
             return DamagedFile(name, f"{error}, as most of the others")
         except DamagedFile as error:
@@ -50,7 +64,7 @@ class Collection:
 
     @property
     def notes(self):
-        """Sentences for the user."""
+        """Return sentences for the user."""
         survey = self.survey
         notes = [
             *survey.notes,
@@ -59,22 +73,33 @@ class Collection:
         if self.scaling:
             notes.append("Pixels become 0 to 255 as follows; change it by --percentiles or --scale:")
             notes += [f"  {line}" for line in describe_scaling(self.scaling)]
-        if self.rgb_bands and survey.channels > 3:
+        if any(survey.names):
+            notes.append(f"The files call their bands {', '.join(name or '-' for name in survey.names)}.")
+        if self.rgb_bands and (survey.channels > 3 or self.rgb_bands != [1, 2, 3]):
             notes.append(f"Bands {self.rgb_bands} are taken as red, green and blue; change it by --rgb-bands.")
         return notes
 
 
 def survey_collection(
-    listing, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+    listing,
+    *,
+    image_size=None,
+    skip_damaged=False,
+    percentiles=PERCENTILES,
+    scale=None,
+    rgb_bands=None,
+    grey_to_rgb=False,
+    seed=0,
 ):
-    """Looks at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
+    """Look at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
 
     Returns:
         Collection
     """
-    survey = survey_images(listing.images, lambda name: _decode(listing.tree, name), seed=seed, mixed=skip_damaged)
-    side = _side(image_size, survey)
-    return Collection(listing, survey, side, _scaling(survey, percentiles, scale), _colours(rgb_bands, survey.channels))
+    decode = functools.partial(_decode, listing.tree)
+    survey = survey_images(listing.images, decode, seed=seed, mixed=skip_damaged, grey_to_rgb=grey_to_rgb)
+    side, scaling = _side(image_size, survey), _scaling(survey, percentiles, scale)
+    return Collection(listing, survey, side, scaling, _colours(rgb_bands, survey), grey_to_rgb)
 
 
 def _decode(tree, name):
@@ -92,10 +117,12 @@ def _side(image_size, survey):
     return image_size
 
 
-def _colours(rgb_bands, channels):
-    """The three bands that are red, green and blue, numbered from 1; None where there are fewer."""
+def _colours(rgb_bands, survey):
+    """Return the three bands that are red, green and blue, numbered from 1; None where there are fewer."""
+    channels = survey.channels
     if rgb_bands is None:
-        return list(_SENTINEL_2.get(channels, (1, 2, 3))) if channels >= 3 else None
+        said = survey.colours if survey.colours and max(survey.colours) <= channels else None
+        return list(said or _SENTINEL_2.get(channels, (1, 2, 3))) if channels >= 3 else None
     bands = list(rgb_bands)
     if len(set(bands)) != 3 or not all(1 <= band <= channels for band in bands):
         raise DataError(

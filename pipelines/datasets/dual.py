@@ -1,4 +1,5 @@
-"""Anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same name.
+"""Read anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same
+name.
 
 Any two will do, such as panchromatic and multispectral, or optical and radar; each has its own size, bands and type,
 with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: suffixes may differ.
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
+from keras_dhnn.pipelines.datasets.collection import LIMITS, EmptyImage, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
@@ -23,15 +24,24 @@ _SHOWN = 5
 
 
 def open_archive(
-    sources, *, image_size=None, skip_damaged=False, percentiles=PERCENTILES, scale=None, rgb_bands=None, seed=0
+    sources,
+    *,
+    image_size=None,
+    skip_damaged=False,
+    percentiles=PERCENTILES,
+    scale=None,
+    rgb_bands=None,
+    grey_to_rgb=False,
+    zip_encoding=None,
+    seed=0,
 ):
-    """Lists and checks two collections, and looks at up to 512 images of each.
+    """List and check two collections; look at up to 512 images of each.
 
     Args:
         sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
         image_size, scale, rgb_bands: as of `folder.open_archive`; for both sources, or {name: ...} for some.
         skip_damaged: also leave out images without a partner.
-        percentiles, seed: as of `folder.open_archive`.
+        percentiles, grey_to_rgb, zip_encoding, seed: as of `folder.open_archive`.
 
     Returns:
         Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
@@ -42,7 +52,8 @@ def open_archive(
             `skip_damaged`; and for two images of one source with one name but for the suffix.
     """
     _check_names(sources)
-    listings = {s: list_collection(path, LIMITS, skip_damaged=skip_damaged) for s, path in sources.items()}
+    how = {"skip_damaged": skip_damaged, "zip_encoding": zip_encoding}
+    listings = {s: list_collection(path, LIMITS, **how) for s, path in sources.items()}
     files = {source: _by_key(source, listing.images) for source, listing in listings.items()}
     keys, alone = _matched(files)
     if alone and not (skip_damaged and keys):
@@ -55,13 +66,14 @@ def open_archive(
     for source, listing in listings.items():
         kept = listing._replace(images=[files[source][key] for key in keys])
         options = {"skip_damaged": skip_damaged, "percentiles": percentiles, "seed": seed} | own[source]
+        options["grey_to_rgb"] = grey_to_rgb
         found[source] = survey_collection(kept, **options)
     rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
 
     def read(skipped):
         skipped += [(f"{s}: {name}", reason) for s, listing in listings.items() for name, reason in listing.left_out]
         skipped += [(f"{s}: {name}", "has no partner of its name in the other source") for s, name in alone]
-        return _examples(origin, found, rows, skipped if skip_damaged else None)
+        return _examples(origin, found, rows, skipped, skip_damaged=skip_damaged)
 
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
@@ -80,7 +92,7 @@ def _check_names(sources):
 
 
 def _own(sources, **settings):
-    """{source: {setting: value}} of settings that are for both, or {source: value} for some."""
+    """Return {source: {setting: value}} of settings that are for both, or {source: value} for some."""
     for name, value in settings.items():
         foreign = value.keys() - sources.keys() if isinstance(value, dict) else ()
         if foreign:
@@ -92,7 +104,7 @@ def _own(sources, **settings):
 
 
 def _by_key(source, images):
-    """{<class>/<name without suffix>: file}."""
+    """Return {<class>/<name without suffix>: file}."""
     files = collections.defaultdict(list)
     for name in images:
         files[str(PurePosixPath(name).with_suffix(""))].append(name)
@@ -105,7 +117,7 @@ def _by_key(source, images):
 
 
 def _matched(files):
-    """The keys that both sources have, sorted, and (source, file) of the others."""
+    """Return the keys that both sources have, sorted, and (source, file) of the others."""
     one, other = files.values()
     keys = sorted(one.keys() & other.keys())
     alone = [(source, own[key]) for source, own in files.items() for key in sorted(own.keys() - set(keys))]
@@ -128,7 +140,7 @@ def _describe_alone(sources, keys, alone):
 
 
 def _description(found):
-    """The Archive's `source`."""
+    """Return the Archive's `source`."""
     trees = [collection.listing.tree.source for collection in found.values()]
     made_by = {
         "layout": NAME,
@@ -136,6 +148,8 @@ def _description(found):
         "scaling": _scaling(found),
         "rgb_bands": {source: collection.rgb_bands for source, collection in found.items()},
     }
+    if any(collection.grey_to_rgb for collection in found.values()):
+        made_by["grey_to_rgb"] = True
     prints = [(source, tree["fingerprint"]) for source, tree in zip(found, trees, strict=True)]
     return {
         "kind": "pairs",
@@ -147,7 +161,7 @@ def _description(found):
 
 
 def _scaling(found):
-    """Of both sources, or None if both are used as they are; networks take either."""
+    """Return of both sources, or None if both are used as they are; networks take either."""
     if not any(collection.scaling for collection in found.values()):
         return None
     return {
@@ -156,16 +170,18 @@ def _scaling(found):
     }
 
 
-def _examples(origin, found, rows, skipped):
-    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised if that is None."""
+def _examples(origin, found, rows, skipped, *, skip_damaged):
+    """Yield the Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is
+    empty.
+    """
     classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
 
     def images(row):
         return {source: found[source].image(name) for source, name in zip(found, row[1:], strict=True)}
 
     for row, pair in read_ahead(images, rows):
-        damaged = [DamagedFile(f"{s}: {o.name}", o.reason) for s, o in pair.items() if isinstance(o, DamagedFile)]
-        if damaged and skipped is None:
+        damaged = [type(o)(f"{s}: {o.name}", o.reason) for s, o in pair.items() if isinstance(o, DamagedFile)]
+        if damaged and not skip_damaged and not any(isinstance(error, EmptyImage) for error in damaged):
             raise damaged[0]
         if damaged:
             skipped += [(error.name, error.reason) for error in damaged]
@@ -175,4 +191,8 @@ def _examples(origin, found, rows, skipped):
     check_classes(origin, classes, read, LAYOUT)
 
 
-DATASET = Dataset(open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands"), sources=True)
+DATASET = Dataset(
+    open_archive,
+    options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb", "zip_encoding"),
+    sources=True,
+)

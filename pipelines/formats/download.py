@@ -1,4 +1,4 @@
-"""Resumable downloads of published archives, checked by size and checksum."""
+"""Download published archives, resumable, checked by size and checksum."""
 
 import fcntl
 import http.client
@@ -17,11 +17,11 @@ _PASSING = {408, 429, 500, 502, 503, 504}
 
 
 class _BrokenConnection(Exception):
-    """Worth another attempt."""
+    """Say that another attempt is worth while."""
 
 
 def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, progress=None):
-    """Downloads a file whose size and checksum are known; continues where an earlier, broken download ended.
+    """Download a file whose size and checksum are known; continues where an earlier, broken download ended.
 
     What has come is kept in `<path>.part`, never more than `size` bytes; the file gets its name when it is whole and
     right. If it is there already, nothing is downloaded.
@@ -84,7 +84,7 @@ def _fetch_all(url, file, size, attempts, pause, timeout, progress):
 
 
 def _fetch(url, file, size, timeout, progress):
-    """Connects once, and appends to `file` until it has `size` bytes."""
+    """Connect once, and appends to `file` until it has `size` bytes."""
     done = file.seek(0, os.SEEK_END)
     if done == size:
         return
@@ -135,7 +135,7 @@ def _connect(url, done, timeout):
 
 
 def _start(response, done, size, url):
-    """At which byte the answer begins: `done` if the server honours the range, else 0."""
+    """Return at which byte the answer begins: `done` if the server honours the range, else 0."""
     span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status == 206 and span and int(span[1]) == done:
         found = span[2]

@@ -1,4 +1,4 @@
-"""MATLAB 7.3 files, which are HDF5: their arrays found without reading them, and read a slab at a time."""
+"""Read MATLAB 7.3 files, which are HDF5: their arrays are found without reading them, and read a slab at a time."""
 
 import functools
 import math
@@ -7,18 +7,19 @@ import h5py
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.formats.hdf5_chunks import check_filters, read_rows
 from keras_dhnn.pipelines.formats.mat_array import MatArray
 
-# HDF5 inflates whole chunks; MATLAB's take a few kB to a few MB.
+# Whole chunks are inflated; MATLAB's take a few kB to a few MB.
 _MOST_CHUNK_BYTES = 256 << 20
-_CACHE_BYTES = 64 << 20
+_MOST_VARIABLES, _MOST_CHUNKS = 10_000, 10_000_000
 _DEFLATE = 1032  # bytes that deflate packs into one at most
 # What h5py raises for damaged files.
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 def list_mat73(path):
-    """The variables of an HDF5 file.
+    """Return the variables of an HDF5 file.
 
     Args:
         path: Path of the file.
@@ -32,6 +33,8 @@ def list_mat73(path):
     arrays, others = {}, {}
     try:
         with h5py.File(path, "r") as file:
+            if len(file) > _MOST_VARIABLES:
+                raise DataError(f"{path} holds more than {_MOST_VARIABLES} variables. Is it the right file?")
             for name in file:
                 # A link may lead to any other file of the user's; MATLAB writes none.
                 hard = isinstance(file.get(name, getlink=True), h5py.HardLink)
@@ -49,7 +52,7 @@ def list_mat73(path):
 
 
 def _kind(dataset):
-    """What something in the file is, or None for a real numeric array."""
+    """Return what something in the file is, or None for a real numeric array."""
     if not isinstance(dataset, h5py.Dataset):
         return "link" if dataset is None else "group"
     matlab = dataset.attrs.get("MATLAB_class", b"")
@@ -61,13 +64,17 @@ def _kind(dataset):
 
 
 def _check(dataset, name, path):
-    """Refuses what claims more than the file can hold, before it is read."""
+    """Refuse what claims more than the file can hold, before it is read."""
     chunk = math.prod(dataset.chunks or (1,)) * dataset.dtype.itemsize
     if chunk > _MOST_CHUNK_BYTES:
         raise DataError(
             f"{name} in {path} is stored in chunks of {chunk:,} bytes; at most {_MOST_CHUNK_BYTES:,} are read. Save "
             "it in smaller ones."
         )
+    check_filters(dataset, name, path)
+    chunks = math.prod(-(-length // side) for length, side in zip(dataset.shape, dataset.chunks or (), strict=False))
+    if chunks > _MOST_CHUNKS:
+        raise DataError(f"{name} in {path} is stored in {chunks:,} chunks; at most {_MOST_CHUNKS:,} are read.")
     held = dataset.id.get_storage_size()
     if dataset.nbytes > held * (_DEFLATE if dataset.chunks else 1):
         raise DataError(
@@ -76,13 +83,15 @@ def _check(dataset, name, path):
 
 
 def _read(path, name, items):
-    """The slabs of an array, see `MatArray.slabs`."""
+    """Yield the slabs of an array, see `MatArray.slabs`."""
     try:
-        with h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES) as file:
+        with h5py.File(path, "r") as file:
             dataset = file[name]
             rows = _rows(dataset, items)
             for first in range(0, len(dataset), rows):
-                slab = np.asarray(dataset[first : first + rows], dataset.dtype.newbyteorder("="))
+                last = min(first + rows, len(dataset))
+                slab = read_rows(dataset, first, last) if dataset.chunks else dataset[first:last]
+                slab = np.asarray(slab, dataset.dtype.newbyteorder("="))
                 for start in range(0, len(slab), items):
                     yield slab[start : start + items]
     except _HDF5_ERRORS as error:
@@ -90,7 +99,7 @@ def _read(path, name, items):
 
 
 def _rows(dataset, items):
-    """Entries to read at once: whole chunks where memory allows, so that none is inflated twice."""
+    """Return entries to read at once: whole chunks where memory allows, so that none is inflated twice."""
     along = (dataset.chunks or (1,))[0]
     rows = -(-items // along) * along
     nbytes = rows * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize

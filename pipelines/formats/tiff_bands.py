@@ -1,6 +1,8 @@
-"""The bands of a TIFF file, however it stores them: side by side, plane by plane, or page by page."""
+"""Read the bands of a TIFF file, however it stores them: side by side, plane by plane, or page by page."""
 
+import html
 import json
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from keras_dhnn.pipelines.formats.tiff_segments import CURE, check_claim, check_
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 _ALPHA = (1, 2)
+_RGB = ("red", "green", "blue")
 MOST_BANDS = 256
 # Colours that are not simply bands; Pillow makes red, green and blue of them.
 _COLOURS = {tiff_page.PALETTE, tiff_page.SEPARATED, tiff_page.YCBCR, tiff_page.CIELAB}
@@ -20,7 +23,7 @@ _PICTURES = {*_JPEG, *tiff_page.CCITT}
 
 @dataclass
 class TiffBands:
-    """What a TIFF file holds.
+    """Describe what a TIFF file holds.
 
     Attributes:
         bands: `(H, W, C)` array of the stored type; None if the page is a picture for Pillow: JPEG or fax compression,
@@ -30,6 +33,8 @@ class TiffBands:
         nodata: the value of empty pixels, or None.
         valid: `(H, W)` bool, where the file's own mask says that there is something; None where it has none.
         streams: JPEG streams that make up the image: its strips or tiles, or none.
+        names: of the bands, in the order of the file, as far as it says them: "" for others; () if for none.
+        colours: numbers, from 1, of the bands that are red, green and blue, where the file says so; else None.
     """
 
     bands: np.ndarray | None
@@ -38,6 +43,8 @@ class TiffBands:
     nodata: float | None
     valid: np.ndarray | None
     streams: int
+    names: tuple = ()
+    colours: tuple | None = None
 
 
 def decode_bands(content: bytes, most_bytes: int) -> TiffBands:
@@ -78,7 +85,8 @@ def decode_bands(content: bytes, most_bytes: int) -> TiffBands:
     if len(images) > 1:
         return TiffBands(_bands_last(*_stacked(first, images)), first.number, False, nodata, valid, streams)
     alpha = bool(first.extra) and first.extra[-1] in _ALPHA
-    return TiffBands(_bands_last(images[0], -1), first.number, alpha, nodata, valid, streams)
+    bands = _bands_last(images[0], -1)
+    return TiffBands(bands, first.number, alpha, nodata, valid, streams, _names(first), _rgb(first))
 
 
 def _is_picture(page):
@@ -103,7 +111,7 @@ def _check_picture(page, most_bytes):
 
 
 def _upright(page, image):
-    """Pixels as the file shows them: 0 may be white."""
+    """Return pixels as the file shows them: 0 may be white."""
     if page.photometric != tiff_page.WHITE_IS_ZERO:
         return image
     if page.kind != "u":
@@ -112,7 +120,7 @@ def _upright(page, image):
 
 
 def _valid(first, pages, content, most_bytes):
-    """The mask of the first image, or None."""
+    """Return the mask of the first image, or None."""
     for page in pages:
         is_mask = page.is_any(tiff_page.MASK_BIT) and not page.is_any(tiff_page.REDUCED_BIT)
         if is_mask and page.shape == (first.height, first.width, 1) and page.kind == "u":
@@ -121,7 +129,7 @@ def _valid(first, pages, content, most_bytes):
 
 
 def _stacked(page: Page, images):
-    """Pages as one array, and the axis that counts its bands, None if unknown: tifffile notes what it cut up."""
+    """Return pages as one array, and the axis that counts its bands, None if unknown: tifffile notes what it cut up."""
     stack = np.stack([image[..., 0] if image.shape[2] == 1 else image for image in images])
     if page.description.startswith('{"shape":'):
         try:
@@ -134,7 +142,9 @@ def _stacked(page: Page, images):
 
 
 def _bands_last(image, axis):
-    """(H, W, C) of what is stored; where nothing says which axis counts bands, it is the last or first: the shorter."""
+    """Return (H, W, C) of what is stored; where nothing says which axis counts bands, it is the last or first: the
+    shorter.
+    """
     if axis is None:
         image = image.reshape([side for side in image.shape if side > 1])
         axis = -1 if image.ndim and image.shape[-1] <= image.shape[0] else 0
@@ -143,6 +153,28 @@ def _bands_last(image, axis):
     if image.ndim != 3 or image.shape[axis] > MOST_BANDS:
         raise UnreadableImage(f"holds images of shape {image.shape}; expected one image of 1 to {MOST_BANDS} bands")
     return np.moveaxis(image, axis, -1)
+
+
+def _names(page):
+    """Return what the bands are called, in GDAL's metadata."""
+    names = _items(page, "description")
+    return tuple(names.get(band, "") for band in range(page.bands)) if names else ()
+
+
+def _rgb(page):
+    """Return which bands are red, green and blue, by GDAL's metadata, or else by the file's kind."""
+    found = {colour.lower(): band + 1 for band, colour in _items(page, "colorinterp").items()}
+    if page.photometric == tiff_page.RGB:
+        # GDAL notes only what differs from the order of the file.
+        noted = set(found.values())
+        found = {name: band for band, name in enumerate(_RGB, 1) if band not in noted} | found
+    return tuple(found[name] for name in _RGB) if set(_RGB) <= found.keys() else None
+
+
+def _items(page, role):
+    """Return `{band number, from 0: text}` of one role in GDAL's metadata; read by a pattern, for XML may be a bomb."""
+    found = re.findall(r'<Item name="[^"<>]{1,99}" sample="(\d{1,5})" role="(\w+)">([^<]{0,200})</Item>', page.metadata)
+    return {int(band): html.unescape(text) for band, kind, text in found if kind == role and int(band) < page.bands}
 
 
 def _nodata(page):
@@ -154,7 +186,7 @@ def _nodata(page):
 
 
 def _fill(nodata, dtype):
-    """What GDAL gives for blocks that are left out: the value of empty pixels if the type has it, else 0."""
+    """Return what GDAL gives for blocks that are left out: the value of empty pixels if the type has it, else 0."""
     if nodata is None:
         return 0
     if dtype.kind == "f":

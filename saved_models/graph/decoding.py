@@ -1,4 +1,4 @@
-"""PNG and JPEG files to pixels as stock TensorFlow operations, as `pipelines.image_file.read_image` does it."""
+"""Decode PNG and JPEG files to pixels by stock TensorFlow operations, as `pipelines.image_file.read_image` does it."""
 
 import tensorflow as tf
 
@@ -7,6 +7,9 @@ from keras_dhnn.saved_models.graph.resampling import resize_bicubic
 
 # Pixels of a decoded image: a small file may claim a large one, and a server has many clients.
 MOST_PIXELS = 1 << 24
+# Passes over a photograph, and pixels in all of them: a file of 2 kB may ask for thousands, of a minute each.
+MOST_SCANS, MOST_WORK = 64, 1 << 30
+_SCAN = b"\xff\xda"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _PNG_HEADER = 33
@@ -14,12 +17,12 @@ _GREY, _GREY_ALPHA = 0, 4
 
 
 def decodes(channels, dtype):
-    """Whether image files of this many bands and type exist as PNG or JPEG."""
+    """Return whether image files of this many bands and type exist as PNG or JPEG."""
     return channels in (1, 3) and dtype in ("uint8", "uint16")
 
 
 def decode_files(contents, height, width, channels, dtype):
-    """Decodes files and brings them to the size of the data set's images.
+    """Decode files and brings them to the size of the data set's images.
 
     Args:
         contents: `(B,)` string, the bytes of PNG files, or of JPEG files if `dtype` is uint8.
@@ -50,7 +53,7 @@ def decode_files(contents, height, width, channels, dtype):
 
 
 def to_size(images, height, width):
-    """Images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
+    """Return images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
     fits = tf.reduce_all(tf.shape(images)[1:3] == [height, width])
     images = tf.cond(fits, lambda: images, lambda: resize_bicubic(images, height, width))
     return tf.ensure_shape(images, (None, height, width, images.shape[3]))
@@ -74,7 +77,8 @@ def _decode_png(content, channels, dtype):
 
 def _decode_jpeg(content, channels, dtype):
     shape = tf.cast(tf.io.extract_jpeg_shape(content), tf.int64)
-    with tf.control_dependencies([_check_size(shape[0], shape[1]), _check_bands(shape[2], channels)]):
+    checks = [_check_size(shape[0], shape[1]), _check_bands(shape[2], channels)]
+    with tf.control_dependencies([*checks, _check_scans(content, shape[0] * shape[1])]):
         # As Pillow does; TensorFlow's own choice is faster and less exact.
         pixels = tf.io.decode_jpeg(content, channels, dct_method="INTEGER_ACCURATE")
     return tf.cast(upright(pixels, orientation(content)), dtype)
@@ -87,6 +91,12 @@ def _check_bands(bands, channels):
 def _check_size(height, width):
     message = [f"Expected an image of at most {MOST_PIXELS} pixels. Received", height, "x", width]
     return tf.debugging.Assert(height * width <= MOST_PIXELS, message)
+
+
+def _check_scans(content, pixels):
+    scans = tf.cast(tf.size(tf.strings.split(content, _SCAN)) - 1, tf.int64)
+    message = [f"Expected a photograph of at most {MOST_SCANS} scans and {MOST_WORK} pixels in all. Received", scans]
+    return tf.debugging.Assert((scans <= MOST_SCANS) & (scans * pixels <= MOST_WORK), message)
 
 
 def _check(condition, message):

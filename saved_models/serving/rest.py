@@ -1,4 +1,4 @@
-"""The JSON of TensorFlow Serving's REST API: requests to arrays, arrays to answers, as json_tensor.cc has it."""
+"""Turn the JSON of TensorFlow Serving's REST API into arrays, and arrays into answers, as json_tensor.cc has it."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ _MOST_AXES = 32
 
 
 class ServingError(Exception):
-    """What a client gets instead of an answer: an HTTP status and a message."""
+    """Report what a client gets instead of an answer: an HTTP status and a message."""
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -23,7 +23,7 @@ class ServingError(Exception):
 
 
 def parse_predict(body, inputs_of):
-    """A `:predict` request.
+    """Return a `:predict` request.
 
     Args:
         body: its bytes.
@@ -54,7 +54,7 @@ def parse_predict(body, inputs_of):
 
 
 def format_answer(outputs, row):
-    """The body of an answer to `{output: array}`, bytes.
+    """Return the body of an answer to `{output: array}`, bytes.
 
     Raises:
         ServingError: 400, if outputs cannot be shown in row form since they are not as many.
@@ -72,7 +72,7 @@ def format_answer(outputs, row):
 
 
 def format_error(message):
-    """The body of an answer that is an error, bytes."""
+    """Return the body of an answer that is an error, bytes."""
     return _dump({"error": message})
 
 
@@ -109,7 +109,7 @@ def _parse_json(body):
 
 
 def _from_rows(instances, inputs):
-    """{input: list of its values, one an instance}."""
+    """Return {input: list of its values, one an instance}."""
     if not isinstance(instances, list):
         raise _bad("Excepting 'instances' to be an list/array")
     if not instances:

@@ -1,4 +1,4 @@
-"""The latest version of an exported model, held in memory, followed as new ones appear."""
+"""Hold the latest version of an exported model in memory, and follow as new ones appear."""
 
 import logging
 import threading
@@ -33,13 +33,13 @@ class _Version:
 
 
 class _Attempt:
-    """When a version that could not be loaded is tried again."""
+    """Say when a version that could not be loaded is tried again."""
 
     def __init__(self):
         self._tried, self._seen, self._again, self._pause = None, None, 0.0, 0.0
 
     def due(self, contents):
-        """Whether its files are another than those that failed and stay as they are, or it has been a while."""
+        """Return whether its files are another than those that failed and stay as they are, or it has been a while."""
         settled, self._seen = contents == self._seen, contents
         return settled and (contents != self._tried or time.monotonic() >= self._again)
 
@@ -52,7 +52,7 @@ class _Attempt:
 
 
 class ServedModel:
-    """A model's folder, `<version>/saved_model.pb` in it, as TensorFlow Serving with its policy "latest" serves it.
+    """Serve a model's folder, `<version>/saved_model.pb` in it, as TensorFlow Serving with its policy "latest" does.
 
     Args:
         base: the folder; its name is the model's.
@@ -81,7 +81,7 @@ class ServedModel:
             raise RunError(f"Version {number} in {base} cannot be loaded: {message}")
 
     def refresh(self):
-        """Loads the latest version, if it is another one and whole; until then, what is served stays as it is.
+        """Load the latest version, if it is another one and whole; until then, what is served stays as it is.
 
         A version may be copied in slowly, in any order: it is tried once its files stay the same from one look to the
         next, or are those that it lists; and if that fails, again when they change, or after a while.
@@ -95,7 +95,7 @@ class ServedModel:
             self._take(latest)
 
     def _copying(self, number):
-        """Whether a version lacks files that it lists, or parts of them."""
+        """Return whether a version lacks files that it lists, or parts of them."""
         try:
             missing = version_damage(self.base / str(number), content=False)
         except DataError as error:  # of the list itself there is a part
@@ -122,13 +122,13 @@ class ServedModel:
             self.states[previous.number] = ("END", "")
 
     def _say(self, text):
-        """Logs a line, once: what fails every second needs not be read every second."""
+        """Log a line, once: what fails every second needs not be read every second."""
         if text not in self._said:
             self._said.add(text)
             _LOG.warning("%s", text)
 
     def follow(self, seconds=POLL_SECONDS):
-        """Looks for new versions every so many seconds, in a thread, until `close`."""
+        """Look for new versions every so many seconds, in a thread, until `close`."""
 
         def watch():
             while not self._stop.wait(seconds):
@@ -140,11 +140,11 @@ class ServedModel:
         threading.Thread(target=watch, daemon=True, name="versions").start()
 
     def close(self):
-        """Ends the thread of `follow`."""
+        """End the thread of `follow`."""
         self._stop.set()
 
     def version(self, number=None):
-        """The version that is served.
+        """Return the version that is served.
 
         Raises:
             ServingError: 404, if `number` is given and it is another.
@@ -156,7 +156,7 @@ class ServedModel:
 
 
 def predict(version, signature, inputs):
-    """Runs a signature of a version on `{input: array}`; gives `{output: array}`.
+    """Run a signature of a version on `{input: array}`; gives `{output: array}`.
 
     Raises:
         ServingError: with the status that TensorFlow Serving gives to the error.
@@ -169,14 +169,14 @@ def predict(version, signature, inputs):
 
 
 def _first_line(message):
-    """What went wrong, without where in the graph."""
+    """Return what went wrong, without where in the graph."""
     lines = [line.strip() for line in message.splitlines() if line.strip() and "{{node" not in line]
     lines = [line for line in lines if not line.startswith(_NOISE)]
     return (lines[0] if lines else message.strip()).removesuffix(".") + "."
 
 
 def _contents(folder):
-    """What of a folder's files changes while they are copied: names, sizes and times."""
+    """Return what of a folder's files changes while they are copied: names, sizes and times."""
     stats = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
     return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 

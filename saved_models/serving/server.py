@@ -1,4 +1,4 @@
-"""A development server that answers TensorFlow Serving's REST API from an exported model."""
+"""Answer TensorFlow Serving's REST API from an exported model: a development server."""
 
 import re
 import socket
@@ -41,7 +41,7 @@ _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/
 
 
 def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
-    """The ASGI application that serves one model.
+    """Return the ASGI application that serves one model.
 
     Args:
         model: the `ServedModel`.
@@ -90,7 +90,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
 
 
 def listen(host, port):
-    """A socket at which clients may already wait; port 0 is any that is free.
+    """Return a socket at which clients may already wait; port 0 is any that is free.
 
     Raises:
         SettingError: if there is no such address here, or its port is not free.
@@ -104,7 +104,7 @@ def listen(host, port):
 
 
 def server(model, **limits):
-    """The uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
+    """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
     room = room_for_connections()
     protocol = type("Protocol", (PatientProtocol,), {"most": room})
     return uvicorn.Server(
@@ -122,7 +122,7 @@ def server(model, **limits):
 
 
 def _check_origin(request, hosts):
-    """Refuses what a page of another site makes a browser send."""
+    """Refuse what a page of another site makes a browser send."""
     host, origin = request.headers.get("host"), request.headers.get("origin")
     if not hosts.allow(host):
         raise ServingError(403, f"This server does not answer to the name {host!r}. Allow it by --allow-host.")
@@ -165,7 +165,7 @@ def _checked_version(model, matched):
 
 @dataclass(frozen=True)
 class _Request:
-    """A request that was read, and whether it is a large one."""
+    """Describe a request that was read, and whether it is a large one."""
 
     version: object
     signature: str

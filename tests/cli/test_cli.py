@@ -17,6 +17,7 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.runs import Run
 from tests.fakes import write_ucmd
 
 SMALL = (
@@ -107,7 +108,7 @@ def test_prepare_rejects_unknown_names(run):
 
 def test_fit_leaves_a_whole_run(prepared):
     folder = prepared / "runs" / "ucmd-grouped-16"
-    for name in ("experiment.json", "environment.json", "split.npz", "history.json", "model.keras", "codes.npz"):
+    for name in ("experiment.json", "environment.json", "split.npz", "history.json", "weights.npz", "codes.npz"):
         assert (folder / name).is_file(), name
     for name in ("precision-recall", "gallery", "code-health"):
         assert Image.open(folder / "figures" / f"{name}.png").width > 200
@@ -137,15 +138,16 @@ def test_model_loads_in_a_fresh_process_and_gives_the_stored_codes(prepared):
 import sys, numpy as np
 from pathlib import Path
 from keras_dhnn.codes import pack
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.training.loading import load_model
 root = Path(sys.argv[1])
 run = Run.open(root / "runs" / "ucmd-grouped-16")
 stored = run.load_codes()
-model = load_model(run.model_path)
-data = batches(DatasetInfo.load(root / "data" / "ucmd"), stored["items"], batch_size=32, image_size=(32, 32))
+info = DatasetInfo.load(root / "data" / "ucmd")
+model = load_model(run, info)
+data = batches(info, stored["items"], batch_size=32, image_size=(32, 32))
 outputs = np.concatenate([model(images)["image"].numpy() for images, _ in data])
 assert np.abs(outputs - stored["outputs"]).max() < 1e-2
 assert (pack(outputs) == stored["codes"]).mean() > 0.99
@@ -288,7 +290,9 @@ def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_quiet_silences_what_was_decided_too(prepared, run, tmp_path, monkeypatch, quiet):
-    monkeypatch.setattr(sys.modules["keras_dhnn.cli.fit"], "_fit", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.workflows.fit.train_run", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.cli.tables.print_scores", lambda *_: None)
+    monkeypatch.setattr(Run, "metrics", {})
     how = ("--backbone", "tests.fakes:tiny_backbone", "--data", prepared / "data", "--runs", tmp_path / "runs")
     status, out, err = run("fit", "ucmd", *how, *(["--quiet"] if quiet else []))
     assert (status, out) == (0, "")
@@ -318,8 +322,8 @@ def test_fit_does_not_overwrite_a_run(prepared, run):
 
 
 def test_resume_of_a_finished_run_is_a_no_op(prepared, run):
-    status, out, _ = run("fit", "--resume", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
-    assert (status, "nothing to do" in out) == (0, True)
+    status, out, err = run("fit", "--resume", prepared / "runs" / "ucmd-grouped-16", "--data", prepared / "data")
+    assert (status, "nothing to train" in err, "mean average precision" in out) == (0, True, True)
 
 
 def test_unfinished_run_is_not_evaluated(prepared, run, tmp_path):
@@ -346,7 +350,7 @@ def test_fit_killed_without_warning_and_resumed_ends_as_if_it_had_not_been(prepa
             await_file(tmp_path / name / "tensorboard" / "fine_tune")
             process.kill()
         process.communicate(timeout=200)
-    assert not (tmp_path / "killed" / "model.keras").exists()
+    assert not (tmp_path / "killed" / "weights.npz").exists()
     assert run("fit", "--resume", tmp_path / "killed", "--data", prepared / "data", "--quiet")[0] == 0
     with np.load(tmp_path / "killed" / "codes.npz") as killed, np.load(tmp_path / "whole" / "codes.npz") as whole:
         np.testing.assert_array_equal(killed["outputs"], whole["outputs"])
@@ -440,3 +444,29 @@ def test_group_pattern_keeps_names_together_and_says_what_it_found(run, tmp_path
             sides.setdefault(str(name).rsplit("_", 1)[0], set()).add(number in queries)
     assert len(sides) == 16
     assert all(len(side) == 1 for side in sides.values())
+
+
+def test_version_is_said(run):
+    from keras_dhnn import __version__
+
+    assert run("--version") == (0, f"keras-dhnn {__version__}\n", "")
+
+
+def test_a_home_is_found_behind_an_equals_sign_and_nowhere_else(monkeypatch):
+    from keras_dhnn.cli import _from_home
+
+    monkeypatch.setenv("HOME", "/home/x")
+    given = [
+        "--data=~/d",
+        "~/a b",
+        "pan=~/p",
+        "data.groups=~",
+        "~y",
+        "a~/b",
+        "--class=~z",
+        "scene[0-9]~/",
+        "a=b=~/c",
+        "",
+    ]
+    expected = ["--data=/home/x/d", "/home/x/a b", "pan=/home/x/p", "data.groups=/home/x", *given[4:]]
+    assert [_from_home(argument) for argument in given] == expected

@@ -27,7 +27,7 @@ def runs(tmp_path_factory):
         metrics = evaluate({"image": outputs}, labels, split, info, ours.experiment.seed).metrics
         write_json(ours.metrics_path, metrics | {"seconds": {"total": 61.4}})
         ours.save_codes(pack(outputs), outputs, np.arange(120), labels)
-        ours.model_path.write_text("")
+        ours.weights_path.write_text("")
     return root / "runs"
 
 

@@ -164,7 +164,7 @@ def test_ablation_prints_table_iv_and_keeps_finished_rows(root, capfd, monkeypat
     rows = ["IRSC", "IRSC+IASC", "IRSC+IASC+BQC", "IRSC+IASC+BQC+FDC", "DCMH"]
     assert [(row["row"], row["bits"]) for row in table["rows"]] == [(name, bits) for bits in (8, 16) for name in rows]
     assert all(list(row["tasks"]) == TASKS for row in table["rows"])
-    monkeypatch.setattr("keras_dhnn.tuning.ablation.train", lambda *args, **kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr("keras_dhnn.tuning.measure.train", lambda *args, **kwargs: pytest.fail("trained again"))
     assert ablate(root, "--set", "head.epochs=1", "--bits", "8", "16") == 0
     out = capfd.readouterr().out
     assert "IRSC+IASC+BQC+FDC" in out
@@ -178,7 +178,7 @@ def test_ablation_takes_queries_and_backbones_as_fit_does(root, tmp_path, monkey
         seen.append(experiment)
         return {}
 
-    monkeypatch.setattr("keras_dhnn.tuning.ablation.ablate", ablate_all)
+    monkeypatch.setattr("keras_dhnn.workflows.ablate.fit_rows", ablate_all)
     where = ("--data", root / "data", "--runs", tmp_path, "--json")
     options = ("--queries", 0.25, "--backbone", "pan=pan_cnn", "--backbone", "mul=mul_cnn", "--protocol", "grouped")
     assert invoke("ablate", "twins", *options, "--seed", 3, "--set", "loss.gamma=0.5", *where) == 0
@@ -230,29 +230,29 @@ def test_settings_that_are_refused_leave_an_ablation_free(root, capfd):
     assert not (root / "runs" / "refused").exists()
     assert ablate(root, *name, "--bits", "8", "--set", "head.cut=stage99") == 2
     assert "stage99" in capfd.readouterr().err
-    assert not any((root / "runs" / "refused").glob("IRSC*"))
+    assert not any((root / "runs" / "refused" / "rows").iterdir())
     assert ablate(root, *name, "--bits", "8", "--sweep", "gamma") == 0
 
 
 def test_an_ablation_goes_on_after_a_row_that_collapsed(root, capfd, monkeypatch):
     from keras_dhnn.errors import CollapseError
-    from keras_dhnn.tuning import ablation
+    from keras_dhnn.tuning import ablation, measure
 
     def collapsing(experiment, *args, **kwargs):
         if not experiment.loss.beta:
             raise CollapseError("All images have the same hash code after epoch 9.")
         return trained(experiment, *args, **kwargs)
 
-    trained = ablation.train
+    trained = measure.train
     monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in ("IRSC", "DCMH")})
-    monkeypatch.setattr(ablation, "train", collapsing)
+    monkeypatch.setattr(measure, "train", collapsing)
     arguments = ("--bits", 8, "--set", "head.epochs=1", "--name", "collapsed")
     assert ablate(root, *arguments) == 0
     out = capfd.readouterr().out
     assert out.count("│ failed │") == 4  # tasks
     assert "IRSC, 8 bits failed: All images have the same hash code after epoch 9." in out
     assert (root / "runs" / "collapsed" / "pan-to-mul-8.png").exists()
-    monkeypatch.setattr(ablation, "train", lambda *args, **kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr(measure, "train", lambda *args, **kwargs: pytest.fail("trained again"))
     assert ablate(root, *arguments, "--json") == 0
     rows = json.loads(capfd.readouterr().out)["rows"]
     assert [row["row"] for row in rows if "failed" in row] == ["IRSC"]
@@ -267,19 +267,19 @@ def test_sweep_trains_and_prints_a_row_a_value(root, capfd):
 
 
 def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, capfd, monkeypatch):
-    from keras_dhnn.tuning import ablation
+    from keras_dhnn.tuning import ablation, measure
 
     class Killed(BaseException):
         pass
 
     def killed(experiment, info, split, folder, **kwargs):
-        trained(experiment, info, split, folder, epochs=5, **kwargs)
+        trained(experiment, info, split, folder, **{**kwargs, "epochs": 5})
         raise Killed
 
     arguments = ("--bits", 8, "--set", "head.epochs=10")
-    trained = ablation.train
+    trained = measure.train
     monkeypatch.setattr(ablation, "ROWS", {"IRSC+IASC+BQC+FDC": ()})
-    monkeypatch.setattr(ablation, "train", killed)
+    monkeypatch.setattr(measure, "train", killed)
     with pytest.raises(Killed):
         ablate(root, *arguments, "--name", "killed")
     (state,) = (root / "runs" / "killed").rglob("state.json")
@@ -290,13 +290,13 @@ def test_an_ablation_that_is_killed_in_a_row_ends_with_the_same_scores(root, cap
         found.append(list(folder.rglob("state.json")))
         return trained(experiment, info, split, folder, **kwargs)
 
-    monkeypatch.setattr(ablation, "train", resumed)
+    monkeypatch.setattr(measure, "train", resumed)
     tables = []
     for name in ("killed", "whole"):
         assert ablate(root, *arguments, "--name", name, "--json") == 0
         tables.append(json.loads(capfd.readouterr().out))
     assert found == [[state], []]
-    assert tables[0] == tables[1]
+    assert tables[0]["rows"] == tables[1]["rows"]
 
 
 def test_ablation_of_other_settings_in_the_same_folder_is_refused(root, capfd):

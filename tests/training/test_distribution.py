@@ -162,7 +162,7 @@ def test_only_the_chief_writes_the_run_and_prints(data, tmp_path):
     assert (status, other_status) == (0, 0), err + other_err
     assert json.loads(out)["bits"] == 16
     assert other_out == ""
-    assert next((tmp_path / "runs0").glob("*/model.keras")).is_file()
+    assert next((tmp_path / "runs0").glob("*/weights.npz")).is_file()
     assert not (tmp_path / "runs1").exists()
 
 

@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.models.loading import load_model
+from keras_dhnn.models.weights_file import save_weights
 from keras_dhnn.training import network
+from keras_dhnn.training.loading import load_network
 from keras_dhnn.training.network import Network
 from tests.fakes import make_coloured_dataset
 
@@ -49,9 +50,10 @@ def test_a_large_database_is_sampled_from_end_to_end(info, pixels, monkeypatch):
 
 
 def test_normalisation_is_stored_with_the_model(info, tmp_path):
-    model = Network(Experiment().override(*SETTINGS), info, np.arange(100)).model
-    model.save(tmp_path / "model.keras")
-    loaded = load_model(tmp_path / "model.keras")
+    experiment = Experiment().override(*SETTINGS)
+    model = Network(experiment, info, np.arange(100)).model
+    save_weights(model, tmp_path / "weights.npz")
+    loaded = load_network(tmp_path / "weights.npz", experiment, info)
     assert loaded.backbone.mean == model.backbone.mean
     images = {"image": np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype(np.float32)}
     np.testing.assert_array_equal(loaded(images)["image"], model(images)["image"])

@@ -31,7 +31,7 @@ def fitted(monkeypatch):
     """The experiments that were trained; their mAP is s + eta / 1000, and s = 0.5, eta = 500 collapses."""
     trained = []
 
-    def measure(experiment, info, folder, *, queries, bar):
+    def measure(experiment, info, folder, *, queries, also, bar):
         folder.mkdir(parents=True)
         trained.append(experiment)
         loss = experiment.loss

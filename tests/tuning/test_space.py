@@ -80,7 +80,7 @@ def test_every_range_is_allowed_for_its_setting():
         ('{"sigma": [1]}', "'sigma'"),
         ('{"bits": [16, 16]}', "value twice"),
         ('{"bits": []}', "value twice, or none"),
-        ('{"bits": ["many"]}', "model.bits.*Expected int"),
+        ('{"bits": ["many"]}', "model.bits.*Expected a whole number"),
         ('{"eta": {"min": 1, "max": 0.5}}', "min < max"),
         ('{"eta": {"min": 0, "max": 0.5, "log": true}}', "above 0"),
         ('{"eta": {"low": 1}}', '"min": ..., "max"'),

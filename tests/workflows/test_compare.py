@@ -37,7 +37,7 @@ def make_run(tmp_path, info):
         metrics = evaluate({"image": outputs}, labels, split, info, experiment.seed).metrics
         write_json(run.metrics_path, metrics | {"seconds": {"total": 61.4}})
         run.save_codes(pack(outputs), outputs, np.arange(len(labels)), labels)
-        run.model_path.write_text("")
+        run.weights_path.write_text("")
         return run.path
 
     return make

@@ -33,7 +33,7 @@ SETTINGS = (
     "head.epochs=1",
     "fine_tune.epochs=0",
 )
-RESULTS = ("codes.npz", "experiment.json", "history.json", "metrics.json", "model.keras", "split.npz", "files.json")
+RESULTS = ("codes.npz", "experiment.json", "history.json", "metrics.json", "weights.npz", "split.npz", "files.json")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_results_are_written_before_what_may_fail(info, tmp_path, monkeypatch, d
     assert (again.figures / "gallery.png").is_file()
 
 
-@pytest.mark.parametrize("name", ["model.keras", "codes.npz", "split.npz", "experiment.json", "metrics.json"])
+@pytest.mark.parametrize("name", ["weights.npz", "codes.npz", "split.npz", "experiment.json", "metrics.json"])
 @pytest.mark.parametrize("damage", ["flipped", "short", "gone"])
 def test_changed_bytes_of_a_run_are_noticed(copied, run, name, damage):
     path = copied.path / name

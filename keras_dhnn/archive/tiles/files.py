@@ -1,4 +1,4 @@
-"""Image files, each one tile: in folders, or named in a list."""
+"""Read image files, each one tile: in folders, or named in a list."""
 
 import csv
 import itertools
@@ -92,7 +92,7 @@ def file_form(path):
 
 
 def _read(path, form, content, labels):
-    """A `Tile`, None if it is known, or the DamagedFile to raise."""
+    """Return a `Tile`, None if it is known, or the DamagedFile to raise."""
     try:
         data = Path(path).read_bytes()
         found = content_of(data)
@@ -118,7 +118,7 @@ def _walk(folder):
 
 
 def _listed(path):
-    """The paths in a list; relative ones start where the list lies."""
+    """Return the paths in a list; relative ones start where the list lies."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

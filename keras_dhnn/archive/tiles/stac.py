@@ -1,4 +1,4 @@
-"""Scenes that a STAC catalogue on disk names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet."""
+"""Read scenes that a STAC catalogue on disk names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def stac_scenes(path, asset=None):
 
 
 def _items(path, depth):
-    """(item, folder) of everything below a file."""
+    """Yield (item, folder) of everything below a file."""
     if depth > _MOST_DEPTH:
         raise DataError(f"The catalogue at {path} is more than {_MOST_DEPTH} levels deep: does it name itself?")
     value = _load(path)
@@ -103,7 +103,7 @@ def _with_role(assets, role):
 
 
 def _local(href, base):
-    """A path on this machine of an absolute or relative reference."""
+    """Return a path on this machine of an absolute or relative reference."""
     parts = urlparse(href)
     if parts.scheme not in ("", "file"):
         raise DataError(f"{href} is not on this machine. Fetch it first: nothing is downloaded here.")

@@ -1,4 +1,4 @@
-"""One tile: its pixels, as the network is given them, and what an archive keeps of it."""
+"""Describe one tile: its pixels, as the network is given them, and what an archive keeps of it."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Form:
-    """What a network takes.
+    """Describe what a network takes.
 
     Attributes:
         height: of the images, in pixels; tiles of another size are resized.
@@ -44,7 +44,7 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One tile.
+    """Describe one tile.
 
     Attributes:
         id: its key.
@@ -63,7 +63,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out.
+    """Describe a file that was left out.
 
     Attributes:
         name: the file.

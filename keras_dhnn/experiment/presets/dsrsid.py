@@ -1,10 +1,10 @@
-"""DSRSID: 80,000 dual samples of eight land covers, enough to train the paper's networks from random weights.
+"""Set up DSRSID: 80,000 dual samples of eight land covers, enough to train the paper's networks from random weights.
 
 keras-dhnn prepare dsrsid --source DSRSID.mat
 keras-dhnn fit dsrsid
 
 Tables II and III at the images' own sizes, 5,000 queries and 30 passes as in the paper (section IV); over a part of the
-archive up to 108. What the weights were chosen by is in docs/cross-source.md.
+archive up to 108. What the weights were chosen by is in docs/measurements/cross-source.md.
 """
 
 from keras_dhnn.config import Augmentation, Data, Experiment, Loss, Model, Phase, Training
@@ -24,5 +24,5 @@ STEPS, MOST_EPOCHS = 12_000, 108
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin."""
+    """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

@@ -1,4 +1,4 @@
-"""Any collection of the user's own: 2 to some dozens of classes, 100 to some ten thousand images.
+"""Set up any collection of the user's own: 2 to some dozens of classes, 100 to some ten thousand images.
 
     keras-dhnn prepare NAME --layout folder --source DIR
     keras-dhnn fit NAME
@@ -6,7 +6,7 @@
 Only the hash head is trained, on features of the frozen ImageNet network that are computed once: minutes on two cores
 where training the network itself takes hours. Each image stands for itself (one turn), and one in ten of each class is
 a query. Images are seen at 256 pixels whatever they are stored at: patches of 64 pixels are enlarged, since the network
-was trained on larger things. docs/folder.md has what this was chosen by.
+was trained on larger things. docs/measurements/folder.md has what this was chosen by.
 """
 
 import math
@@ -25,7 +25,7 @@ STEPS, MOST_EPOCHS = 480, 160
 
 
 def fitted_to(info):
-    """The preset for a collection: epochs by its size, statistics of its bands where it has more than three.
+    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three.
 
     Args:
         info: its `DatasetInfo`.

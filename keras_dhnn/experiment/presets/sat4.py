@@ -1,9 +1,9 @@
-"""SAT-4: half a million patches of four classes, so trained from scratch on all four bands (DHNN section IV-C).
+"""Set up SAT-4: half a million patches of four classes, trained from scratch on all four bands (DHNN section IV-C).
 
 keras-dhnn prepare sat4 --source sat-4-full.mat
 keras-dhnn fit sat4
 
-Three passes over all of it; of a part of it up to ten. docs/sat4.md has what the weights were chosen by.
+Three passes over all of it; of a part of it up to ten. docs/measurements/sat4.md has what the weights were chosen by.
 """
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase, Training
@@ -22,5 +22,5 @@ STEPS, MOST_EPOCHS = 5800, 10
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin."""
+    """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

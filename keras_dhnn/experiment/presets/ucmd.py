@@ -1,9 +1,9 @@
-"""UC Merced: 2,100 aerial images of 21 classes, few labels, so transfer learning (DHNN section IV-B).
+"""Set up UC Merced: 2,100 aerial images of 21 classes, few labels, so transfer learning (DHNN section IV-B).
 
 keras-dhnn prepare ucmd --source UCMerced_LandUse.zip
 keras-dhnn fit ucmd
 
-What it reaches is in README, how it was chosen in docs/ucmd.md.
+What it reaches is in README, how it was chosen in docs/measurements/ucmd.md.
 """
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase

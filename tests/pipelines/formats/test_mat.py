@@ -1,5 +1,6 @@
 import re
 import struct
+import time
 import tracemalloc
 import zlib
 
@@ -297,3 +298,52 @@ def test_written_arrays_are_what_scipy_reads(tmp_path):
 def test_slabs_that_do_not_make_up_the_array(tmp_path):
     with open(tmp_path / "a.mat", "wb") as file, pytest.raises(ValueError, match="`slabs`. Expected 12 bytes.*: 8"):
         write_array(file, "x", (3, 4), "u1", [np.zeros((2, 4), np.uint8)])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"shuffle": True}, {"fletcher32": True}, {"shuffle": True, "fletcher32": True}]
+)
+@pytest.mark.parametrize("chunks", [(3, 2, 5, 4), (1, 4, 7, 6), (10, 4, 7, 6), None])
+def test_chunks_however_packed_are_what_was_written(tmp_path, options, chunks):
+    array = np.random.default_rng(0).integers(0, 999, (10, 4, 7, 6)).astype(">u2")
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        packed = {"compression": "gzip", **options} if chunks else {}
+        dataset = file.create_dataset("x", array.shape, array.dtype, chunks=chunks, fillvalue=7, **packed)
+        dataset[:4], dataset[8:] = array[:4], array[8:]
+        expected = dataset[:]
+    for items in (1, 3, 10):
+        found = np.concatenate(list(open_mat(tmp_path / "a.mat").arrays["x"].slabs(items)))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_claims_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        dataset = file.create_dataset("x", (4, 100), "u1", chunks=(2, 100), compression="gzip")
+        dataset[:] = 1
+        dataset.id.write_direct_chunk((0, 0), zlib.compress(bytes(1 << 25), 9))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a chunk unpacks to more or less than its 200 bytes"):
+        list(open_mat(tmp_path / "a.mat").arrays["x"].slabs(2))
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_filters_that_cannot_be_bounded_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("x", data=np.zeros((4, 4)), compression="lzf")
+    with pytest.raises(DataError, match="is packed by the filters .* expected deflate"):
+        open_mat(tmp_path / "a.mat")
+
+
+def test_thousands_of_empty_variables_are_refused_before_all_are_read(tmp_path):
+    header = b"MATLAB 5.0".ljust(124) + b"\x00\x01IM"
+    (tmp_path / "a.mat").write_bytes(header + struct.pack("<II", 14, 0) * 3_000_000)
+    start = time.perf_counter()
+    with pytest.raises(DataError, match="holds more than 10000 variables"):
+        open_mat(tmp_path / "a.mat")
+    assert time.perf_counter() - start < 5
+    with h5py.File(tmp_path / "b.mat", "w") as file:
+        for number in range(10_001):
+            file.create_group(str(number))
+    with pytest.raises(DataError, match="holds more than 10000 variables"):
+        open_mat(tmp_path / "b.mat")

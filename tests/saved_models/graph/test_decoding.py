@@ -90,3 +90,22 @@ def test_what_files_can_hold():
         False,
         False,
     ]
+
+
+def test_a_photograph_of_thousands_of_scans_is_refused_and_a_progressive_one_is_not():
+    file = io.BytesIO()
+    image = np.random.default_rng(0).integers(0, 256, (24, 16, 3)).astype(np.uint8)
+    Image.fromarray(image).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    place = content.rindex(b"\xff\xda")
+    assert decode_files(tf.constant([content]), 24, 16, 3, "uint8").shape == (1, 24, 16, 3)
+    bomb = content[:place] + 100 * content[place:-2] + content[-2:]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 64 scans"):
+        decode_files(tf.constant([bomb]), 24, 16, 3, "uint8")
+
+
+def test_limits_are_those_of_preparation():
+    from keras_dhnn.pipelines.formats import picture_bounds
+    from keras_dhnn.saved_models.graph import decoding
+
+    assert (decoding.MOST_SCANS, decoding.MOST_WORK) == (picture_bounds.MOST_SCANS, picture_bounds.MOST_WORK)

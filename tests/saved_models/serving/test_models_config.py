@@ -1,4 +1,4 @@
-"""The configuration for TensorFlow Serving that docs/serving.md names."""
+"""The configuration for TensorFlow Serving that docs/guides/serving.md names."""
 
 from pathlib import Path
 

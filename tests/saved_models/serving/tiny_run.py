@@ -8,28 +8,32 @@ from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.files import write_json
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.hash_head import hash_head
-from keras_dhnn.models.loading import load_model
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.models.weights_file import save_weights
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.runs import Run
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import item_keys
 from tests.fakes import tiny_backbone
 
+BACKBONE = "model.backbone=tests.fakes:tiny_backbone"
 SIDE = 12  # what the networks take; images are stored in other sizes
 
 
 def write_run(folder, info, bits=16, seed=0):
     """A finished `Run` on a data set of one or two sources."""
-    experiment = Experiment().override(f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}")
+    experiment = Experiment().override(
+        f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}", "model.hidden=0", BACKBONE
+    )
     run = Run.create(folder, experiment, info)
     split = make_split(info.labels, protocol="grouped", seed=seed, queries=0.25, validation=0.2)
     split.save(run.split_path)
     branches = [random_network(source, info.images[source].channels, bits, seed) for source in sources_of(info)]
     model = SIDHCNN(branches) if len(branches) > 1 else branches[0]
-    model.save(run.model_path)
+    save_weights(model, run.weights_path)
     outputs = {}
     for branch in branches:
         stored = np.stack([image for _, image in read_images(info, np.arange(info.count), branch.source)])
@@ -64,7 +68,7 @@ def expected(run, info, images, k, class_name=None, task=None):
     With `class_name`, of the items of this class alone, without the empty columns behind them. Of two sources, `task`
     is (source of the images, source to search in).
     """
-    model = load_model(run.model_path)
+    model = load_model(run, info)
     source, searched = task or (None, None)
     codes = pack(hash_outputs(model.branches[source] if task else model, images))
     items = Split.load(run.split_path).database

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.backend import KERAS
 from keras_dhnn.runs import RunError
 from keras_dhnn.training.callbacks.resumable import ResumableState
 
@@ -26,10 +27,8 @@ class Trainer:
 
     def __init__(self, folder):
         self.weight = tf.Variable([0.0])
-        self.model = SimpleNamespace(
-            parts={"head": tf.Module()}, optimizer=tf.keras.optimizers.Adam(), bank=None, stop_training=False
-        )
-        self.model.parts["head"].weight = self.weight
+        self.model = SimpleNamespace(training_state={"head": tf.Module()}, stop_training=False)
+        self.model.training_state["head"].weight = self.weight
         self.validation = SimpleNamespace(best=0.0, best_epoch=-1, improved_epoch=-1, best_weights=None)
         self.state = ResumableState(folder, self.validation)
         self.state.model = self.model
@@ -132,7 +131,8 @@ def test_states_of_before_there_were_folders_are_restored(tmp_path):
         path.rename(tmp_path / path.name.replace("weights", "epoch-1"))
     (tmp_path / "epoch-1").rmdir()
     state = tmp_path / "state.json"
-    state.write_text(state.read_text(encoding="utf-8").replace("epoch-1/weights", "epoch-1"), encoding="utf-8")
+    text = state.read_text(encoding="utf-8").replace("epoch-1/weights", "epoch-1")
+    state.write_text(text, encoding="utf-8")
     assert Trainer(tmp_path).restored() == 1
     Trainer(tmp_path).write(2)
     assert Trainer(tmp_path).restored() == 2
@@ -150,6 +150,15 @@ def test_a_state_that_cannot_be_written_is_the_systems_error(tmp_path):
         with pytest.raises(OSError, match="cannot be written: No space left"):
             trainer.write(0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_state_of_the_other_lane_is_refused_in_one_line(tmp_path):
+    Trainer(tmp_path).write(0)
+    path, other = tmp_path / "state.json", {2: 3, 3: 2}[KERAS]
+    path.write_text(path.read_text(encoding="utf-8").replace(f'"keras": {KERAS}', f'"keras": {other}'))
+    with pytest.raises(RunError, match=rf"begun with Keras {other}, this is Keras {KERAS}") as raised:
+        Trainer(tmp_path).restored()
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["weights.index", "weights.data-00000-of-00001", "best.npz"])

@@ -1,0 +1,257 @@
+"""How fast an archive on disk is searched, and how small it is, against FAISS and plain DuckDB on the same two cores.
+
+Codes have 64 random bits: nothing repeats, nothing compresses. Items have ids of 20 characters, a time, a footprint in
+one of many scenes of 43 x 43 tiles, and a label. Answers are checked against FAISS before anything is timed. Times are
+medians of rounds in which all ways take turns; `*_cpu_ratio` is of processor times, which other load disturbs less.
+
+    python benchmarks/archive.py [--rows 1000000 ...] [--queries 1000] [--folder DIR] [--json] [--figure FILE]
+
+For each number of rows it gives
+- one_query_ms, one_query_bbox_ms: k = 50 from warm Parquet files, the second with a bounding box that a ninth of the
+  items meet; one_query_memory_ms: after `Archive.load`;
+- many_queries_s: all queries in one go, from warm Parquet; faiss_s: `IndexBinaryFlat`; plain_s: DuckDB's
+  `bit_count(xor(...))` over a column in memory, one statement a query (of the first 20 queries, times as many);
+- many_over_faiss (must be at most 2), many_over_faiss_cpu, multi_hash_s: FAISS's `IndexBinaryMultiHash`;
+- bytes_an_item (must be at most 40).
+
+    python benchmarks/archive.py --images FOLDER [--backbone efficientnet_lite0] [--json]
+
+gives encode_over_bare: images a second from files on disk into an archive, over those of the same network and runtime
+on pixels in memory (must be at least 0.9); encode_over_bare_cpu: the same of processor time.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import duckdb
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from keras_dhnn.archive import Archive, Identity, make_rows
+from keras_dhnn.archive.geoparquet import footprints, snap
+
+K, THREADS, SIDE, PIXEL, TILE = 50, 2, 43, 9e-5, 256
+BLOCK = 1_000_000
+PLAIN_QUERIES = 20
+
+
+def make_block(first, count, rng):
+    """Rows of a grid of scenes, in order of id."""
+    number = np.arange(first, first + count)
+    scene, row, col = number // SIDE**2, number % SIDE**2 // SIDE, number % SIDE
+    west, north = -120 + 0.3 * (scene % 400), 60 - 0.3 * (scene // 400 % 400)
+    corners = []
+    for down, right in ((0, 0), (1, 0), (1, 1), (0, 1)):
+        x, y = TILE * (col + right), TILE * (row + down)
+        latitude = north - PIXEL * y + 0.03 * PIXEL * x
+        corners.append(np.stack([west + PIXEL * (x + 0.03 * y) / np.cos(np.radians(latitude)), latitude], axis=-1))
+    days = np.datetime64("2017-01-01", "ms") + (scene * 7919 % 3000).astype("timedelta64[D]")
+    names = [f"S2_{one:07d}" for one in scene]
+    return make_rows(
+        [f"{name}/{r:04d}{c:05d}" for name, r, c in zip(names, row, TILE * col, strict=True)],
+        rng.integers(0, 256, (count, 8), dtype=np.uint8),
+        label=np.array(["forest", "sea", "town", "field"])[rng.integers(0, 4, count)],
+        scene=names,
+        time=days,
+        row=TILE * row,
+        col=TILE * col,
+        size=np.full(count, TILE),
+        crs=["EPSG:32610"] * count,
+        **footprints(snap(np.stack(corners, axis=1), PIXEL / 64)),
+    )
+
+
+def make_archive(folder, rows):
+    """The archive in a folder, made if need be."""
+    archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
+    for first in range(archive.info.rows, rows, BLOCK):
+        archive.append(make_block(first, min(BLOCK, rows - first), rng))
+    return archive
+
+
+def timed(work):
+    """(wall seconds, processor seconds) of one call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def take_turns(ways, rounds):
+    """`{name: (median wall, median processor)}`."""
+    for work in ways.values():
+        work()
+    times = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, work in ways.items():
+            times[name].append(timed(work))
+    return {name: tuple(np.median(found, axis=0)) for name, found in times.items()}
+
+
+def check(archive, index, codes):
+    """Stop if an answer is wrong."""
+    found = archive.search(codes[:5], K).table["distance"].to_numpy().reshape(5, K)
+    if not (found == index.search(codes[:5], K)[0]).all():
+        raise SystemExit("Distances are not FAISS's")
+
+
+def measure(archive, queries, rounds):
+    """The figures of one size."""
+    items, rng = archive.codes(), np.random.default_rng(1)
+    asked = rng.integers(0, 256, (queries, 8), dtype=np.uint8)
+    index = faiss.IndexBinaryFlat(64)
+    index.add(items.codes)
+    check(archive, index, asked)
+    box = _box(archive)
+    one = take_turns(
+        {
+            "one_query": lambda: archive.search(asked[:1], K, columns=()),
+            "one_query_bbox": lambda: archive.search(asked[:1], K, bbox=box),
+        },
+        max(rounds, 7),
+    )
+    words = items.codes.view(np.int64).ravel()
+    many = take_turns(
+        {
+            "many_queries": lambda: archive.search(asked, K, columns=()),
+            "faiss": lambda: index.search(asked, K),
+            "plain": _plain(words, asked[:PLAIN_QUERIES].view(np.int64).ravel()),
+        },
+        rounds,
+    )
+    multi = _multi_hash(items.codes, asked, rounds) if len(words) <= 10**7 else {}
+    archive.load()
+    memory = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))["memory"][0]
+    ours, theirs = many["many_queries"], many["faiss"]
+    return {
+        "rows": archive.info.rows,
+        "one_query_ms": 1000 * one["one_query"][0],
+        "one_query_bbox_ms": 1000 * one["one_query_bbox"][0],
+        "one_query_memory_ms": 1000 * memory,
+        "many_queries_s": ours[0],
+        "faiss_s": theirs[0],
+        "plain_s": many["plain"][0] * queries / min(queries, PLAIN_QUERIES),
+        "many_over_faiss": ours[0] / theirs[0],
+        "many_over_faiss_cpu": ours[1] / theirs[1],
+        **multi,
+        "bytes_an_item": archive.info.bytes / archive.info.rows,
+    }
+
+
+def _box(archive):
+    west, south, east, north = archive.sql(
+        lambda items: f"SELECT min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax) FROM {items}"
+    )[0]
+    return west, south, west + (east - west) / 3, south + (north - south) / 3
+
+
+def _plain(words, asked):
+    connection = duckdb.connect(config={"threads": THREADS})
+    connection.register("given", pa.table({"code": words}))
+    connection.execute("CREATE TABLE codes AS SELECT code, row_number() OVER () AS id FROM given")
+
+    def run():
+        for word in asked:
+            connection.execute(
+                f"SELECT id, bit_count(xor(code, {word}::BIGINT)) AS d FROM codes ORDER BY d, id LIMIT {K}"
+            ).fetchall()
+
+    return run
+
+
+def _multi_hash(codes, asked, rounds):
+    """FAISS's sub-linear index with exact answers up to a radius of 3 flips in each of 4 substrings of 16 bits."""
+    index = faiss.IndexBinaryMultiHash(64, 4, 16)
+    index.add(codes)
+    index.nflip = 3
+    few = asked[:20]
+    found = take_turns({"multi_hash": lambda: index.search(few, K)}, rounds)["multi_hash"]
+    return {"multi_hash_s": found[0] * len(asked) / len(few)}
+
+
+def measure_encoding(images, backbone, folder, rounds):
+    """How much of the network's own speed is left when images are read, decoded, encoded and appended."""
+    from keras_dhnn.archive.encoding import encode_tiles
+    from keras_dhnn.archive.tiles import file_tiles, list_images
+    from keras_dhnn.workflows.archive_encoder import open_encoder
+    from keras_dhnn.workflows.encode_archive import NETWORKS, encode_archive
+
+    shutil.rmtree(folder, ignore_errors=True)
+    first = encode_archive(backbone, [images], folder / "first").archive
+    paths, encoder = list_images([images]), open_encoder(first)
+    encoder.expect(100 * len(paths), first.root / NETWORKS)
+    pixels = np.stack([tile.image for tile in file_tiles(paths, encoder.form, lambda ids: {})])
+    batches = [pixels[at : at + encoder.batch] for at in range(0, len(pixels), encoder.batch)]
+    places = iter(range(10**6))
+
+    def fill():
+        archive = Archive.create(folder / str(next(places)), encoder.identity)
+        encode_tiles(archive, file_tiles(paths, encoder.form, archive.known), encoder)
+
+    found = take_turns({"archive": fill, "bare": lambda: list(encoder.stream(batches))}, rounds)
+    shutil.rmtree(folder)
+    return {
+        "images_a_second": len(paths) / found["archive"][0],
+        "encode_over_bare": found["bare"][0] / found["archive"][0],
+        "encode_over_bare_cpu": found["bare"][1] / found["archive"][1],
+    }
+
+
+def draw(found, path):
+    """Time against rows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    rows = [one["rows"] for one in found]
+    for name, label in (
+        ("many_queries_s", "archive (Parquet), all queries"),
+        ("faiss_s", "FAISS IndexBinaryFlat"),
+        ("plain_s", "DuckDB, a statement a query"),
+    ):
+        axes.plot(rows, [one[name] for one in found], marker="o", label=label)
+    axes.plot(rows, [one["one_query_ms"] / 1000 for one in found], marker="s", label="archive (Parquet), one query")
+    axes.set(xscale="log", yscale="log", xlabel="items", ylabel="seconds, two cores")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path("archive-benchmark"))
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--keep", action="store_true", help="leave the archives in --folder")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    arguments = parser.parse_args()
+    faiss.omp_set_num_threads(THREADS)
+    if arguments.images is not None:
+        print(json.dumps(measure_encoding(arguments.images, arguments.backbone, arguments.folder, arguments.rounds)))
+        return
+    found = []
+    for rows in arguments.rows:
+        archive = make_archive(arguments.folder / str(rows), rows)
+        found.append(measure(archive, arguments.queries, arguments.rounds))
+        if not arguments.json:
+            print("  ".join(f"{name} {value:,.4g}" for name, value in found[-1].items()), flush=True)
+        if not arguments.keep:
+            shutil.rmtree(arguments.folder / str(rows))
+    if arguments.json:
+        print(json.dumps({f"{name}_{one['rows']}": value for one in found for name, value in one.items()}))
+    if arguments.figure:
+        draw(found, arguments.figure)
+
+
+if __name__ == "__main__":
+    main()

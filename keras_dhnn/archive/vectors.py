@@ -1,0 +1,209 @@
+"""Read float vectors that others made from the files that they are kept in, a part at a time."""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_dhnn.archive.geoparquet import geometry_columns
+from keras_dhnn.errors import DataError, MissingPackage
+
+_BATCH = 50_000
+# Names that a column of ids has in collections that people share.
+_IDS = ("id", "unique_id", "grid_cell", "chip_id", "chips_id", "item_id", "image_id", "name", "tile")
+_TIMES = ("time", "datetime", "timestamp", "date")
+_KEPT = ("label", "path", "scene", "crs")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Describe some vectors.
+
+    Attributes:
+        ids: list of n texts.
+        vectors: `(n, d)` float32.
+        columns: `{name: values}` of other columns of an archive.
+    """
+
+    ids: list
+    vectors: np.ndarray
+    columns: dict
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """Describe a file of vectors.
+
+    Attributes:
+        path: of it.
+        count: n.
+        size: d.
+        batches: function that gives an iterator of `Batch`.
+    """
+
+    path: Path
+    count: int
+    size: int
+    batches: object
+
+    def sample(self, count):
+        """Return vectors `(m, d)` float32 spread over the whole file, at most `count`."""
+        step, seen, taken = max(self.count // count, 1), 0, []
+        for batch in self.batches():
+            taken.append(batch.vectors[-seen % step :: step])
+            seen += len(batch.vectors)
+        return np.concatenate(taken)[:count]
+
+
+def open_vectors(path, column=None):
+    """Open a file of vectors.
+
+    Args:
+        path: Parquet or GeoParquet (a column of lists), NPZ (an array `(n, d)`; arrays `id` and `label` are taken too),
+            NPY (`(n, d)`), or Zarr (an array `(n, d)`, or one in a group).
+        column: name of the column or array; may be left out where there is one such.
+
+    Returns:
+        `VectorFile`.
+
+    Raises:
+        DataError: if it is none of these, has no such column, or vectors of several lengths.
+        MissingPackage: for Zarr, if zarr is not installed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"There is no file {path}. Expected vectors as Parquet, NPZ, NPY or Zarr.")
+    kind = path.suffix.lower()
+    if kind in (".parquet", ".geoparquet"):
+        return _open_parquet(path, column)
+    if kind == ".npy":
+        return _of_array(path, _load_npy(path))
+    if kind == ".npz":
+        return _open_npz(path, column)
+    if kind == ".zarr" or path.is_dir():
+        return _of_array(path, _open_zarr(path, column))
+    raise DataError(f"{path} is no file of vectors that is known here. Expected .parquet, .npz, .npy or .zarr.")
+
+
+def _open_parquet(path, column):
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
+    schema = file.schema_arrow
+    lists = [field.name for field in schema if pa.types.is_nested(field.type) and _is_list_of_floats(field.type)]
+    column = _only(path, column, lists, schema.names)
+    size = len(next(file.iter_batches(1, columns=[column]))[column][0])
+    kept = _columns_of(schema)
+    wanted = [column, *kept.values(), *(["geometry"] if "geometry" in schema.names else [])]
+
+    def batches() -> Iterator[Batch]:
+        first = 0
+        for rows in file.iter_batches(_BATCH, columns=wanted):
+            yield _parquet_batch(path, rows, column, kept, size, first)
+            first += len(rows)
+
+    return VectorFile(path, file.metadata.num_rows, size, batches)
+
+
+def _parquet_batch(path, rows, column, kept, size, first):
+    lengths = pc.list_value_length(rows[column])
+    if rows[column].null_count or pc.min_max(lengths).as_py() != {"min": size, "max": size}:
+        raise DataError(f"{path}: expected vectors of {size} values in every row of {column!r}. Received others.")
+    flat = rows[column].flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    columns = {name: _cast(rows[theirs], name) for name, theirs in kept.items() if name != "id"}
+    if "geometry" in rows.schema.names:
+        columns |= geometry_columns(rows["geometry"], path)
+    ids = [str(value) for value in rows[kept["id"]].to_pylist()] if "id" in kept else _numbered(path, first, len(rows))
+    return Batch(ids, flat.reshape(len(rows), size), columns)
+
+
+def _columns_of(schema):
+    """Return `{our column: theirs}`."""
+    kept = {name: name for name in _KEPT if name in schema.names and pa.types.is_string(schema.field(name).type)}
+    for name, theirs in (("id", _IDS), ("time", _TIMES)):
+        found = next((one for one in theirs if one in schema.names), None)
+        if found is not None:
+            kept[name] = found
+    return kept
+
+
+def _cast(values, name):
+    try:
+        return values.cast(pa.timestamp("ms"), safe=False) if name == "time" else values.cast(pa.string())
+    except pa.ArrowException:
+        return None
+
+
+def _open_npz(path, column):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as NPZ ({error}).") from error
+    matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind == "f"]
+    column = _only(path, column, matrices, list(arrays))
+    ids = next((arrays[name] for name in (*_IDS, "ids") if name in arrays), None)
+    label = next((arrays[name] for name in ("label", "labels") if name in arrays), None)
+    return _of_array(path, arrays[column], ids, label)
+
+
+def _load_npy(path):
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as NPY ({error}).") from error
+
+
+def _open_zarr(path, column):
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingPackage("Reading Zarr needs the package zarr: pip install zarr") from error
+    opened = zarr.open(str(path), mode="r")
+    if not hasattr(opened, "shape"):
+        names = [name for name, array in opened.arrays() if array.ndim == 2]
+        opened = opened[_only(path, column, names, names)]
+    return opened
+
+
+def _of_array(path, array, ids=None, labels=None):
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise DataError(f"{path}: expected real vectors of shape (n, d). Received: {array.dtype}, {array.shape}")
+
+    def batches() -> Iterator[Batch]:
+        for first in range(0, len(array), _BATCH) if len(array.shape) else ():
+            part = np.asarray(array[first : first + _BATCH], np.float32)
+            named = (
+                _numbered(path, first, len(part)) if ids is None else [str(one) for one in ids[first : first + _BATCH]]
+            )
+            columns = {} if labels is None else {"label": [str(one) for one in labels[first : first + _BATCH]]}
+            yield Batch(named, part, columns)
+
+    return VectorFile(path, array.shape[0], array.shape[1], batches)
+
+
+def _numbered(path, first, count):
+    return [f"{path.stem}/{number:09d}" for number in range(first, first + count)]
+
+
+def _is_list_of_floats(kind):
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return lists and pa.types.is_floating(kind.value_type)
+
+
+def _only(path, wanted, able, names):
+    if wanted is None and len(able) == 1:
+        return able[0]
+    if wanted not in able:
+        raise DataError(
+            f"{path} has {len(able)} columns of real vectors: {', '.join(able) or 'none'}. Name one by --column. All "
+            f"columns: {', '.join(names)}. Received: {wanted}"
+        )
+    return wanted

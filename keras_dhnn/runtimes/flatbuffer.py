@@ -1,0 +1,133 @@
+"""Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_dhnn.files import whole_file
+
+
+def network_key(network: Any, *facts: Any) -> str:
+    """Return a short text that two networks share only if they compute the same.
+
+    It depends on weights, on what every layer is set to, on how they are connected, and on the precision they compute
+    in; not on the names that Keras numbers them by.
+
+    Args:
+        network: functional Keras model.
+        *facts: what else the key depends on; each is written as text.
+    """
+    digest = hashlib.sha256(repr(facts).encode())
+    layers = list(layers_of(network))
+    numbers = {layer.name: f"#{number}" for number, layer in enumerate(layers)}
+    for layer in (network, *layers):
+        config = json.dumps(_renamed(_config(layer), numbers), sort_keys=True, default=_plain)
+        digest.update(f"{type(layer).__qualname__} {layer.compute_dtype} {config}".encode())
+    for weights in network.get_weights():
+        digest.update(f"{weights.dtype} {weights.shape}".encode())
+        digest.update(np.ascontiguousarray(weights).view(np.uint8).data)
+    return digest.hexdigest()[:16]
+
+
+def multiplications(network: Any) -> float:
+    """Return how many multiplications a functional network does for one image, about: those of its kernels."""
+    return float(sum(_of_layer(layer) for layer in layers_of(network)))
+
+
+def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path | None) -> bytes:
+    """Return a network as a flatbuffer for batches of one size; convert it unless that was done before.
+
+    Args:
+        network: functional Keras model with one input.
+        shape: (B, H, W, C) of the batches, float32.
+        kept: folder of the conversions that are kept, by the network's key; None keeps none.
+    """
+    if kept is None:
+        return _converted(network, shape)
+    path = kept / f"{network_key(network, shape)}.tflite"
+    if not path.is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, shared=True) as file:
+            file.write(_converted(network, shape))
+    os.utime(path)
+    return path.read_bytes()
+
+
+def _converted(network, shape):
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    @tf.function(autograph=False)
+    def run(images):
+        return tf.nest.flatten(network(images, training=False))
+
+    # Frozen by ourselves: the converter's own way, by a SavedModel, takes ten times as long.
+    frozen = convert_variables_to_constants_v2(run.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
+    with _silence():
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+
+
+@contextlib.contextmanager
+def _silence():
+    """Keep the converter, much of which is not Python, from talking about itself on both streams."""
+    logger = logging.getLogger("absl")
+    level, streams = logger.level, [os.dup(1), os.dup(2)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        logger.setLevel(level)
+        for number, stream in enumerate(streams, 1):
+            os.dup2(stream, number)
+            os.close(stream)
+
+
+def layers_of(network: Any) -> Iterator[Any]:
+    """Yield the layers of a network and of those inside it, in order, but not these networks themselves."""
+    for layer in network.layers:
+        if getattr(layer, "layers", None):
+            yield from layers_of(layer)
+        else:
+            yield layer
+
+
+def _config(layer):
+    try:
+        return layer.get_config()
+    except NotImplementedError:  # a user's own layer that cannot be saved
+        return {name: value for name, value in vars(layer).items() if isinstance(value, (bool, int, float, str, tuple))}
+
+
+def _renamed(value, numbers):
+    """Return a configuration with the numbers of layers in the place of their names."""
+    if isinstance(value, dict):
+        # A network's own name says nothing of what it computes.
+        return {key: _renamed(part, numbers) for key, part in value.items() if key != "name"}
+    if isinstance(value, (list, tuple)):
+        return [_renamed(part, numbers) for part in value]
+    return numbers.get(value, value) if isinstance(value, str) else value
+
+
+def _plain(value):
+    return value.tolist() if hasattr(value, "tolist") else type(value).__qualname__
+
+
+def _of_layer(layer):
+    kernels = [w for w in layer.weights if len(w.shape) > 1]
+    if not kernels:
+        return 0
+    places = int(np.prod(layer.output.shape[1:-1])) or 1
+    return places * sum(int(np.prod(kernel.shape)) for kernel in kernels)

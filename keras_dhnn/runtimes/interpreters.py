@@ -1,0 +1,79 @@
+"""Run a flatbuffer by single-threaded interpreters, several beside one another."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Interpreter(Protocol):
+    """Run a network in one thread: from `(B, H, W, C)` float32 to its outputs, of one fixed B."""
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]: ...
+
+
+class LiteRT:
+    """Run TensorFlow Lite's interpreter with XNNPACK.
+
+    Args:
+        content: the flatbuffer.
+    """
+
+    def __init__(self, content: bytes):
+        from keras_dhnn.backend import litert_interpreter
+
+        self._interpreter = litert_interpreter()(model_content=content, num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs; other threads run meanwhile."""
+        self._interpreter.set_tensor(self._input, images)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(output) for output in self._outputs]
+
+
+class OpenVINO:
+    """Run one of the streams of a network that OpenVINO compiled.
+
+    Args:
+        compiled: `openvino.CompiledModel`, see `compile_openvino`.
+    """
+
+    def __init__(self, compiled):
+        self._request, self._count = compiled.create_infer_request(), len(compiled.outputs)
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs; other threads run meanwhile."""
+        results = self._request.infer([images])
+        return [np.array(results[number]) for number in range(self._count)]
+
+
+def compile_openvino(content: bytes, streams: int):
+    """Return a flatbuffer compiled for so many streams of one thread each, in float32."""
+    import tempfile
+
+    import openvino
+
+    core = openvino.Core()
+    # It reads flatbuffers from files only.
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(content)
+        file.flush()
+        model = core.read_model(file.name)
+    how = {
+        "INFERENCE_NUM_THREADS": streams,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,
+        # By default bfloat16 where the processor has it: twice as fast, and codes differ in one bit of a hundred.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    return core.compile_model(model, "CPU", how)
+
+
+def make_interpreters(runtime: str, content: bytes, count: int) -> list[Interpreter]:
+    """Return so many interpreters of a flatbuffer; runtime is "openvino" or "litert"."""
+    if runtime == "openvino":
+        compiled = compile_openvino(content, count)
+        return [OpenVINO(compiled) for _ in range(count)]
+    return [LiteRT(content) for _ in range(count)]

@@ -1,0 +1,118 @@
+"""Write an array on disk row by row, so that what was written before a kill need not be computed again."""
+
+import contextlib
+import fcntl
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_WAIT = 0.5  # seconds between two looks at what another process has written
+
+
+class GrowingArray:
+    """Write a NumPy file from its first row to its last.
+
+    The file says itself how far it is: a row that a kill has cut off is written again.
+
+    Args:
+        path: of the finished file; until then it is the hidden file `.NAME.growing` beside it.
+        shape: of the whole array.
+        dtype: of it.
+
+    Attributes:
+        done: rows that are written.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: type):
+        self.path, self.shape = path, tuple(shape)
+        self.dtype: np.dtype = np.dtype(dtype)
+        self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        self._file: Any = None
+        self._first, self.done = 0, 0
+
+    @property
+    def growing(self) -> Path:
+        """Return where it is until it is finished."""
+        return self.path.with_name(f".{self.path.name}.growing")
+
+    @contextlib.contextmanager
+    def own(self, waiting: Callable[[int], None] | None = None) -> Iterator[bool]:
+        """Hold the file for this process, as long as the block lasts; wait while another one does.
+
+        Args:
+            waiting: called now and then with the number of rows that the other has written.
+
+        Yields:
+            Whether there are rows to write: False if the file is finished.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while not self.path.is_file():
+            with open(self.growing, "ab") as file:
+                if not _locked(file, self.growing):
+                    if waiting:
+                        waiting(self._rows(file))
+                    time.sleep(_WAIT)
+                elif self.path.is_file():  # it was finished while we opened this
+                    self.growing.unlink()
+                else:
+                    self._open(file)
+                    yield True
+                    return
+        yield False
+
+    def append(self, rows: np.ndarray) -> None:
+        """Write the next rows."""
+        self._file.write(np.ascontiguousarray(rows, self.dtype).data.cast("B"))
+        self._file.flush()
+        self.done += len(rows)
+
+    def finish(self) -> None:
+        """Make the finished file of it; all rows must have been written.
+
+        Raises:
+            ValueError: if they were not.
+        """
+        if self.done != self.shape[0]:
+            raise ValueError(f"{self.path}: {self.done} of {self.shape[0]} rows were written.")
+        os.fsync(self._file.fileno())
+        os.replace(self.growing, self.path)
+
+    def _header(self):
+        described = np.lib.format.header_data_from_array_1_0(np.empty((0, *self.shape[1:]), self.dtype))
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, described | {"shape": self.shape})
+        return header.getvalue()
+
+    def _open(self, file):
+        header = self._header()
+        self._file, self._first = file, len(header)
+        self.done = self._rows(file)
+        with open(self.growing, "rb") as begun:
+            if begun.read(len(header)) != header:
+                self.done = 0
+                file.truncate(0)
+                file.write(header)
+                file.flush()
+        file.truncate(len(header) + self.done * self._row)
+
+    def _rows(self, file):
+        return max(0, os.fstat(file.fileno()).st_size - len(self._header())) // self._row
+
+
+def _locked(file, path):
+    """Take a file for this process; the lock ends with the process, however that ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    # Another process may have finished and moved the file between its opening and its locking.
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())

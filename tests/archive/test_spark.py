@@ -1,0 +1,127 @@
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from keras_dhnn.archive import Archive, Identity, Queries
+from tests.archives import make_archive, random_codes, tile_rows
+
+pytest.importorskip(
+    "pyspark", reason="the Spark engine is tried where it is installed: pip install 'keras-dhnn[spark]'"
+)
+if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+    pytest.skip("Spark needs Java 17, which is not on this machine", allow_module_level=True)
+
+from keras_dhnn.archive.spark import search_by_spark, spark_session
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+from tests.workflows.test_encode_archive import write_images
+
+
+@pytest.fixture(scope="module")
+def session():
+    """Two workers, each a process of its own with a core and 1 GiB."""
+    with spark_session("local-cluster[2,1,1024]") as session:
+        yield session
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [64, 128])
+def test_spark_and_duckdb_find_the_same_rows(tmp_path, session, bits):
+    codes = random_codes(40_000, bits, distinct=4000)
+    archive = make_archive(tmp_path / "a", codes, parts=3)
+    asked = random_codes(4, bits, seed=3)
+    outputs = np.random.default_rng(0).normal(size=(2, bits))
+    columns = ("label", "time", "row", "bbox", "geometry")
+    for queries, how in (
+        (asked, {"k": 20}),
+        (asked[:1], {"k": 20}),
+        (asked, {"k": None, "radius": bits * 3 // 8}),
+        (codes[:3], {"k": 9, "where": "label = 'sea' and row < 70000 and time < '2080-01-01'"}),
+        (codes[:3], {"k": 9, "bbox": (10.1, 45, 10.3, 49), "time": ("2020-02-01", "2080-01-01")}),
+        (Queries.from_outputs(outputs), {"k": 30}),
+        (Queries.from_outputs(outputs), {"k": 30, "rerank": 100}),
+    ):
+        expected = archive.search(queries, columns=columns, **how).table
+        found = search_by_spark(session, archive, queries, columns=columns, **how).table
+        assert len(expected)
+        assert found.to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.slow
+def test_features_and_empty_archives(tmp_path, session):
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 8, features=5))
+    assert len(search_by_spark(session, archive, random_codes(2, 8), 5)) == 0
+    vectors = np.random.default_rng(0).normal(size=(200, 5))
+    archive.append(tile_rows(random_codes(200, 8, distinct=3), features=vectors))
+    queries = archive.queries(archive.codes().ids[:3].tolist())
+    expected, found = archive.search(queries, 20), search_by_spark(session, archive, queries, 20)
+    assert found.table.to_pylist() == expected.table.to_pylist()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_no_result(tmp_path, session):
+    codes = random_codes(300_000, 64)
+    archive = make_archive(tmp_path / "a", codes, parts=6)
+    expected = archive.search(codes[:150], 20).table["id"]
+    killed = []
+
+    def kill():
+        time.sleep(1.5)
+        killed.append(_kill_an_executor())
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = search_by_spark(session, archive, codes[:150], 20).table["id"]
+    killer.join()
+    assert killed == [True]
+    assert found.equals(expected)
+
+
+@pytest.mark.slow
+def test_encoding_by_workers_of_which_one_is_killed_gives_the_same_rows(tmp_path, session):
+    options = Options(bits=8, size=32, features=4, labels="folder")
+    write_images(tmp_path / "images", 120)
+    whole = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "whole", options)
+    # Few to learn from on the driver, so that the workers have something to do.
+    made = {}
+
+    def encode():
+        made["result"] = encode_by_spark(
+            "tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "spark", options, piece=20
+        )
+
+    (tmp_path / "spark").mkdir()
+    for name in ("archive.json", "encoder.npz"):
+        shutil.copy(tmp_path / "whole" / name, tmp_path / "spark" / name)
+    worker = threading.Thread(target=encode)
+    worker.start()
+    time.sleep(8)
+    killed = worker.is_alive() and _kill_an_executor()
+    worker.join()
+    assert killed
+    rows, expected = (Archive.open(tmp_path / name).rows().sort_by("id") for name in ("spark", "whole"))
+    assert rows.equals(expected)
+    assert whole.archive.info.rows == made["result"].archive.info.rows == 120
+
+
+def _kill_an_executor():
+    """Kills one of this test's own two executors."""
+    listed = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    processes = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    children = {}
+    for pid, parent, text in processes:
+        children.setdefault(int(parent), []).append((int(pid), text))
+    waiting = [os.getpid()]
+    while waiting:
+        for pid, text in children.get(waiting.pop(), []):
+            if "CoarseGrainedExecutorBackend" in text:
+                os.kill(pid, signal.SIGKILL)
+                return True
+            waiting.append(pid)
+    return False

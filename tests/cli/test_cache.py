@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from tests.command_line import command_line
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    return command_line(monkeypatch, capfd)
+
+
+@pytest.fixture
+def data(tmp_path):
+    for name in (".coast.activations", ".networks", "coast"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(bytes(3 << 20))
+    return tmp_path
+
+
+def test_info_says_what_is_kept_and_clear_removes_it(run, data):
+    status, out, err = run("cache", "info", "--data", data)
+    assert (status, err) == (0, "")
+    assert [line.split()[:3] for line in out.splitlines()[1:]] == [["coast", "1", "3.0"], ["networks", "1", "3.0"]]
+    _, out, _ = run("cache", "clear", "coast", "--data", data, "--json")
+    assert [one["name"] for one in json.loads(out)["removed"]] == ["coast"]
+    assert sorted(path.name for path in data.iterdir()) == [".networks", "coast"]
+    run("cache", "clear", "--data", data)
+    assert run("cache", "info", "--data", data)[1] == "Nothing is kept.\n"
+
+
+def test_info_is_json_where_a_program_reads_it(run, data):
+    kept = json.loads(run("cache", "info", "coast", "--data", data, "--json")[1])
+    assert kept["limit"] == 16 << 30
+    assert kept["kept"] == [
+        {"name": "coast", "folder": str(data / ".coast.activations"), "files": 1, "nbytes": 3 << 20}
+    ]
+
+
+def test_unknown_name_is_refused(run, data):
+    status, _, err = run("cache", "clear", "harbour", "--data", data)
+    assert status == 2
+    assert "Expected one of: coast, networks" in err

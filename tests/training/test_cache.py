@@ -1,0 +1,67 @@
+import os
+
+import pytest
+
+from keras_dhnn.errors import SettingError
+from keras_dhnn.training import cache
+
+
+@pytest.fixture
+def data(tmp_path):
+    for age, name in enumerate(("old", "middle", "new")):
+        path = tmp_path / ".coast.activations" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(1 << 20))
+        os.utime(path, (1000 + age, 1000 + age))
+    (tmp_path / ".networks").mkdir()
+    (tmp_path / ".networks" / "a.tflite").write_bytes(bytes(10))
+    (tmp_path / "coast").mkdir()
+    return tmp_path
+
+
+def names(data):
+    return sorted(path.name for path in (data / ".coast.activations").iterdir())
+
+
+def test_kept_says_what_every_data_set_takes(data):
+    assert [(one.name, one.files, one.nbytes) for one in cache.kept(data)] == [
+        ("coast", 3, 3 << 20),
+        ("networks", 1, 10),
+    ]
+
+
+def test_clear_removes_one_or_all_and_no_data_set(data):
+    assert [one.name for one in cache.clear(data, ["coast"])] == ["coast"]
+    assert [one.name for one in cache.clear(data)] == ["networks"]
+    assert [path.name for path in data.iterdir()] == ["coast"]
+
+
+def test_unknown_names_are_refused_before_anything_is_removed(data):
+    with pytest.raises(SettingError, match="'harbour'.*coast, networks"):
+        cache.clear(data, ["coast", "harbour"])
+    assert len(names(data)) == 3
+
+
+def test_room_is_made_of_what_was_not_used_for_longest(data, monkeypatch):
+    monkeypatch.setenv(cache.LIMIT, str(3.5 / 1024))
+    folder = data / ".coast.activations"
+    assert cache.make_room(folder, 1 << 20)
+    assert names(data) == ["middle", "new"]
+    assert cache.make_room(folder, 2 << 20, [folder / "middle"])
+    assert names(data) == ["middle"]
+
+
+def test_what_does_not_fit_at_all_removes_nothing(data, monkeypatch):
+    monkeypatch.setenv(cache.LIMIT, str(3.5 / 1024))
+    folder = data / ".coast.activations"
+    assert not cache.make_room(folder, 4 << 20)
+    assert not cache.make_room(folder, 3 << 20, [folder / "old"])
+    assert not cache.make_room(folder, 1 << 62)
+    assert len(names(data)) == 3
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_refused(text, monkeypatch):
+    monkeypatch.setenv(cache.LIMIT, text)
+    with pytest.raises(SettingError, match="a number of GiB"):
+        cache.limit()

@@ -1,0 +1,90 @@
+import multiprocessing
+import time
+
+import numpy as np
+import pytest
+
+from keras_dhnn.training.growing_array import GrowingArray
+
+ROWS = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+
+def begin(path, rows, shape=(10, 2)):
+    array = GrowingArray(path, shape, np.float32)
+    with array.own() as missing:
+        assert missing
+        array.append(rows)
+    return array
+
+
+def test_a_whole_array_is_a_numpy_file(tmp_path):
+    array = GrowingArray(tmp_path / "deep" / "a.npy", (10, 2), np.float16)
+    with array.own() as missing:
+        assert missing
+        for first in range(0, 10, 3):
+            array.append(ROWS[first : first + 3])
+        array.finish()
+    loaded = np.load(array.path, mmap_mode="r")
+    assert loaded.dtype == np.float16
+    np.testing.assert_array_equal(loaded, ROWS)
+    assert [path.name for path in array.path.parent.iterdir()] == ["a.npy"]
+
+
+def test_it_goes_on_after_the_last_whole_row(tmp_path):
+    begun = begin(tmp_path / "a.npy", ROWS[:4])
+    with open(begun.growing, "ab") as file:
+        file.write(b"\1\2\3")  # of a row that a kill has cut off
+    array = GrowingArray(tmp_path / "a.npy", (10, 2), np.float32)
+    with array.own():
+        assert array.done == 4
+        array.append(ROWS[4:])
+        array.finish()
+    np.testing.assert_array_equal(np.load(array.path), ROWS)
+
+
+def test_what_was_begun_for_another_shape_is_begun_anew(tmp_path):
+    begin(tmp_path / "a.npy", ROWS[:4])
+    array = GrowingArray(tmp_path / "a.npy", (5, 2), np.float32)
+    with array.own():
+        assert array.done == 0
+        array.append(ROWS[:5])
+        array.finish()
+    np.testing.assert_array_equal(np.load(array.path), ROWS[:5])
+
+
+def test_a_finished_array_is_not_written_again(tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    with GrowingArray(tmp_path / "a.npy", (10, 2), np.float32).own() as missing:
+        assert not missing
+
+
+def test_an_array_that_lacks_rows_is_not_finished(tmp_path):
+    array = GrowingArray(tmp_path / "a.npy", (10, 2), np.float32)
+    with array.own(), pytest.raises(ValueError, match="0 of 10 rows"):
+        array.finish()
+    assert not array.path.exists()
+
+
+def _write_slowly(path, begun):
+    array = GrowingArray(path, (10, 2), np.float32)
+    with array.own():
+        array.append(ROWS[:6])
+        begun.set()
+        time.sleep(1.5)
+        array.append(ROWS[6:])
+        array.finish()
+
+
+def test_a_second_process_waits_for_the_first(tmp_path):
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    writer = context.Process(target=_write_slowly, args=(tmp_path / "a.npy", begun))
+    writer.start()
+    assert begun.wait(20)
+    seen = []
+    with GrowingArray(tmp_path / "a.npy", (10, 2), np.float32).own(seen.append) as missing:
+        assert not missing
+    writer.join()
+    assert seen[0] == 6
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), ROWS)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
