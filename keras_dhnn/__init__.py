@@ -148,4 +148,4 @@ class _Checkout:
 
 if (_Checkout.ROOT / "setup.cfg").is_file():
     # Before the finders of editable installs, which may be of another checkout.
-    sys.meta_path.insert(0, _Checkout)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Checkout)

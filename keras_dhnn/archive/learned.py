@@ -1,4 +1,6 @@
-"""What an archive's encoder learns on the first vectors, without labels: bits, and the features kept beside codes."""
+"""Learn what an archive's encoder needs on the first vectors, without labels: bits, and the features kept beside
+codes.
+"""
 
 import numpy as np
 

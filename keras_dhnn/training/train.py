@@ -131,6 +131,9 @@ def train(
 
 def _learn(network, split):
     """Return what training goes by where labels are missing or several."""
+    start = network.experiment.model.start
+    if start != "random":
+        raise SettingError(invalid("setting `model.start`", "random where labels are missing or several", start))
     if len(network.branches) > 1:
         raise SettingError(
             "Images of two sources are trained with one label each. Received: some without a label, or with several. "
@@ -141,7 +144,7 @@ def _learn(network, split):
 
 
 def _nothing_held_out(experiment, split):
-    """The message where no class can spare an image for validation; a larger share would not change that."""
+    """Return the message where no class can spare an image for validation; a larger share would not change that."""
     groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
     return (
         "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "

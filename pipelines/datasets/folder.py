@@ -61,23 +61,42 @@ def open_archive(
         DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
     """
     listing = list_collection(source, LIMITS, skip_damaged=skip_damaged, zip_encoding=zip_encoding)
-    collection = survey_collection(
+    labels = {folder: label for label, folder in enumerate(listing.classes)}
+    return archive_of(
         listing,
-        image_size=image_size,
+        NAME,
+        lambda name: labels[name.split("/")[0]],
+        lambda read: check_classes(source, listing.classes, read, LAYOUT),
         skip_damaged=skip_damaged,
+        grey_to_rgb=grey_to_rgb,
+        image_size=image_size,
         percentiles=percentiles,
         scale=scale,
         rgb_bands=rgb_bands,
-        grey_to_rgb=grey_to_rgb,
         seed=seed,
     )
 
+
+def archive_of(listing, layout, label_of, check, *, skip_damaged, grey_to_rgb=False, **options):
+    """Return the Archive of listed images, which are surveyed and read alike whatever decides their classes.
+
+    Args:
+        listing: `Listing` of the images.
+        layout: its name, for the record.
+        label_of: gives the number of an image's class by its name.
+        check: is called with the names of the images that could be read, at the end; raises if they are too few.
+        skip_damaged: see `open_archive`, as the others.
+        grey_to_rgb: see there.
+        **options: of `survey_collection`.
+    """
+    collection = survey_collection(listing, skip_damaged=skip_damaged, grey_to_rgb=grey_to_rgb, **options)
+
     def read(skipped):
         skipped += listing.left_out
-        return _examples(source, collection, skipped, skip_damaged=skip_damaged)
+        return _examples(collection, label_of, check, skipped, skip_damaged=skip_damaged)
 
     made_by = {
-        "layout": NAME,
+        "layout": layout,
         "image_size": collection.side,
         "scaling": collection.scaling and {SOURCE: collection.scaling},
         "rgb_bands": collection.rgb_bands,
@@ -94,10 +113,9 @@ def open_archive(
     )
 
 
-def _examples(source, collection, skipped, *, skip_damaged):
+def _examples(collection, label_of, check, skipped, *, skip_damaged):
     """Yield the Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
-    classes, read = collection.listing.classes, []
-    labels = {folder: label for label, folder in enumerate(classes)}
+    read = []
     for name, outcome in read_ahead(collection.image, collection.listing.images):
         if isinstance(outcome, DamagedFile):
             if not (skip_damaged or isinstance(outcome, EmptyImage)):
@@ -105,11 +123,9 @@ def _examples(source, collection, skipped, *, skip_damaged):
             skipped.append((name, outcome.reason))
             continue
         read.append(name)
-        yield Example(name, labels[name.split("/")[0]], {SOURCE: outcome})
-    check_classes(source, classes, read, LAYOUT)
+        yield Example(name, label_of(name), {SOURCE: outcome})
+    check(read)
 
 
-DATASET = Dataset(
-    open_archive,
-    options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb", "zip_encoding"),
-)
+OPTIONS = ("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb", "zip_encoding")
+DATASET = Dataset(open_archive, options=OPTIONS)
