@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.open_run import load_model as load_model
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
+    from keras_dhnn.workflows.suggest import suggest as suggest
     from keras_dhnn.workflows.tune import tune as tune
 
 # Where each name of the library is defined.
@@ -87,7 +88,10 @@ _NAMES = {
     "keras_dhnn.workflows.open_run": ("load_model",),
     **{
         f"keras_dhnn.workflows.{verb}": (verb,)
-        for verb in (*("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "tune"),)
+        for verb in (
+            *("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "suggest"),
+            "tune",
+        )
     },
 }
 _PLACES = {name: module for module, names in _NAMES.items() for name in names}
