@@ -41,7 +41,8 @@ def contrastive(
 
 
 class Contrastive(tf.keras.losses.Loss):
-    """Compute compute compute compute compute compute `contrastive` of a batch with itself, given its labels.
+    """Compute compute compute compute compute compute compute compute `contrastive` of a batch with itself, given its
+    labels.
 
     Args:
         margin: see the function.
