@@ -33,5 +33,6 @@ def docstrings(path):
 def test_docstrings_begin_with_a_verb(module, path):
     for name, text in docstrings(path):
         if text is not None:
-            first = text.split()[0].rstrip(",:.")
+            first, *others = (word.rstrip(",:.") for word in text.split())
             assert first in VERBS, f"{path}: the docstring of {name} begins with {first!r}, which is no verb we know"
+            assert [first.lower()] != others[:1], f"{path}: the docstring of {name} says {first!r} twice"

@@ -24,8 +24,7 @@ def balance(outputs: tf.Tensor, overall: tf.Tensor | None = None) -> tf.Tensor:
 
 
 class Balance(tf.keras.losses.Loss):
-    """Compute compute compute compute compute compute compute compute `balance` of a batch as a Keras loss; it looks at
-    outputs only.
+    """Compute `balance` of a batch as a Keras loss; it looks at outputs only.
 
     Args:
         name: name of the loss.

@@ -41,8 +41,7 @@ def contrastive(
 
 
 class Contrastive(tf.keras.losses.Loss):
-    """Compute compute compute compute compute compute compute compute `contrastive` of a batch with itself, given its
-    labels.
+    """Compute `contrastive` of a batch with itself, given its labels.
 
     Args:
         margin: see the function.

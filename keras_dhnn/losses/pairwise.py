@@ -37,8 +37,7 @@ def pairwise_likelihood(
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):
-    """Compute compute compute compute compute compute compute compute `pairwise_likelihood` of a batch with itself,
-    given its labels.
+    """Compute `pairwise_likelihood` of a batch with itself, given its labels.
 
     Args:
         penalty: P, see the function.

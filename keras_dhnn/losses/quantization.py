@@ -38,8 +38,7 @@ def signs(outputs: tf.Tensor) -> tf.Tensor:
 
 
 class Quantization(tf.keras.losses.Loss):
-    """Compute compute compute compute compute compute compute compute `quantization` as a Keras loss; it looks at
-    outputs only.
+    """Compute `quantization` as a Keras loss; it looks at outputs only.
 
     Args:
         norm: "l1" or "l2".
