@@ -44,7 +44,7 @@ class Hosts:
 
 
 def _bare(header):
-    """The name in "Name:8501", "name." or "[::1]:8501"."""
+    """Return the name in "Name:8501", "name." or "[::1]:8501"."""
     name = header.strip().lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]
