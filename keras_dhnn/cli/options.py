@@ -56,8 +56,8 @@ Settings = Annotated[
 Cache = Annotated[
     Path | None,
     typer.Option(
-        help="Where to keep what is computed once, such as the frozen layers' outputs: by default beside the data sets, "
-        "or in ~/.cache/keras-dhnn where these cannot be written. KERAS_DHNN_CACHE says the same.",
+        help="Where to keep what is computed once, such as the frozen layers' outputs: by default beside the data "
+        "sets, or in ~/.cache/keras-dhnn where these cannot be written. KERAS_DHNN_CACHE says the same.",
         metavar="DIR",
     ),
 ]

@@ -139,9 +139,9 @@ def _compare_cores(run: Run, say: Say) -> None:
     before = run.environment.get("cores")
     if before not in (None, cores()):
         say(
-            f"{run.path} was begun on {before} processor cores, and goes on with {cores()}: sums are then added in another "
-            "order, so that its codes may differ a little from those of a run that was not interrupted. To have the "
-            f"same, continue it with {before}, for instance by taskset."
+            f"{run.path} was begun on {before} processor cores, and goes on with {cores()}: sums are then added in "
+            "another order, so that its codes may differ a little from those of a run that was not interrupted. To "
+            f"have the same, continue it with {before}, for instance by taskset."
         )
 
 
