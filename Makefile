@@ -16,11 +16,28 @@ lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
+types: .venv
+	.venv/bin/pip install --quiet mypy
+	.ci/types .venv/bin/mypy
+
+# The newest TensorFlow (Keras 3, NumPy 2; no tensorflow-addons) in an environment of its own, on any Python from 3.11.
+.venv-newest: setup.cfg
+	rm -rf .venv-newest
+	.ci/newest .venv-newest
+	touch .venv-newest
+
+newest: .venv-newest
+	.venv-newest/bin/python -m pytest -m "not slow"
+
 format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+docs: .venv
+	.venv/bin/pip install --quiet --editable '.[docs]'
+	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
+
 ci:
 	.ci/run
 
-.PHONY: test quick lint format ci
+.PHONY: test quick newest lint types format docs ci

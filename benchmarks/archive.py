@@ -13,6 +13,11 @@ For each number of rows it gives
   `bit_count(xor(...))` over a column in memory, one statement a query (of the first 20 queries, times as many);
 - many_over_faiss (must be at most 2), many_over_faiss_cpu, multi_hash_s: FAISS's `IndexBinaryMultiHash`;
 - bytes_an_item (must be at most 40).
+
+    python benchmarks/archive.py --images FOLDER [--backbone efficientnet_lite0] [--json]
+
+gives encode_over_bare: images a second from files on disk into an archive, over those of the same network and runtime
+on pixels in memory (must be at least 0.9); encode_over_bare_cpu: the same of processor time.
 """
 
 import argparse
@@ -66,12 +71,9 @@ def make_block(first, count, rng):
 def make_archive(folder, rows):
     """The archive in a folder, made if need be."""
     archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
-    for first in range(0, rows, BLOCK):
-        count = min(BLOCK, rows - first)
-        block = make_block(first, count, rng)
-        if archive.info.rows < first + count:
-            archive.append(block)
-    return Archive.open(folder)
+    for first in range(archive.info.rows, rows, BLOCK):
+        archive.append(make_block(first, min(BLOCK, rows - first), rng))
+    return archive
 
 
 def timed(work):
@@ -173,6 +175,34 @@ def _multi_hash(codes, asked, rounds):
     return {"multi_hash_s": found[0] * len(asked) / len(few)}
 
 
+def measure_encoding(images, backbone, folder, rounds):
+    """How much of the network's own speed is left when images are read, decoded, encoded and appended."""
+    from keras_dhnn.archive.encoding import encode_tiles
+    from keras_dhnn.archive.tiles import file_tiles, list_images
+    from keras_dhnn.workflows.archive_encoder import open_encoder
+    from keras_dhnn.workflows.encode_archive import NETWORKS, encode_archive
+
+    shutil.rmtree(folder, ignore_errors=True)
+    first = encode_archive(backbone, [images], folder / "first").archive
+    paths, encoder = list_images([images]), open_encoder(first)
+    encoder.expect(100 * len(paths), first.root / NETWORKS)
+    pixels = np.stack([tile.image for tile in file_tiles(paths, encoder.form, lambda ids: {})])
+    batches = [pixels[at : at + encoder.batch] for at in range(0, len(pixels), encoder.batch)]
+    places = iter(range(10**6))
+
+    def fill():
+        archive = Archive.create(folder / str(next(places)), encoder.identity)
+        encode_tiles(archive, file_tiles(paths, encoder.form, archive.known), encoder)
+
+    found = take_turns({"archive": fill, "bare": lambda: list(encoder.stream(batches))}, rounds)
+    shutil.rmtree(folder)
+    return {
+        "images_a_second": len(paths) / found["archive"][0],
+        "encode_over_bare": found["bare"][0] / found["archive"][0],
+        "encode_over_bare_cpu": found["bare"][1] / found["archive"][1],
+    }
+
+
 def draw(found, path):
     """Time against rows."""
     from matplotlib.figure import Figure
@@ -202,8 +232,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave the archives in --folder")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(THREADS)
+    if arguments.images is not None:
+        print(json.dumps(measure_encoding(arguments.images, arguments.backbone, arguments.folder, arguments.rounds)))
+        return
     found = []
     for rows in arguments.rows:
         archive = make_archive(arguments.folder / str(rows), rows)

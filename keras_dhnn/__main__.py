@@ -1,4 +1,4 @@
-"""`python -m keras_dhnn` is `keras-dhnn`."""
+"""Run `python -m keras_dhnn` as `keras-dhnn`."""
 
 from keras_dhnn.cli import main
 

@@ -1,4 +1,4 @@
-"""The one file that asks which TensorFlow and Keras this is, and the only one that imports tensorflow-addons.
+"""Ask which TensorFlow and Keras this is, in this file only, which is also the only one to import tensorflow-addons.
 
 Two lanes, one code base. The owner's: TensorFlow 2.15 with Keras 2, where tensorflow-addons rotates and steps. The
 newest: Keras 3, for which no tensorflow-addons exists; what we used of it stands here, with tensorflow-addons as its
@@ -149,7 +149,7 @@ def _check_pairs(pairs):
 if NEWEST:
 
     class _PartsOptimizer(tf.keras.optimizers.Optimizer):
-        """Optimizers for parts of a model, each with the weights that it steps.
+        """Step the parts of a model by an optimizer each, with the weights that it steps.
 
         Keras's own MultiOptimizer leaves the inner optimizers out of checkpoints; attributes are in them.
         """
@@ -183,7 +183,9 @@ if NEWEST:
 else:
 
     class _AddonsOptimizer(tfa.optimizers.MultiOptimizer):
-        """tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's there."""
+        """Replace tensorflow-addons', which keeps the gradients in an attribute: replicas overwrite each other's
+        there.
+        """
 
         def apply_gradients(self, grads_and_vars, **kwargs):
             pairs = list(grads_and_vars)
@@ -195,7 +197,7 @@ else:
                 return self.iterations.assign_add(1, read_value=False)
 
 
-def litert_interpreter() -> type | None:
+def litert_interpreter() -> Any:
     """Return the class that interprets flatbuffers, None if it is not installed.
 
     TensorFlow 2.15 contains it; of later ones it is the package `ai-edge-litert`.

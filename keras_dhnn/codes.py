@@ -1,4 +1,4 @@
-"""Hash codes: from real network outputs to packed bits and the distances between them. NumPy only."""
+"""Turn real network outputs into packed hash codes, and measure the distances between them. NumPy only."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_dhnn.errors import invalid
 
 
 def binarize(outputs):
-    """Signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
+    """Return signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
 
     Args:
         outputs: `(n, l)` real.
@@ -18,7 +18,7 @@ def binarize(outputs):
 
 
 def pack(outputs):
-    """Packed hash codes of real outputs (or of codes in {-1, +1}); bit = output >= 0, first bit highest.
+    """Return packed hash codes of real outputs (or of codes in {-1, +1}); bit = output >= 0, first bit highest.
 
     Args:
         outputs: `(n, l)` real, `l` a multiple of 8.
@@ -38,7 +38,7 @@ def pack(outputs):
 
 
 def unpack(codes):
-    """The inverse of `pack`, as signs.
+    """Return the inverse of `pack`, as signs.
 
     Args:
         codes: `(n, l / 8)` uint8.
@@ -50,7 +50,7 @@ def unpack(codes):
 
 
 def to_words(codes):
-    """Packed codes as whole words, filled up with zero bits to a multiple of 64.
+    """Return packed codes as whole words, filled up with zero bits to a multiple of 64.
 
     Args:
         codes: `(n, l / 8)` uint8.
@@ -65,7 +65,7 @@ def to_words(codes):
 
 
 def from_words(words, bits):
-    """The inverse of `to_words`.
+    """Return the inverse of `to_words`.
 
     Args:
         words: `(n, w)` int64.
@@ -79,7 +79,7 @@ def from_words(words, bits):
 
 
 def hamming_distances(queries, database):
-    """Number of differing bits of every pair. Holds the whole matrix: for rankings at scale see `metrics`.
+    """Return the number of differing bits of every pair. Holds the whole matrix: for rankings at scale see `metrics`.
 
     Args:
         queries: `(n, l / 8)` uint8.

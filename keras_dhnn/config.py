@@ -80,7 +80,7 @@ RATE = Within(above=0)
 
 
 class Section:
-    """A group of settings that checks each of them when it is made."""
+    """Check each of a group of settings when it is made."""
 
     def __post_init__(self) -> None:
         """Check every setting against its declaration.
@@ -96,7 +96,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Data(Section):
-    """Which items are seen, and who searches among whom.
+    """Choose choose choose choose choose choose which items are seen, and who searches among whom.
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
@@ -107,7 +107,10 @@ class Data(Section):
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
             protocol is then "standard", and `queries` has no effect.
-        validation: share of the database held out while training to choose the best epoch.
+        labels: table of the images' labels instead of those prepared, see `pipelines.label_file`; where it has none for
+            an image, what is similar is inferred.
+        validation: share of the database held out while training to choose the best epoch; 0, or labels that are
+            missing, hold nothing out and keep the last epoch.
         turns: quarter turns that each stored image is seen in, 1 or 4.
         image_size: height and width in pixels that the network takes; 0 leaves images as they are stored. Of several
             sources each may have its own, `{"pan": 256, "mul": 64}`, on the command line pan=256,mul=64; so may
@@ -123,6 +126,7 @@ class Data(Section):
     protocol: Annotated[str, OneOf(("paper", "grouped", "standard"))] = "paper"
     queries: Annotated[float | None, Within(above=0)] = None
     split: Annotated[str | None, Text()] = None
+    labels: Annotated[str | None, Text()] = None
     validation: Annotated[float, SHARE] = 0.1
     turns: Annotated[int, OneOf((1, 4))] = 4
     image_size: Annotated[int | Mapping[str, int], Within(low=0, high=8192)] = 224
@@ -132,7 +136,8 @@ class Data(Section):
 
 @dataclass(frozen=True)
 class Augmentation(Section):
-    """Random changes to training images; used only where images, not cached features, are trained on.
+    """Choose choose choose choose choose choose random changes to training images; used only where images, not cached
+    features, are trained on.
 
     Attributes:
         flips: mirror left-right at random.
@@ -149,7 +154,7 @@ class Augmentation(Section):
 
 @dataclass(frozen=True)
 class Model(Section):
-    """The network.
+    """Choose choose choose choose choose choose the network.
 
     Attributes:
         backbone: `keras-dhnn fit --help` lists the names.
@@ -158,8 +163,8 @@ class Model(Section):
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
         dropout: share of the hidden units dropped while training.
         weight_decay: weight of half the sum of the head's squared kernels in the loss.
-        start: of the hash layer: "random", or "centres", where each class has a code of its own from the first step,
-            see `training.guided_start`; for codes that are short for their number of classes.
+        start: of the hash layer: "random", "centres", where each class has a code of its own from the first step, see
+            `training.guided_start`, or "auto": centres where there are fewer bits than classes.
         band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
             which ImageNet's network sees red, green, blue and, of four, near infrared; `cut` can then be "features" or
             "images".
@@ -171,13 +176,13 @@ class Model(Section):
     hidden: Annotated[int, Within(low=0, high=65536)] = 512
     dropout: Annotated[float, SHARE] = 0.0
     weight_decay: Annotated[float, WEIGHT] = 0.0
-    start: Annotated[str, OneOf(("random", "centres"))] = "random"
+    start: Annotated[str, OneOf(("random", "centres", "auto"))] = "random"
     band_statistics: bool = False
 
 
 @dataclass(frozen=True)
 class Loss(Section):
-    """The objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
+    """Choose choose choose choose choose choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
         objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
@@ -213,7 +218,7 @@ class Loss(Section):
 
 @dataclass(frozen=True)
 class Phase(Section):
-    """One stretch of training, of everything above a cut through the network.
+    """Choose choose choose choose choose choose one stretch of training, of everything above a cut through the network.
 
     What lies below the cut is frozen and computed once per image; its outputs are cached.
 
@@ -233,7 +238,7 @@ class Phase(Section):
 
 @dataclass(frozen=True)
 class Training(Section):
-    """How the two phases run.
+    """Choose choose choose choose choose choose how the two phases run.
 
     Attributes:
         batch_size: items a step.
@@ -256,7 +261,7 @@ class Training(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that decides a run's result, given the prepared data set."""
+    """Hold hold hold hold hold hold everything that decides a run's result, given the prepared data set."""
 
     data: Data = field(default_factory=Data)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -298,7 +303,7 @@ class Experiment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings, `{"section.field": value}`."""
+        """Return the value of every setting by its path, section.field."""
         flat = {}
         for path in _declarations():
             section, dot, name = path.partition(".")
@@ -402,7 +407,7 @@ def _of_version_0_1(value: Any) -> Any:
 @functools.cache
 def _declarations() -> dict[str, Any]:
     """Return `{"section.field": Annotated type}`."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, kind in typing.get_type_hints(Experiment, include_extras=True).items():
         if dataclasses.is_dataclass(kind):
             inner = typing.get_type_hints(kind, include_extras=True)
@@ -435,7 +440,8 @@ def _checked(path: str, value: Any, declared: Any) -> Any:
     """
     kinds, rule = _kinds(declared)
     if Mapping in kinds and isinstance(value, Mapping) and value:
-        one = Annotated[next(kind for kind in kinds if kind is not Mapping), rule]
+        kind = next(kind for kind in kinds if kind is not Mapping)
+        one: Any = Annotated[kind, rule]
         return {str(source): _checked(path, part, one) for source, part in value.items()}
     if float in kinds and type(value) is int:
         value = float(value)

@@ -1,4 +1,4 @@
-"""What can go wrong by a user's doing. Every message says what was expected, what was received, and what to do.
+"""Name what can go wrong by a user's doing. Every message says what was expected, what was received, and what to do.
 
 The command line prints the message of these and exits with 2. Any other exception is ours to mend and keeps its
 traceback.
@@ -8,15 +8,16 @@ from typing import Any
 
 
 class KerasDhnnError(Exception):
-    """Something that the user can mend; the message says how."""
+    """Report report report report report report something that the user can mend; the message says how."""
 
 
 class DataError(KerasDhnnError):
-    """A data set, archive or image that cannot be used as it is."""
+    """Report report report report report report a data set, archive or image that cannot be used as it is."""
 
 
 class DamagedFile(DataError):
-    """One file of an archive that is damaged or does not belong there; `--skip-damaged` leaves it out.
+    """Report report report report report report one file of an archive that is damaged or does not belong there;
+    `--skip-damaged` leaves it out.
 
     Attributes:
         name: the file, relative to the archive.
@@ -30,19 +31,25 @@ class DamagedFile(DataError):
 
 
 class RunError(KerasDhnnError):
-    """A run, an export or a search that is not there, not finished, damaged, or somebody else's at the moment."""
+    """Report report report report report report a run, an export or a search that is not there, not finished, damaged,
+    or somebody else's at the moment.
+    """
 
 
 class SettingError(KerasDhnnError, ValueError):
-    """A setting, an argument or a combination of them that is not allowed."""
+    """Report report report report report report a setting, an argument or a combination of them that is not allowed."""
 
 
 class CollapseError(KerasDhnnError):
-    """A training that ended with one code for all images, or without a finite loss."""
+    """Report report report report report report a training that ended with one code for all images, or without a finite
+    loss.
+    """
 
 
 class MissingPackage(KerasDhnnError, ImportError):
-    """An optional package that is not installed; the message names the `pip install` that brings it."""
+    """Report report report report report report an optional package that is not installed; the message names the `pip
+    install` that brings it.
+    """
 
 
 def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:

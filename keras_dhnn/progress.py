@@ -1,4 +1,4 @@
-"""Progress of long work: what a bar is, and the bar of those who want none.
+"""Show the progress of long work, or nothing to those who want no bar.
 
 A bar is a context manager factory, `bar(description, total, unit)`; the context gives `update(done, note="")`.
 """

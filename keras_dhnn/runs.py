@@ -1,8 +1,9 @@
-"""A run's folder: what is in it, and how each part is written whole or not at all."""
+"""Read and write a run's folder, each part of it whole or not at all."""
 
 import contextlib
 import json
 import platform
+import shlex
 from importlib import metadata
 from pathlib import Path
 
@@ -23,7 +24,7 @@ PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", 
 
 
 class Run:
-    """The folder of one run, `runs/<name>/`.
+    """Read and write the folder of one run, `runs/<name>/`.
 
     Args:
         path: the folder.
@@ -31,6 +32,7 @@ class Run:
     Attributes:
         experiment_path: the experiment, JSON; what `fit --config` takes.
         split_path: queries, database and validation items.
+        labels_path: the labels it was given by a file, if it was, see `pipelines.labels`.
         history_path: losses and validation scores of each epoch, JSON.
         checkpoints: resumable training state.
         weights_path: the trained network's numbers, see `models.weights_file`.
@@ -47,6 +49,7 @@ class Run:
         self.experiment_path = self.path / "experiment.json"
         self.environment_path = self.path / "environment.json"
         self.split_path = self.path / "split.npz"
+        self.labels_path = self.path / "labels.npz"
         self.history_path = self.path / "history.json"
         self.checkpoints = self.path / "checkpoints"
         self.weights_path = self.path / "weights.npz"
@@ -59,7 +62,7 @@ class Run:
 
     @classmethod
     def create(cls, path, experiment, info):
-        """Makes the folder and writes the experiment and the environment into it.
+        """Make the folder and writes the experiment and the environment into it.
 
         Args:
             path: the folder; it must not hold a run.
@@ -86,12 +89,12 @@ class Run:
             state = "finished" if self.finished else "unfinished"
             raise RunError(
                 f"{self.path} holds a run already ({state}). Give another --name, or continue it: "
-                f"keras-dhnn fit --resume {self.path}"
+                f"keras-dhnn fit --resume {shlex.quote(str(self.path))}"
             )
 
     @classmethod
     def open(cls, path, *, finished=True):
-        """A run that exists.
+        """Return a run that exists.
 
         Args:
             path: its folder.
@@ -104,7 +107,9 @@ class Run:
         if not run.experiment_path.is_file():
             raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
         if finished and not run.finished:
-            raise RunError(f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {run.path}")
+            raise RunError(
+                f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(run.path))}"
+            )
         if found := run.damage():
             raise RunError(
                 f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."
@@ -112,7 +117,8 @@ class Run:
         return run
 
     def damage(self):
-        """What is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare with.
+        """Return what is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare
+        with.
 
         Raises:
             DataError: if the list itself is damaged.
@@ -120,20 +126,20 @@ class Run:
         return damage(self.path, read_list(self.path))
 
     def seal(self):
-        """Writes down sizes and checksums of what the run has, so that `open` notices changed bytes."""
+        """Write down sizes and checksums of what the run has, so that `open` notices changed bytes."""
         paths = (
-            *(self.experiment_path, self.environment_path, self.split_path, self.history_path, self.metrics_path),
-            *(self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
+            *(self.experiment_path, self.environment_path, self.split_path, self.labels_path, self.history_path),
+            *(self.metrics_path, self.weights_path, self.model_path, *self.path.glob("codes*.npz")),
         )
         write_list(self.path, [path.name for path in paths if path.exists()])
 
     def replace_metrics(self, metrics):
-        """Writes other scores."""
+        """Write other scores."""
         with relisted(self.path, self.metrics_path.name):
             write_json(self.metrics_path, metrics)
 
     def discard_untrained(self):
-        """Removes the run again if nothing was trained yet; files that are not a run's stay."""
+        """Remove the run again if nothing was trained yet; files that are not a run's stay."""
         if self.checkpoints.exists():
             return
         with owned(self.path):
@@ -141,6 +147,7 @@ class Run:
                 self.experiment_path,
                 self.environment_path,
                 self.split_path,
+                self.labels_path,
                 self.path / OWNER,
                 self.path / LIST,
             ):
@@ -150,13 +157,13 @@ class Run:
 
     @property
     def finished(self):
-        """Whether training ended, and model, codes and scores are written."""
+        """Return whether training ended, and model, codes and scores are written."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
         trained = self.weights_path.is_file() or self.model_path.is_file()
         return trained and codes and self.metrics_path.is_file()
 
     def check_data(self, info):
-        """Raises `RunError` if a data set is not the one that the run was made with."""
+        """Raise `RunError` if a data set is not the one that the run was made with."""
         if self.environment["checksum"] != info.checksum:
             raise RunError(
                 f"{self.path} was made with other images than those in {info.directory} now (checksum "
@@ -165,23 +172,23 @@ class Run:
 
     @property
     def experiment(self):
-        """The `Experiment` of the run."""
+        """Return the `Experiment` of the run."""
         content = read_json(self.experiment_path, remedy=self._remedy)
         return Experiment.from_json(json.dumps(content))
 
     @property
     def environment(self):
-        """Seed, versions, data set and checksum that the run was made with."""
+        """Return seed, versions, data set and checksum that the run was made with."""
         return read_json(self.environment_path, {"checksum": str}, remedy=self._remedy)
 
     @property
     def metrics(self):
-        """The scores."""
+        """Return the scores."""
         return read_json(self.metrics_path, remedy=self._remedy)
 
     @property
     def history(self):
-        """`{phase: {name: [value of each epoch]}}`."""
+        """Return the values of every epoch, by phase and name."""
         return read_json(self.history_path, {str: {str: list}}, remedy=self._remedy)
 
     @property
@@ -189,7 +196,7 @@ class Run:
         return f"It is a part of the run {self.path}: bring it back from a copy, or train the run anew."
 
     def save_codes(self, codes, outputs, items, labels, source=None):
-        """Writes packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
+        """Write packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
 
         Of a data set with two sources, each has a file of its own.
         """
@@ -197,7 +204,7 @@ class Run:
         write_arrays(self._codes_path_of(source), arrays)
 
     def load_codes(self, source=None):
-        """Dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
+        """Return dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
 
         Args:
             source: name of the image source, where there are two.
@@ -211,7 +218,7 @@ class Run:
         return self.codes_path if source is None else self.codes_path.with_name(f"codes-{source}.npz")
 
     def save_outputs(self, outputs, labels):
-        """Writes the codes and outputs `{source: (n, l)}` of items 0 to n - 1 with labels `(n,)`."""
+        """Write the codes and outputs `{source: (n, l)}` of items 0 to n - 1 with labels `(n,)`."""
         for source, one in outputs.items():
             self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
 
@@ -229,7 +236,7 @@ class Run:
 
 
 def environment(seed, info):
-    """What a result depends on beside the experiment: seed, versions, and the data set with its checksum."""
+    """Return what a result depends on beside the experiment: seed, versions, and the data set with its checksum."""
     return {
         "keras_dhnn": __version__,
         "python": platform.python_version(),

@@ -1,1 +1,1 @@
-"""Archives to TFRecords to tf.data."""
+"""Turn archives into TFRecords, and these into tf.data."""

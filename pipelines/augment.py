@@ -1,4 +1,4 @@
-"""Random changes to training images: stateless, so that an item and a seed always give the same image."""
+"""Change training images at random, but stateless: an item and a seed always give the same image."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +8,7 @@ LUMA = np.array([0.2989, 0.587, 0.114], np.float32)
 
 
 def augmentation(config):
-    """The augmentation that an experiment asks for.
+    """Return the augmentation that an experiment asks for.
 
     Args:
         config: `keras_dhnn.config.Augmentation`.
@@ -42,7 +42,7 @@ def augmentation(config):
 
 
 def _flip(images, seed):
-    """Left-right, every second time. With quarter turns this reaches all eight orientations."""
+    """Return left-right, every second time. With quarter turns this reaches all eight orientations."""
     mirrored = tf.random.stateless_uniform((), seed) < 0.5
     # Not `tf.where`, which broadcasts its condition and measured 4 to 8 times slower.
     return tf.cond(
@@ -61,14 +61,16 @@ def _rotate(images, seed, largest):
 
 
 def _crop(images, seed, largest):
-    """A square window of (1 - cut) of the side, cut drawn up to `largest`, at any place, resized to the whole."""
+    """Return a square window of (1 - cut) of the side, cut drawn up to `largest`, at any place, resized to the
+    whole.
+    """
     cut, down, right = tf.unstack(tf.random.stateless_uniform((3,), seed))
     cut *= largest
     return {name: _window(image, cut, cut * tf.stack([down, right])) for name, image in images.items()}
 
 
 def _window(image, cut, offset):
-    """The part of `image` from `offset` (2,) on, (1 - cut) long, all as shares of the side; bilinear, same size.
+    """Return the part of `image` from `offset` (2,) on, (1 - cut) long, all as shares of the side; bilinear, same size.
 
     `tf.image.crop_and_resize` aligns the corner pixels' centres, so a share would mean another place on the ground
     in sources of different resolution; this op aligns the images' edges.
@@ -87,13 +89,15 @@ def _window(image, cut, offset):
 
 
 def _colour(images, seed, strength):
-    """Brightness, contrast and (three bands only) saturation, each by a factor up to `strength` away from 1."""
+    """Return the brightness, contrast and (three bands only) saturation, each by a factor up to `strength` away from
+    1.
+    """
     factors = tf.unstack(tf.random.stateless_uniform((3,), seed, 1 - strength, 1 + strength))
     return {name: recolour(image, *factors) for name, image in images.items()}
 
 
 def recolour(image, brightness, contrast, saturation):
-    """Brightness as a factor, contrast about the mean, then (three bands only) saturation about the grey.
+    """Return the brightness as a factor, contrast about the mean, then (three bands only) saturation about the grey.
 
     All three are linear in the bands, hence one product with a mixing matrix instead of three passes.
 

@@ -1,4 +1,4 @@
-"""Batches of a prepared data set for training and encoding, as tf.data: deterministic, parallel, prefetched."""
+"""Batch the items of a prepared data set for training and encoding, by tf.data: deterministic, parallel, prefetched."""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def batches(
     memory_budget=MEMORY_BUDGET,
     replicas=(range(1), 1),
 ):
-    """Batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
+    """Return batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
 
     Turning comes first, then resizing, then augmentation.
 
@@ -53,8 +53,8 @@ def batches(
         replicas: see `item_batches`.
 
     Returns:
-        tf.data.Dataset of `({source: (B, H, W, C) float32}, {"label": (B,) int32, "index": (B,) int64})`. Images are
-        in the stored units (0 to 255 for uint8); `index` is the item number.
+        A tf.data.Dataset of pairs: images by source, `(B, H, W, C)` float32 in the stored units (0 to 255 for uint8),
+        and targets by name, `label` `(B,)` int32 and `index` `(B,)` int64, the item number.
 
     Raises:
         ValueError: for an argument outside of its range.
@@ -90,12 +90,12 @@ def batches(
 
 
 def steps_per_epoch(items, batch_size, drop_remainder=False):
-    """Number of batches that the items make."""
+    """Return the number of batches that the items make."""
     return len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
 
 
 def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False, replicas=(range(1), 1)):
-    """The order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`.
+    """Return the order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`.
 
     With `replicas`, a range of numbers and the number of all replicas, every batch is cut into as many equal parts as
     there are replicas, and those of the replicas in the range are given, one after the other.
@@ -129,14 +129,14 @@ def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainde
 
 
 def _turn(images, quarters):
-    """Turns (B, H, H, C) images, each by its number (B,) of quarters; all of one number at once."""
+    """Turn (B, H, H, C) images, each by its number (B,) of quarters; all of one number at once."""
     groups = tf.dynamic_partition(tf.range(tf.size(quarters)), quarters, 4)
     turned = [tf.image.rot90(tf.gather(images, group), k) for k, group in enumerate(groups)]
     return tf.ensure_shape(tf.dynamic_stitch(groups, turned), images.shape)
 
 
 def resize(images, size):
-    """Brings stored images to the size that a network takes: bilinear, antialiased.
+    """Bring stored images to the size that a network takes: bilinear, antialiased.
 
     Args:
         images: (B, H, W, C) of the stored type.
@@ -151,7 +151,7 @@ def resize(images, size):
 
 
 def _augment(augment, images, items, seed):
-    """Runs `augment` on each item, with a seed (2,) made from `seed` (2,) and the item's number."""
+    """Run `augment` on each item, with a seed (2,) made from `seed` (2,) and the item's number."""
     epoch_seed = tf.random.stateless_uniform((), seed, minval=None, maxval=None, dtype=tf.int32)
     seeds = tf.stack([tf.fill(tf.shape(items), epoch_seed), tf.cast(items, tf.int32)], axis=1)
     signature = {source: tf.TensorSpec(image.shape[1:], tf.float32) for source, image in images.items()}
@@ -159,7 +159,7 @@ def _augment(augment, images, items, seed):
 
 
 def _sizes(info, image_size):
-    """{source: (height, width)} that the images get."""
+    """Return {source: (height, width)} that the images get."""
     sizes = image_size if isinstance(image_size, Mapping) else dict.fromkeys(info.sources, image_size)
     if set(sizes) != set(info.sources):
         raise ValueError(invalid("argument `image_size`", f"a size for each of {', '.join(info.sources)}", image_size))

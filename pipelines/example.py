@@ -1,4 +1,4 @@
-"""What a reader of an archive hands over: items, the form that all images of a source share, and the archive itself."""
+"""Describe what a reader of an archive hands over: items, the form that a source's images share, the archive itself."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DTYPES = ("uint8", "uint16", "int16", "float32")
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One item: an image for each source, all of the same ground, and its class.
+    """Describe one item: an image for each source, all of the same ground, and its class.
 
     Attributes:
         id: unique name in its archive, such as "beach/beach07.tif".
@@ -28,7 +28,8 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Many items at once, for archives of small images, where an Example each would take longer than its image.
+    """Describe many items at once, for archives of small images, where an Example each would take longer than its
+    image.
 
     Attributes:
         ids: (n,) unique names.
@@ -45,7 +46,7 @@ class Block:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """Size and type of every image of one source."""
+    """Describe size and type of every image of one source."""
 
     height: int
     width: int
@@ -54,7 +55,7 @@ class ImageSpec:
 
     @classmethod
     def of(cls, image):
-        """The spec of one (H, W, C) image.
+        """Return the spec of one (H, W, C) image.
 
         Raises:
             DataError: if it has no three dimensions, an empty one, or a type that is not stored.
@@ -68,17 +69,17 @@ class ImageSpec:
 
     @property
     def shape(self):
-        """(height, width, channels)."""
+        """Return (height, width, channels)."""
         return self.height, self.width, self.channels
 
     @property
     def stored_dtype(self):
-        """NumPy type of the stored bytes: little-endian on every machine."""
+        """Return NumPy type of the stored bytes: little-endian on every machine."""
         return np.dtype(self.dtype).newbyteorder("<")
 
     @property
     def nbytes(self):
-        """Bytes of one image."""
+        """Return bytes of one image."""
         return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
 
     def __str__(self):
@@ -87,14 +88,14 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class Archive:
-    """A data set's archive, listed and checked, ready to be read by `prepare`.
+    """Describe a data set's archive, listed and checked, ready to be read by `prepare`.
 
     Attributes:
         classes: class names; an Example's label is a position here.
         count: items that will be read if none is skipped.
-        source: where it came from: `kind`, `path` and `fingerprint`, which changes when the source does.
+        origin: where it came from: `kind`, `path` and `fingerprint`, which changes when the origin does.
         read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
-            to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the source
+            to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the origin
             is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
         blocks: `blocks()` iterates over the same items as Blocks of any size; None where `read` is fast enough. It
             decides how the data set is stored: see `DatasetInfo.items_per_record`.
@@ -102,6 +103,6 @@ class Archive:
 
     classes: tuple
     count: int
-    source: dict
+    origin: dict
     read: Callable[[list], Iterator[Example]]
     blocks: Callable[[], Iterator[Block]] | None = None

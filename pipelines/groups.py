@@ -1,5 +1,6 @@
-"""Which images must stay on one side of a split, as a file that `fit --set data.groups=FILE` takes."""
+"""Keep which images must stay on one side of a split, as a file that `fit --set data.groups=FILE` takes."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from keras_dhnn.files import read_arrays, write_arrays
 
 
 def merge_groups(one, other):
-    """Groups `(n,)` int64 of what either of two groupings `(n,)` keeps together, directly or through others."""
+    """Return groups `(n,)` int64 of what either of two groupings `(n,)` keeps together, directly or through others."""
     _, one = np.unique(one, return_inverse=True)
     _, other = np.unique(other, return_inverse=True)
     count = one.max() + other.max() + 2  # a node for each group of both; an image connects its two
@@ -20,7 +21,7 @@ def merge_groups(one, other):
 
 
 def save_groups(path, groups, info):
-    """Writes groups `(n,)` of the images of a data set to a file (.npz, no pickle), whole or not at all.
+    """Write groups `(n,)` of the images of a data set to a file (.npz, no pickle), whole or not at all.
 
     Raises:
         DataError: if it cannot be written.
@@ -33,12 +34,12 @@ def save_groups(path, groups, info):
 
 
 def load_groups(path, info):
-    """The groups `(n,)` int64 that `save_groups` wrote.
+    """Return the groups `(n,)` int64 that `save_groups` wrote.
 
     Raises:
         DataError: if there is no such file, or it is of other images.
     """
-    remedy = f"Write it: keras-dhnn audit {info.directory} --write-groups {path}"
+    remedy = f"Write it: keras-dhnn audit {shlex.quote(str(info.directory))} --write-groups {shlex.quote(str(path))}"
     found = read_arrays(path, {"groups": ("iu", 1), "checksum": ("U", 0)}, remedy=remedy)
     groups, checksum = found["groups"].astype(np.int64), found["checksum"].item()
     if checksum != info.checksum or groups.shape != (info.count,):

@@ -13,7 +13,8 @@ from keras_dhnn.errors import SettingError, invalid
 
 @dataclass(frozen=True)
 class Items:
-    """Number items: item `turns * image + turn` is a stored image, turned counter-clockwise so often by 90 degrees.
+    """Number the items of a data set: item `turns * image + turn` is an image turned so often counter-clockwise by 90
+    degrees.
 
     What takes items takes integers, NumPy's arrays and TensorFlow's tensors alike.
 

@@ -1,4 +1,4 @@
-"""Images that must stay on one side of a split, told by their names: tiles of one scene, frames of one flight."""
+"""Group images that must stay on one side of a split by their names: tiles of one scene, frames of one flight."""
 
 import re
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from keras_dhnn.errors import DataError, SettingError
 
 
 def groups_by_name(ids, pattern):
-    """Group numbers for `splits.make_split`, from a pattern in the names.
+    """Return group numbers for `splits.make_split`, from a pattern in the names.
 
     Args:
         ids: `(n,)` names, such as "forest/scene12_tile3.tif".

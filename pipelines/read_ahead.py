@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def read_ahead(work, items, threads=None):
-    """Yields `(item, work(item))` in the order of `items`; decoding images leaves Python free for other threads.
+    """Yield `(item, work(item))` in the order of `items`; decoding images leaves Python free for other threads.
 
     Args:
         work: function of one item.

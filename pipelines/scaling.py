@@ -1,4 +1,4 @@
-"""How pixels that are not 8 bits become 0 to 255, band by band: by percentiles, or as the user says."""
+"""Scale pixels that are not 8 bits to 0 to 255, band by band: by percentiles, or as the user says."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ PERCENTILES = (1.0, 99.0)
 
 
 def measure_scaling(pixels, percentiles=PERCENTILES):
-    """What becomes 0 and 255 in each band.
+    """Return what becomes 0 and 255 in each band.
 
     Args:
         pixels: a list of `(n,)` arrays, one a band: a sample of its values, none of them empty.
@@ -29,7 +29,7 @@ def measure_scaling(pixels, percentiles=PERCENTILES):
 
 
 def given_scaling(bounds, bands):
-    """A scaling that the user chose.
+    """Return a scaling that the user chose.
 
     Args:
         bounds: (low, high), each a number for all bands or a list with one a band.
@@ -59,13 +59,13 @@ def given_scaling(bounds, bands):
 
 
 def describe_scaling(scaling):
-    """A line a band: what becomes 0 and 255."""
+    """Return a line a band: what becomes 0 and 255."""
     pairs = zip(scaling["low"], scaling["high"], strict=True)
     return [f"band {number}: {low:g} to {high:g}" for number, (low, high) in enumerate(pairs, 1)]
 
 
 def augment_scaled(augment, scalings):
-    """An augmentation that works on 0 to 255, as one that works on stored units.
+    """Return an augmentation that works on 0 to 255, as one that works on stored units.
 
     Args:
         augment: `augment(images, seed)`, see `augment.augmentation`.

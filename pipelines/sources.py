@@ -1,4 +1,4 @@
-"""Which image sources a data set has, and who searches in whom."""
+"""Tell which image sources a data set has, and who searches in whom."""
 
 from keras_dhnn.config import of_source
 from keras_dhnn.errors import SettingError
@@ -7,7 +7,7 @@ ARROW = "->"
 
 
 def sources_of(info):
-    """Names of a data set's sources, the one with the finest pixels first: panchromatic before multispectral.
+    """Return names of a data set's sources, the one with the finest pixels first: panchromatic before multispectral.
 
     Args:
         info: `DatasetInfo`.
@@ -25,7 +25,8 @@ def sources_of(info):
 
 
 def tasks_of(sources):
-    """Pairs (source that searches, source that is searched): both directions across, then within each (or only that).
+    """Return pairs (source that searches, source that is searched): both directions across, then within each (or only
+    that).
 
     Args:
         sources: names of the sources, one or two.
@@ -38,17 +39,17 @@ def tasks_of(sources):
 
 
 def main_tasks(sources):
-    """The tasks that a network is judged by: across the sources, where there are two."""
+    """Return the tasks that a network is judged by: across the sources, where there are two."""
     return tasks_of(sources)[:2]
 
 
 def task_name(task):
-    """E.g. "pan->mul"."""
+    """Return E.g. "pan->mul"."""
     return ARROW.join(task)
 
 
 def image_sizes(data, info):
-    """`{source: (height, width)}` in pixels that the network takes.
+    """Return `{source: (height, width)}` in pixels that the network takes.
 
     Args:
         data: the experiment's `Data`.

@@ -1,11 +1,13 @@
-"""Which images search and which are searched, by a list of names such as others have published."""
+"""Read which images search and which are searched from a list of names such as others have published."""
 
 import csv
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
+from keras_dhnn.pipelines.names import ImageNames
 
 _PARTS = {
     "query": "queries",
@@ -20,7 +22,7 @@ _PARTS = {
 }
 
 
-def read_split_file(path, ids):
+def read_split_file(path: Path | str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Read which of a data set's images are queries and which the database.
 
     The file has a name a line, of the queries: all other images are the database. Or it has `NAME,PART` lines, PART
@@ -40,10 +42,11 @@ def read_split_file(path, ids):
             are no queries or no database.
     """
     rows = _rows(path)
-    places = _places(ids)
-    parts, seen = {"queries": [], "database": [], "validation": []}, {}
+    names = ImageNames(ids)
+    parts: dict[str, list[int]] = {"queries": [], "database": [], "validation": []}
+    seen: dict = {}
     for line, (name, part) in rows:
-        number = _number(name, places, f"{path}, line {line}")
+        number = _number(name, names, f"{path}, line {line}")
         if number in seen:
             raise DataError(f"{path}, line {line}: {name!r} is also named in line {seen[number]}. Name it once.")
         seen[number] = line
@@ -57,11 +60,11 @@ def read_split_file(path, ids):
     return {part: np.sort(np.array(numbers, np.int64)) for part, numbers in parts.items() if numbers}
 
 
-def _rows(path):
+def _rows(path: Path | str) -> list[tuple[int, tuple[str, str | None]]]:
     """Return `[(line number, (name, part or None))]` of a file."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, DataError) as error:
         raise DataError(f"{path} is no list of names ({error}). Expected a text file with a name a line.") from error
     rows = []
     for line, fields in enumerate(csv.reader(lines), 1):
@@ -80,21 +83,11 @@ def _rows(path):
     return rows
 
 
-def _places(ids):
-    """Return `{name: [numbers]}` of names as they are, without suffix, without folder, and without both."""
-    places = {}
-    for number, name in enumerate(ids):
-        path = PurePosixPath(str(name))
-        for form in {str(path), str(path.with_suffix("")), path.name, path.stem}:
-            places.setdefault(form, []).append(number)
-    return places
-
-
-def _number(name, places, where):
-    path = PurePosixPath(name.replace("\\", "/"))
-    for form in (str(path), str(path.with_suffix("")), path.name, path.stem):
-        if form in places:
-            if len(places[form]) > 1:
-                raise DataError(f"{where}: several images have the name {name!r}. Give it with its folder.")
-            return places[form][0]
-    raise DataError(f"{where}: no image has the name {name!r}. Expected names such as {next(iter(places))!r}.")
+def _number(name, names, where):
+    try:
+        number = names.find(name)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if number is None:
+        raise DataError(f"{where}: no image has the name {name!r}. Expected names such as {names.example!r}.")
+    return number

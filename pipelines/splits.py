@@ -1,4 +1,4 @@
-"""Who searches among whom: queries, database, and the part of the database that picks the epoch.
+"""Split items into queries, database, and the part of the database that picks the epoch.
 
 Items are numbered as in `pipelines.items`. NumPy and the standard library only.
 """
@@ -21,7 +21,7 @@ _STORED |= dict.fromkeys(("queries", "database", "validation"), ("i", 1))
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Item numbers of one protocol and seed; every array is int64, sorted, without repeats and read-only.
+    """Describe item numbers of one protocol and seed; every array is int64, sorted, without repeats and read-only.
 
     Attributes:
         protocol: "paper", "grouped" or "standard".
@@ -59,22 +59,24 @@ class Split:
 
     @property
     def items(self):
-        """The `Items` that the numbers are of."""
+        """Return the `Items` that the numbers are of."""
         return Items(self.turns)
 
     @property
     def training(self):
-        """`(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its turns."""
+        """Return `(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its
+        turns.
+        """
         return self._all_turns(self.database)
 
     @property
     def fitting(self):
-        """`(k,)` the items to train on while validation picks the epoch: `training` less validation."""
+        """Return `(k,)` the items to train on while validation picks the epoch: `training` less validation."""
         return np.setdiff1d(self.training, self._all_turns(self.validation))
 
     @property
     def searched(self):
-        """`(m - v,)` the items that validation searches: the database less validation."""
+        """Return `(m - v,)` the items that validation searches: the database less validation."""
         return np.setdiff1d(self.database, self.validation)
 
     def _all_turns(self, items):
@@ -82,20 +84,20 @@ class Split:
 
     @property
     def hash(self):
-        """12 hexadecimal digits of the SHA-256 of all fields; names the split in every score."""
+        """Return 12 hexadecimal digits of the SHA-256 of all fields; names the split in every score."""
         digest = hashlib.sha256(f"{self.protocol} {self.seed} {self.turns}".encode())
         for items in (self.queries, self.database, self.validation):
             digest.update(f" {items.size} ".encode() + items.astype("<i8").tobytes())
         return digest.hexdigest()[:12]
 
     def save(self, path):
-        """Writes the split and its hash to `path` (.npz, no pickle), whole or not at all."""
+        """Write the split and its hash to `path` (.npz, no pickle), whole or not at all."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         write_arrays(Path(path), {"hash": self.hash, **values}, compressed=True)
 
     @classmethod
     def load(cls, path):
-        """The split that `save` wrote.
+        """Return the split that `save` wrote.
 
         Raises:
             DataError: if there is no such file, it is not a split, or its content does not match its hash.
@@ -113,7 +115,7 @@ class Split:
 
 
 def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=None):
-    """Draws a split; the same arguments give the same split, and `validation` does not change the queries.
+    """Draw a split; the same arguments give the same split, and `validation` does not change the queries.
 
     - "paper" (DHNN section IV): queries are drawn uniformly from all items, so that nearly every query finds a turned
       copy of itself in the database. Validation is drawn likewise from the database.
@@ -181,7 +183,9 @@ def split_of_images(queries, database, *, seed, validation, labels, turns=4):
 
 
 def _stratified(rng, labels, groups, share):
-    """`(n,)` bool: whole groups, in random order, as long as every class that they touch stays within its quota."""
+    """Return `(n,)` bool: whole groups, in random order, as long as every class that they touch stays within its
+    quota.
+    """
     _, labels = np.unique(labels, return_inverse=True)
     _, groups = np.unique(groups, return_inverse=True)
     table = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)  # images per group and class
@@ -207,7 +211,7 @@ def _stratified(rng, labels, groups, share):
 
 
 def _items(protocol, images, turns):
-    """Items that stored images are for queries and database."""
+    """Return items that stored images are for queries and database."""
     return Items(turns).upright(images) if protocol == "standard" else Items(turns).of_images(images)
 
 
@@ -216,7 +220,7 @@ def _draw(rng, items, count):
 
 
 def _share(share, total):
-    """`share` of `total`, rounded half up, at least one, and leaving at least one."""
+    """Return `share` of `total`, rounded half up, at least one, and leaving at least one."""
     return int(np.clip(int(share * total + 0.5), 1, total - 1))
 
 

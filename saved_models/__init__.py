@@ -1,1 +1,1 @@
-"""Exported models: in-graph Hamming retrieval and what serves it."""
+"""Export models with in-graph Hamming retrieval, and serve them."""

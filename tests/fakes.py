@@ -63,7 +63,7 @@ def make_archive(count=20, classes=2, images=None, seed=0, fingerprint="made up"
     return Archive(
         classes=tuple(f"class{label}" for label in range(classes)),
         count=count,
-        source={"kind": "folder", "path": f"/made/up/{fingerprint}", "fingerprint": fingerprint},
+        origin={"kind": "folder", "path": f"/made/up/{fingerprint}", "fingerprint": fingerprint},
         read=lambda skipped: make_examples(count, classes, images, seed),
     )
 
@@ -110,13 +110,13 @@ def tiny_backbone(image_shape):
     return tf.keras.Model(images, tf.keras.layers.GlobalAveragePooling2D()(x))
 
 
-def sat4_arrays(train=7, test=3, seed=0):
+def sat4_arrays(train=7, test=3, seed=0, classes=4):
     """The variables of a SAT-4 archive as `scipy.io.loadmat` gives them: random images, random one-hot labels."""
     random = np.random.default_rng(seed)
     arrays = {}
     for part, count in (("train", train), ("test", test)):
         arrays[f"{part}_x"] = random.integers(0, 256, (28, 28, 4, count), np.uint8)
-        arrays[f"{part}_y"] = np.eye(4)[:, random.integers(0, 4, count)]
+        arrays[f"{part}_y"] = np.eye(classes)[:, random.integers(0, classes, count)]
     return arrays
 
 
@@ -143,12 +143,12 @@ def write_sat4_mat73(path, arrays, **options):
     return path
 
 
-def write_sat4_csv(folder, arrays):
+def write_sat4_csv(folder, arrays, name="sat4"):
     """Writes the four CSV files: a row of 3136 numbers an image (row, column, band), a row of 4 a label."""
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_x"].transpose(3, 0, 1, 2), arrays[f"{part}_y"].T
         for kind, rows in (("X", images.reshape(len(images), -1)), ("y", labels)):
-            np.savetxt(folder / f"{kind}_{part}_sat4.csv", rows, "%d", ",")
+            np.savetxt(folder / f"{kind}_{part}_{name}.csv", rows, "%d", ",")
     return folder
 
 

@@ -1,6 +1,7 @@
 """Imports point one way (docs/design.md, "Rules that keep it simple"): read from the code, not run."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,9 @@ def test_metrics_need_no_tensorflow():
 def test_the_guard_sees_a_breach(tmp_path):
     (tmp_path / "x.py").write_text("from keras_dhnn import training\nimport keras_dhnn.cli.fit\n")
     assert {part_of(name) for name in imported(tmp_path / "x.py")} >= {"training", "cli"}
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_a_checkout_finds_its_own_folders(folder):
+    """Whatever else is installed: in a second checkout an editable install is of the first."""
+    assert Path(importlib.import_module(f"keras_dhnn.{folder}").__file__) == ROOT / folder / "__init__.py"

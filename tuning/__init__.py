@@ -1,1 +1,1 @@
-"""Searches over the similarity factor and the penalty weights."""
+"""Search over the similarity factor and the penalty weights."""

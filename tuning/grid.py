@@ -1,4 +1,4 @@
-"""Tables of scores over settings, in the shape of DHNN's Tables II, III, VI and VII (and SIDHCNN's V to VII)."""
+"""Score tables of settings, in the shape of DHNN's Tables II, III, VI and VII (and SIDHCNN's V to VII)."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from keras_dhnn.tuning.weights import check_weights
 
 @dataclass(frozen=True)
 class Axis:
-    """A setting and the values that a grid gives it.
+    """Describe a setting and the values that a grid gives it.
 
     Attributes:
         name: what its user called it, "s".
@@ -30,7 +30,7 @@ class Axis:
 
     @classmethod
     def parse(cls, text):
-        """An axis from `"s=0.25,0.5"`.
+        """Return an axis from `"s=0.25,0.5"`.
 
         Raises:
             SettingError: if it is not of this form, or names no setting.
@@ -45,7 +45,7 @@ class Axis:
 
 
 def grid_experiments(base, axes, info, *, paper_eta=False):
-    """The experiments of a grid.
+    """Return the experiments of a grid.
 
     Args:
         base: the `Experiment` that is varied.
@@ -72,7 +72,7 @@ def grid_experiments(base, axes, info, *, paper_eta=False):
 
 
 def _in_means(experiment, info):
-    """The experiment with its eta, which is in the papers' units, in ours."""
+    """Return the experiment with its eta, which is in the papers' units, in ours."""
     loss, fitted = experiment.loss, len(draw_split(experiment.data, experiment.seed, info).fitting)
     if loss.pair_weighting != "mean":
         raise SettingError(
@@ -85,7 +85,7 @@ def _in_means(experiment, info):
 
 
 def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar=no_bar):
-    """Trains and scores every cell of a grid; cells that are finished in `folder` are kept.
+    """Train and score every cell of a grid; cells that are finished in `folder` are kept.
 
     Args:
         base: the `Experiment` that is varied.

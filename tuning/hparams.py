@@ -1,4 +1,4 @@
-"""TensorBoard's HParams page of a search."""
+"""Write TensorBoard's HParams page of a search."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ METRICS = {"val_map": "validation mAP", "distinct_codes": "distinct codes", "epo
 
 
 def write_hparams(folder, rows, space):
-    """Writes what the page shows: the space, and of each trial that ended its values, metrics and state.
+    """Write what the page shows: the space, and of each trial that ended its values, metrics and state.
 
     Args:
         folder: of event files; a folder a trial is made in it, and what is there is kept.
@@ -64,6 +64,6 @@ def _hparam(path, part):
 
 
 def _shown(value, part):
-    """A value as the page takes it: of values that are not all of one kind, the texts."""
+    """Return a value as the page takes it: of values that are not all of one kind, the texts."""
     mixed = isinstance(part, Choice) and len({type(value) for value in part.values}) > 1
     return str(value).lower() if mixed or value is None else value

@@ -1,4 +1,4 @@
-"""What a trial trains: hyperparameters to an experiment, an experiment to its validation mAP."""
+"""Turn hyperparameters into an experiment, and this into its validation mAP: what a trial trains."""
 
 import keras_tuner as kt
 
@@ -7,7 +7,7 @@ from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
 class RetrievalHyperModel(kt.HyperModel):
-    """An `Experiment` for each point of a search space, trained by the code that `fit` runs.
+    """Make an `Experiment` for each point of a search space, and train it by the code that `fit` runs.
 
     `build` returns the experiment: a network is made from it when it is trained.
 
@@ -22,11 +22,11 @@ class RetrievalHyperModel(kt.HyperModel):
         self.space, self.info, self.bar = space, info, bar
 
     def build(self, hp):
-        """The `Experiment` of hyperparameters."""
+        """Return the `Experiment` of hyperparameters."""
         return self.space.experiment(hp)
 
     def fit(self, hp, experiment, *, folder, epochs=None):
-        """Trains a trial; continues where it was killed. The queries are not looked at.
+        """Train a trial; continues where it was killed. The queries are not looked at.
 
         Args:
             hp: its hyperparameters.

@@ -1,4 +1,4 @@
-"""The folder of a search or a grid: what was asked for, so that it can be continued."""
+"""Keep the folder of a search or a grid: what was asked for, so that it can be continued."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from keras_dhnn.files import read_json, write_json
 
 
 def create_job(path, verb, request, info):
-    """Makes a folder and writes down what was asked for.
+    """Make a folder and writes down what was asked for.
 
     Args:
         path: the folder; it must not hold a job.
@@ -31,7 +31,7 @@ def create_job(path, verb, request, info):
 
 
 def open_job(path, verb):
-    """What was asked for in a folder.
+    """Return what was asked for in a folder.
 
     Raises:
         RunError: if there is no such job.
@@ -47,7 +47,7 @@ def open_job(path, verb):
 
 
 def check_worker(path, space, info):
-    """Raises `RunError` if a worker would train something else than its chief has asked for.
+    """Raise `RunError` if a worker would train something else than its chief has asked for.
 
     Args:
         path: the search's folder. Where it is not shared with the chief there is nothing to compare with.
@@ -70,7 +70,7 @@ def check_worker(path, space, info):
 
 
 def check_job(path, request, info):
-    """Raises `RunError` if a data set is not the one that a job was made with."""
+    """Raise `RunError` if a data set is not the one that a job was made with."""
     if request["checksum"] != info.checksum:
         raise RunError(
             f"{path} was made with other images than those in {info.directory} now. Name their folder by --data."

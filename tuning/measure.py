@@ -1,4 +1,6 @@
-"""One experiment from prepared data to its scores, without a run's model and figures: a trial, a cell of a table."""
+"""Measure one experiment, from prepared data to scores, without a run's model and figures: a trial, a cell of a
+table.
+"""
 
 import gc
 import time
@@ -17,7 +19,7 @@ FAILURES = (CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueE
 
 
 def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, bar=no_bar):
-    """Trains an experiment and scores it; continues where an earlier call in the same folder was killed.
+    """Train an experiment and scores it; continues where an earlier call in the same folder was killed.
 
     Args:
         experiment: the `Experiment`.
@@ -62,7 +64,7 @@ def _values(phase, name):
 
 
 def reason(error):
-    """What an experiment failed of, in one line."""
+    """Return what an experiment failed of, in one line."""
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return f"Out of memory: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Short names of settings, as the papers' tables call them."""
+"""Name settings briefly, as the papers' tables call them."""
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
@@ -13,7 +13,7 @@ SYMBOLS = {
 
 
 def setting(name):
-    """The setting that a name stands for.
+    """Return the setting that a name stands for.
 
     Args:
         name: a symbol ("s", "eta"), the last part of a setting ("bits"), or all of it ("loss.eta").
@@ -39,5 +39,5 @@ def setting(name):
 
 
 def symbol(path):
-    """The shortest name of a setting: what tables and figures call it."""
+    """Return the shortest name of a setting: what tables and figures call it."""
     return {path: name for name, path in SYMBOLS.items()}.get(path, path.split(".")[-1])

@@ -1,4 +1,4 @@
-"""KerasTuner's oracles, so that a search survives being killed at any moment and trials that fail."""
+"""Make KerasTuner's oracles survive being killed at any moment, and trials that fail."""
 
 import itertools
 import time
@@ -16,7 +16,7 @@ TUNERS = ("bayesian", "random", "hyperband", "grid")
 
 
 class _Resumable:
-    """What we change in each oracle.
+    """Change each oracle so that a search can be resumed.
 
     State is written whole or not at all; after a reload, trials that had not ended are done again and those that had
     are kept; a chief that is started again leaves the trials under way to the workers that have them; no trial starts
@@ -65,7 +65,7 @@ class _Resumable:
 
 
 class _Grid(kt_oracle.Oracle):
-    """All combinations in order. (KerasTuner's own forgets where it was when it is reloaded.)"""
+    """Try all combinations in order. (KerasTuner's own forgets where it was when it is reloaded.)"""
 
     def populate_space(self, trial_id):
         space = self.hyperparameters.space
@@ -77,23 +77,23 @@ class _Grid(kt_oracle.Oracle):
 
 
 class BayesianOracle(_Resumable, kt.oracles.BayesianOptimizationOracle):
-    """A Gaussian process over the space."""
+    """Try points that a Gaussian process over the space expects most of."""
 
 
 class RandomOracle(_Resumable, kt.oracles.RandomSearchOracle):
-    """Points at random."""
+    """Try points at random."""
 
 
 class HyperbandOracle(_Resumable, kt.oracles.HyperbandOracle):
-    """Many points for a few epochs, the better ones for more."""
+    """Try many points for a few epochs, the better ones for more."""
 
 
 class GridOracle(_Resumable, _Grid):
-    """All combinations."""
+    """Try all combinations."""
 
 
 def make_oracle(kind, *, trials, epochs, seed):
-    """An oracle that looks for the highest validation mAP.
+    """Return an oracle that looks for the highest validation mAP.
 
     Args:
         kind: one of `TUNERS`.

@@ -1,4 +1,4 @@
-"""The figures of a search: every trial as a line, and the best score over two settings."""
+"""Draw the figures of a search: every trial as a line, and the best score over two settings."""
 
 import itertools
 
@@ -14,7 +14,7 @@ BINS = 5
 
 
 def search_figures(rows, space, title=""):
-    """Draws the trials that ended.
+    """Draw the trials that ended.
 
     Args:
         rows: the trials, as `read_trials` gives them; one or more ended.
@@ -69,7 +69,7 @@ def _bin(part, value):
 
 
 def _binned(rows, scores, space, down, across):
-    """`(r, c)` the best score of the trials in each cell, NaN where there is none."""
+    """Return `(r, c)` the best score of the trials in each cell, NaN where there is none."""
     table = np.full((len(_bin_names(space, down)), len(_bin_names(space, across))), np.nan)
     for row, score in zip(rows, scores, strict=True):
         place = tuple(_bin(space.parts[path], row["settings"][path]) if path else 0 for path in (down, across))

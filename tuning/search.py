@@ -1,4 +1,4 @@
-"""A search: trials one after another, or by many workers for one chief."""
+"""Search: trials one after another, or by many workers for one chief."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ PARALLEL = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PO
 
 
 class Search(BaseTuner):
-    """Runs the trials of an oracle.
+    """Run the trials of an oracle.
 
     Args:
         oracle: from `make_oracle`.
@@ -36,7 +36,7 @@ class Search(BaseTuner):
         super().__init__(oracle, hypermodel, directory=str(self.folder), project_name="trials")
 
     def run_trial(self, trial):
-        """Trains a trial, or continues it; under Hyperband from where its earlier self paused."""
+        """Train a trial, or continues it; under Hyperband from where its earlier self paused."""
         values, folder = trial.hyperparameters.values, self.folder / "checkpoints" / trial.trial_id
         earlier = self.folder / "checkpoints" / str(values.get("tuner/trial_id"))
         if earlier.is_dir() and not folder.exists():
@@ -74,7 +74,7 @@ class Search(BaseTuner):
 
 
 def role():
-    """ "alone", "chief" or "worker", by KerasTuner's environment variables.
+    """Return "alone", "chief" or "worker", by KerasTuner's environment variables.
 
     Raises:
         SettingError: if only some of them are set.
@@ -89,7 +89,7 @@ def role():
 
 
 def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=None, bar=no_bar, inner_bar=no_bar):
-    """Searches, or continues the search in `folder`; in a worker, runs trials for its chief.
+    """Return searches, or continues the search in `folder`; in a worker, runs trials for its chief.
 
     Args:
         space: the `Space`, with the experiment that is varied.
@@ -143,13 +143,13 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
 
 
 def best_trial(rows):
-    """The finished trial with the highest validation mAP, of equal ones the first; None if none finished."""
+    """Return the finished trial with the highest validation mAP, of equal ones the first; None if none finished."""
     done = [row for row in rows if row["status"] == "completed"]
     return max(done, key=lambda row: row["val_map"], default=None)
 
 
 def _tidy(folder, ended, best, keep):
-    """Of trials that ended, only the best is needed again, to score it; Hyperband goes on from any."""
+    """Remove trials that ended but the best, which is scored once more; Hyperband goes on from any."""
     for row in ended if not keep else []:
         if row is not best:
             shutil.rmtree(folder / "checkpoints" / row["trial"], ignore_errors=True)
@@ -160,7 +160,7 @@ def _address():
 
 
 def score_winner(rows, space, info, folder, *, bar=no_bar):
-    """Scores the winner on the queries, once: a score that is there already for it is returned.
+    """Return scores the winner on the queries, once: a score that is there already for it is returned.
 
     Args:
         rows: the trials.

@@ -1,4 +1,4 @@
-"""A series of experiments on one data set, one after the other; what is finished is kept."""
+"""Measure a series of experiments on one data set, one after the other; what is finished is kept."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
 def fit_series(experiments, info, folder, *, also=None, bar=no_bar, inner_bar=no_bar):
-    """Trains and scores experiments that have names, such as the cells of a table or the rows of an ablation.
+    """Train and score experiments that have names, such as the cells of a table or the rows of an ablation.
 
     A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
     series which was killed, or is longer the second time, trains only what is missing. One that fails is a row with the

@@ -1,4 +1,4 @@
-"""Search spaces: which settings are searched, and where."""
+"""Declare search spaces: which settings are searched, and where."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from keras_dhnn.tuning.names import setting
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if given."""
+    """Allow allow allow allow allow allow numbers from `low` to `high`, both included, even on a logarithmic scale if
+    `log`; by `step` if given.
+    """
 
     low: float
     high: float
@@ -20,7 +22,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some values."""
+    """Allow allow allow allow allow allow some values."""
 
     values: tuple
 
@@ -46,7 +48,7 @@ RANGES = {
 
 
 class Space:
-    """Settings that are searched.
+    """Declare the settings that are searched.
 
     Args:
         parts: `{setting: Range or Choice}`.
@@ -64,7 +66,7 @@ class Space:
 
     @classmethod
     def of(cls, names, base):
-        """The space of some settings by their names, in the ranges of this module.
+        """Return the space of some settings by their names, in the ranges of this module.
 
         Raises:
             SettingError: if a setting is not known, or has no range here.
@@ -79,7 +81,7 @@ class Space:
 
     @classmethod
     def from_json(cls, text, base):
-        """A space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
+        """Return a space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
 
         Raises:
             SettingError: if it is something else.
@@ -93,7 +95,7 @@ class Space:
         return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
 
     def to_json(self):
-        """The space as a dictionary; `from_json` of its text is the inverse."""
+        """Return the space as a dictionary; `from_json` of its text is the inverse."""
         content = {}
         for path, part in self.parts.items():
             if isinstance(part, Choice):
@@ -103,7 +105,7 @@ class Space:
         return content
 
     def experiment(self, hyperparameters):
-        """The experiment of a trial; declares the settings that are searched.
+        """Return the experiment of a trial; declares the settings that are searched.
 
         Args:
             hyperparameters: `keras_tuner.HyperParameters`.
@@ -111,7 +113,7 @@ class Space:
         return self.base.replace({path: self._value(hyperparameters, path) for path in self.parts})
 
     def settings(self, values):
-        """`{setting: value}` of a trial's `HyperParameters.values`, in the order of the space."""
+        """Return `{setting: value}` of a trial's `HyperParameters.values`, in the order of the space."""
         return {path: self._choices(path).get(values[path], values[path]) for path in self.parts if path in values}
 
     def _value(self, hyperparameters, path):
@@ -122,7 +124,9 @@ class Space:
         return number(path, part.low, part.high, step=part.step, sampling="log" if part.log else "linear")
 
     def _choices(self, path):
-        """`{what KerasTuner takes for it: value}`: numbers of one kind have an order, all else goes by its text."""
+        """Return `{what KerasTuner takes for it: value}`: numbers of one kind have an order, all else goes by its
+        text.
+        """
         values = getattr(self.parts[path], "values", ())
         if values and all(type(value) is type(values[0]) and type(value) in (int, float) for value in values):
             return {value: value for value in values}
@@ -134,7 +138,7 @@ def _text(value):
 
 
 def _checked(path, part, base):
-    """The part with values of the setting's type."""
+    """Return the part with values of the setting's type."""
     values = part.values if isinstance(part, Choice) else (part.low, part.high)
     values = tuple(base.replace({path: value}).settings[path] for value in values)
     if isinstance(part, Choice):

@@ -1,4 +1,4 @@
-"""The cells of a grid as tables of two settings, with the best marked."""
+"""Arrange the cells of a grid as tables of two settings, with the best marked."""
 
 import csv
 import io
@@ -7,18 +7,18 @@ import numpy as np
 
 
 def score_of(cell, score):
-    """A score of a cell: "map", "val_map", or the mAP of a task such as "pan->mul"; None if the cell failed."""
+    """Return a score of a cell: "map", "val_map", or the mAP of a task such as "pan->mul"; None if the cell failed."""
     return cell.get("tasks", {}).get(score, cell.get(score))
 
 
 def best_cell(result, score="map"):
-    """The cell with the highest score; of equal ones the first. None if all failed."""
+    """Return the cell with the highest score; of equal ones the first. None if all failed."""
     cells = [cell for cell in result["cells"] if score_of(cell, score) is not None]
     return max(cells, key=lambda cell: score_of(cell, score), default=None)
 
 
 def grid_tables(result, score="map"):
-    """The scores of a grid, by its last two settings.
+    """Return the scores of a grid, by its last two settings.
 
     Args:
         result: what `fit_grid` returns.
@@ -40,18 +40,18 @@ def grid_tables(result, score="map"):
 
 
 def table_of(result, cell):
-    """Name of the table that a cell stands in: its settings before the last two."""
+    """Return the name of the table that a cell stands in: its settings before the last two."""
     return ", ".join(f"{name} {cell['at'][name]}" for name in list(result["over"])[:-2])
 
 
 def place_of(result, cell):
-    """Row and column of a cell in its table."""
+    """Return row and column of a cell in its table."""
     places = [values.index(cell["at"][name]) for name, values in list(result["over"].items())[-2:]]
     return (0, *places)[-2:]
 
 
 def grid_csv(result):
-    """The cells as CSV text, a row a cell."""
+    """Return the cells as CSV text, a row a cell."""
     scores = ("map", "val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split")
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

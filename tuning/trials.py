@@ -1,4 +1,4 @@
-"""The trials of a search as rows: from KerasTuner's files to CSV."""
+"""Read the trials of a search as rows: from KerasTuner's files to CSV."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ _MEASURED = ("distinct_codes", "epochs", "seconds")
 
 
 def read_trials(folder, space):
-    """Reads the trials of a search from the files that each writes.
+    """Read the trials of a search from the files that each writes.
 
     Args:
         folder: the search's folder.
@@ -25,7 +25,7 @@ def read_trials(folder, space):
 
 
 def read_trial(path):
-    """The state that KerasTuner keeps of a trial in `trial.json`.
+    """Return the state that KerasTuner keeps of a trial in `trial.json`.
 
     Raises:
         DataError: if it is damaged.
@@ -46,7 +46,7 @@ def _row(trial, result_path, space):
 
 
 def trials_csv(rows, space):
-    """The trials as CSV text, a row a trial, a column a setting."""
+    """Return the trials as CSV text, a row a trial, a column a setting."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     names = ("val_map", *_MEASURED, "reason")

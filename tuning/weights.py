@@ -1,4 +1,4 @@
-"""The weights of the objective, which has others for two image sources than for one."""
+"""Choose the weights of the objective, which has others for two image sources than for one."""
 
 from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.sources import sources_of
@@ -8,7 +8,7 @@ WEIGHTS = {1: ("eta",), 2: ("alpha", "beta", "gamma")}
 
 
 def default_names(info):
-    """What a search varies unless it is told: s and eta of one image source; alpha, beta and gamma of two.
+    """Return what a search varies unless it is told: s and eta of one image source; alpha, beta and gamma of two.
 
     Args:
         info: `DatasetInfo`.
@@ -18,7 +18,7 @@ def default_names(info):
 
 
 def check_weights(paths, info):
-    """Refuses to vary weights that the objective of a data set does not have.
+    """Refuse to vary weights that the objective of a data set does not have.
 
     Args:
         paths: settings, "section.field".

@@ -1,4 +1,4 @@
-"""What a distance is worth: how often an item at it is of the query's label, or how rare such a distance is.
+"""Tell what a distance is worth: how often an item at it is of the query's label, or how rare such a distance is.
 
 Where an archive has labels, some labelled items search the others, and for every distance d it is counted how many of
 the items at d share the query's label. The shares are made to fall with d (isotonic regression, pool adjacent
@@ -25,7 +25,7 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one image source.
+    """Hold the calibration of one image source.
 
     Attributes:
         precision: `(l + 1,)` share of the items at each distance that have the query's label; None without labels.
@@ -164,13 +164,13 @@ def _to_json(measured):
 
 
 def _numbers(labels):
-    """Numbers from 0 of labels, -1 for None."""
+    """Return numbers from 0 of labels, -1 for None."""
     names = {label: number for number, label in enumerate(sorted({label for label in labels if label is not None}))}
     return np.array([names.get(label, -1) for label in labels], int)
 
 
 def _counts(codes, numbers, searched, among):
-    """Pairs at each distance, no item with itself: of one label, of two labelled items, all; `(l + 1,)` each."""
+    """Return pairs at each distance, no item with itself: of one label, of two labelled items, all; `(l + 1,)` each."""
     bits = 8 * codes.shape[1]
     right, labelled, every = np.zeros((3, bits + 1), np.int64)
     for first in range(0, len(searched), _CHUNK):
@@ -185,7 +185,9 @@ def _counts(codes, numbers, searched, among):
 
 
 def _falling(right, total):
-    """Shares `right / total` that never rise from left to right; where there is no pair, as at its neighbours."""
+    """Return shares `right / total` that never rise from left to right; where there is no pair, as at its
+    neighbours.
+    """
     from sklearn.isotonic import IsotonicRegression
 
     met = np.flatnonzero(total)

@@ -1,4 +1,4 @@
-"""Groups of near-identical tiles: the same ground twice, a file under two names, empty sea."""
+"""Find groups of near-identical tiles: the same ground twice, a file under two names, empty sea."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from keras_dhnn.codes import to_words
 
 @dataclass(frozen=True)
 class Group:
-    """Items that are alike.
+    """Describe items that are alike.
 
     Attributes:
         ids: two or more, in order.

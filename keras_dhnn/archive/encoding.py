@@ -1,10 +1,11 @@
-"""Tiles into an archive: encoded in small batches, appended in pieces, so that a kill loses one piece at most."""
+"""Encode tiles into an archive in small batches, appended in pieces, so that a kill loses one piece at most."""
 
+import collections
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +21,7 @@ _COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs")
 
 
 class Encoder(Protocol):
-    """What turns images into codes.
+    """Turn images into codes.
 
     Attributes:
         identity: the `Identity` of archives that it fills.
@@ -32,13 +33,15 @@ class Encoder(Protocol):
     form: Form
     batch: int
 
-    def encode(self, images: np.ndarray) -> Queries:
-        """Return codes, and outputs and features where it has them, of images `(B, H, W, C)`."""
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
+        """Yield codes, and outputs and features where it has them, of batches of images `(b, H, W, C)`, in order."""
 
 
 @dataclass
 class Encoded:
-    """What became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not read."""
+    """Describe what became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not
+    read.
+    """
 
     added: int = 0
     replaced: int = 0
@@ -66,27 +69,39 @@ def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=
     Returns:
         `Encoded`.
     """
-    counted, rows, since = Encoded(), [], time.monotonic()
+    counted, since, done = Encoded(), time.monotonic(), 0
+    rows: list[Any] = []
+    read: collections.deque = collections.deque()
+
+    def images():
+        for batch in _batches(tiles, encoder.batch):
+            fresh = [tile for tile in batch if tile is not None]
+            counted.known += len(batch) - len(fresh)
+            if fresh:
+                read.append(without_images(fresh))
+                yield np.stack([tile.image for tile in fresh])
 
     def append():
         if rows:
             counted.add(archive.append(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()
 
-    tiles, done = iter(tiles), 0
-    while batch := list(itertools.islice(tiles, encoder.batch)):
-        fresh = [tile for tile in batch if tile is not None]
-        counted.known += len(batch) - len(fresh)
-        if fresh:
-            rows.append((without_images(fresh), encoder.encode(np.stack([tile.image for tile in fresh]))))
-        if sum(len(tiles) for tiles, _ in rows) >= piece or time.monotonic() - since > seconds:
+    for encoded in encoder.stream(images()):
+        rows.append((read.popleft(), encoded))
+        done += len(encoded)
+        if sum(len(fresh) for fresh, _ in rows) >= piece or time.monotonic() - since > seconds:
             append()
             since = time.monotonic()
-        done += len(batch)
         if progress is not None:
-            progress(done)
+            progress(done + counted.known)
     append()
     return counted
+
+
+def _batches(tiles, size):
+    tiles = iter(tiles)
+    while batch := list(itertools.islice(tiles, size)):
+        yield batch
 
 
 def tile_rows(tiles, encoded, identity):

@@ -1,4 +1,4 @@
-"""DuckDB over an archive's files, shut off from every other file."""
+"""Open DuckDB over an archive's files, shut off from every other file."""
 
 import re
 
@@ -12,7 +12,7 @@ PLACE = ("filename", "file_row_number")
 
 
 class Engine:
-    """A database in memory with one view for each image source: `items_<source>`.
+    """Open a database in memory with one view for each image source: `items_<source>`.
 
     Args:
         root: Path of the archive.
@@ -93,7 +93,7 @@ def _read(files):
 
 
 def _pattern(name):
-    """A file name in which signs that would be patterns stand for themselves."""
+    """Return a file name in which signs that would be patterns stand for themselves."""
     return re.sub(r"([*?\[])", r"[\1]", name)
 
 

@@ -1,4 +1,4 @@
-"""Footprints of tiles as GeoParquet 1.1 wants them: polygons as WKB, a bounding box beside each, metadata that says so.
+"""Write footprints of tiles as GeoParquet 1.1 wants them: polygons as WKB, a bounding box each, metadata that says so.
 
 Geometry is in longitude and latitude (OGC:CRS84), GeoParquet's default, whatever the scenes' own systems, since a
 column has one system only; a tile's own system is in its column `crs`. Every map on a screen starts from these.

@@ -1,4 +1,4 @@
-"""Care of an archive: small files merged, damaged ones found, items taken out, alike ones grouped."""
+"""Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _SCATTERED = 24
 
 
 class Fault(NamedTuple):
-    """What is wrong with a file of an archive.
+    """Describe what is wrong with a file of an archive.
 
     Attributes:
         name: of the file, below the archive.
@@ -128,7 +128,7 @@ def remove(archive, ids=None, where=None, source=None):
 
 
 def _rows_to_keep(archive, part, ids, condition):
-    """The rows of a file without those to be removed; None if there are none such."""
+    """Return the rows of a file without those to be removed; None if there are none such."""
     if ids is not None and (part.last < min(ids) or max(ids) < part.first):
         return None
     rows = read_part(archive.root, part)
@@ -144,7 +144,7 @@ def _rows_to_keep(archive, part, ids, condition):
 
 
 def _groups(parts, rows):
-    """Lists of two or more small files of the same source to be merged."""
+    """List of two or more small files of the same source to be merged."""
     groups = []
     for source in sorted({part.source for part in parts}):
         group = []

@@ -1,4 +1,4 @@
-"""What an archive is and which files it consists of: two small JSON files, each replaced whole.
+"""Say what an archive is and which files it consists of: two small JSON files, each replaced whole.
 
 `archive.json` says whose codes these are and never changes. `parts.json` lists the Parquet files that count. A change
 of any size (append, removal, compaction) writes new Parquet files first and then replaces `parts.json`; so it happened
@@ -6,12 +6,12 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 """
 
 import contextlib
-import fcntl
 import os
 from dataclasses import asdict, dataclass, field
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, read_json, write_json
+from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
 PARTS = "parts.json"
@@ -24,7 +24,7 @@ _MOST_PARTS = 1 << 28
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose codes an archive holds.
+    """Describe whose codes an archive holds.
 
     Attributes:
         model: fingerprint of what made them; codes of two fingerprints are never compared.
@@ -43,7 +43,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file.
+    """Describe one Parquet file.
 
     Attributes:
         name: its path below the archive, `data/source=image/part-....parquet`.
@@ -115,7 +115,7 @@ def locked(root):
             f"The archive {root} cannot be changed: {error.strerror}. Check that you may write there, or copy it."
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Multi-index hashing: near codes found by equal substrings, without looking at all codes.
+"""Search by multi-index hashing: near codes are found by equal substrings, without looking at all codes.
 
 If two codes of l bits differ in at most r bits and each is split into m substrings, then some substring differs in at
 most r // m bits (Norouzi, Punjani, Fleet: Fast Search in Hamming Space with Multi-Index Hashing, CVPR 2012, proposition
@@ -52,7 +52,7 @@ def substrings(words, bits, count):
 
 
 def _distinct_pairs(words, bits, radius):
-    """Pairs of distinct codes: with m = r + 1 substrings, one of them is equal."""
+    """Return pairs of distinct codes: with m = r + 1 substrings, one of them is equal."""
     count = min(max(radius + 1, -(-bits // 16)), bits)
     found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
     pairs = np.unique(np.concatenate([pair for pair, _ in found]), axis=0)

@@ -1,4 +1,4 @@
-"""Parquet files of an archive: written whole, named so that nobody else's is overwritten."""
+"""Write Parquet files of an archive whole, named so that nobody else's is overwritten."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""What is searched for: codes, and where they are known the outputs or features that codes are made of."""
+"""Describe what is searched for: codes, and where they are known the outputs or features that codes are made of."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from keras_dhnn.codes import pack, unpack
 
 @dataclass(frozen=True)
 class Queries:
-    """One or several queries.
+    """Describe one or several queries.
 
     Attributes:
         codes: `(q, l / 8)` uint8.

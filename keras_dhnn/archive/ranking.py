@@ -1,4 +1,4 @@
-"""The order of items at the same distance, which a trained code has many of."""
+"""Order items at the same distance, which a trained code has many of."""
 
 import numpy as np
 import pyarrow as pa
@@ -93,6 +93,6 @@ def _text_ranks(ids):
 
 
 def _ranks(query):
-    """Numbers from 1 inside runs of equal queries."""
+    """Return numbers from 1 inside runs of equal queries."""
     starts = np.flatnonzero(np.diff(query, prepend=-1))
     return np.arange(len(query)) - np.repeat(starts, np.diff(starts, append=len(query))) + 1

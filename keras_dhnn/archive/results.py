@@ -1,4 +1,4 @@
-"""What a search found, and the forms in which it leaves the house."""
+"""Hold what a search found, and the forms in which it leaves the house."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from keras_dhnn.archive.wkb import from_wkb
 
 @dataclass(frozen=True)
 class Results:
-    """Items found for one or several queries.
+    """Describe items found for one or several queries.
 
     Attributes:
         table: `pyarrow.Table` with the columns `query` (number of the query), `rank` (from 1), `id`, `distance` (bits

@@ -1,4 +1,4 @@
-"""The columns of an archive, and what each of its Parquet files says of itself."""
+"""Declare the columns of an archive, and what each of its Parquet files says of itself."""
 
 import json
 

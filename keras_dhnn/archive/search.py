@@ -1,7 +1,7 @@
-"""The nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
+"""Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
-once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
+once, an upper bound of each one's k-th distance is found on samples that grow twelvefold; the k-th smallest of some
 distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
 """
 
@@ -17,15 +17,17 @@ from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.codes import to_words
 
-_FIRST_SAMPLE = 2**14
-_GROWTH = 16
+# Each sample is so many times as large as the one before, and all rows as the last: what the last pass keeps of every
+# query is some k times this, and the samples together cost a tenth of that pass.
+_GROWTH = 12
+_SMALLEST_SAMPLE = 4096
 # Results up to which those rows are picked out of their files by number.
 _PICKED = 2000
 DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
 
 
 class Wanted(NamedTuple):
-    """What is wanted of every query.
+    """Describe what is wanted of every query.
 
     Attributes:
         k: at most so many items; None: all within the radius.
@@ -63,7 +65,9 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits)
+        # In memory a few more columns cost nothing; in files each is decoded for all rows, so that they come later.
+        extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
+        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits, extra)
         if wanted.rank == FEATURES:
             candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
         found = order_candidates(candidates, queries, wanted, bits)
@@ -106,19 +110,24 @@ def query_table(queries, bounds):
     """Return queries as a table: `query`, `q0`, `q1`, ... and `bound`, the distance that is still wanted."""
     words = to_words(queries.codes)
     columns = {f"q{number}": word for number, word in enumerate(words.T)}
-    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
+    # Of the type of one word's distance where that is enough: comparing two types costs a pass over all pairs.
+    kind = np.int8 if np.max(bounds, initial=0) <= 64 else np.int16
+    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
-def _candidates(cursor, items, queries, wanted, bound, rows, bits):
-    """Rows `query`, `id`, `distance`, codes and `PLACE`: the k nearest, and whatever is as far as the last."""
+def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
+    """Return rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as
+    these.
+    """
     k = None if wanted.k is None else max(wanted.k, wanted.rerank)
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE))
+    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
-        tests = [wanted.condition, f"distance <= {bound}" if bound < bits else None]
+        bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
+        tests = [wanted.condition, f"{distance} <= {bound}"]
         order = _order(k, wanted.rank, "")
-        sql = f"SELECT 0::INTEGER AS query, {columns}, {distance}::SMALLINT AS distance FROM {items} AS i"
+        sql = f"SELECT 0::INTEGER AS query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i"
     else:
         distance = distance_to_queries(bits)
         count = _counter(cursor, items, wanted.condition, bits)
@@ -142,6 +151,16 @@ def _order(k, rank, partition):
     return f"ORDER BY distance, id LIMIT {k}"
 
 
+def _bound_one(cursor, items, distance, k, condition, bound):
+    """Return the distance of one query's k-th item: a pass over the codes alone, so that ids are read of few rows."""
+    if k is None:
+        return bound
+    where = f"WHERE {condition}" if condition else ""
+    nearest = f"SELECT {distance} AS distance FROM {items} AS i {where} ORDER BY distance LIMIT {k}"
+    ((found,),) = cursor.execute(f"SELECT max(distance) FROM ({nearest})").fetchall()
+    return bound if found is None else min(int(found), bound)
+
+
 def bound_queries(count, queries, k, bound, rows, bits):
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
@@ -157,16 +176,23 @@ def bound_queries(count, queries, k, bound, rows, bits):
     Returns:
         `(q,)` int16.
     """
-    bounds, sample = np.full(len(queries), bound, np.int16), _FIRST_SAMPLE
-    while k is not None and sample * 2 < rows:
-        reached = count(queries, bounds, rows // sample).cumsum(axis=1) >= k
+    bounds = np.full(len(queries), bound, np.int16)
+    for step in sampling_steps(rows) if k is not None else ():
+        reached = count(queries, bounds, step).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
-        sample *= _GROWTH
     return bounds
 
 
+def sampling_steps(rows):
+    """Return of which rows samples consist, every so manieth each, the smallest sample first."""
+    steps = []
+    while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
+        steps.append(_GROWTH ** (len(steps) + 1))
+    return steps[::-1]
+
+
 def _counter(cursor, items, condition, bits):
-    """The `count` of `bound_queries` by DuckDB."""
+    """Return the `count` of `bound_queries` by DuckDB."""
     where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
 
     def count(queries, bounds, step):
@@ -183,16 +209,14 @@ def _counter(cursor, items, condition, bits):
 
 
 def _with_columns(engine, cursor, source, found, columns):
-    """The rows found with more columns of the archive, in the same order."""
+    """Return the rows found with more columns of the archive, in the same order."""
     names = [name for name in columns if name not in found.column_names]
     if not names:
         return found
     if not len(found):
         schema = engine_schema(engine, names)
         return pa.table([*found.columns, *schema.empty_table().columns], [*found.column_names, *names])
-    in_memory = engine.memory and not {"geometry", FEATURES} & set(names)
-    files = found["filename"].unique().to_pylist()
-    items = engine.items(source) if in_memory else engine.items_of_files(source, files)
+    items = engine.items_of_files(source, found["filename"].unique().to_pylist())
     numbered = found.select(list(PLACE)).append_column("found", pa.array(np.arange(len(found))))
     cursor.register("found", numbered)
     numbers = ", ".join(map(str, found["file_row_number"].unique().to_pylist())) if len(found) <= _PICKED else ""
@@ -211,6 +235,6 @@ def engine_schema(engine, names):
 
 
 def _sum_of_bits(terms):
-    """One term is a TINYINT, which a sum of several would not fit into."""
+    """Return one term, a TINYINT, which a sum of several would not fit into."""
     terms = list(terms)
     return terms[0] if len(terms) == 1 else "(" + " + ".join(f"{term}::SMALLINT" for term in terms) + ")"

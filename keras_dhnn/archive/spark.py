@@ -1,4 +1,4 @@
-"""The same searches by Spark: the same files, the same order, on as many machines as a master has."""
+"""Run the same searches by Spark: the same files, the same order, on as many machines as a master has."""
 
 import contextlib
 import os
@@ -89,7 +89,7 @@ def search_by_spark(
 
 
 class _Items:
-    """The rows of one image source as Spark sees them."""
+    """Describe the rows of one image source as Spark sees them."""
 
     def __init__(self, session, archive, source, condition):
         self.session, self.identity, self.condition = session, archive.identity, condition
@@ -99,7 +99,7 @@ class _Items:
         self.distance = " + ".join(f"bit_count(i.{name} ^ q.q{number})" for number, name in enumerate(self.codes))
 
     def candidates(self, queries, wanted, rows):
-        """`pyarrow.Table` of the k nearest of each query and whatever is as far as the last."""
+        """Return `pyarrow.Table` of the k nearest of each query and whatever is as far as the last."""
         extra = {"asymmetric": self.codes, FEATURES: [FEATURES]}.get(wanted.rank, [])
         schema = self._schema(["id", *extra]).insert(0, pa.field("query", pa.int32()))
         schema = schema.append(pa.field("distance", pa.int16()))
@@ -119,7 +119,7 @@ class _Items:
         return _table(near.collect(), schema)
 
     def with_columns(self, found, columns):
-        """The rows found with more columns, in the same order."""
+        """Return the rows found with more columns, in the same order."""
         names = [name for name in columns if name not in found.column_names]
         schema = self._schema(["id", *names])
         ids = found["id"].unique().to_pylist()
@@ -134,7 +134,7 @@ class _Items:
         return pa.table([*found.columns, *(more[name] for name in names)], [*found.column_names, *names])
 
     def _count(self, queries, bounds, step):
-        """`(q, l + 1)` items at each distance up to a bound, in every so manieth row by its id."""
+        """Return `(q, l + 1)` items at each distance up to a bound, in every so manieth row by its id."""
         near = self._join(queries, bounds, f"q.query, {self.distance} as distance", f"pmod(xxhash64(i.id), {step}) = 0")
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for row in near.groupBy("query", "distance").count().collect():
@@ -202,7 +202,7 @@ def _table(rows, schema):
 
 
 def _plain(values):
-    """Spark's rows in rows (a box) as dictionaries, its byte arrays as bytes."""
+    """Return Spark's rows in rows (a box) as dictionaries, its byte arrays as bytes."""
     return [
         value.asDict() if hasattr(value, "asDict") else bytes(value) if isinstance(value, bytearray) else value
         for value in values

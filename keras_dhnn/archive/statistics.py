@@ -1,4 +1,4 @@
-"""What an archive holds, in figures."""
+"""Summarise what an archive holds, in figures."""
 
 from keras_dhnn.archive.schema import code_columns
 

@@ -1,6 +1,5 @@
-"""An archive on disk: opened, appended to, read. `Archive` is what everybody else uses."""
+"""Open, extend and read an archive on disk. `Archive` is what everybody else uses."""
 
-import re
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.appending import append_rows, content_of_ids
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
-from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.parts import read_part
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
@@ -27,7 +27,7 @@ _ATTEMPTS = 5
 
 
 class Items(NamedTuple):
-    """All items of one image source, in order of id: the order in which equal distances are listed.
+    """Describe all items of one image source, in order of id: the order in which equal distances are listed.
 
     Attributes:
         ids: `(n,)` str objects.
@@ -38,23 +38,9 @@ class Items(NamedTuple):
     codes: np.ndarray
 
 
-class Appended(NamedTuple):
-    """What became of rows that were appended.
-
-    Attributes:
-        added: rows whose id was new.
-        replaced: rows whose id was there with other content, which they replace.
-        known: rows that were there with the same content, left as they are.
-    """
-
-    added: int
-    replaced: int
-    known: int
-
-
 @dataclass(frozen=True)
 class ArchiveInfo:
-    """What is known of an archive without reading its rows.
+    """Describe what is known of an archive without reading its rows.
 
     Attributes:
         path: its folder.
@@ -80,12 +66,12 @@ class ArchiveInfo:
 
     @property
     def rows(self):
-        """Number of items of all sources."""
+        """Return the number of items of all sources."""
         return sum(self.sources.values())
 
 
 class Archive:
-    """Hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
+    """Keep hash codes of many images with what is known of each, in Parquet files; searched by DuckDB or Spark.
 
     Made by `Archive.open` or `Archive.create`. It sees the files that counted when it was opened, or at the last
     `refresh`; whatever others append, remove or compact meanwhile does not disturb it. One object may be used by
@@ -145,7 +131,7 @@ class Archive:
 
     @property
     def info(self):
-        """The archive's `ArchiveInfo`."""
+        """Return the archive's `ArchiveInfo`."""
         sources = Counter()
         for part in self._parts:
             sources[part.source] += part.rows
@@ -164,7 +150,7 @@ class Archive:
 
     @property
     def parts(self):
-        """The list of `Part` that this object sees."""
+        """Return the list of `Part` that this object sees."""
         return list(self._parts)
 
     def refresh(self):
@@ -389,27 +375,15 @@ class Archive:
             SettingError: if the rows are not of this archive's columns, or an id comes twice in them.
             OSError: if the disk is full; the archive is as it was.
         """
-        self._check_rows(rows, source)
-        with manifest.locked(self.root):
-            parts = manifest.read_parts(self.root)
-            remove_orphans(self.root, parts)
-            self._parts = parts
-            known = self._content_of(rows["id"], source)
-            stays = np.array([key in known and known[key] == content for key, content in _keys(rows)], bool)
-            fresh = rows.filter(pa.array(~stays))
-            replaced = [key for key in fresh["id"].to_pylist() if key in known]
-            if len(fresh):
-                without = self._without(parts, source, replaced) if replaced else parts
-                new = write_part(self.root, self.identity, fresh, source)
-                manifest.write_parts(self.root, [*without, new])
-                remove_orphans(self.root, [*without, new])
+        appended = append_rows(self.root, self.identity, rows, source)
         self.refresh()
-        return Appended(len(fresh) - len(replaced), len(replaced), int(stays.sum()))
+        return appended
 
     def known(self, ids, source="image"):
         """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
         self.refresh()
-        return self._content_of(pa.array(ids, pa.string()), source)
+        values = pa.array(ids, pa.string())
+        return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source))
 
     def attempt(self, read):
         """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""
@@ -446,7 +420,7 @@ class Archive:
         return queries
 
     def _rows_of(self, ids, source, columns):
-        """Rows with these ids, in no order; each file whose range of ids they may be in is read once."""
+        """Return rows with these ids, in no order; each file whose range of ids they may be in is read once."""
         low, high = (bound.as_py() for bound in pc.min_max(ids).values())
         schema = make_schema(self.identity.bits, self.identity.features)
         wanted = schema.names if columns is None else ["id", *(name for name in columns if name != "id")]
@@ -458,47 +432,6 @@ class Archive:
                     rows = read_part(self.root, part, wanted).select(wanted).replace_schema_metadata()
                     found.append(rows.filter(pc.is_in(rows["id"], value_set=ids)))
         return pa.concat_tables(found)
-
-    def _content_of(self, ids, source):
-        """`{id: content}` of those ids that files hold whose range of ids they may be in."""
-        found = {}
-        if not len(ids):
-            return found
-        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-        low, high = (bound.as_py() for bound in pc.min_max(ids).values())
-        for part in self._parts:
-            if part.source == source and part.first <= high and low <= part.last:
-                rows = read_part(self.root, part, ["id", "content"])
-                rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
-                found.update(_keys(rows))
-        return found
-
-    def _without(self, parts, source, ids):
-        """The list of parts after those that hold some ids are written anew without them."""
-        values, kept = pa.array(ids, pa.string()), []
-        for part in parts:
-            if part.source != source or part.last < min(ids) or max(ids) < part.first:
-                kept.append(part)
-                continue
-            gone = pc.is_in(read_part(self.root, part, ["id"])["id"], value_set=values)
-            if not pc.any(gone).as_py():
-                kept.append(part)
-            elif not pc.all(gone).as_py():
-                rows = read_part(self.root, part).filter(pc.invert(gone))
-                kept.append(write_part(self.root, self.identity, rows, source))
-        return kept
-
-    def _check_rows(self, rows, source):
-        schema = make_schema(self.identity.bits, self.identity.features)
-        if not rows.schema.equals(schema):
-            raise SettingError(
-                f"Expected rows of {self.identity.bits} bits and {self.identity.features} features, as "
-                f"schema.make_rows makes them. Received columns: {', '.join(rows.schema.names)}"
-            )
-        if not re.fullmatch(r"\w[\w.-]*", source, re.ASCII):
-            raise SettingError(f"An image source is letters, digits and - _ . Received: {source!r}")
-        if rows["id"].null_count or len(pc.unique(rows["id"])) < len(rows):
-            raise SettingError("Every row has an id of its own. Received an id twice, or none.")
 
 
 def check_same_model(root, found, expected):
@@ -514,7 +447,3 @@ def check_same_model(root, found, expected):
             f"{root} keeps {found.features} features beside each code, these rows {expected.features}. Say --features "
             f"{found.features}."
         )
-
-
-def _keys(rows):
-    return zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True)

@@ -1,4 +1,4 @@
-"""Float vectors that others made, read from the files that they are kept in, a part at a time."""
+"""Read float vectors that others made from the files that they are kept in, a part at a time."""
 
 import zipfile
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _KEPT = ("label", "path", "scene", "crs")
 
 @dataclass(frozen=True)
 class Batch:
-    """Some vectors.
+    """Describe some vectors.
 
     Attributes:
         ids: list of n texts.
@@ -36,7 +36,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class VectorFile:
-    """A file of vectors.
+    """Describe a file of vectors.
 
     Attributes:
         path: of it.
@@ -125,7 +125,7 @@ def _parquet_batch(path, rows, column, kept, size, first):
 
 
 def _columns_of(schema):
-    """`{our column: theirs}`."""
+    """Return `{our column: theirs}`."""
     kept = {name: name for name in _KEPT if name in schema.names and pa.types.is_string(schema.field(name).type)}
     for name, theirs in (("id", _IDS), ("time", _TIMES)):
         found = next((one for one in theirs if one in schema.names), None)

@@ -1,4 +1,5 @@
-"""A condition that a stranger wrote, made safe: parsed, checked against a list of what may stand in it, written anew.
+"""Make a condition that a stranger wrote safe: parse it, check it against a list of what may stand in it, write it
+anew.
 
 No text of the user's ever reaches a database: only what our parser understood, and only comparisons, arithmetic and a
 few functions of the archive's own columns. The same condition is written for DuckDB and for Spark.

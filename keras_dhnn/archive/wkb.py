@@ -1,4 +1,4 @@
-"""Geometry in well-known binary, as GeoParquet holds it, to GeoJSON's form: points, polygons, multi-polygons."""
+"""Turn geometry in well-known binary, as GeoParquet holds it, into GeoJSON's form: points, polygons, multi-polygons."""
 
 import struct
 
@@ -36,7 +36,7 @@ def points_of(geometry):
 
 
 def _parse(value, at):
-    """A geometry that begins at a byte, and the byte after it."""
+    """Return a geometry that begins at a byte, and the byte after it."""
     order = "<" if value[at] else ">"
     (code,) = struct.unpack_from(f"{order}I", value, at + 1)
     kind = _KINDS[(code & 0xFFFF) % 1000]

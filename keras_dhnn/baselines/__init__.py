@@ -1,4 +1,4 @@
-"""Hashing methods that the papers compare with, as scikit-learn estimators: `fit(X, y)`, `transform(X)` to -1 and +1.
+"""Hash by methods that the papers compare with, as scikit-learn estimators: `fit(X, y)`, `transform(X)` to -1 and +1.
 
 They need neither TensorFlow nor images, only feature vectors; `Gist` makes such vectors of images.
 """

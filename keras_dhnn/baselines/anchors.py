@@ -1,4 +1,4 @@
-"""Kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
+"""Compute kernel features: how near vectors are to a few of the training set, as KSH and SDH describe them."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -23,12 +23,12 @@ class Anchors(TransformerMixin, BaseEstimator):
         mean_: `(m,)` mean of the kernel over the training set.
     """
 
-    def __init__(self, count=300, width=0.5, seed=0):
+    def __init__(self, count: int = 300, width: float = 0.5, seed: int = 0):
         self.count = count
         self.width = width
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "Anchors":
         """Draw the anchors among `X`, `(n, d)` real; `y` is not used. Returns the estimator itself."""
         X = validate_data(self, X, dtype=(np.float32, np.float64))
         chosen = np.random.default_rng(self.seed).permutation(len(X))[: self.count]
@@ -38,11 +38,11 @@ class Anchors(TransformerMixin, BaseEstimator):
         self.mean_ = self._kernel(squared).mean(axis=0)
         return self
 
-    def transform(self, X):
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the centred kernel features `(n, m)` of `X`, `(n, d)` real."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
         return self._kernel(euclidean_distances(X, self.anchors_, squared=True)) - self.mean_
 
-    def _kernel(self, squared):
+    def _kernel(self, squared: np.ndarray) -> np.ndarray:
         return np.exp(squared / (-2 * self.sigma_**2))

@@ -1,4 +1,8 @@
-"""CCA-ITQ: the directions in which two sources of the same ground correlate, rotated for signs. No labels needed."""
+"""Hash by CCA-ITQ: the directions in which two sources of the same ground correlate, rotated for signs. Without
+labels.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,7 +13,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class CCAITQ(TwoSourceHasher):
-    """Hash two sources by the signs of their canonical variables, rotated by iterative quantisation.
+    """Describe hash two sources by the signs of their canonical variables, rotated by iterative quantisation.
 
     The `bits` leading pairs of directions maximise the correlation of the sources' projections, each scaled by that
     correlation so that what agrees more counts more. The rotation of `ITQ` is found on the projections of both.
@@ -30,13 +34,13 @@ class CCAITQ(TwoSourceHasher):
         ACM Multimedia 2010.
     """
 
-    def __init__(self, bits=32, weight=1e-3, iterations=50, seed=0):
+    def __init__(self, bits: int = 32, weight: float = 1e-3, iterations: int = 50, seed: int = 0):
         self.bits = bits
         self.weight = weight
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: Mapping[str, np.ndarray], y: np.ndarray | None = None) -> "CCAITQ":
         """Find directions and rotation; `y` is not used.
 
         Args:

@@ -1,4 +1,4 @@
-"""Column-sampling discrete supervised hashing (COSDISH): codes from some columns of the similarity matrix at a time."""
+"""Hash by column sampling (COSDISH): codes from some columns of the similarity matrix at a time."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_dhnn.baselines.ksh import sample_evenly
 
 
 class COSDISH(SupervisedHasher):
-    """Hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
+    """Describe hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
 
     Codes B `(n, l)` in {-1, +1} are to minimise `||l S - B B^T||^2` (eq. 1 of the paper), in turns. Each draws the
     columns of some items, "omega"; the others are "gamma". Alternately
@@ -39,7 +39,15 @@ class COSDISH(SupervisedHasher):
         Kang, Li, Zhou: Column Sampling Based Discrete Supervised Hashing. AAAI 2016.
     """
 
-    def __init__(self, bits=64, columns=None, iterations=10, alternations=3, weight=1.0, seed=0):
+    def __init__(
+        self,
+        bits: int = 64,
+        columns: int | None = None,
+        iterations: int = 10,
+        alternations: int = 3,
+        weight: float = 1.0,
+        seed: int = 0,
+    ):
         self.bits = bits
         self.columns = columns
         self.iterations = iterations
@@ -47,7 +55,7 @@ class COSDISH(SupervisedHasher):
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X, y):
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "COSDISH":
         """Learn codes, and the regression that finds them from the vectors.
 
         Args:
@@ -69,11 +77,11 @@ class COSDISH(SupervisedHasher):
         self.projection_ = ridge(centred, codes, self.weight * float(np.square(centred).mean(dtype=np.float64)))
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.projection_ + self.offset_
 
-    def _codes(self, classes):
+    def _codes(self, classes: np.ndarray) -> np.ndarray:
         random = np.random.default_rng(self.seed)
         codes = random.choice([-1.0, 1.0], (len(classes), self.bits))
         count = self.columns or max(self.bits, 2 * len(self.classes_))
@@ -89,7 +97,9 @@ class COSDISH(SupervisedHasher):
         return codes
 
 
-def improved(omega, gamma, similarity_omega, similarity_gamma):
+def improved(
+    omega: np.ndarray, gamma: np.ndarray, similarity_omega: np.ndarray, similarity_gamma: np.ndarray
+) -> np.ndarray:
     """Lower `||l S_omega - B B^T||^2 + ||l S_gamma - B_gamma B^T||^2` over the codes B of omega, bit by bit.
 
     Args:
@@ -114,7 +124,7 @@ def improved(omega, gamma, similarity_omega, similarity_gamma):
     return codes
 
 
-def flipped(quadratic, linear, signs):
+def flipped(quadratic: np.ndarray, linear: np.ndarray, signs: np.ndarray) -> np.ndarray:
     """Raise `b^T Q b + g^T b` by single flips, the one that gains most first, until none gains.
 
     Args:

@@ -1,4 +1,4 @@
-"""GIST: how much energy an image has at each scale and orientation, in each of 4 x 4 blocks. 512 numbers."""
+"""Compute GIST: how much energy an image has at each scale and orientation, in each of 4 x 4 blocks. 512 numbers."""
 
 import functools
 
@@ -40,17 +40,17 @@ class Gist(TransformerMixin, BaseEstimator):
         later code made usual.
     """
 
-    def __init__(self, size=128):
+    def __init__(self, size: int = 128):
         self.size = size
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "Gist":
         """Do nothing: there is nothing to learn. Returns the estimator itself."""
         return self
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def transform(self, X):
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the descriptors of images.
 
         Args:
@@ -73,7 +73,7 @@ class Gist(TransformerMixin, BaseEstimator):
         return np.concatenate(described) if described else np.empty((0, SCALES * ORIENTATIONS * BLOCKS**2), np.float32)
 
 
-def square(images, size):
+def square(images: np.ndarray, size: int) -> np.ndarray:
     """Return grey images resized to a square and spread to 0..255.
 
     Args:
@@ -92,7 +92,7 @@ def square(images, size):
     return np.where(high - low > rounding, (resized - low) * (255 / np.maximum(high - low, 1e-30)), np.float32(0))
 
 
-def _mean_of_bands(images):
+def _mean_of_bands(images: np.ndarray) -> np.ndarray:
     # NumPy's own mean over a short last axis takes 20 times as long.
     total = images[..., 0].astype(np.float32)
     for band in range(1, images.shape[-1]):
@@ -100,7 +100,7 @@ def _mean_of_bands(images):
     return total / images.shape[-1]
 
 
-def prefiltered(images):
+def prefiltered(images: np.ndarray) -> np.ndarray:
     """Return images with like contrast everywhere: `log(1 + x)`, less its low frequencies, over its local deviation.
 
     Low frequencies are what a Gaussian passes that halves amplitudes at 4 cycles an image; margins are mirrored.
@@ -119,14 +119,14 @@ def prefiltered(images):
     return (sharp / (0.2 + deviation))[:, margin:-margin, margin:-margin]
 
 
-def _low_frequencies(images, cycles=4):
+def _low_frequencies(images: np.ndarray, cycles: int = 4) -> np.ndarray:
     side = images.shape[-1]
     rows, columns = np.fft.fftfreq(side, 1 / side), np.fft.rfftfreq(side, 1 / side)
     gain = np.exp2(-(rows[:, None] ** 2 + columns**2) / cycles**2).astype(np.float32)
     return fft.irfft2(fft.rfft2(images, workers=-1) * gain, s=(side, side), workers=-1)
 
 
-def _energies(images, filters):
+def _energies(images: np.ndarray, filters: list) -> np.ndarray:
     """Return `(n, 512)` float32 of images `(n, s, s)`, by `filters` of `_filters(s)`."""
     margin = images.shape[1] // BLOCKS
     spectra = fft.fft2(np.pad(images, [(0, 0), (margin,) * 2, (margin,) * 2], mode="symmetric"), workers=-1)
@@ -135,7 +135,7 @@ def _energies(images, filters):
     return np.stack(responses, axis=1).reshape(len(images), -1)
 
 
-def _block_means(spectra):
+def _block_means(spectra: np.ndarray) -> np.ndarray:
     """Return `(n, 4, 4)` mean magnitudes of spectra `(n, w, w)` whose image is 6 x 6 blocks, the outer ones margin."""
     blocks = BLOCKS + 2
     magnitudes = fft.ifft2(spectra, workers=-1, overwrite_x=True)
@@ -145,7 +145,7 @@ def _block_means(spectra):
 
 
 @functools.lru_cache(maxsize=4)
-def _filters(size):
+def _filters(size: int) -> list[tuple[slice, slice, np.ndarray]]:
     """Return, for each scale and orientation, the frequencies that pass and how.
 
     Args:
@@ -170,7 +170,7 @@ def _filters(size):
     return filters
 
 
-def transfer(side, scale, orientation):
+def transfer(side: int, scale: int, orientation: int) -> np.ndarray:
     """Compute a filter's gain `(side, side)` float64 at each frequency, zero frequency in the middle."""
     frequencies = fft.fftshift(fft.fftfreq(side))
     rows, columns = np.meshgrid(frequencies, frequencies, indexing="ij")
@@ -179,19 +179,19 @@ def transfer(side, scale, orientation):
     return np.exp(-3.5 * (np.hypot(rows, columns) / centre - 1) ** 2 - 2 * np.pi * turned**2)
 
 
-def _extent(gains):
+def _extent(gains: np.ndarray) -> tuple[int, int]:
     """Return the first place where gains are not negligible, and the one after the last."""
     places = np.flatnonzero(gains > _NEGLIGIBLE * gains.max())
     return int(places[0]), int(places[-1]) + 1
 
 
-def _window(extent, width, side):
+def _window(extent: tuple[int, int], width: int, side: int) -> slice:
     """Return the slice of `width` places, within `side`, that has an extent in its middle."""
     start = min(max((sum(extent) - width) // 2, 0), side - width)
     return slice(start, start + width)
 
 
-def _centred_phase(width, side):
+def _centred_phase(width: int, side: int) -> np.ndarray:
     """Return the factors `(w, w)` that move samples from the first pixel of what they stand for to its middle."""
     shift = (side / width - 1) / 2
     phase = np.exp(2j * np.pi * np.arange(width) * shift / side)
@@ -199,7 +199,7 @@ def _centred_phase(width, side):
 
 
 @functools.lru_cache(maxsize=16)
-def _resizing(length, size):
+def _resizing(length: int, size: int) -> np.ndarray:
     """Return the matrix `(size, length)` float32 that resizes: mean of what a pixel covers, linear where it grows."""
     centres = (np.arange(size) + 0.5) * (length / size)
     distances = np.abs(np.arange(length) + 0.5 - np.clip(centres, 0.5, length - 0.5)[:, None])
@@ -208,7 +208,7 @@ def _resizing(length, size):
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _checked_size(size):
+def _checked_size(size: int) -> int:
     if not isinstance(size, int | np.integer) or size < 32 or size % BLOCKS:
         raise SettingError(invalid("argument `size`", f"a multiple of {BLOCKS} pixels, at least 32", size=size))
     return int(size)

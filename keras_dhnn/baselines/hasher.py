@@ -1,8 +1,11 @@
-"""What all hashing methods of this room share: they turn feature vectors into signs, as scikit-learn estimators do."""
+"""Share what all hashing methods of this room do: turn feature vectors into signs, as scikit-learn estimators do."""
+
+from typing import Any
 
 import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_dhnn.codes import binarize
@@ -10,12 +13,12 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class Hasher(TransformerMixin, BaseEstimator):
-    """Hash vectors by the signs of real outputs.
+    """Describe hash vectors by the signs of real outputs.
 
     A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
     """
 
-    def transform(self, X):
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the hash codes of `X`.
 
         Args:
@@ -30,39 +33,39 @@ class Hasher(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return binarize(self.project(self._checked(X, reset=False)))
 
-    def _checked(self, X, reset=True):
+    def _checked(self, X: np.ndarray, reset: bool = True) -> np.ndarray:
         """Return `X` as a float matrix that keeps float32, or raise an error where it is none."""
         fewest = 2 if reset else 1
         return validate_data(self, X, dtype=(np.float32, np.float64), reset=reset, ensure_min_samples=fewest)
 
-    def _checked_with_labels(self, X, y):
+    def _checked_with_labels(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return `X` as a float matrix and each row's class `(n,)` int64 in 0..C-1, or raise ValueError."""
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_min_samples=2)
         self.classes_, classes = np.unique(y, return_inverse=True)
         return X, classes
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
 
 
 class SupervisedHasher(Hasher):
-    """A `Hasher` whose `fit` needs labels."""
+    """Hash vectors as `Hasher` does, by a `fit` that needs labels."""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
 
-def check_count(name, value):
+def check_count(name: str, value: Any) -> None:
     """Raise SettingError unless the argument `name` is a whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise SettingError(invalid(f"argument `{name}`", "a whole number above 0", value))
 
 
-def ridge(X, targets, weight):
+def ridge(X: np.ndarray, targets: np.ndarray, weight: float) -> np.ndarray:
     """Return the W that minimises `||X W - targets||^2 + weight ||W||^2`.
 
     Args:

@@ -1,4 +1,6 @@
-"""Iterative quantisation (ITQ): rotate principal components so that taking signs loses least. No labels needed."""
+"""Hash by iterative quantisation (ITQ): rotate principal components so that taking signs loses least. Without
+labels.
+"""
 
 import numpy as np
 
@@ -7,7 +9,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class ITQ(Hasher):
-    """Hash by the signs of rotated principal components.
+    """Describe hash by the signs of rotated principal components.
 
     The data are centred and projected to their `bits` leading principal directions, `V = (X - mean) W`. The rotation R
     then minimises `||B - V R||^2` (eq. 2 of the paper) in turns: `B = sign(V R)` for a fixed R; for a fixed B the
@@ -31,12 +33,12 @@ class ITQ(Hasher):
         Large-Scale Image Retrieval. IEEE TPAMI 35(12), 2013.
     """
 
-    def __init__(self, bits=64, iterations=50, seed=0):
+    def __init__(self, bits: int = 64, iterations: int = 50, seed: int = 0):
         self.bits = bits
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "ITQ":
         """Find principal directions and rotation; `y` is not used.
 
         Args:
@@ -62,12 +64,12 @@ class ITQ(Hasher):
         self.projection_ = directions @ rotation
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.projection_
 
 
-def principal_directions(centred, count):
+def principal_directions(centred: np.ndarray, count: int) -> np.ndarray:
     """Compute the leading eigenvectors of the covariance, the same on every machine.
 
     Args:
@@ -84,13 +86,13 @@ def principal_directions(centred, count):
     return (leading * np.where(largest < 0, -1, 1)).astype(centred.dtype)
 
 
-def random_rotation(size, seed):
+def random_rotation(size: int, seed: int) -> np.ndarray:
     """Draw a rotation `(size, size)` float64 uniformly among the orthogonal matrices."""
     q, r = np.linalg.qr(np.random.default_rng(seed).standard_normal((size, size)))
     return q * np.sign(np.diag(r))
 
 
-def fit_rotation(components, rotation, iterations):
+def fit_rotation(components: np.ndarray, rotation: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
     """Minimise `||sign(V R) - V R||^2` over rotations R, from a given one (ITQ, section 3.2).
 
     Args:
@@ -109,7 +111,7 @@ def fit_rotation(components, rotation, iterations):
     return rotation, objective
 
 
-def procrustes(product):
+def procrustes(product: np.ndarray) -> np.ndarray:
     """Return the orthogonal R that maximises `trace(R^T product)`: `U S^T` of `product = U diag S^T`."""
     left, _, right = np.linalg.svd(np.asarray(product, np.float64))
     return left @ right

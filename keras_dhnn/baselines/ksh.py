@@ -1,4 +1,4 @@
-"""Supervised hashing with kernels (KSH): bits found one after the other, each from what those before it missed."""
+"""Hash with kernels (KSH): bits are found one after the other, each from what those before it missed."""
 
 import numpy as np
 from scipy import linalg, optimize, special
@@ -8,7 +8,7 @@ from keras_dhnn.baselines.hasher import SupervisedHasher, check_count
 
 
 class KSH(SupervisedHasher):
-    """Hash by kernel functions whose codes' inner products are the labels' similarities.
+    """Describe hash by kernel functions whose codes' inner products are the labels' similarities.
 
     With centred kernel features K `(n, m)` of `Anchors` and similarities S in {-1, +1}, codes `H = sign(K A)` are to
     minimise `||H H^T / l - S||^2` (eq. 7 of the paper). Bits are found greedily: with the residue
@@ -35,7 +35,15 @@ class KSH(SupervisedHasher):
         Liu, Wang, Ji, Jiang, Chang: Supervised Hashing with Kernels. CVPR 2012.
     """
 
-    def __init__(self, bits=64, anchors=300, width=0.5, labelled=1000, steps=50, seed=0):
+    def __init__(
+        self,
+        bits: int = 64,
+        anchors: int = 300,
+        width: float = 0.5,
+        labelled: int = 1000,
+        steps: int = 50,
+        seed: int = 0,
+    ):
         self.bits = bits
         self.anchors = anchors
         self.width = width
@@ -43,7 +51,7 @@ class KSH(SupervisedHasher):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X, y):
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "KSH":
         """Find the weights of each bit.
 
         Args:
@@ -72,12 +80,12 @@ class KSH(SupervisedHasher):
             self.objective_[bit] = np.square(residue / self.bits).mean()
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return self.kernel_.transform(X) @ self.projection_
 
 
-def sample_evenly(classes, count, seed):
+def sample_evenly(classes: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Draw at most `count` places of `classes`, `(n,)`, as many of each class where there are enough; sorted."""
     random = np.random.default_rng(seed).permutation(len(classes))
     order = np.argsort(classes[random], kind="stable")
@@ -87,7 +95,7 @@ def sample_evenly(classes, count, seed):
     return np.sort(random[np.argsort(ranks, kind="stable")[:count]])
 
 
-def next_bit(K, residue, metric, steps):
+def next_bit(K: np.ndarray, residue: np.ndarray, metric: np.ndarray, steps: int) -> np.ndarray:
     """Return the weights `(m,)` whose signs `h = sign(K a)` have a large `h^T residue h` (KSH eqs. 12, 14).
 
     Args:
@@ -105,12 +113,12 @@ def next_bit(K, residue, metric, steps):
     return max((start, found.x), key=lambda weights: _agreement(K @ weights, residue))
 
 
-def _agreement(outputs, residue):
+def _agreement(outputs: np.ndarray, residue: np.ndarray) -> float:
     codes = np.where(outputs >= 0, 1.0, -1.0)
     return codes @ residue @ codes
 
 
-def smooth_disagreement(weights, K, residue):
+def smooth_disagreement(weights: np.ndarray, K: np.ndarray, residue: np.ndarray) -> tuple[float, np.ndarray]:
     """Return `-phi(K a)^T residue phi(K a)` over the number of pairs, and its gradient `(m,)` (KSH eqs. 14, 15)."""
     smooth = 2 * special.expit(K @ weights) - 1
     pulled = residue @ smooth

@@ -1,4 +1,4 @@
-"""Partial randomness hashing (PRH): random codes, and the weights that make vectors of them again."""
+"""Hash partly at random (PRH): random codes, and the weights that make vectors of them again."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_dhnn.baselines.hasher import Hasher, check_count, ridge
 
 
 class PRH(Hasher):
-    """Hash by weights learned from random codes.
+    """Describe hash by weights learned from random codes.
 
     The random part projects centred vectors to codes, `B = sign(X R)` with Gaussian R. The learned part is the
     transformation W by which those codes come nearest to the vectors,
@@ -32,12 +32,12 @@ class PRH(Hasher):
         Li, Ren: Partial Randomness Hashing for Large-Scale Remote Sensing Image Retrieval. IEEE GRSL 14(3), 2017.
     """
 
-    def __init__(self, bits=64, weight=1.0, seed=0):
+    def __init__(self, bits: int = 64, weight: float = 1.0, seed: int = 0):
         self.bits = bits
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> "PRH":
         """Draw the projection and find the weights; `y` is not used.
 
         Args:
@@ -58,6 +58,6 @@ class PRH(Hasher):
         self.weights_ = ridge(codes, X - self.mean_, self.weight)
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return (X - self.mean_) @ self.weights_.T

@@ -1,4 +1,6 @@
-"""Semantic correlation maximisation (SCM): projections of two sources whose codes agree where labels do."""
+"""Hash by semantic correlation (SCM): projections of two sources whose codes agree where labels do."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,7 +12,7 @@ METHODS = ("sequential", "orthogonal")
 
 
 class SCM(TwoSourceHasher):
-    """Hash two sources by projections that maximise the correlation of labels across them.
+    """Describe hash two sources by projections that maximise the correlation of labels across them.
 
     With the label similarities `S = 2 L L^T - 1 1^T`, L the one-hot labels, projections maximise
     `tr(U^T X^T S Y V)` (eq. 5 of the paper), and S, `(n, n)`, is never made: `X^T S Y = 2 (X^T L)(L^T Y) - ...`.
@@ -31,12 +33,12 @@ class SCM(TwoSourceHasher):
         Zhang, Li: Large-Scale Supervised Multimodal Hashing with Semantic Correlation Maximization. AAAI 2014.
     """
 
-    def __init__(self, bits=32, method="sequential", weight=1e-3):
+    def __init__(self, bits: int = 32, method: str = "sequential", weight: float = 1e-3):
         self.bits = bits
         self.method = method
         self.weight = weight
 
-    def fit(self, X, y):
+    def fit(self, X: Mapping[str, np.ndarray], y: np.ndarray) -> "SCM":
         """Find the projections.
 
         Args:
@@ -62,7 +64,9 @@ class SCM(TwoSourceHasher):
         find = self._sequential if self.method == "sequential" else self._orthogonal
         return self._keep(find(first, second, cross, factors))
 
-    def _orthogonal(self, first, second, cross, factors):
+    def _orthogonal(
+        self, first: np.ndarray, second: np.ndarray, cross: np.ndarray, factors: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         fewest = min(cross.shape)
         if self.bits > fewest:
             raise SettingError(
@@ -75,7 +79,9 @@ class SCM(TwoSourceHasher):
         u, _, v = correlated(cross, *factors)
         return u[:, : self.bits], v[:, : self.bits]
 
-    def _sequential(self, first, second, cross, factors):
+    def _sequential(
+        self, first: np.ndarray, second: np.ndarray, cross: np.ndarray, factors: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, ...]:
         residue = self.bits * cross
         pairs = []
         for _ in range(self.bits):
@@ -86,7 +92,7 @@ class SCM(TwoSourceHasher):
         return tuple(np.stack(directions, axis=1) for directions in zip(*pairs, strict=True))
 
 
-def semantic_correlation(first, second, labels):
+def semantic_correlation(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return `X^T (2 L L^T - 1 1^T) Y`, `(d, e)`, in linear time.
 
     Args:
@@ -98,5 +104,5 @@ def semantic_correlation(first, second, labels):
     return 2 * of_classes - np.outer(first.sum(axis=0), second.sum(axis=0))
 
 
-def _signs(outputs):
+def _signs(outputs: np.ndarray) -> np.ndarray:
     return np.where(outputs >= 0, 1.0, -1.0)

@@ -1,4 +1,4 @@
-"""Supervised discrete hashing (SDH): binary codes from which a linear classifier tells the class."""
+"""Hash discretely (SDH): binary codes from which a linear classifier tells the class."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _RIDGE = 1e-6
 
 
 class SDH(SupervisedHasher):
-    """Hash by codes that are learned as binary ones, with a classifier, bit by bit.
+    """Describe hash by codes that are learned as binary ones, with a classifier, bit by bit.
 
     With one-hot labels Y `(n, C)`, codes B `(n, l)` in {-1, +1} and K `(n, m + 1)`, kernel features of `Anchors` and
     a column of ones,
@@ -43,7 +43,16 @@ class SDH(SupervisedHasher):
         Shen, Shen, Liu, Shen: Supervised Discrete Hashing. CVPR 2015.
     """
 
-    def __init__(self, bits=64, anchors=1000, width=0.5, weight=1.0, fit_weight=1e-5, iterations=10, seed=0):
+    def __init__(
+        self,
+        bits: int = 64,
+        anchors: int = 1000,
+        width: float = 0.5,
+        weight: float = 1.0,
+        fit_weight: float = 1e-5,
+        iterations: int = 10,
+        seed: int = 0,
+    ):
         self.bits = bits
         self.anchors = anchors
         self.width = width
@@ -52,7 +61,7 @@ class SDH(SupervisedHasher):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X, y):
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "SDH":
         """Learn codes, classifier and projection.
 
         Args:
@@ -81,14 +90,14 @@ class SDH(SupervisedHasher):
         self.projection_, self.codes_ = P, B.astype(np.int8)
         return self
 
-    def project(self, X):
+    def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
         return self._features(X) @ self.projection_
 
-    def _features(self, X):
+    def _features(self, X: np.ndarray) -> np.ndarray:
         return np.pad(self.kernel_.transform(X), [(0, 0), (0, 1)], constant_values=1)
 
-    def _objective(self, B, Y, W, K, P):
+    def _objective(self, B: np.ndarray, Y: np.ndarray, W: np.ndarray, K: np.ndarray, P: np.ndarray) -> float:
         missed = np.square(B - K @ P).sum() + _RIDGE * np.square(P).sum()
         return np.square(Y - B @ W).sum() + self.weight * np.square(W).sum() + self.fit_weight * missed
 
@@ -96,18 +105,18 @@ class SDH(SupervisedHasher):
 class RidgeOf:
     """Regress on the same features K `(n, m)` again and again, which are decomposed once."""
 
-    def __init__(self, K):
+    def __init__(self, K: np.ndarray):
         values, self._vectors = np.linalg.eigh(K.T @ K)
         self._inverse = 1 / (np.maximum(values, 0) + _RIDGE)
         self._features = K
 
-    def __call__(self, targets):
+    def __call__(self, targets: np.ndarray) -> np.ndarray:
         """Return the P `(m, l)` that minimises `||K P - targets||^2` plus a trifle of `||P||^2`."""
         turned = self._vectors.T @ (self._features.T @ targets)
         return self._vectors @ (self._inverse[:, None] * turned)
 
 
-def descend(B, Q, W, sweeps=3):
+def descend(B: np.ndarray, Q: np.ndarray, W: np.ndarray, sweeps: int = 3) -> np.ndarray:
     """Lower `||B W||^2 - 2 <B, Q>` over codes, one bit after the other (SDH eq. 10); no step raises it.
 
     Args:

@@ -1,4 +1,6 @@
-"""What the hashing methods for two sources share: a projection each into one space of codes."""
+"""Share what the hashing methods for two sources do: project each into one space of codes."""
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from scipy import linalg
@@ -10,12 +12,12 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class TwoSourceHasher(BaseEstimator):
-    """Hash vectors of either source by the signs of `(X - mean) @ projection`.
+    """Describe hash vectors of either source by the signs of `(X - mean) @ projection`.
 
     A method defines `fit(X, y)`, which sets `means_` and `projections_`, `{source: array}` each.
     """
 
-    def transform(self, X):
+    def transform(self, X: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the hash codes of vectors of one source or both.
 
         Args:
@@ -34,7 +36,7 @@ class TwoSourceHasher(BaseEstimator):
             raise SettingError(invalid("argument `X`", f"sources among {', '.join(self.means_)}", ", ".join(unknown)))
         return {source: binarize((x - self.means_[source]) @ self.projections_[source]) for source, x in X.items()}
 
-    def _centred(self, X):
+    def _centred(self, X: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Return the training vectors of both sources, float64 and less the mean that it keeps as `means_`."""
         if len(X) != 2:
             raise SettingError(invalid("argument `X`", "the vectors of two sources, {source: (n, d)}", sources=len(X)))
@@ -43,19 +45,21 @@ class TwoSourceHasher(BaseEstimator):
         self.means_ = {source: x.mean(axis=0) for source, x in arrays.items()}
         return [x - self.means_[source] for source, x in arrays.items()]
 
-    def _keep(self, projections):
+    def _keep(self, projections: Iterable[np.ndarray]) -> "TwoSourceHasher":
         self.projections_ = dict(zip(self.means_, projections, strict=True))
         return self
 
 
-def factor(x, weight):
+def factor(x: np.ndarray, weight: float) -> np.ndarray:
     """Return the lower L `(d, d)` with `L L^T = x^T x / n`, and `weight` mean variances added on the diagonal."""
     covariance = x.T @ x / len(x)
     added = weight * np.trace(covariance) / len(covariance) + 1e-12
     return linalg.cholesky(covariance + added * np.eye(len(covariance)), lower=True)
 
 
-def correlated(cross, lower, other_lower):
+def correlated(
+    cross: np.ndarray, lower: np.ndarray, other_lower: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the directions in which two sources agree most.
 
     They maximise `u^T cross v` under `U^T (L L^T) U = I` and the same for V: canonical correlation analysis.

@@ -1,12 +1,14 @@
-"""The command line. Verbs import what they need when they run, so that `--help` answers at once."""
+"""Offer the command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
 import errno
 import os
+import re
 import sys
 from typing import Annotated
 
 import typer
 
+from keras_dhnn._version import __version__
 from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
@@ -23,6 +25,7 @@ from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
+from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
 from keras_dhnn.errors import KerasDhnnError
 
@@ -32,8 +35,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked):
+    if asked:
+        print(f"keras-dhnn {__version__}")
+        raise typer.Exit
+
+
 for verb in (
-    *(prepare, fit, evaluate, compare, query, audit, ablate, benchmark, grid, tune, export, serve, encode, search),
+    *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
+    *(encode, search),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")
@@ -43,6 +55,9 @@ app.add_typer(archive, name="archive")
 
 @app.callback()
 def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which version this is.")
+    ] = False,
     trust_code: Annotated[
         bool,
         typer.Option(
@@ -69,7 +84,7 @@ def main():
     # TensorFlow's own notes on start-up say nothing to somebody who searches images.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app()
+        app([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)
     except OSError as error:
@@ -80,6 +95,12 @@ def main():
         return
     print(f"keras-dhnn: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def _from_home(argument):
+    """Return an argument with ~ as the user's home, also behind "=" and in quotes, where no shell expands it."""
+    name, path = re.fullmatch(r"((?:[\w.-]+=)?)(.*)", argument, re.DOTALL).groups()
+    return name + os.path.expanduser(path) if path == "~" or path.startswith("~/") else argument
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,15 +1,17 @@
-"""`keras-dhnn ablate`: what each part of the cross-source objective is worth."""
+"""Run `keras-dhnn ablate`: what each part of the cross-source objective is worth."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
-from keras_dhnn.cli.options import Backbone, DataFolder, Json, Protocol, Queries, Quiet, RunsFolder, Seed, Settings
+from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.training_options import training_options
 
 
+@training_options("bits", "config", "synthetic")
 def ablate(
     name: Annotated[
         str, typer.Argument(help="A prepared data set of two sources: ucmd-dual, dsrsid, or your own.", metavar="NAME")
@@ -19,18 +21,12 @@ def ablate(
     sweep: Annotated[
         str | None, typer.Option(help="alpha, beta or gamma at 0, 0.1, 1 and 10 instead, in our units.")
     ] = None,
-    protocol: Protocol = None,
-    queries: Queries = None,
-    backbone: Backbone = None,
-    settings: Settings = None,
     run_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the results below RUNS.", metavar="NAME")
     ] = None,
-    data: DataFolder = Path("data"),
-    runs: RunsFolder = Path("runs"),
-    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    **asked: Any,
 ):
     """Train without and with each constraint of SIDHCNN, and print the scores as Table IV of the paper has them.
 
@@ -51,15 +47,9 @@ def ablate(
     lengths = [bits, *(more_bits or [])]
     table = ablate_data(
         name,
+        **asked,
         bits=lengths,
         sweep=sweep,
-        protocol=protocol,
-        queries=queries,
-        backbone=",".join(backbone or []),
-        seed=seed,
-        settings=settings or [],
-        data=data,
-        runs=runs,
         run_name=run_name,
         bar=bars(quiet),
         inner_bar=bars(quiet, delay=2),

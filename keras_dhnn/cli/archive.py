@@ -1,4 +1,4 @@
-"""`keras-dhnn archive`: what is in an archive, and care of it."""
+"""Run `keras-dhnn archive`: what is in an archive, and care of it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`keras-dhnn audit`: what a split of a data set puts on both sides."""
+"""Run `keras-dhnn audit`: what a split of a data set puts on both sides."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Progress on stderr, with the time left."""
+"""Show progress on stderr, with the time left."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ from keras_dhnn.cli.interruption import interruptions_wait, raise_waiting
 
 
 def bars(quiet, *, delay=0):
-    """A factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`.
+    """Return a factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`.
 
     Ctrl-C is raised by the next update (`interruption.py`).
 

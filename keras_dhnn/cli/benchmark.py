@@ -1,8 +1,9 @@
-"""`keras-dhnn benchmark`: hashing methods side by side on one data set."""
+"""Run `keras-dhnn benchmark`: hashing methods side by side on one data set."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +22,12 @@ from keras_dhnn.cli.options import (
     SplitFile,
     Synthetic,
 )
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+    from keras_dhnn.workflows.benchmark import Plan
 
 
 def benchmark(
@@ -68,7 +75,7 @@ def benchmark(
     seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Compare hashing methods: one split, one budget, several seeds, each deep method with settings of its own.
 
     Where there is a frozen backbone, deep methods train the same head on its features, which are computed once;
@@ -109,7 +116,7 @@ def benchmark(
     print(json.dumps(table)) if as_json else _print(table, place)
 
 
-def _compare(plan, info, place, quiet):
+def _compare(plan: "Plan", info: "DatasetInfo", place: Path, quiet: bool) -> dict[str, Any]:
     import tensorflow as tf
 
     from keras_dhnn.workflows.benchmark import benchmark as compare_all
@@ -121,7 +128,7 @@ def _compare(plan, info, place, quiet):
         return compare_all(plan, info, place, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
 
 
-def _print(table, place):
+def _print(table: dict, place: Path) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True)
@@ -139,7 +146,7 @@ def _print(table, place):
     console.print(f"{place}  table.json, table.csv, figures", highlight=False)
 
 
-def _scores(table, task, methods):
+def _scores(table: dict, task: str, methods: Mapping[str, dict]) -> "Table":
     """Return a task's table: a row a method, and under it what its paper printed for these images."""
     from rich.table import Table
 
@@ -167,7 +174,7 @@ def _scores(table, task, methods):
     return shown
 
 
-def _score(score):
+def _score(score: dict | None) -> str:
     if score is None:
         return "failed"
     return f"{score['mean']:.4f}" + (f" ± {score['spread']:.4f}" if score["spread"] is not None else "")

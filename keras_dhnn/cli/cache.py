@@ -1,4 +1,4 @@
-"""`keras-dhnn cache`: what is kept beside the data sets so that it is computed once."""
+"""Run `keras-dhnn cache`: what is kept beside the data sets so that it is computed once."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`keras-dhnn compare`: runs side by side."""
+"""Run `keras-dhnn compare`: runs side by side."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,7 @@ def _print(result):
 
 
 def _rows(run):
-    """The column of a run: {what: text}."""
+    """Return the column of a run: {what: text}."""
     metrics, rows = run["metrics"], {}
     rows["mAP"] = f"{metrics['map']['expected']:.4f}"
     rows |= {f"  {name}": f"{metrics['map'][name]:.4f}" for name in ("stable", "pessimistic", "optimistic")}

@@ -1,4 +1,4 @@
-"""`keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
+"""Run `keras-dhnn encode`: images, scenes and others' embeddings into an archive."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
-from keras_dhnn.errors import SettingError
 
 
 def encode(
@@ -52,14 +51,23 @@ def encode(
     bits: Annotated[int, typer.Option(help="Length of codes that are learned here, a multiple of 8.")] = 64,
     size: Annotated[int, typer.Option(min=8, help="Side of the images that a backbone is given.")] = 256,
     features: Annotated[
-        int, typer.Option(min=0, help="Keep so many int8 features beside each code, to order equal distances by.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Keep so many int8 features beside each code, which order equal distances; 0: none. By default 32; an "
+            "exported model has none.",
+        ),
+    ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(help="Float vectors that others made: Parquet, GeoParquet, NPZ, NPY or Zarr.", metavar="FILE"),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
     source: Annotated[str | None, typer.Option(help="Which of a model's several image sources, such as pan.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="spark: by the workers of a Spark cluster. By default here.", metavar="spark")
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave damaged files out, and name them.")
     ] = False,
@@ -80,58 +88,36 @@ def encode(
 
       keras-dhnn encode --embeddings clay.parquet --column embedding --archive clay --bits 256
     """
-    from keras_dhnn.archive.tiles import Cut
     from keras_dhnn.cli.bars import bars
-    from keras_dhnn.workflows.encode_archive import Options, encode_archive
+    from keras_dhnn.workflows.encode import encode as encode_into
 
-    if embeddings is not None:
-        _encode_vectors(embeddings, column, archive, bits, quiet, as_json)
-        return
-    if model is None or not images:
-        raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
-    numbers = {name: _numbers(name, text) for name, text in (("scales", scales), ("bands", bands)) if text is not None}
-    options = Options(
-        Cut(tile, stride, numbers["scales"], numbers.get("bands")),
-        asset,
-        labels,
-        skip_damaged,
-        bits,
-        features,
-        size,
-        data,
-        source,
+    found = encode_into(
+        model,
+        images or (),
+        archive=archive,
+        tile=tile,
+        stride=stride,
+        scales=scales,
+        bands=bands,
+        asset=asset,
+        labels=labels,
+        bits=bits,
+        size=size,
+        features=features,
+        embeddings=embeddings,
+        column=column,
+        source=source,
+        engine=engine,
+        master=master,
+        skip_damaged=skip_damaged,
+        data=data,
+        bar=bars(quiet),
     )
-    _report(encode_archive(model, images, archive, options, bar=bars(quiet)), as_json)
-
-
-def _encode_vectors(path, column, archive, bits, quiet, as_json):
-    from keras_dhnn.cli.bars import bars
-    from keras_dhnn.workflows.encode_vectors import encode_vectors
-
-    found = encode_vectors(path, archive, column=column, bits=bits, bar=bars(quiet))
-    _report(found, as_json, {"recall_at_10": found.recall})
-
-
-def _report(encoded, as_json, more=None):
-    info, counted = encoded.archive.info, encoded.counted
     if as_json:
-        skipped = [{"name": one.name, "reason": one.reason} for one in encoded.skipped]
-        values = {"archive": str(info.path), "items": info.rows, "skipped": skipped, **vars(counted), **(more or {})}
-        print(json.dumps(values))
+        print(json.dumps(found))
         return
-    for one in encoded.skipped:
-        typer.echo(f"left out: {one.name}: {one.reason}", err=True)
-    counts = f"{counted.added:,} new, {counted.replaced:,} changed, {counted.known:,} known or empty"
-    print(f"{info.path}: {info.rows:,} items ({counts})")
-    if more and more.get("recall_at_10") is not None:
-        print(f"Of the ten nearest by the vectors, {more['recall_at_10']:.1%} are among the ten nearest by the codes.")
-
-
-def _numbers(name, text):
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = (0,)
-    if min(numbers) < 1:
-        raise SettingError(f"Expected --{name} as whole numbers from 1 with commas, such as 1,2. Received: {text!r}")
-    return numbers
+    for one in found["skipped"]:
+        typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
+    print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
+    if found.get("recall_at_10") is not None:
+        print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")

@@ -1,42 +1,29 @@
-"""`keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
+"""Run `keras-dhnn fit`: prepared images to a trained hashing network, its codes and its scores."""
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import (
-    Backbone,
-    Bits,
-    Config,
-    DataFolder,
-    Json,
-    Protocol,
-    Queries,
-    Quiet,
-    RunsFolder,
-    Seed,
-    Settings,
-    SplitFile,
-    Synthetic,
-)
+from keras_dhnn.cli.options import Json, LabelFile, Quiet, SplitFile
+from keras_dhnn.cli.training_options import training_options
 
 
+@training_options()
 def fit(
     context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="[NAME]"),
     ] = None,
-    bits: Bits = None,
-    protocol: Protocol = None,
-    queries: Queries = None,
     split: SplitFile = None,
+    labels: LabelFile = None,
     group_pattern: Annotated[
         str | None,
         typer.Option(
@@ -46,10 +33,6 @@ def fit(
             metavar="REGEX",
         ),
     ] = None,
-    backbone: Backbone = None,
-    settings: Settings = None,
-    config: Config = None,
-    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this unfinished run to where it would have ended.", metavar="RUN")
     ] = None,
@@ -64,11 +47,9 @@ def fit(
     run_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the run below RUNS.", metavar="NAME")
     ] = None,
-    data: DataFolder = Path("data"),
-    runs: RunsFolder = Path("runs"),
-    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    **asked: Any,
 ):
     """Train a hashing network on a prepared data set, and score its retrieval.
 
@@ -82,6 +63,8 @@ def fit(
 
       keras-dhnn fit harbours --group-pattern 'scene[0-9]+'
 
+      keras-dhnn fit harbours --labels labels.csv
+
       keras-dhnn fit --resume runs/ucmd-paper-64
     """
     from keras_dhnn.workflows.fit import fit as fit_run
@@ -91,25 +74,17 @@ def fit(
     with contextlib.ExitStack() as interruptible:
         run = fit_run(
             name,
-            bits=bits,
-            protocol=protocol,
-            queries=queries,
+            **asked,
             split=split,
+            labels=labels,
             group_pattern=group_pattern,
-            backbone=",".join(backbone or []),
-            settings=settings or [],
-            config=config,
-            synthetic=synthetic,
             resume=resume,
             strategy=strategy,
             run_name=run_name,
-            data=data,
-            runs=runs,
-            seed=seed,
             bar=bars(quiet),
             say=notices(quiet),
             started=lambda run: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn fit --resume {run.path}")
+                ends_well(f"Continue with: keras-dhnn fit --resume {shlex.quote(str(run.path))}")
             ),
         )
     if run is None:

@@ -1,10 +1,10 @@
-"""Options that were given where they have no effect are refused, not ignored."""
+"""Refuse options where they have no effect, instead of ignoring them."""
 
 from keras_dhnn.errors import SettingError
 
 
 def refuse_beside_resume(context, *allowed):
-    """Refuses what would have no effect on something that is continued.
+    """Refuse what would have no effect on something that is continued.
 
     Args:
         context: the command's `typer.Context`.
@@ -22,7 +22,9 @@ def refuse_beside_resume(context, *allowed):
 
 
 def given_beside(context, *allowed):
-    """What of the command line is neither `allowed`, names of parameters, nor --data, --quiet or --json; as written."""
+    """Return what of the command line is neither `allowed`, names of parameters, nor --data, --quiet or --json; as
+    written.
+    """
     allowed = {"data", "quiet", "as_json", *allowed}
     return [
         parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()

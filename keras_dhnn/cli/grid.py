@@ -1,31 +1,21 @@
-"""`keras-dhnn grid`: a table of scores over settings."""
+"""Run `keras-dhnn grid`: a table of scores over settings."""
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import (
-    Backbone,
-    Bits,
-    Config,
-    DataFolder,
-    Json,
-    Protocol,
-    Queries,
-    Quiet,
-    RunsFolder,
-    Seed,
-    Settings,
-    Synthetic,
-)
+from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.training_options import training_options
 
 
+@training_options()
 def grid(
     context: typer.Context,
     name: Annotated[
@@ -52,24 +42,15 @@ def grid(
         bool,
         typer.Option("--validation", help="Print the mAP of items held out of the database instead of the queries'."),
     ] = False,
-    bits: Bits = None,
-    protocol: Protocol = None,
-    queries: Queries = None,
-    backbone: Backbone = None,
-    settings: Settings = None,
-    config: Config = None,
-    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this grid: finished cells are kept.", metavar="GRID")
     ] = None,
     grid_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the grid below RUNS.", metavar="NAME")
     ] = None,
-    data: DataFolder = Path("data"),
-    runs: RunsFolder = Path("runs"),
-    seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    **asked: Any,
 ):
     """Train at every combination of some settings' values, and print the scores as the papers' tables do.
 
@@ -88,26 +69,17 @@ def grid(
     with contextlib.ExitStack() as interruptible:
         result = fit_grid(
             name,
+            **asked,
             over=over or [],
             paper_eta=paper_eta,
             validation=validation,
-            config=config,
-            bits=bits,
-            protocol=protocol,
-            queries=queries,
-            backbone=",".join(backbone or []),
-            seed=seed,
-            settings=settings or [],
-            synthetic=synthetic,
             resume=resume,
             grid_name=grid_name,
-            data=data,
-            runs=runs,
             bar=bars(quiet),
             inner_bar=bars(quiet, delay=2),
             say=notices(quiet),
             started=lambda path: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn grid --resume {path}")
+                ends_well(f"Continue with: keras-dhnn grid --resume {shlex.quote(str(path))}")
             ),
         )
     if as_json:

@@ -1,4 +1,4 @@
-"""`keras-dhnn index`: items into and out of an exported model, without training it again."""
+"""Run `keras-dhnn index`: items into and out of an exported model, without training it again."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ctrl-C where it can be taken, and what its user is told.
+"""Take Ctrl-C where it can be taken, and tell its user what happens.
 
 Python raises KeyboardInterrupt wherever the program stands. Within TensorFlow that may be a finaliser, which drops it,
 or a function being traced, which turns it into an error of another kind. So, while work shows its progress, an
@@ -13,12 +13,13 @@ import threading
 
 import typer
 
-_waiting = []
+_waiting: list[bool] = []
 
 
 @contextlib.contextmanager
 def interruptions_wait():
-    """While it lasts, `raise_waiting`, or at the latest its end, raises the first interruption; a second comes at once.
+    """Hold the first interruption back until `raise_waiting`, or the end of the block, raises it; a second comes at
+    once.
 
     A process that ignores interruptions, as background jobs of scripts do, or has a handler of its own, is left as it
     is; so is a thread beside the main one.
@@ -38,7 +39,7 @@ def interruptions_wait():
 
 @contextlib.contextmanager
 def ends_well(how):
-    """An interruption ends with exit status 130 and `how` to go on."""
+    """End an interruption with exit status 130, and say `how` to go on."""
     try:
         yield
     except KeyboardInterrupt:
@@ -47,7 +48,7 @@ def ends_well(how):
 
 
 def raise_waiting():
-    """Raises KeyboardInterrupt if an interruption is waiting."""
+    """Raise KeyboardInterrupt if an interruption is waiting."""
     if _waiting:
         raise KeyboardInterrupt
 

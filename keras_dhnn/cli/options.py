@@ -1,4 +1,4 @@
-"""Options that mean the same in every verb."""
+"""Declare options that mean the same in every verb."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,9 @@ Backbone = Annotated[
         "one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn."
     ),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of the split, the initial weights and the order.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Of the split, the initial weights, the order, and what a search tries.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"),
@@ -57,4 +59,13 @@ Config = Annotated[
 Synthetic = Annotated[
     bool,
     typer.Option("--synthetic", help="Make and use a synthetic twin of the data set: needs no data, no network."),
+]
+LabelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="A table of labels, CSV or Parquet: a column of image names, one of labels (a|b for several) or one of 0 "
+        "and 1 for each class. Images that it does not name have no label.",
+        metavar="FILE",
+    ),
 ]

@@ -1,6 +1,7 @@
-"""`keras-dhnn prepare`: an archive to a prepared data set."""
+"""Run `keras-dhnn prepare`: an archive to a prepared data set."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.given import given_beside
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.cli.options import DataFolder, Json, LabelFile, Quiet
 from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.datasets import PUBLISHED
 
@@ -32,8 +33,9 @@ def prepare(
     layout: Annotated[
         str | None,
         typer.Option(
-            help=f"How the archive is laid out: {', '.join(PUBLISHED)}, folder (a folder a class, any images), or dual "
-            "(two such folders, an item's two images under the same name); by default as the name says."
+            help=f"How the archive is laid out: {', '.join(PUBLISHED)}, folder (a folder a class, any images), "
+            "images (any tree, no classes), or dual (two such folders, an item's two images under the same name); "
+            "by default as the name says."
         ),
     ] = None,
     synthetic: Annotated[
@@ -58,28 +60,38 @@ def prepare(
     image_size: Annotated[
         list[str] | None,
         typer.Option(
-            help="folder, dual: side in pixels of the stored images; by default the median, at most 256. dual: of one "
-            "source by NAME=N.",
+            help="folder, images, dual: side in pixels of the stored images; by default the median, at most 256. dual: "
+            "of one source by NAME=N.",
             metavar="N",
         ),
     ] = None,
     percentiles: Annotated[
         tuple[float, float],
-        typer.Option(help="folder, dual: percentiles of each band that become 0 and 255, where images are not uint8."),
+        typer.Option(
+            help="folder, images, dual: percentiles of each band that become 0 and 255, where images are not uint8."
+        ),
     ] = (1.0, 99.0),
     scale: Annotated[
         tuple[float, float] | None,
-        typer.Option(help="folder: the values that become 0 and 255, instead."),
+        typer.Option(help="folder, images: the values that become 0 and 255, instead."),
     ] = None,
     rgb_bands: Annotated[
         str | None,
         typer.Option(
-            help="folder: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2. dual: NAME=4,3,2."
+            help="folder, images: numbers of the red, green and blue band, e.g. 4,3,2 for Sentinel-2. dual: NAME=4,3,2."
         ),
     ] = None,
     grey_to_rgb: Annotated[
         bool,
         typer.Option("--grey-to-rgb", help="folder, dual: take grey images among those of three bands as RGB."),
+    ] = False,
+    labels: LabelFile = None,
+    zip_encoding: Annotated[
+        str | None,
+        typer.Option(help="folder, dual: code page of the names in a zip, e.g. gbk, where they do not say it."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only compare what is prepared under this name with its checksums.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared before.")] = False,
     data: DataFolder = Path("data"),
@@ -97,11 +109,16 @@ def prepare(
 
       keras-dhnn prepare harbours --layout folder --source my-images
 
+      keras-dhnn prepare archive --layout images --source my-images --labels labels.csv
+
       keras-dhnn prepare coast --layout dual --source optical=my-optical --source radar=my-radar
     """
     from keras_dhnn.pipelines.datasets import load_dataset
     from keras_dhnn.workflows import prepare as workflow
 
+    if verify:
+        _verify(context, name, data, as_json)
+        return
     layout = workflow.check_layout(name, layout)
     if layout == "dual" and scale:
         raise SettingError("--scale is for --layout folder: two sources have scales of their own. Use --percentiles.")
@@ -117,6 +134,7 @@ def prepare(
         "scale": scale,
         "rgb_bands": _numbers(rgb_bands),
         "grey_to_rgb": grey_to_rgb,
+        "zip_encoding": zip_encoding,
         "per_class": per_class,
         "size": size,
         "label_noise": label_noise,
@@ -134,13 +152,28 @@ def prepare(
             data=data,
             seed=seed,
             force=force,
+            labels=labels,
             bar=bars(quiet),
             **options,
         )
     _report(prepared, time.monotonic() - started, as_json)
 
 
-_USUAL = ("name", "source", "layout", "synthetic", "download", "force", "seed")
+def _verify(context, name, data, as_json):
+    from keras_dhnn.workflows.prepare import verify
+
+    unused = given_beside(context, "name", "verify")
+    if unused:
+        raise SettingError(f"--verify looks at what is prepared already. Leave out {', '.join(unused)}.")
+    info = verify(name, data)
+    files, size = len(info.shards) + 1, sum(file.bytes for file in (*info.shards, info.items_file))
+    if as_json:
+        print(json.dumps({"directory": str(info.directory), "files": files, "bytes": size, "checksum": info.checksum}))
+    else:
+        print(f"{info.directory}: {files} files, {size:,} bytes, {info.count} images are as they were written.")
+
+
+_USUAL = ("name", "source", "layout", "synthetic", "download", "force", "labels", "seed")
 
 
 def _sources(several, sources):
@@ -162,7 +195,7 @@ def _sources(several, sources):
 
 
 def _image_sizes(sizes):
-    """None, the side of all images, or {source: side}."""
+    """Return none, the side of all images, or {source: side}."""
     if not sizes:
         return None
     try:
@@ -184,7 +217,7 @@ def _named(text, example):
 
 
 def _numbers(text):
-    """None, (red, green, blue), or {source: (red, green, blue)}."""
+    """Return none, (red, green, blue), or {source: (red, green, blue)}."""
     if text is None:
         return None
     name, equals, bands = text.rpartition("=")
@@ -195,18 +228,27 @@ def _numbers(text):
     return {name: numbers} if equals else numbers
 
 
+def _of_classes(info):
+    """Return what is known of the images' classes, in words."""
+    labels = int(info.known.sum())
+    if labels == info.count:
+        return f" of {len(info.classes)} classes"
+    return f", {labels} of them with labels," if labels else " without labels"
+
+
 def _report(prepared, seconds, as_json):
     info, fresh = prepared
     result = {
         "directory": str(info.directory),
         "images": info.count,
         "classes": len(info.classes),
+        "labels": int(info.known.sum()),
         "skipped": info.skipped,
         "checksum": info.checksum,
         "synthetic": info.synthetic,
         "written": fresh,
         "images_per_second": info.count / seconds if fresh else None,
-        "notes": info.source.get("notes", []),
+        "notes": info.origin.get("notes", []),
     }
     if as_json:
         print(json.dumps(result))
@@ -215,9 +257,11 @@ def _report(prepared, seconds, as_json):
         print(f"{info.directory} is there already, made from the same source: nothing to do.")
         return
     rate = result["images_per_second"]
-    print(f"{info.count} images of {len(info.classes)} classes in {info.directory} ({rate:.0f} images a second).")
+    print(f"{info.count} images{_of_classes(info)} in {info.directory} ({rate:.0f} images a second).")
     for note in result["notes"]:
         print(note)
     for name, reason in info.skipped:
         print(f"Left out: {name} {reason}")
-    print(f"Next: keras-dhnn fit {info.name}")
+    place = info.directory.parent
+    elsewhere = "" if place == Path("data") else f" --data {shlex.quote(str(place))}"
+    print(f"Next: keras-dhnn fit {shlex.quote(info.name)}{elsewhere}")

@@ -1,4 +1,4 @@
-"""`keras-dhnn query`: the images of a run's database that are nearest to any image file."""
+"""Run `keras-dhnn query`: the images of a run's database that are nearest to any image file."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.options import DataFolder, Json
+from keras_dhnn.cli.bars import bars, notices
+from keras_dhnn.cli.options import DataFolder, Json, Quiet
 from keras_dhnn.errors import SettingError
 
 
@@ -14,8 +15,19 @@ def query(
     run: Annotated[
         Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64; left out with --server.", metavar="RUN")
     ],
-    image: Annotated[
-        Path | None, typer.Argument(help="An image file: TIFF, PNG, JPEG, WebP, ...", metavar="IMAGE")
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="An image file: TIFF, PNG, JPEG, WebP, ... With --out several, and folders of them at any depth.",
+            metavar="IMAGE...",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write what is found for many images to this file, .csv or .jsonl.", metavar="FILE"),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="A text file of more paths, one a line, UTF-8.", metavar="FILE")
     ] = None,
     server: Annotated[
         str | None,
@@ -32,6 +44,7 @@ def query(
         str | None, typer.Option("--class", help="Find images of this class only.", metavar="NAME")
     ] = None,
     data: DataFolder = Path("data"),
+    quiet: Quiet = False,
     as_json: Json = False,
 ):
     """Find the images in a run's database that are nearest to an image, and draw them.
@@ -40,17 +53,28 @@ def query(
 
       keras-dhnn query runs/ucmd-paper-64 harbour.png
 
+      keras-dhnn query runs/ucmd-paper-64 new/ --out results.csv
+
       keras-dhnn query runs/ucmd-dual-paper-32 harbour-grey.png --from pan --to mul
 
       keras-dhnn query --server http://localhost:8501/v1/models/ucmd harbour.png
 
       keras-dhnn query --server http://localhost:8501/v1/models/dsrsid grey.png --from pan --to mul
     """
-    if server is not None:
-        _query_server(server, run if image is None else image, k, (source, target), class_name, as_json)
+    # With a server there is no run, so that the first word is an image.
+    images = [*([] if server is None else [run]), *(images or [])]
+    if out is not None or listed is not None:
+        how = {"source": source, "target": target, "class_name": class_name, "data": data}
+        _query_files(None if server else run, images, out, listed, quiet, as_json, server=server, k=k, **how)
         return
-    if image is None:
+    if not images:
         raise SettingError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
+    if len(images) > 1 or images[0].is_dir():
+        raise SettingError("Several images need a file for what is found: --out FILE.csv or FILE.jsonl.")
+    (image,) = images
+    if server is not None:
+        _query_server(server, image, k, (source, target), class_name, as_json)
+        return
     from keras_dhnn.workflows.query import query as query_run
 
     result = query_run(run, image, k=k, source=source, target=target, class_name=class_name, data=data)
@@ -60,6 +84,23 @@ def query(
     _print_table(result["results"])
     if result["figure"]:
         print(result["figure"])
+
+
+def _query_files(run, images, out, listed, quiet, as_json, **how):
+    from keras_dhnn.workflows.image_paths import read_path_list
+    from keras_dhnn.workflows.query_files import query_files
+
+    if out is None:
+        raise SettingError("A list of images needs a file for what is found: --out FILE.csv or FILE.jsonl.")
+    images += read_path_list(listed) if listed is not None else []
+    if not images:
+        raise SettingError("Expected images: files, folders, or --list FILE.")
+    result = query_files(run, images, out, bar=bars(quiet), say=notices(quiet), **how)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        failed = f", {result['failed']} of them could not be searched" if result["failed"] else ""
+        print(f"{result['out']}: {result['queries']} queries{failed}.")
 
 
 def _query_server(server, image, k, task, class_name, as_json):

@@ -1,11 +1,11 @@
-"""Results as short tables on stdout."""
+"""Print results as short tables on stdout."""
 
 from rich.console import Console
 from rich.table import Table
 
 
 def print_scores(run, metrics):
-    """Prints the scores of a run with their protocol, and where its parts are.
+    """Print the scores of a run with their protocol, and where its parts are.
 
     Args:
         run: the `Run`.
@@ -13,22 +13,8 @@ def print_scores(run, metrics):
     """
     kind = "synthetic images: not comparable with published scores" if metrics["synthetic"] else "real images"
     table = Table(title=f"{run.path}: {metrics['data']}, {kind}", title_justify="left", show_header=False)
-    scores = metrics["map"]
-    table.add_row("mean average precision", f"{scores['expected']:.4f}")
-    for name, task in metrics.get("tasks", {}).items():
-        table.add_row(f"  {name.replace('->', ' -> ')}", f"{task['map']['expected']:.4f}")
-    if "map_untrained" in metrics:
-        table.add_row("  of the untrained network", f"{metrics['map_untrained']:.4f}")
-    if metrics.get("map_float_features") is not None:
-        table.add_row("  of its float features, by cosine", f"{metrics['map_float_features']:.4f}")
-    for name in ("stable", "pessimistic", "optimistic"):
-        table.add_row(f"  {name} order of ties", f"{scores[name]:.4f}")
-    for k, value in metrics["precision_at"].items():
-        # Runs of earlier versions have none.
-        best = metrics.get("best_precision_at", {}).get(k, 1.0)
-        of_few = f" (at best {best:.4f})" if best < 1 else ""
-        table.add_row(f"precision at {k}", f"{value:.4f}{of_few}")
-    table.add_row("precision within radius 2", f"{metrics['precision_within_radius_2']:.4f}")
+    for name, value in (*_score_rows(metrics), *_label_rows(metrics)):
+        table.add_row(name, value)
     table.add_row("distinct codes", f"{metrics['distinct_codes']} among {metrics['database']}")
     for name, value in _health_rows(metrics.get("code_health")):
         table.add_row(f"  {name}", value)
@@ -38,8 +24,9 @@ def print_scores(run, metrics):
     table.add_row("bits, seed, split", f"{metrics['bits']}, {metrics['seed']}, {metrics['split']}")
     if "seconds" in metrics:
         table.add_row("seconds", f"{metrics['seconds']['total']:.0f}")
-    worst = sorted(metrics["map_per_class"].items(), key=lambda item: item[1])[:3]
-    table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
+    worst = sorted(metrics.get("map_per_class", {}).items(), key=lambda item: item[1])[:3]
+    if worst:
+        table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
     console = Console(soft_wrap=True)
     console.print(table)
     for path, what in (
@@ -52,8 +39,46 @@ def print_scores(run, metrics):
     console.print(f"Look inside: tensorboard --logdir {run.path.parent}", highlight=False)
 
 
+def _score_rows(metrics):
+    """Yield name and text of the scores; none where no label is known."""
+    scores = metrics["map"]
+    if scores is None:
+        return
+    yield "mean average precision", f"{scores['expected']:.4f}"
+    for name, task in metrics.get("tasks", {}).items():
+        yield f"  {name.replace('->', ' -> ')}", f"{task['map']['expected']:.4f}"
+    if metrics.get("map_untrained") is not None:
+        yield "  of the untrained network", f"{metrics['map_untrained']:.4f}"
+    if metrics.get("map_float_features") is not None:
+        yield "  of its float features, by cosine", f"{metrics['map_float_features']:.4f}"
+    for name in ("stable", "pessimistic", "optimistic"):
+        yield f"  {name} order of ties", f"{scores[name]:.4f}"
+    for k, at_k in metrics.get("map_at", {}).items():
+        yield f"mean average precision at {k}", f"{at_k['expected']:.4f}"
+    for k, value in metrics["precision_at"].items():
+        # Runs of earlier versions have none.
+        best = metrics.get("best_precision_at", {}).get(k, 1.0)
+        of_few = f" (at best {best:.4f})" if best < 1 else ""
+        yield f"precision at {k}", f"{value:.4f}{of_few}"
+    yield "precision within radius 2", f"{metrics['precision_within_radius_2']:.4f}"
+    if "ndcg_at_100" in metrics:
+        yield "NDCG at 100, of all", f"{metrics['ndcg_at_100']:.4f}, {metrics['ndcg']:.4f}"
+        yield "weighted average precision", f"{metrics['weighted_map']:.4f}"
+        yield "F1 at k", ", ".join(f"{k}: {value:.4f}" for k, value in metrics["f1_at"].items())
+
+
+def _label_rows(metrics):
+    """Yield name and text of what was learned from where labels are missing."""
+    for k, share in metrics.get("neighbour_agreement", {}).items():
+        yield f"float features' {k} neighbours found", f"{share:.4f}"
+    used = metrics.get("labels_used")
+    if used is not None:
+        sure = "" if used["mean_margin"] is None else f", by a margin of {used['mean_margin']:.2f} on average"
+        yield "labels given, inferred", f"{used['given']}, {used['inferred']}{sure}"
+
+
 def _health_rows(health):
-    """Name and text of what there is; runs of earlier versions have none."""
+    """Yield name and text of what there is; runs of earlier versions have none."""
     if health is None:
         return
     yield "their entropy", f"{health['code_entropy']:.2f} bits"

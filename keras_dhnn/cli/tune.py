@@ -1,35 +1,26 @@
-"""`keras-dhnn tune`: a search for settings."""
+"""Run `keras-dhnn tune`: a search for settings."""
 
 import contextlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.given import refuse_beside_resume
 from keras_dhnn.cli.interruption import ends_well
-from keras_dhnn.cli.options import (
-    Backbone,
-    Bits,
-    Config,
-    DataFolder,
-    Json,
-    Protocol,
-    Queries,
-    Quiet,
-    RunsFolder,
-    Settings,
-    Synthetic,
-)
+from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.training_options import training_options
 
 _TRIALS = 20
 _PRINTED = 5
 
 
+@training_options()
 def tune(
     context: typer.Context,
     name: Annotated[
@@ -63,13 +54,6 @@ def tune(
             metavar="FILE",
         ),
     ] = None,
-    bits: Bits = None,
-    protocol: Protocol = None,
-    queries: Queries = None,
-    backbone: Backbone = None,
-    settings: Settings = None,
-    config: Config = None,
-    synthetic: Synthetic = False,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -81,13 +65,9 @@ def tune(
     search_name: Annotated[
         str | None, typer.Option("--name", help="Folder of the search below RUNS.", metavar="NAME")
     ] = None,
-    data: DataFolder = Path("data"),
-    runs: RunsFolder = Path("runs"),
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the split, the initial weights, the order, and the points tried.")
-    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    **asked: Any,
 ):
     """Search for the settings with the best validation mAP; the winner alone is scored on the queries, at the end.
 
@@ -111,28 +91,19 @@ def tune(
     with contextlib.ExitStack() as interruptible:
         result = search(
             name,
+            **asked,
             tuner=tuner,
             trials=trials,
             hours=hours,
             vary=[name.strip() for name in vary.split(",")] if vary else None,
             space=space,
-            bits=bits,
-            protocol=protocol,
-            queries=queries,
-            backbone=",".join(backbone or []),
-            settings=settings or [],
-            config=config,
-            synthetic=synthetic,
             resume=resume,
             search_name=search_name,
-            data=data,
-            runs=runs,
-            seed=seed,
             bar=bars(quiet),
             inner_bar=bars(quiet, delay=2),
             say=notices(quiet),
             started=lambda path: interruptible.enter_context(
-                ends_well(f"Continue with: keras-dhnn tune --resume {path}")
+                ends_well(f"Continue with: keras-dhnn tune --resume {shlex.quote(str(path))}")
             ),
         )
     if result is None:

@@ -1,15 +1,15 @@
-"""What hashing is measured by: retrieval by the float features that the hash head starts from."""
+"""Score retrieval by the float features that the hash head starts from: what hashing is measured by."""
 
 import numpy as np
 
 from keras_dhnn.errors import invalid
-from keras_dhnn.metrics.harmonic import harmonic_difference
+from keras_dhnn.metrics.ties import harmonic_difference
 
 BLOCK_BYTES = 64 << 20
 
 
 def cosine_map(features, labels, queries, database):
-    """Mean average precision of ranking the database by cosine similarity of real features.
+    """Compute the mean average precision of ranking the database by cosine similarity of real features.
 
     Exact, over the whole ranking; items at one similarity count as in `metrics.ranking`: the expectation over their
     random orders. Memory holds some queries' similarities at a time.
@@ -47,7 +47,7 @@ def _unit(features, items):
 
 
 def _average_precision(similarities, relevant):
-    """Expected average precision (MATH, ties) of one query.
+    """Return expected average precision (MATH, ties) of one query.
 
     Args:
         similarities: `(m,)`.

@@ -1,13 +1,13 @@
-"""What a run's codes retrieve: scores that carry their protocol."""
+"""Score what a run's codes retrieve; every score carries its protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keras_dhnn.codes import pack
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
-from keras_dhnn.metrics.counting import rank
-from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.counting import RankingCounts, rank
+from keras_dhnn.metrics.graded import ndcg, weighted_average_precision
 from keras_dhnn.metrics.ranking import (
     MeanAveragePrecision,
     average_precision,
@@ -19,11 +19,12 @@ from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 
 PRECISION_AT = (10, 50, 100)
 RADIUS = 2
+_ORDERS = ("expected", "stable", "pessimistic", "optimistic")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of codes by one protocol, and what they were derived from.
+    """Describe the scores of codes by one protocol, and what they were derived from.
 
     Attributes:
         task: (source that searches, source that is searched).
@@ -42,8 +43,9 @@ class Evaluation:
     metrics: dict
 
 
-def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
-    """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
+def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
+    """Score hash codes: the queries of a split, seen by one source, search its whole database, seen by another
+    or it.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items.
@@ -54,38 +56,122 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None):
         task: (source that searches, source that is searched); of one source it need not be said.
         codes: `{source: (n, l / 8)}` packed codes that were stored with the outputs, which as float16 no longer have
             all signs; None are those of the outputs.
+        at: cut-offs k at which mean average precision is computed too: only the first k ranks count, and a query's
+            sum is divided by the number of its relevant items, or by k if these are more.
 
     Returns:
         `Evaluation`.
+
+    Raises:
+        ValueError: if a cut-off is not a whole number from 1.
     """
     task = task or tasks_of(tuple(outputs))[0]
     codes = _codes(codes or _pack_all(outputs), split, task)
     outputs, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*codes, labels[queries], labels[database])
+    counts = rank(*codes, *_relevant_labels(labels, split, info), stable_at=(None, *at))
     scores = average_precision(counts)
     health = code_health(codes[1], labels[database], outputs[database])
-    classes, means = mean_per_class(scores.per_query, labels[queries])
     metrics = {
-        "map": {name: getattr(scores, name) for name in ("expected", "stable", "pessimistic", "optimistic")},
-        "map_per_class": {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)},
+        "map": _orders(scores),
+        **({"map_at": {str(k): _orders(average_precision(counts, k)) for k in at}} if at else {}),
+        "map_per_class": _map_per_class(scores.per_query, labels[queries], split, info),
         "precision_at": {str(k): float(precision_at(counts, k).mean()) for k in PRECISION_AT},
         "best_precision_at": {str(k): _best_precision(counts.totals, min(k, len(database))) for k in PRECISION_AT},
         f"precision_within_radius_{RADIUS}": float(precision_within(counts, RADIUS).mean()),
         "queries_without_relevant": scores.without_relevant,
         "distinct_codes": health.distinct_codes,
         "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
+        **(_graded(counts) if info.label_sets is not None else {}),
         **protocol(split, info, outputs.shape[1], seed),
     }
     return Evaluation(task, codes, counts, scores, health, metrics)
 
 
+def _relevant_labels(labels, split, info):
+    """Return what decides relevance, of queries and database: a label each, or where there are several, sets of
+    them.
+    """
+    if info is None or info.label_sets is None:
+        return labels[split.queries], labels[split.database]
+    sets = info.label_sets.sets.astype(np.uint8)
+    return sets[split.items.image(split.queries)], sets[split.items.image(split.database)]
+
+
+def _map_per_class(per_query, labels, split, info):
+    """Return the mean over the queries of each class; of several labels, over those that have the label."""
+    if info.label_sets is None:
+        classes, means = mean_per_class(per_query, labels)
+        return {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)}
+    has = info.label_sets.sets[split.items.image(split.queries)]
+    names = info.label_sets.classes
+    return {name: float(per_query[of].mean()) for name, of in zip(names, has.T, strict=True) if of.any()}
+
+
+def _graded(counts):
+    """Return scores of images with several labels, as the field reports them; "map" counts any shared label."""
+    return {
+        "ndcg_at_100": float(ndcg(counts, 100).mean()),
+        "ndcg": float(ndcg(counts).mean()),
+        "weighted_map": float(weighted_average_precision(counts).mean()),
+        "f1_at": {str(k): float(_f1(counts, k).mean()) for k in PRECISION_AT},
+    }
+
+
+def _f1(counts, k):
+    """Return harmonic mean of precision and recall at k, of each query."""
+    precision = precision_at(counts, k)
+    recall = precision * k / np.maximum(counts.totals, 1)
+    return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+
+
+def known_part(split, known):
+    """Return a split with those queries and that part of the database whose labels are known; None if that is nothing.
+
+    Args:
+        split: the `Split`; returned as it is if all is known.
+        known: `(n,)` bool, by item.
+    """
+    if known[split.queries].all() and known[split.database].all():
+        return split
+    queries, database = split.queries[known[split.queries]], split.database[known[split.database]]
+    if not len(queries) or not len(database):
+        return None
+    return replace(split, queries=queries, database=database, validation=np.intersect1d(split.validation, database))
+
+
+def health_alone(outputs, split, info, seed):
+    """Return what can be said of codes where no label is known: their health, and the protocol; a dictionary for JSON.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        split: the `Split`.
+        info: `DatasetInfo`.
+        seed: the experiment's seed, for the record.
+    """
+    (of_source,) = outputs.values()
+    found = of_source[split.database]
+    health = code_health(pack(found), outputs=found)
+    return {
+        "map": None,
+        "distinct_codes": health.distinct_codes,
+        "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
+        **protocol(split, info, of_source.shape[1], seed),
+    }
+
+
+def _orders(scores):
+    return {name: getattr(scores, name) for name in _ORDERS}
+
+
 def _best_precision(totals, k):
-    """What precision at k would be if all that is relevant came first: less than 1 where that is fewer than k."""
+    """Return what precision at k would be if all that is relevant came first: less than 1 where that is fewer than
+    k.
+    """
     return float(np.minimum(totals, k).mean() / k)
 
 
 def protocol(split, info, bits, seed):
-    """What a score's numbers depend on; scores compare only where these are equal."""
+    """Return what a score's numbers depend on; scores compare only where these are equal."""
     return {
         "data": info.name,
         "checksum": info.checksum,
@@ -102,8 +188,8 @@ def protocol(split, info, bits, seed):
     }
 
 
-def evaluate_all(outputs, labels, split, info, seed, codes=None):
-    """Scores every task between the sources; arguments as of `evaluate`.
+def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
+    """Score every task between the sources; arguments as of `evaluate`.
 
     Returns:
         `(evaluations, metrics)`: a list of `Evaluation`, and a dictionary for JSON. Of one source that is its only
@@ -111,7 +197,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
         beside it is the mean of both directions across the sources (of `distinct_codes` the smaller).
     """
     sources, codes = tuple(outputs), codes or _pack_all(outputs)
-    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes) for task in tasks_of(sources)]
+    evaluations = [evaluate(outputs, labels, split, info, seed, task, codes, at) for task in tasks_of(sources)]
     if len(sources) == 1:
         return evaluations, evaluations[0].metrics
     across = [evaluation.metrics for evaluation in evaluations[:2]]
@@ -126,7 +212,7 @@ def evaluate_all(outputs, labels, split, info, seed, codes=None):
 
 
 def _mean(values):
-    """The mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
+    """Return the mean of numbers, or of equal dictionaries of them, value by value; None where there is none."""
     if None in values:
         return None
     if isinstance(values[0], dict):
@@ -144,14 +230,15 @@ def _codes(codes, split, task):
     return codes[searching][split.queries], codes[searched][split.database]
 
 
-def expected_map(outputs, labels, split):
-    """Expected mAP alone: what an untrained network's outputs are measured by.
+def expected_map(outputs, labels, split, info=None):
+    """Return expected mAP alone: what an untrained network's outputs are measured by.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items; of two sources it is the mean of both directions.
         labels: `(n,)` their labels.
         split: the `Split`.
+        info: `DatasetInfo`, for images with several labels; None where each has one.
     """
-    codes, sides = _pack_all(outputs), (labels[split.queries], labels[split.database])
+    codes, sides = _pack_all(outputs), _relevant_labels(labels, split, info)
     counts = [rank(*_codes(codes, split, task), *sides, stable_at=()) for task in main_tasks(tuple(outputs))]
     return _mean([average_precision(of_task).expected for of_task in counts])

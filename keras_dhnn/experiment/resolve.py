@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from keras_dhnn.config import Experiment, Model, parse_sources
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset
+from keras_dhnn.files import read_lines
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 Parsed = TypeVar("Parsed")
@@ -22,9 +23,10 @@ _HEAD = (
     "training.validate_every",
 )
 # The same, of two sources.
-_DUAL_HEAD = ("model.weight_decay", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
+_DUAL_HEAD = ("model.weight_decay", "model.start", "head.epochs", "head.learning_rate", "loss.beta", "loss.gamma")
 # What networks of two sources are trained by from random weights.
 _DUAL_SCRATCH = (
+    "model.start",
     "augmentation.flips",
     "loss.beta",
     "loss.gamma",
@@ -52,6 +54,7 @@ def resolve_experiment(
     protocol: str | None = None,
     queries: float | None = None,
     split: Path | str | None = None,
+    labels: Path | str | None = None,
     group_pattern: str | None = None,
     backbone: str | Mapping[str, str] | None = None,
     seed: int | None = None,
@@ -70,6 +73,7 @@ def resolve_experiment(
         queries: see `config.Data`.
         split: file of names, see `config.Data`; the protocol is then "standard" unless another is given, which is
             refused when the split is drawn.
+        labels: table of labels, see `config.Data`.
         group_pattern: see `config.Data`.
         backbone: name of a network; of two sources one for both, or `{source: name}`.
         seed: of the split, the initial weights and the order.
@@ -99,6 +103,7 @@ def resolve_experiment(
         "data.protocol": "standard" if protocol is None and split is not None else protocol,
         "data.queries": queries,
         "data.split": None if split is None else str(split),
+        "data.labels": None if labels is None else str(labels),
         "data.group_pattern": group_pattern,
         "seed": seed,
     }
@@ -121,9 +126,7 @@ def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     if not path.is_file():
         raise SettingError(f"There is no file {path}. Expected JSON, see --help.")
     try:
-        return parse(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise SettingError(f"{path}: Expected text in UTF-8. Save it in that encoding. Received: {error}") from error
+        return parse("\n".join(read_lines(path)))
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from error
 

@@ -1,14 +1,18 @@
 """Draw the split that an experiment's settings ask for."""
 
-from keras_dhnn.errors import SettingError, invalid
+import numpy as np
+
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.split_file import read_split_file
-from keras_dhnn.pipelines.splits import make_split, split_of_images
+from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
 
 # DHNN section IV-B: 1,000 of the 8,400 turned images. Ours: 20 % of each class.
 QUERIES = {"paper": 1000 / 8400, "grouped": 0.2, "standard": 0.2}
+# Labels of a class that are few: none of them is a query's where others have none.
+FEW = 20
 
 
 def draw_split(data, seed, info):
@@ -42,15 +46,38 @@ def draw_split(data, seed, info):
                 )
             )
         queries /= total
-    return make_split(
-        info.labels,
-        protocol=data.protocol,
-        seed=seed,
-        queries=int(queries) if queries and queries >= 1 else queries,
-        validation=data.validation,
-        turns=data.turns,
-        groups=_groups(data, info),
-    )
+    how = {
+        "protocol": data.protocol,
+        "seed": seed,
+        "queries": int(queries) if queries and queries >= 1 else queries,
+        "turns": data.turns,
+    }
+    if info.known.all():
+        return make_split(info.labels, validation=data.validation, groups=_groups(data, info), **how)
+    return _split_of_few(data, info, how)
+
+
+def _split_of_few(data, info, how):
+    """Return a split where labels are missing: of classes with few, none is spent on a query, nor on validation.
+
+    Queries are drawn from the other images, of each class that is known to score by the same share.
+    """
+    if data.protocol == "paper":
+        raise SettingError(invalid("setting `data.protocol`", "grouped or standard where labels are missing", "paper"))
+    counts = np.bincount(info.labels[info.known], minlength=len(info.classes))
+    spared = info.known & (counts[info.labels] <= FEW)
+    others, groups = np.flatnonzero(~spared), _groups(data, info)
+    if groups is not None:
+        # What stands with a spared image stays in the database with it.
+        others = np.flatnonzero(~np.isin(groups, groups[spared]))
+    if len(others) < 2:
+        raise DataError(f"Too few of {info.count} images are left to search with, beside those whose labels are few.")
+    drawn = make_split(info.true_labels[others], validation=0, groups=None if groups is None else groups[others], **how)
+    searching = others[np.unique(drawn.items.image(drawn.queries))]
+    sides = [searching, np.setdiff1d(np.arange(info.count), searching)]
+    as_items = drawn.items.upright if data.protocol == "standard" else drawn.items.of_images
+    queries, database = map(as_items, sides)
+    return Split(data.protocol, drawn.seed, data.turns, queries, database, queries[:0])
 
 
 def _listed_split(data, seed, info):
@@ -61,14 +88,14 @@ def _listed_split(data, seed, info):
         parts["queries"],
         parts["database"],
         seed=seed,
-        validation=parts.get("validation", data.validation),
+        validation=parts.get("validation", data.validation if info.known.all() else 0),
         labels=info.labels,
         turns=data.turns,
     )
 
 
 def _groups(data, info):
-    """What must stay together, by a file, by names or by either; None if nothing must."""
+    """Return what must stay together, by a file, by names or by either; None if nothing must."""
     by_file = None if data.groups is None else load_groups(data.groups, info)
     by_name = None if data.group_pattern is None else groups_by_name(info.ids, data.group_pattern)
     if by_file is None or by_name is None:

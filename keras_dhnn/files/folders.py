@@ -1,17 +1,17 @@
 """Make folders that are there whole or not at all."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import locks
 from keras_dhnn.files.writing import remove
 
 
 @contextlib.contextmanager
 def atomic_folder(place):
-    """Gives an empty hidden folder beside `place`, which takes that place when the block ends well.
+    """Give an empty hidden folder beside `place`, which takes that place when the block ends well.
 
     If the block fails, the hidden folder is removed. If the process is killed, it is left, and emptied by the next
     run. What was in `place` stays there until the new folder is whole and on disk.
@@ -44,7 +44,9 @@ def atomic_folder(place):
 
 
 def _own_folder(hidden):
-    """A descriptor of the hidden folder itself: whoever plants a link in its place names what would be emptied."""
+    """Return a descriptor of the hidden folder itself: whoever plants a link in its place names what would be
+    emptied.
+    """
     try:
         return os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except NotADirectoryError as error:
@@ -55,9 +57,9 @@ def _own_folder(hidden):
 
 
 def _lock(lock, hidden, place):
-    """Takes the folder for this process; the lock ends with the process, however that ends."""
+    """Take the folder for this process; the lock ends with the process, however that ends."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.lock(lock)
         ours = os.path.samestat(os.fstat(lock), os.lstat(hidden))
     except (BlockingIOError, FileNotFoundError):
         ours = False

@@ -60,5 +60,5 @@ def new_folder(parent, base):
 
 
 def expanded(path):
-    """A path that the user named, `~` being their home."""
+    """Return a path that the user named, `~` being their home."""
     return Path(path).expanduser()

@@ -1,9 +1,8 @@
-"""Who writes into a folder: one process at a time, which is found alive or dead."""
+"""Let one process at a time write into a folder, and find whether it is alive or dead."""
 
 import contextlib
 import datetime
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_dhnn.errors import RunError
+from keras_dhnn.files.locks import lock
 
 OWNER = ".owner.json"
 # What file systems answer that have no locks: there two processes are not told of each other.
@@ -43,7 +43,7 @@ def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def _locked(folder, wait):
-    """A descriptor of the folder's lock file, locked."""
+    """Return a descriptor of the folder's lock file, locked."""
     while True:
         descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
@@ -59,13 +59,13 @@ def _locked(folder, wait):
 
 def _lock(descriptor, folder, wait):
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except BlockingIOError:
         who = _signature(descriptor)
         if not wait:
             raise RunError(f"{folder} is being written by {who}. Wait until it has finished, or stop it.") from None
         _LOG.warning("%s is being written by %s. Waiting until it has finished.", folder, who)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
@@ -78,7 +78,7 @@ def _sign(descriptor):
 
 
 def _signature(descriptor):
-    """Who signed, in words; the file may be empty for a moment."""
+    """Return who signed, in words; the file may be empty for a moment."""
     try:
         who = json.loads(os.pread(descriptor, 1000, 0))
         return f"process {who['process']} on {who['host']}, since {who['since']}"

@@ -1,1 +1,1 @@
-"""Pairwise, quantisation and balance losses: a pure function and a thin class each."""
+"""Compute pairwise, quantisation, balance and classification losses: a pure function and a thin class each."""

@@ -1,4 +1,4 @@
-"""OrthoHash's loss: the angle to the fixed code of the own class is smaller than to all others', by a margin."""
+"""Compute OrthoHash's loss: the angle to the own class's fixed code is smaller than to all others', by a margin."""
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +30,7 @@ def angular(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarray, margin: 
 
 
 class Angular(tf.keras.losses.Loss):
-    """`angular` of a batch, given its labels.
+    """Compute compute compute compute compute compute `angular` of a batch, given its labels.
 
     Args:
         centres: `(C, l)` in {-1, +1}.

@@ -1,10 +1,10 @@
-"""Balance loss (the feature distribution constraint of SIDHCNN): each bit is as often +1 as -1."""
+"""Compute the balance loss (the feature distribution constraint of SIDHCNN): each bit is as often +1 as -1."""
 
 import tensorflow as tf
 
 
 def balance(outputs, overall=None):
-    """Mean over bits of the squared mean over items (SIDHCNN eq. 5, last two terms, in means).
+    """Return the mean over bits of the squared mean over items (SIDHCNN eq. 5, last two terms, in means).
 
     Args:
         outputs: `(n, l)` float32.
@@ -22,7 +22,7 @@ def balance(outputs, overall=None):
 
 
 class Balance(tf.keras.losses.Loss):
-    """`balance` of a batch as a Keras loss; it looks at outputs only.
+    """Compute compute compute compute compute compute `balance` of a batch as a Keras loss; it looks at outputs only.
 
     Args:
         name: name of the loss.
@@ -32,7 +32,7 @@ class Balance(tf.keras.losses.Loss):
         super().__init__(reduction="none", name=name)
 
     def call(self, y_true, y_pred):
-        """Loss of outputs `(n, l)`; the labels are not used."""
+        """Return the loss of outputs `(n, l)`; the labels are not used."""
         return balance(y_pred)
 
     def get_config(self):

@@ -1,4 +1,4 @@
-"""Central similarity (CSQ): outputs take the signs of a fixed code of their class."""
+"""Compute central similarity (CSQ): outputs take the signs of a fixed code of their class."""
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,7 @@ def central_similarity(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarra
 
 
 class CentralSimilarity(tf.keras.losses.Loss):
-    """`central_similarity` of a batch, given its labels.
+    """Compute compute compute compute compute compute `central_similarity` of a batch, given its labels.
 
     Args:
         centres: `(C, l)` in {-1, +1}.

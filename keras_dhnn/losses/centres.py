@@ -1,4 +1,4 @@
-"""Codes for classes that are as far apart as codes of that length can be, or nearly. NumPy only."""
+"""Find codes for classes that are as far apart as codes of that length can be, or nearly. NumPy only."""
 
 import numpy as np
 from scipy.linalg import hadamard

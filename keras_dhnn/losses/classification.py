@@ -1,4 +1,4 @@
-"""The classification loss of DHCNN: a linear layer tells the class from the hash outputs."""
+"""Compute the classification loss of DHCNN: a linear layer tells the class from the hash outputs."""
 
 import tensorflow as tf
 
@@ -18,7 +18,7 @@ def classification(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 class Classification(tf.keras.losses.Loss):
-    """`classification` of a batch, given its labels.
+    """Compute compute compute compute compute compute `classification` of a batch, given its labels.
 
     Args:
         name: name of the loss.

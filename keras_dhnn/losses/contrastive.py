@@ -1,4 +1,4 @@
-"""The contrastive loss of DSH, a baseline: similar items close by, dissimilar ones at least a margin apart."""
+"""Compute DSH's contrastive loss, a baseline: similar items close by, dissimilar ones at least a margin apart."""
 
 import tensorflow as tf
 
@@ -7,8 +7,8 @@ from keras_dhnn.losses.similarity import label_similarity
 
 
 def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weights=None):
-    """Contrastive loss of pairs (H. Liu, R. Wang, S. Shan and X. Chen, "Deep Supervised Hashing for Fast Image
-    Retrieval", CVPR 2016, eq. 4 without its regulariser).
+    """Return the contrastive loss of pairs (H. Liu, R. Wang, S. Shan and X. Chen, "Deep Supervised Hashing for Fast
+    Image Retrieval", CVPR 2016, eq. 4 without its regulariser).
 
     With `d` the squared Euclidean distance of two outputs, a similar pair costs `d / 2` and a dissimilar one
     `max(margin - d, 0) / 2`. The paper has `margin = 2 l`, and adds 0.01 times the sum of `||f| - 1|` over both items
@@ -32,7 +32,7 @@ def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weight
 
 
 class Contrastive(tf.keras.losses.Loss):
-    """`contrastive` of a batch with itself, given its labels.
+    """Compute compute compute compute compute compute `contrastive` of a batch with itself, given its labels.
 
     Args:
         margin: see the function.
@@ -46,7 +46,7 @@ class Contrastive(tf.keras.losses.Loss):
         self.pair_weighting = pair_weighting
 
     def call(self, y_true, y_pred):
-        """Loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
+        """Return the loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
         labels = tf.reshape(y_true, [-1])
         similarity = label_similarity(labels, labels)
         return contrastive(similarity, y_pred, y_pred, self.margin, self.pair_weighting)

@@ -1,4 +1,4 @@
-"""What the costs of pairs of items add up to."""
+"""Reduce pairwise costs to a scalar."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The weighted pairwise likelihood: codes of similar items agree, codes of dissimilar items do not."""
+"""Compute the weighted pairwise likelihood: codes of similar items agree, codes of dissimilar items do not."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from keras_dhnn.losses.similarity import label_similarity
 
 
 def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean", weights=None):
-    """Negative log-likelihood of the pairs' similarity (DHNN eqs. 2, 3, 5; SIDHCNN eq. 5; corrected).
+    """Return the negative log-likelihood of the pairs' similarity (DHNN eqs. 2, 3, 5; SIDHCNN eq. 5; corrected).
 
     With `upsilon = rows . columns / penalty`, a pair costs `softplus(upsilon) - similarity * upsilon`, which is
     `softplus(-upsilon)` of similar ones, `softplus(upsilon)` of others, and their mixture between.
@@ -28,7 +28,7 @@ def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):
-    """`pairwise_likelihood` of a batch with itself, given its labels.
+    """Compute compute compute compute compute compute `pairwise_likelihood` of a batch with itself, given its labels.
 
     Args:
         penalty: P, see the function.
@@ -42,7 +42,7 @@ class PairwiseLikelihood(tf.keras.losses.Loss):
         self.pair_weighting = pair_weighting
 
     def call(self, y_true, y_pred):
-        """Loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
+        """Return the loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
         labels = tf.reshape(y_true, [-1])
         similarity = label_similarity(labels, labels)
         return pairwise_likelihood(similarity, y_pred, y_pred, self.penalty, self.pair_weighting)

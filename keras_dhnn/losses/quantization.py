@@ -1,4 +1,4 @@
-"""Quantisation loss: network outputs stay close to the bits that they become."""
+"""Compute the quantisation loss: network outputs stay close to the bits that they become."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ NORMS = ("l1", "l2")
 
 
 def quantization(outputs, norm="l2", codes=None):
-    """Distance of outputs `f` from their codes `b`, which are constants for the gradient.
+    """Return the distance of outputs `f` from their codes `b`, which are constants for the gradient.
 
     L1 (DHNNs-L1 eq. 3) is the mean of `|f - b|`, L2 (DHNNs-L2 eq. 5) that of `(f - b)^2`, over items and bits.
 
@@ -31,12 +31,12 @@ def quantization(outputs, norm="l2", codes=None):
 
 
 def signs(outputs):
-    """`(n, l)` float32 in {-1, +1}, with `sign(0) = +1`."""
+    """Return `(n, l)` float32 in {-1, +1}, with `sign(0) = +1`."""
     return tf.where(outputs >= 0, 1.0, -1.0)
 
 
 class Quantization(tf.keras.losses.Loss):
-    """`quantization` as a Keras loss; it looks at outputs only.
+    """Compute compute compute compute compute compute `quantization` as a Keras loss; it looks at outputs only.
 
     Args:
         norm: "l1" or "l2".
@@ -48,7 +48,7 @@ class Quantization(tf.keras.losses.Loss):
         self.norm = norm
 
     def call(self, y_true, y_pred):
-        """Loss of outputs `(n, l)`; the labels are not used."""
+        """Return the loss of outputs `(n, l)`; the labels are not used."""
         return quantization(y_pred, self.norm)
 
     def get_config(self):
@@ -56,7 +56,7 @@ class Quantization(tf.keras.losses.Loss):
 
 
 def eta_in_means(eta_paper, pairs_per_item, similarity_factor, *, pairs="batch"):
-    """The weight that makes our loss of means equal, up to scale, to the papers' loss of sums.
+    """Return the weight that makes our loss of means equal, up to scale, to the papers' loss of sums.
 
     The papers' eta weighs a sum over pairs against a sum over items and bits, and their gradient (eq. 11) lacks
     its factor. `eta = c * eta_paper / (pairs_per_item * s)`, with c = 2 where both ends of a pair are trained

@@ -1,10 +1,10 @@
-"""Which pairs of items are similar."""
+"""Tell which pairs of items are similar."""
 
 import tensorflow as tf
 
 
 def label_similarity(rows, columns):
-    """1 where two items have the same label, 0 elsewhere (theta of DHNN eq. 1).
+    """Return 1 where two items have the same label, 0 elsewhere (theta of DHNN eq. 1).
 
     Args:
         rows: `(n,)` integer labels.

@@ -1,4 +1,4 @@
-"""Triplet loss with semi-hard negatives: an item is nearer to its like than to others, by a margin."""
+"""Compute the triplet loss with semi-hard negatives: an item is nearer to its like than to others, by a margin."""
 
 import tensorflow as tf
 
@@ -43,7 +43,7 @@ def squared_differences(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
 
 
 class TripletSemiHard(tf.keras.losses.Loss):
-    """`triplet_semi_hard` of a batch, given its labels.
+    """Compute compute compute compute compute compute `triplet_semi_hard` of a batch, given its labels.
 
     Args:
         margin: see the function.

@@ -1,1 +1,1 @@
-"""Retrieval metrics and the health of codes. NumPy only."""
+"""Score retrieval and the health of codes. NumPy only."""

@@ -1,4 +1,4 @@
-"""Checks of the arguments that the metrics share."""
+"""Check the arguments that the metrics share."""
 
 import operator
 
@@ -8,7 +8,7 @@ from keras_dhnn.errors import invalid
 
 
 def check_codes(query_codes, database_codes):
-    """Both as arrays, if they are packed codes of equal length and neither is empty; otherwise ValueError."""
+    """Return both as arrays, if they are packed codes of equal length and neither is empty; otherwise ValueError."""
     query_codes = check_packed("query_codes", query_codes)
     database_codes = check_packed("database_codes", database_codes)
     bits, database_bits = 8 * query_codes.shape[1], 8 * database_codes.shape[1]
@@ -19,7 +19,7 @@ def check_codes(query_codes, database_codes):
 
 
 def check_packed(name, codes):
-    """The codes as an array, if they are packed and not empty; otherwise ValueError."""
+    """Return the codes as an array, if they are packed and not empty; otherwise ValueError."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
         expected = "at least one packed code (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
@@ -28,7 +28,7 @@ def check_packed(name, codes):
 
 
 def check_length(name, labels, items):
-    """The labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
+    """Return the labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
     labels = np.asarray(labels)
     if labels.ndim == 0 or len(labels) != items:
         raise ValueError(
@@ -38,14 +38,14 @@ def check_length(name, labels, items):
 
 
 def check_cutoff(name, k):
-    """A cut-off as int, or None for the whole ranking; ValueError if it is neither."""
+    """Return a cut-off as int, or None for the whole ranking; ValueError if it is neither."""
     if k is None:
         return None
     return check_integer(name, k, smallest=1)
 
 
 def check_integer(name, value, smallest):
-    """The value as int, if it is an integer of at least `smallest`; otherwise ValueError."""
+    """Return the value as int, if it is an integer of at least `smallest`; otherwise ValueError."""
     try:
         number = operator.index(value)
     except TypeError:

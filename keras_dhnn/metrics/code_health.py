@@ -1,4 +1,4 @@
-"""Whether hash codes use their bits: balance, correlation, entropy, collapse, distances of classes."""
+"""Measure whether hash codes use their bits: balance, correlation, entropy, collapse, distances of classes."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _CHUNK = 2**16
 
 @dataclass(frozen=True, eq=False)
 class CodeHealth:
-    """What `code_health` found.
+    """Describe what `code_health` found.
 
     Attributes:
         codes: number of codes, n.
@@ -43,7 +43,7 @@ class CodeHealth:
     distance_between: float | None
 
     def scalars(self):
-        """One number for each finding, for tables and logs: name -> int, float or None."""
+        """Return one number for each finding, for tables and logs: name -> int, float or None."""
         off_diagonal = np.abs(self.bit_correlation[~np.eye(len(self.bit_correlation), dtype=bool)])
         return {
             "codes": self.codes,
@@ -61,7 +61,7 @@ class CodeHealth:
 
 
 def code_health(codes, labels=None, outputs=None):
-    """Health of packed codes, in one pass over their bits.
+    """Return the health of packed codes, in one pass over their bits.
 
     Args:
         codes: `(n, l / 8)` uint8, packed.
@@ -94,7 +94,7 @@ def code_health(codes, labels=None, outputs=None):
 
 
 def _moments(codes):
-    """How often each bit is 1, `(l,)` int64, and sums of products of two bits' signs, `(l, l)` float64."""
+    """Return how often each bit is 1, `(l,)` int64, and sums of products of two bits' signs, `(l, l)` float64."""
     bits = 8 * codes.shape[1]
     ones, products = np.zeros(bits, np.int64), np.zeros((bits, bits))
     for start in range(0, len(codes), _CHUNK):
@@ -106,14 +106,14 @@ def _moments(codes):
 
 
 def _binary_entropy(share):
-    """Entropy in bits of something that is 1 with probability `share`; 0 log 0 is 0."""
+    """Return the entropy in bits of something that is 1 with probability `share`; 0 log 0 is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = [-p * np.log2(p) for p in (share, 1 - share)]
     return sum(np.where((share > 0) & (share < 1), term, 0.0) for term in terms)
 
 
 def _correlation(products, means):
-    """Pearson's correlation from means of products and of signs; 0 for a bit that never changes."""
+    """Return Pearson's correlation from means of products and of signs; 0 for a bit that never changes."""
     covariance = products - np.outer(means, means)
     deviation = np.sqrt(1 - means**2)
     scale = np.outer(deviation, deviation)
@@ -121,7 +121,7 @@ def _correlation(products, means):
 
 
 def _quantization_gap(outputs, shape):
-    """Mean of `||f| - 1|`, by chunks."""
+    """Return the mean of `||f| - 1|`, by chunks."""
     outputs = np.asarray(outputs)
     if outputs.shape != shape:
         raise ValueError(
@@ -134,7 +134,7 @@ def _quantization_gap(outputs, shape):
 
 
 def _class_distances(codes, labels, ones):
-    """Mean distances of two items of the same class, and of different ones.
+    """Compute mean distances of two items of the same class, and of different ones.
 
     Of m items of which o have a bit set, o (m - o) unordered pairs differ in it: sums over pairs need no
     pairs.

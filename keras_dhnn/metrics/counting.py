@@ -1,23 +1,62 @@
-"""Counting a database by distance and relevance, by distinct code and label instead of by item."""
+"""Count a database by distance and relevance, by distinct code and label instead of by item.
+
+Every metric is derived from these counts. Items are relevant by the labels that they share with the query.
+"""
 
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.arguments import check_codes, check_cutoff, check_length
-from keras_dhnn.metrics.counts import RankingCounts
 from keras_dhnn.metrics.distances import distance_blocks
-from keras_dhnn.metrics.groups import group, ungrouped, words
-from keras_dhnn.metrics.own_copies import OwnCopies
-from keras_dhnn.metrics.relevance import relevance
-from keras_dhnn.metrics.targets import Targets
+from keras_dhnn.metrics.groups import group, small_unsigned, ungrouped, words
+from keras_dhnn.metrics.ties import stable_sums
 
 # Threads pay from this many distinct codes on: NumPy then spends most of its time outside the interpreter lock.
 _THREADS_FROM = 2**16
+# Groups counted at a time.
+_CHUNK = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class RankingCounts:
+    """Describe what `counting.rank` counted. Every metric of `ranking`, `curves` and `graded` is derived from it.
+
+    Attributes:
+        by_gain: `(n, gains + 1, l + 1)` int64; `[q, g, d]` database items at distance d from query q that
+            share g labels with it. With one label an item, g is 0 (irrelevant) or 1 (relevant).
+        stable: cut-off k (None is the whole ranking) -> `(n,)` float64, the sum of precision at the relevant
+            ranks up to k, equal distances being ordered by item number.
+    """
+
+    by_gain: np.ndarray
+    stable: dict
+
+    @property
+    def items(self):
+        """Return `(n, l + 1)` int64, database items at each distance."""
+        return self.by_gain.sum(axis=1)
+
+    @property
+    def relevant(self):
+        """Return `(n, l + 1)` int64, relevant database items at each distance."""
+        return self.by_gain[:, 1:].sum(axis=1)
+
+    @property
+    def totals(self):
+        """Return `(n,)` int64, relevant database items of each query."""
+        return self.by_gain[:, 1:].sum(axis=(1, 2))
+
+    @property
+    def without_relevant(self):
+        """Return the number of queries to which no database item is relevant."""
+        return int((self.totals == 0).sum())
 
 
 def rank(
@@ -72,7 +111,7 @@ def rank(
 
 
 class _Counter:
-    """Fills in the counts of all queries, one distinct code and label after the other.
+    """Fill in the counts of all queries, one distinct code and label after the other.
 
     Args:
         queries: `Groups` of the queries.
@@ -112,3 +151,196 @@ class _Counter:
         for same in self._own.split(equal) if self._cutoffs else ():
             by_gain, own = self.by_gain[same[0]], self._own.items[same[0]]
             self.stable[same] = targets.stable(distances, by_gain, own, self._cutoffs)
+
+
+class Targets:
+    """Describe the database, as queries with one label (or set of labels) see it.
+
+    Args:
+        gains: `(g,)` int64, gain of each group of database items.
+        database: `Groups`.
+        shape: (gains + 1, l + 1), of the counts.
+    """
+
+    def __init__(self, gains, database, shape):
+        self._database, self._shape = database, shape
+        self._sizes = None if database.all_distinct else database.sizes.astype(np.float64)
+        self._relevant = gains > 0
+        self._groups = np.flatnonzero(self._relevant)
+        self._near_sizes = None if self._sizes is None else self._sizes[self._groups]
+        self._items = self._relevant if database.all_distinct else self._relevant[database.of_item]
+        self._bins = (gains[self._groups] - 1) * shape[1]
+
+    def count(self, distances):
+        """Return database items by gain and distance, given `(g,)` distances of the groups: int64."""
+        levels, bins = self._shape
+        counts = np.empty(self._shape, np.int64)
+        near = self._bins + distances[self._groups]
+        relevant = _histogram(near, self._near_sizes, (levels - 1) * bins)
+        counts[1:] = relevant.reshape(levels - 1, bins)
+        counts[0] = _histogram(distances, self._sizes, bins) - counts[1:].sum(axis=0)
+        return counts
+
+    def stable(self, distances, by_gain, excluded, cutoffs):
+        """Return `stable_sums` of one query, given its counts `(gains + 1, l + 1)`."""
+        tied, relevant = by_gain.sum(axis=0), by_gain[1:].sum(axis=0)
+        return stable_sums(tied, relevant, distances, self._items, self._database, excluded, cutoffs)
+
+
+def _histogram(bins, sizes, length):
+    """Return `np.bincount` in chunks that stay in the processor's cache: it copies its argument to 64 bits."""
+    # Below that, looking at all bins of pairs takes longer than counting.
+    if sizes is None and bins.dtype == np.uint8 and len(bins) > 256 * length:
+        return _histogram_of_pairs(bins, length)
+    counts = np.zeros(length, np.int64)
+    for start in range(0, len(bins), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        counts += np.bincount(bins[chunk], None if sizes is None else sizes[chunk], length).astype(np.int64)
+    return counts
+
+
+def _histogram_of_pairs(bins, length):
+    """Return the same of bytes, two at a time: half as many numbers to count, in 256 times as many bins."""
+    paired = bins[: len(bins) // 2 * 2].view("<u2")
+    counts = np.zeros(256 * length, np.int64)
+    for start in range(0, len(paired), _CHUNK):
+        counts += np.bincount(paired[start : start + _CHUNK], minlength=256 * length)
+    counts = counts.reshape(length, 256)
+    counts = counts.sum(axis=1) + counts[:, :length].sum(axis=0)
+    counts[bins[len(paired) * 2 :]] += 1
+    return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance:
+    """Describe labels, numbered so that items with equal labels have equal numbers.
+
+    Attributes:
+        queries: `(n,)` unsigned, the number of each query's label or set of labels.
+        database: `(m,)` unsigned, the same of each database item, in the same numbering.
+        label_sets: `(numbers, classes)` float32 in {0, 1}, the labels behind each number; None where an item
+            has just one label.
+        most: the largest gain that can occur.
+    """
+
+    queries: np.ndarray
+    database: np.ndarray
+    label_sets: np.ndarray | None
+    most: int
+
+    def gains(self, query, database):
+        """Return the number of labels that one query's number shares with `(m,)` database numbers: `(m,)` int64."""
+        if self.label_sets is None:
+            return (database == query).astype(np.int64)
+        return (self.label_sets @ self.label_sets[query]).astype(np.int64)[database]
+
+    def pair_gains(self, queries, database):
+        """Return the number of labels that query i shares with database item i, by `(n,)` numbers: `(n,)` int64."""
+        if self.label_sets is None:
+            return (queries == database).astype(np.int64)
+        return (self.label_sets[queries] * self.label_sets[database]).sum(axis=1).astype(np.int64)
+
+
+def relevance(query_labels, database_labels):
+    """Return the relevance by labels.
+
+    Args:
+        query_labels: `(n,)` labels (integers or strings), or `(n, classes)` in {0, 1}.
+        database_labels: `(m,)` or `(m, classes)`, of the same kind.
+
+    Returns:
+        `Relevance`.
+
+    Raises:
+        ValueError: if the shapes do not fit each other, or a matrix of labels holds anything but 0 and 1.
+    """
+    query_labels, database_labels = np.asarray(query_labels), np.asarray(database_labels)
+    _check_labels(query_labels, database_labels)
+    labels, queries = np.concatenate([query_labels, database_labels]), len(query_labels)
+    if labels.ndim == 1:
+        if not np.issubdtype(labels.dtype, np.integer):
+            labels = np.unique(labels, return_inverse=True)[1]
+        numbers = small_unsigned(labels)
+        return Relevance(numbers[:queries], numbers[queries:], label_sets=None, most=1)
+    groups = group(*words(np.packbits(labels.astype(bool), axis=1)))
+    numbers = small_unsigned(groups.of_item)
+    most = min(int(query_labels.sum(axis=1).max()), int(database_labels.sum(axis=1).max()))
+    label_sets = labels[groups.first].astype(np.float32)
+    return Relevance(numbers[:queries], numbers[queries:], label_sets, max(most, 1))
+
+
+def _check_labels(query_labels, database_labels):
+    """Raise unless both are vectors, or both matrices of 0 and 1 with the same classes."""
+    for name, labels in (("query_labels", query_labels), ("database_labels", database_labels)):
+        if labels.ndim not in (1, 2) or labels.size == 0:
+            expected = "shape (n,) or, where items have several labels, (n, classes)"
+            raise ValueError(invalid(f"argument `{name}`", expected, shape=labels.shape))
+        if labels.ndim == 2 and not ((labels == 0) | (labels == 1)).all():
+            expected = "only 0 and 1 in a matrix (n, classes); class numbers go into a vector (n,)"
+            raise ValueError(
+                invalid(f"argument `{name}`", expected, other=labels[(labels != 0) & (labels != 1)][0].item())
+            )
+    if query_labels.shape[1:] != database_labels.shape[1:]:
+        expected = f"labels of the same kind as the queries', a shape like {query_labels.shape}"
+        raise ValueError(invalid("argument `database_labels`", expected, shape=database_labels.shape))
+
+
+class OwnCopies:
+    """Describe where each query's own copy stands, how far from it and how relevant.
+
+    Args:
+        exclude_self: False: no query has one. True: query i is database item i. `(n,)` integers: the number
+            of query i's copy in the database, or -1 where it has none.
+        query_codes: `(n, l / 8)` uint8.
+        database_codes: `(m, l / 8)` uint8. An own copy's code may differ (another source of the same ground).
+        labels: `Relevance` of both.
+
+    Attributes:
+        items: `(n,)` int64, database items, -1 where there is none.
+
+    Raises:
+        ValueError: if `exclude_self` is neither, or names an item that the database does not have.
+    """
+
+    def __init__(self, exclude_self, query_codes, database_codes, labels):
+        self.items = _items(exclude_self, len(query_codes), len(database_codes))
+        differing = query_codes ^ database_codes[self.items]
+        self._distances = np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
+        self._gains = labels.pair_gains(labels.queries, labels.database[self.items])
+
+    def remove(self, by_gain, queries):
+        """Take the own copies of queries `(e,)` out of the counts `(n, gains + 1, l + 1)`, in place."""
+        queries = queries[self.items[queries] >= 0]
+        by_gain[queries, self._gains[queries], self._distances[queries]] -= 1
+
+    def split(self, queries):
+        """Return some queries `(e,)` in lists of those with the same own copy, or none."""
+        queries = queries[np.argsort(self.items[queries], kind="stable")]
+        return np.split(queries, np.flatnonzero(np.diff(self.items[queries])) + 1)
+
+
+def _items(exclude_self, queries, database):
+    """Return the argument `exclude_self` as `(n,)` int64, -1 for none."""
+    if exclude_self is False:
+        return np.full(queries, -1)
+    if exclude_self is True:
+        if queries != database:
+            expected = "True only where query i is database item i, or else the number of each query's copy"
+            raise ValueError(invalid("argument `exclude_self`", expected, queries=queries, database=database))
+        return np.arange(queries)
+    items = np.asarray(exclude_self)
+    if items.shape != (queries,) or not np.issubdtype(items.dtype, np.integer):
+        raise ValueError(
+            invalid(
+                "argument `exclude_self`",
+                f"a bool, or {queries} integers, one for each query",
+                shape=items.shape,
+                dtype=str(items.dtype),
+            )
+        )
+    if items.min() < -1 or items.max() >= database:
+        expected = f"numbers of database items, at most {database - 1}, or -1 for none"
+        raise ValueError(
+            invalid("argument `exclude_self`", expected, smallest=int(items.min()), largest=int(items.max()))
+        )
+    return items.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Precision-recall curves, averaged over queries."""
+"""Compute precision-recall curves, averaged over queries."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_dhnn.metrics.ties import earlier
 
 
 def precision_recall_by_radius(counts):
-    """Precision and recall of hash lookup, for every Hamming radius 0..l.
+    """Return the precision and recall of hash lookup, for every Hamming radius 0..l.
 
     Args:
         counts: `RankingCounts`.
@@ -23,7 +23,7 @@ def precision_recall_by_radius(counts):
 
 
 def precision_recall_curve(counts, levels=101):
-    """Interpolated precision on a grid of recalls, tie-aware, mean over queries.
+    """Return interpolated precision on a grid of recalls, tie-aware, mean over queries.
 
     Interpolated precision at recall x is the highest precision at any rank where recall is at least x. Inside
     a tie the i-th of t items brings recall and precision to their expectation, as if the r relevant ones were
@@ -50,7 +50,7 @@ def precision_recall_curve(counts, levels=101):
 
 
 def _interpolated(tied, relevant, best_from, step, steps):
-    """Interpolated precision of each query at recall `step / steps`: `(n,)`."""
+    """Return interpolated precision of each query at recall `step / steps`: `(n,)`."""
     found = relevant.cumsum(axis=1)
     total = found[:, -1]
     # The first bin that reaches the level; in integers, lest rounding miss it.

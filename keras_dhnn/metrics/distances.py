@@ -1,4 +1,4 @@
-"""Hamming distances in blocks of queries, in bounded memory."""
+"""Compute Hamming distances in blocks of queries, in bounded memory."""
 
 from collections import deque
 from itertools import repeat
@@ -16,7 +16,7 @@ _HALF_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).ast
 
 
 def distance_blocks(queries, database, each=map, workers=1):
-    """Hamming distances of all queries to all database codes, a block of queries at a time.
+    """Yield Hamming distances of all queries to all database codes, a block of queries at a time.
 
     They come from matrix products. float32 holds integers up to 2^24, so that one product of float32 carries
     the distances from several queries, as digits of one number.
@@ -46,7 +46,7 @@ def distance_blocks(queries, database, each=map, workers=1):
 
 
 class _Share:
-    """One worker's chunks of the database, and what their products need.
+    """Hold hold hold hold hold hold one worker's chunks of the database, and what their products need.
 
     Fresh memory for every product would cost as much as the product: what can be reused is.
     """
@@ -57,7 +57,9 @@ class _Share:
         self._products, self._integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
 
     def fill(self, made, database, into):
-        """Distances of a block's queries, of which `_numbers` made `made`, to the share's codes: into `(b, m)`."""
+        """Compute distances of a block's queries, of which `_numbers` made `made`, to the share's codes: into `(b,
+        m)`.
+        """
         for chunk in self._chunks:
             self._fill_chunk(*made, database[chunk], into[:, chunk])
 
@@ -74,7 +76,7 @@ class _Share:
 
 
 def _numbers(block):
-    """Rows whose products with an item's half signs, and 1 at the end, are its distances from some queries.
+    """Return rows whose products with an item's half signs, and 1 at the end, are its distances from some queries.
 
     The distance from one query is `l / 2 - signs of the query . half signs of the item`. The block's first
     queries, as many as there are numbers, make up the lowest digits, the next as many the digits above.

@@ -1,4 +1,4 @@
-"""Scores for items with several labels: relevance is graded by how many labels an item shares with the query.
+"""Score items with several labels: relevance is graded by how many labels an item shares with the query.
 
 All are expectations over random orders of items at equal distances.
 """
@@ -10,7 +10,7 @@ from keras_dhnn.metrics.ties import earlier, expected_sum, ranks_within
 
 
 def ndcg(counts, k=None, exponential=True):
-    """Normalised discounted cumulative gain.
+    """Return the normalised discounted cumulative gain.
 
     `DCG = sum over ranks i of gain(i) / log2(1 + i)`, divided by that of the best order.
 
@@ -36,7 +36,7 @@ def ndcg(counts, k=None, exponential=True):
 
 
 def _discounted(tied, gains, upto, k):
-    """Discounted cumulative gain, `(n,)`, of bins of `(n, b)` items with mean gains `(n, b)` or `(b,)`."""
+    """Return the discounted cumulative gain, `(n,)`, of bins of `(n, b)` items with mean gains `(n, b)` or `(b,)`."""
     before = earlier(tied)
     last = len(upto) - 1
     counted = ranks_within(k, before, tied)
@@ -44,7 +44,7 @@ def _discounted(tied, gains, upto, k):
 
 
 def weighted_average_precision(counts, k=None):
-    """Weighted average precision: average cumulated gain, averaged over the relevant ranks.
+    """Return the weighted average precision: average cumulated gain, averaged over the relevant ranks.
 
     `WAP = (1 / n) * sum over relevant ranks i <= k of (1 / i) * (labels shared by the first i items)`, with n
     the number of relevant items, at most k. With one label an item it is average precision.

@@ -1,4 +1,4 @@
-"""Items with equal keys, found once, so that everything after works by distinct code and label."""
+"""Group items with equal keys once, so that everything after works by distinct code and label."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Items grouped by equal keys; groups are numbered by their first item.
+    """Describe items grouped by equal keys; groups are numbered by their first item.
 
     Attributes:
         of_item: `(n,)` int64, the group of each item.
@@ -23,17 +23,17 @@ class Groups:
 
     @property
     def all_distinct(self):
-        """Whether no two items are equal; group g is then item g."""
+        """Return whether no two items are equal; group g is then item g."""
         return len(self.first) == len(self.items)
 
     def members(self, groups):
-        """The items of some groups, group after group: `(m,)` integers -> `(sum of sizes,)` int64."""
+        """Return the items of some groups, group after group: `(m,)` integers -> `(sum of sizes,)` int64."""
         starts = np.cumsum(self.sizes) - self.sizes
         return self.items[_ranges(starts[groups], self.sizes[groups])]
 
 
 def group(*keys):
-    """Groups of items whose keys are all equal.
+    """Return groups of items whose keys are all equal.
 
     Args:
         *keys: each `(n,)` unsigned integers (small types sort faster), n > 0.
@@ -55,25 +55,25 @@ def group(*keys):
 
 
 def _ranges(starts, lengths):
-    """The numbers of several ranges, one after the other: `(m,)` and `(m,)` -> `(sum of lengths,)`."""
+    """Return the numbers of several ranges, one after the other: `(m,)` and `(m,)` -> `(sum of lengths,)`."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def ungrouped(items):
-    """Each of a number of items as a group of its own."""
+    """Return each of a number of items as a group of its own."""
     numbers = np.arange(items)
     return Groups(of_item=numbers, first=numbers, sizes=np.ones(items, np.int64), items=numbers)
 
 
 def words(rows):
-    """Rows of bytes as columns of 64-bit words, to group by: `(n, b)` uint8 -> list of `(n,)` uint64."""
+    """Return rows of bytes as columns of 64-bit words, to group by: `(n, b)` uint8 -> list of `(n,)` uint64."""
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
     padded[:, : rows.shape[1]] = rows
     return list(np.ascontiguousarray(padded.view(np.uint64).T))
 
 
 def small_unsigned(integers):
-    """The same differences in the smallest unsigned type, to group by: `(n,)` integers -> `(n,)` unsigned."""
+    """Return the same differences in the smallest unsigned type, to group by: `(n,)` integers -> `(n,)` unsigned."""
     spread = int(integers.max()) - int(integers.min())
     return (integers - integers.min()).astype(np.min_scalar_type(spread))

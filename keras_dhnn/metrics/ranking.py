@@ -1,4 +1,4 @@
-"""Average precision, and precision and recall at a cut-off or within a radius, over tied Hamming distances.
+"""Compute average precision, and precision and recall at a cut-off or within a radius, over tied Hamming distances.
 
 A plain sort makes these depend on the order of files: at equal distances it keeps whatever order the items
 came in. Here every score is the expectation over random orders inside each tie, unless it says otherwise.
@@ -15,7 +15,7 @@ from keras_dhnn.metrics.ties import earlier, expected_sum, optimistic_sums, pess
 
 @dataclass(frozen=True, eq=False)
 class MeanAveragePrecision:
-    """Mean average precision under the four orders of tied items.
+    """Hold the hold the hold the hold the hold the hold the mean average precision under the four orders of tied items.
 
     Attributes:
         expected: the expectation over random orders inside each tie; the score to report.
@@ -45,7 +45,7 @@ class MeanAveragePrecision:
 def mean_average_precision(
     query_codes, database_codes, query_labels, database_labels, *, k=None, exclude_self=False, stable=True
 ):
-    """Tie-aware mean average precision of a Hamming ranking (DHNN eq. 15, SIDHCNN eq. 10, corrected).
+    """Return tie-aware mean average precision of a Hamming ranking (DHNN eq. 15, SIDHCNN eq. 10, corrected).
 
     `AP(q) = (1 / n_q) * sum over relevant ranks r of precision@r`, over the whole database, `n_q` relevant
     items. With a cut-off only ranks up to k count, and the sum is divided by `min(n_q, k)`, so that a perfect
@@ -89,7 +89,7 @@ def mean_average_precision(
 
 
 def average_precision(counts, k=None):
-    """`mean_average_precision` from counts that exist.
+    """Return `mean_average_precision` from counts that exist.
 
     Args:
         counts: `RankingCounts`.
@@ -121,7 +121,7 @@ def average_precision(counts, k=None):
 
 
 def precision_at(counts, k):
-    """Expected share of relevant items among the first k (of the whole ranking, if it is shorter).
+    """Return expected share of relevant items among the first k (of the whole ranking, if it is shorter).
 
     Args:
         counts: `RankingCounts`.
@@ -135,13 +135,13 @@ def precision_at(counts, k):
 
 
 def recall_at(counts, k):
-    """Expected share of the relevant items that are among the first k: `(n,)`; 0 where there is none."""
+    """Return expected share of the relevant items that are among the first k: `(n,)`; 0 where there is none."""
     found, _ = _found(counts, k)
     return found / np.maximum(counts.totals, 1)
 
 
 def precision_within(counts, radius):
-    """Share of relevant items among those within a Hamming radius; 0 where there is none (a failed lookup).
+    """Return the share of relevant items among those within a Hamming radius; 0 where there is none (a failed lookup).
 
     Args:
         counts: `RankingCounts`.
@@ -156,13 +156,13 @@ def precision_within(counts, radius):
 
 
 def recall_within(counts, radius):
-    """Share of the relevant items that are within a Hamming radius: `(n,)`; 0 where there is none."""
+    """Return the share of the relevant items that are within a Hamming radius: `(n,)`; 0 where there is none."""
     radius = check_integer("radius", radius, smallest=0)
     return counts.relevant[:, : radius + 1].sum(axis=1) / np.maximum(counts.totals, 1)
 
 
 def mean_per_class(per_query, query_labels):
-    """Means of a score over the queries of each class.
+    """Return means of a score over the queries of each class.
 
     Args:
         per_query: `(n,)` scores.
@@ -182,7 +182,7 @@ def mean_per_class(per_query, query_labels):
 
 
 def _found(counts, k):
-    """Expected number of relevant items among the first k, and the number of items there: `(n,)` each."""
+    """Return expected number of relevant items among the first k, and the number of items there: `(n,)` each."""
     k, tied = check_integer("k", k, smallest=1), counts.items
     ranks = ranks_within(k, earlier(tied), tied)
     return (counts.relevant / np.maximum(tied, 1) * ranks).sum(axis=1), ranks.sum(axis=1)

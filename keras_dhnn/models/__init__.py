@@ -1,1 +1,1 @@
-"""Networks and the hashing models trained on top of them."""
+"""Build networks and the hashing models trained on top of them."""

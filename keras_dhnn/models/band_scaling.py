@@ -1,4 +1,4 @@
-"""Pixels in the units of their sensor to 0..255, the range that backbones take."""
+"""Scale pixels in the units of their sensor to 0..255, the range that backbones take."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +8,8 @@ from keras_dhnn.errors import SettingError, invalid
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandScaling(tf.keras.layers.Layer):
-    """`255 * (x - low) / (high - low)` of each band, cut off at 0 and 255; what is not a number becomes 0.
+    """Compute compute compute compute compute compute `255 * (x - low) / (high - low)` of each band, cut off at 0 and
+    255; what is not a number becomes 0.
 
     Takes `(..., C)` of any type and returns `(..., C)` float32. It is part of the network, so that a served model takes
     images as the sensor gave them.
@@ -52,7 +53,7 @@ class BandScaling(tf.keras.layers.Layer):
 
 
 def scale_bands(backbone, low, high):
-    """A backbone with a `BandScaling` before its first layer.
+    """Return a backbone with a `BandScaling` before its first layer.
 
     Args:
         backbone: functional model from `(B, H, W, C)` pixels in 0..255.

@@ -1,4 +1,4 @@
-"""How bright each band is and how much it varies: what ImageNet's network does not see of bands beyond its three."""
+"""Measure how bright each band is and how it varies: what ImageNet's network does not see of bands beyond its three."""
 
 import tensorflow as tf
 
@@ -10,7 +10,7 @@ CUTS = ("images", "features")
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandStatistics(tf.keras.layers.Layer):
-    """Mean and standard deviation of each band over the image, of `(x - 127) / 128`.
+    """Compute mean and standard deviation of each band over the image, of `(x - 127) / 128`.
 
     Takes `(B, H, W, C)` pixels in 0..255 and returns `(B, 2 C)` float32, the means first. In these units they weigh
     less than a network's pooled features where those are compared as they are, by cosine.
@@ -24,7 +24,7 @@ class BandStatistics(tf.keras.layers.Layer):
 
 
 def with_band_statistics(backbone):
-    """A backbone whose features are followed by its images' `BandStatistics`.
+    """Return a backbone whose features are followed by its images' `BandStatistics`.
 
     Args:
         backbone: functional model from `(B, H, W, C)` pixels in 0..255 to `(B, d)`.
@@ -40,7 +40,7 @@ def with_band_statistics(backbone):
 
 
 def check_cut(backbone, cut):
-    """Raises ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
+    """Raise ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
     if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
         expected = (
             "images or features, since model.band_statistics leads from the images past the backbone's stages; any "

@@ -1,4 +1,4 @@
-"""The uni-source deep hashing network (DHNN): one image source, one code space."""
+"""Build the uni-source deep hashing network (DHNN): one image source, one code space."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ from keras_dhnn.models.global_batch import global_batch
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class DHNN(tf.keras.Model):
-    """Images to hash outputs, trained by the pairwise likelihood and the quantisation loss (DHNN eqs. 3, 5).
+    """Turn images into hash outputs, trained by the pairwise likelihood and the quantisation loss (DHNN eqs. 3, 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
 
@@ -40,13 +40,15 @@ class DHNN(tf.keras.Model):
         self.classifier = None
 
     def classify(self, classes):
-        """Adds a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
+        """Add a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
-    @property
     def plain(self):
-        """The network as a functional model from images to hash outputs, a tensor each."""
+        """Return the network as a functional model from images to hash outputs, a tensor each.
+
+        It is no property, since Keras saves what the attributes of a model hold.
+        """
         return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
 
     def compile(
@@ -66,7 +68,7 @@ class DHNN(tf.keras.Model):
         pairs=None,
         **kwargs,
     ):
-        """Sets the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
+        """Set the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
 
         Args:
             optimizer: a Keras optimiser.
@@ -107,13 +109,13 @@ class DHNN(tf.keras.Model):
 
     @property
     def parts(self):
-        """What the network is made of, by name."""
+        """Return what the network is made of, by name."""
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
     @property
     def training_state(self):
-        """What a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name."""
         # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
         return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
 
@@ -122,7 +124,7 @@ class DHNN(tf.keras.Model):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs, targets):
-        """The parts of the loss of a batch.
+        """Return the parts of the loss of a batch.
 
         Args:
             outputs: `(n, l)` float32.
@@ -141,12 +143,12 @@ class DHNN(tf.keras.Model):
         return parts
 
     def total(self, parts):
-        """The parts of `objective` by their weights."""
+        """Return the parts of `objective` by their weights."""
         loss = parts["pairwise"] + self.eta * parts["quantization"]
         return loss + self.classification * parts["classification"] if self.classification else loss
 
     def _similarity(self, targets):
-        """Theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
+        """Return the theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
         if self.pairs is not None:
             return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
         labels = targets["label"]
@@ -154,7 +156,7 @@ class DHNN(tf.keras.Model):
         return label_similarity(labels, others), None
 
     def train_step(self, data):
-        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+        """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
         """
@@ -174,7 +176,7 @@ class DHNN(tf.keras.Model):
         return self._track(objective + added, parts)
 
     def test_step(self, data):
-        """The losses of a batch, without a step."""
+        """Return the losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets)
         return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
@@ -185,7 +187,7 @@ class DHNN(tf.keras.Model):
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
     def above(self, cut):
-        """This network from a cut upwards, sharing its layers.
+        """Return this network from a cut upwards, sharing its layers.
 
         Args:
             cut: a layer of the backbone whose output is the cut, "features" (all of it lies below), or "images".
@@ -214,7 +216,7 @@ class DHNN(tf.keras.Model):
 
 
 def cut_backbone(backbone, cut):
-    """Two models that share a functional backbone's layers: below a cut through it, and above.
+    """Return two models that share a functional backbone's layers: below a cut through it, and above.
 
     Args:
         backbone: functional model with one input and one output.

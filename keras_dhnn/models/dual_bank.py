@@ -1,4 +1,6 @@
-"""Latest hash outputs of every training item from two sources, and their common codes (SIDHCNN Algorithm 1)."""
+"""Keep the latest hash outputs of every training item from two sources, and their common codes (SIDHCNN Algorithm
+1).
+"""
 
 import tensorflow as tf
 
@@ -7,7 +9,7 @@ from keras_dhnn.models.feature_bank import FeatureBank
 
 
 class DualBank(tf.Module):
-    """The matrices FP, FM and B of Algorithm 1, and how far it has come.
+    """Describe the matrices FP, FM and B of Algorithm 1, and how far it has come.
 
     Args:
         sources: names of the two sources, in the order in which their networks are updated.
@@ -30,11 +32,11 @@ class DualBank(tf.Module):
 
     @property
     def labels(self):
-        """`(V,)` labels of the items."""
+        """Return `(V,)` labels of the items."""
         return self.rows[self.sources[0]].labels
 
     def fill(self, outputs):
-        """Sets all rows.
+        """Set all rows.
 
         Args:
             outputs: `{source: (V, l)}`.
@@ -43,7 +45,7 @@ class DualBank(tf.Module):
             rows.outputs.assign(outputs[source])
 
     def next_turn(self):
-        """Number of the source whose turn the next step is, and counts that step.
+        """Return the number of the source whose turn the next step is, and counts that step.
 
         At the first step of the first source, `B = sign(FP + FM)` is updated (eq. 7).
         """

@@ -1,4 +1,4 @@
-"""The latest hash outputs of every training item, for pairs that reach beyond the batch."""
+"""Keep the latest hash outputs of every training item, for pairs that reach beyond the batch."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ from keras_dhnn.errors import invalid
 
 
 class FeatureBank(tf.Module):
-    """Rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
+    """Describe rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
 
     The rows are constants for the gradient. Those not seen yet are zero, and so push nowhere.
 
@@ -33,7 +33,7 @@ class FeatureBank(tf.Module):
         )
 
     def refresh(self, items, outputs):
-        """Replaces rows.
+        """Replace rows.
 
         Args:
             items: `(n,)` int64 item numbers, each of which is in the bank.
@@ -42,5 +42,5 @@ class FeatureBank(tf.Module):
         self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), self.places(items)))
 
     def places(self, items):
-        """Numbers `(n,)` of the rows of items `(n,)`, each of which is in the bank."""
+        """Return numbers `(n,)` of the rows of items `(n,)`, each of which is in the bank."""
         return tf.searchsorted(self.items, tf.cast(items, tf.int64))

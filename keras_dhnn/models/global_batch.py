@@ -1,10 +1,10 @@
-"""One batch over all replicas of data-parallel training, so that pairs reach beyond a replica's own items."""
+"""Gather one batch over all replicas of data-parallel training, so that pairs reach beyond a replica's own items."""
 
 import tensorflow as tf
 
 
 def global_batch(outputs, targets):
-    """Outputs and targets of all replicas; called by each replica in its training step.
+    """Return outputs and targets of all replicas; called by each replica in its training step.
 
     Only a replica's own rows carry a gradient in it. A loss of the global batch therefore has, in each replica, its
     gradient by that replica's outputs, both ends of the pairs included, and the sum over replicas, which is what the

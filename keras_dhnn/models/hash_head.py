@@ -1,4 +1,4 @@
-"""The hash layer and what stands between it and the features."""
+"""Build the hash layer and what stands between it and the features."""
 
 import tensorflow as tf
 
@@ -6,7 +6,8 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None, variance=None):
-    """Features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a bit.
+    """Return features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a
+    bit.
 
     Args:
         features: length d of the feature vectors.
@@ -38,7 +39,7 @@ def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None
 
 
 def check_bits(bits):
-    """Whether codes may be so long.
+    """Check that codes may be so long.
 
     Raises:
         SettingError: if `bits` is not a positive multiple of 8.

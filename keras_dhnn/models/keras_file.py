@@ -1,4 +1,4 @@
-"""The numbers in a `model.keras` file of a run of version 0.1, which Keras 2 wrote; nothing in it is run or believed.
+"""Read the numbers in a `model.keras` of a run of version 0.1, which Keras 2 wrote; nothing in it is run or believed.
 
 Such a file is a zip of settings (`config.json`), from which Keras would build whatever they name, and of weights
 (`model.weights.h5`). Here the network is built by the run's own settings; of the file's only constants are read.
@@ -112,7 +112,7 @@ def _places(model, weights) -> Iterator[tuple[str, Any]]:
 
 
 def _containers(weights, top, members):
-    """The groups of the members of a model: under `parts`, or under `layers` behind the inputs."""
+    """Return the groups of the members of a model: under `parts`, or under `layers` behind the inputs."""
     folder = "parts" if f"{top}parts" in weights else "layers"
     return [f"{top}{folder}/{name}/" for name in _snake_names(members)]
 
@@ -126,7 +126,7 @@ def _layers(place, network):
 
 
 def _snake_names(members):
-    """What Keras 2 calls the members of a list in its files: their classes, numbered from the second on."""
+    """Return what Keras 2 calls the members of a list in its files: their classes, numbered from the second on."""
     names, seen = [], {}
     for member in members:
         stem = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(member).__name__)
@@ -137,7 +137,9 @@ def _snake_names(members):
 
 
 def _array(weights, place, weight):
-    """The value of a weight, if it lies in this file as plain numbers of its shape, behind no link and no filter."""
+    """Return the value of a weight, if it lies in this file as plain numbers of its shape, behind no link and no
+    filter.
+    """
     steps = place.split("/")
     for end in range(1, len(steps) + 1):
         if not isinstance(weights.get("/".join(steps[:end]), getlink=True), h5py.HardLink):
@@ -151,7 +153,7 @@ def _array(weights, place, weight):
 
 @contextlib.contextmanager
 def _named(path):
-    """Every error of the block as a RunError that names the file."""
+    """Raise every error of the block as a RunError that names the file."""
     try:
         yield
     except (FileNotFoundError, DataError) as error:

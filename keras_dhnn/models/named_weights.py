@@ -1,4 +1,4 @@
-"""A network's numbers by name: the same names, in the same order, whichever Keras built it."""
+"""Name a network's numbers: the same names, in the same order, whichever Keras built it."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The cross-source deep hashing network (SIDHCNN): a network for each of two image sources, one code space."""
+"""Build the cross-source deep hashing network (SIDHCNN): a network for each of two sources, one code space."""
 
 import tensorflow as tf
 
@@ -15,13 +15,13 @@ TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class SIDHCNN(tf.keras.Model):
-    """Dual samples, two images of the same ground, to hash outputs that compare across sources (SIDHCNN eq. 5).
+    """Turn dual samples, two images of the same ground, into hash outputs that compare across sources (SIDHCNN eq. 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
 
     Args:
-        branches: two `DHNN`s of as many bits, each with a source and a name of its own. In alternating updates the
-            first is updated first.
+        branches: two models `DHNN` of as many bits, each with a source and a name of its own. In alternating updates
+            the first is updated first.
     """
 
     def __init__(self, branches, **kwargs):
@@ -53,7 +53,7 @@ class SIDHCNN(tf.keras.Model):
         bank=None,
         **kwargs,
     ):
-        """Sets the objective: `inter_source + alpha * intra_source + beta * quantization + gamma * balance`.
+        """Set the objective: `inter_source + alpha * intra_source + beta * quantization + gamma * balance`.
 
         Args:
             optimizers: `{source: Keras optimiser}`, one a branch.
@@ -83,12 +83,12 @@ class SIDHCNN(tf.keras.Model):
 
     @property
     def parts(self):
-        """What the network is made of, by name."""
+        """Return what the network is made of, by name."""
         return {f"branch_{source}": branch for source, branch in self.branches.items()}
 
     @property
     def training_state(self):
-        """What a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name."""
         optimizers = tf.train.Checkpoint(**self.optimizers)
         return {**self.parts, "optimizer": optimizers, **({} if self.bank is None else {"bank": self.bank})}
 
@@ -97,7 +97,7 @@ class SIDHCNN(tf.keras.Model):
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs, labels):
-        """The terms of the loss of a batch of dual samples, paired among themselves.
+        """Return the terms of the loss of a batch of dual samples, paired among themselves.
 
         Args:
             outputs: `{source: (n, l)}` float32.
@@ -116,7 +116,7 @@ class SIDHCNN(tf.keras.Model):
         }
 
     def branch_objective(self, source, outputs, targets):
-        """The terms of one branch's loss against the bank, whose rows are constants.
+        """Return the terms of one branch's loss against the bank, whose rows are constants.
 
         Args:
             source: of the branch.
@@ -138,7 +138,7 @@ class SIDHCNN(tf.keras.Model):
         }
 
     def train_step(self, data):
-        """One gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+        """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
 
         Without a bank it steps both branches, with one that whose turn it is.
         """
@@ -168,7 +168,7 @@ class SIDHCNN(tf.keras.Model):
         return loss, terms
 
     def test_step(self, data):
-        """The losses of a batch, without a step."""
+        """Return the losses of a batch, without a step."""
         images, targets = data
         terms = self.objective(self(images, training=False), targets["label"])
         return self._track(self._total(terms, self.losses), terms)
@@ -186,7 +186,7 @@ class SIDHCNN(tf.keras.Model):
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
     def above(self, cuts):
-        """This network from a cut through each branch upwards, sharing its layers.
+        """Return this network from a cut through each branch upwards, sharing its layers.
 
         Args:
             cuts: `{source: cut}`, see `DHNN.above`.

@@ -1,4 +1,4 @@
-"""A trained network's numbers in one file that holds nothing else: no settings, no code, no pickle."""
+"""Keep a trained network's numbers in one file that holds nothing else: no settings, no code, no pickle."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What comes after the results: each part that fails does so alone, and says so in one line."""
+"""Make what comes after the results: each part that fails does so alone, and says so in one line."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""What TensorBoard's embedding projector shows of a run: hash outputs, class labels and thumbnails."""
+"""Write what TensorBoard's embedding projector shows of a run: hash outputs, class labels and thumbnails."""
 
 import math
 
@@ -20,7 +20,7 @@ OUTPUTS, LABELS, SPRITE = "hash_outputs.tsv", "labels.tsv", "thumbnails.jpg"
 
 
 def write_projector(folder, info, items, outputs, turns, *, source=None, most=MOST_ITEMS):
-    """Writes the files of the embedding projector; TensorBoard finds them where event files are.
+    """Write the files of the embedding projector; TensorBoard finds them where event files are.
 
     Args:
         folder: a folder with event files; `projector_config.pbtxt` and what it names are written there.
@@ -48,7 +48,7 @@ def write_projector(folder, info, items, outputs, turns, *, source=None, most=MO
 
 
 def thumbnails(info, items, turns, source=None):
-    """Small pictures of items in one square sprite, row by row.
+    """Return small pictures of items in one square sprite, row by row.
 
     Args:
         info: `DatasetInfo`.
@@ -75,10 +75,10 @@ def thumbnails(info, items, turns, source=None):
 
 
 def _runs(sorted_keys, values):
-    """`values` in runs of equal keys."""
+    """Return `values` in runs of equal keys."""
     return np.split(values, np.flatnonzero(np.diff(sorted_keys)) + 1)
 
 
 def _cell(value):
-    """A value that neither ends its cell nor its row."""
+    """Return a value that neither ends its cell nor its row."""
     return " ".join(str(value).split())

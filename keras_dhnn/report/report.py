@@ -1,13 +1,14 @@
-"""The figures of a run, as PNG files and in TensorBoard."""
+"""Draw the figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
+import shlex
 import shutil
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.codes import hamming_distances
+from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.files import whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.items import Items
@@ -28,7 +29,7 @@ GALLERY_QUERIES = 5
 
 
 def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
-    """Draws precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
+    """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
     is made all the same.
@@ -38,14 +39,14 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
         info: `DatasetInfo` of its data set.
         split: its `Split`.
         outputs: `{source: (n, l)}` real, hash outputs of all items.
-        evaluations: their `Evaluation`s, one a task.
+        evaluations: their `Evaluation`s, one a task; none where no label is known.
         metrics: the scores of all, as `evaluate_all` gives them.
         tsne: whether to draw the queries' codes in the plane too, which takes a minute.
     """
-    figures = _figures(info, split, outputs, evaluations)
+    figures = _figures(info, split, outputs, evaluations, _title(metrics))
     if tsne:
         figures |= _tsne_figures(run, info, split, outputs, metrics)
-    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {run.path}"
+    remedy = f"Scores and codes are there; draw it later: keras-dhnn evaluate {shlex.quote(str(run.path))}"
     folder, pictures = run.tensorboard / "evaluation", {}
     for name, draw in figures.items():
         with alone(f"The figure {name} of {run.path}", remedy):
@@ -61,7 +62,7 @@ def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False)
 
 
 def _write_figure(figure, path):
-    """Writes a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
+    """Write a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
     path.parent.mkdir(exist_ok=True)
     with whole_file(path) as file:
         figure.savefig(file, format="png", dpi=120)
@@ -72,12 +73,13 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
     with _board(folder, step):
         for name, picture in pictures.items():
             tf.summary.image(name, picture[None])
-        tf.summary.scalar("map", metrics["map"]["expected"])
-        for k, value in metrics["precision_at"].items():
-            tf.summary.scalar(f"precision_at/{k}", value)
+        if evaluations:
+            tf.summary.scalar("map", metrics["map"]["expected"])
+            for k, value in metrics["precision_at"].items():
+                tf.summary.scalar(f"precision_at/{k}", value)
         for evaluation in evaluations if len(evaluations) > 1 else ():
             tf.summary.scalar(f"map/{_file_name(evaluation)}", evaluation.metrics["map"]["expected"])
-        if sources == 1:
+        if sources == 1 and evaluations:
             write_health(evaluations[-1].health)
     for evaluation in evaluations[-sources:] if sources > 1 else ():
         with _board(folder / evaluation.task[1], step):
@@ -86,7 +88,7 @@ def _write_board(folder, pictures, evaluations, metrics, sources, step):
 
 @contextlib.contextmanager
 def _board(folder, step):
-    """A page of TensorBoard to write to."""
+    """Give a page of TensorBoard to write to."""
     writer = tf.summary.create_file_writer(str(folder))
     try:
         with writer.as_default(step=step):
@@ -100,7 +102,7 @@ def _file_name(evaluation):
 
 
 def _epochs(run):
-    """Epochs of the run's longest phase: where its final scores stand beside the curves of training."""
+    """Return the epochs of the run's longest phase: where its final scores stand beside the curves of training."""
     return max((len(values) for phase in run.history.values() for values in phase.values()), default=0)
 
 
@@ -109,9 +111,11 @@ def _title(metrics):
     return f"{metrics['data']}{synthetic}, {metrics['protocol']}, {metrics['bits']} bits"
 
 
-def _figures(info, split, outputs, evaluations):
-    """{name: function that draws the Figure}."""
-    title, sources = _title(evaluations[0].metrics), len(outputs)
+def _figures(info, split, outputs, evaluations, title):
+    """Return {name: function that draws the Figure}."""
+    sources = len(outputs)
+    if not evaluations:
+        return {"gallery": partial(_unscored_gallery_figure, info, split, outputs, title)}
     figures = {"precision-recall": partial(_curves_figure, evaluations, title)}
     for evaluation in evaluations[: len(main_tasks(tuple(outputs)))]:
         which = f"-{_file_name(evaluation)}" if len(evaluations) > 1 else ""
@@ -145,7 +149,7 @@ def _gallery_figure(info, split, evaluation, title):
 
 
 def _tsne_figures(run, info, split, outputs, metrics):
-    """{name: function that draws the Figure}."""
+    """Return {name: function that draws the Figure}."""
     snapshots = load_snapshots(run.snapshots)
     of_training = {"tsne-training": partial(_training_figure, info, split, snapshots, metrics)} if snapshots else {}
     return {"tsne": partial(_tsne_figure, info, split, outputs, metrics), **of_training}
@@ -160,7 +164,7 @@ def _tsne_figure(info, split, outputs, metrics):
 
 
 def _training_figure(info, split, snapshots, metrics):
-    """SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
+    """Return SIDHCNN Fig. 5: items that are trained on, before the first step and after some epochs."""
     panels = {
         f"T = {epochs}": _embed(info, split, items, outputs, metrics["seed"])
         for epochs, (items, outputs) in snapshots.items()
@@ -169,14 +173,16 @@ def _training_figure(info, split, snapshots, metrics):
 
 
 def _embed(info, split, items, outputs, seed):
-    """(points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of each."""
+    """Return (points, labels, groups) of the outputs `{source: (n, l)}` of items `(n,)`; groups are the sources of
+    each.
+    """
     points = project(np.concatenate(list(outputs.values())), seed)
     labels = np.tile(info.true_labels[split.items.image(items)], len(outputs))
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
 def item_images(info, items, turns, source=None):
-    """Images of virtual items, as `figures.gallery` shows them.
+    """Return images of virtual items, as `figures.gallery` shows them.
 
     Args:
         info: `DatasetInfo`.
@@ -194,27 +200,49 @@ def item_images(info, items, turns, source=None):
 
 
 def _gallery(info, split, evaluation):
-    """Rows of some random queries, each of another class, and of the one with the lowest average precision."""
+    """Return rows of some random queries, each of another class, and of the one with the lowest average precision."""
     random, labels = np.random.default_rng(0), split.items.spread(info.true_labels)
-    searching, searched = evaluation.task
     _, firsts = np.unique(labels[split.queries], return_index=True)
     chosen = np.sort(random.permutation(firsts)[:GALLERY_QUERIES])
     rows = np.append(chosen, evaluation.scores.per_query.argmin())
-    distances = hamming_distances(evaluation.codes[0][rows], evaluation.codes[1])
+    return _gallery_rows(info, split, rows, evaluation.codes[0][rows], evaluation.codes[1], evaluation.task)
+
+
+def _unscored_gallery_figure(info, split, outputs, title):
+    """Return some random queries and what they find, where nobody knows what is right."""
+    ((source, of_source),) = outputs.items()
+    rows = np.sort(np.random.default_rng(0).permutation(len(split.queries))[:GALLERY_QUERIES])
+    codes = pack(of_source[split.queries[rows]]), pack(of_source[split.database])
+    return gallery_figure(_gallery_rows(info, split, rows, *codes, (source, source)), title=title)
+
+
+def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
+    distances = hamming_distances(searching_codes, searched_codes)
     found = np.argsort(distances, axis=1, kind="stable")
     shown = [rank for rank in RANKS if rank <= found.shape[1]]
     found = split.database[found[:, np.array(shown) - 1]]
-    queries = item_images(info, split.queries[rows], split.turns, searching)
-    images = item_images(info, found.ravel(), split.turns, searched)
+    queries = item_images(info, split.queries[rows], split.turns, task[0])
+    images = item_images(info, found.ravel(), split.turns, task[1])
     distances = np.sort(distances, axis=1)[:, np.array(shown) - 1]
+    names = {item: info.classes[info.true_labels[split.items.image(item)]] for item in (*queries, *images)}
     return [
         GalleryRow(
             queries[query],
-            info.classes[labels[query]],
+            names[query],
             {
-                rank: Retrieved(images[item], info.classes[labels[item]], distance, bool(labels[item] == labels[query]))
+                rank: Retrieved(images[item], names[item], distance, _right(info, split.items, query, item))
                 for rank, item, distance in zip(shown, items, row, strict=True)
             },
         )
         for query, items, row in zip(split.queries[rows], found, distances, strict=True)
     ]
+
+
+def _right(info, items, query, item):
+    """Return whether an item is relevant to a query; None if that is not known."""
+    images = items.image(np.array([query, item]))
+    if not info.truly_known[images].all():
+        return None
+    if info.label_sets is not None:
+        return bool(info.label_sets.sets[images].all(axis=0).any())
+    return len(set(info.true_labels[images])) == 1

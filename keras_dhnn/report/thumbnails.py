@@ -1,4 +1,4 @@
-"""Small pictures of stored images."""
+"""Make small pictures of stored images."""
 
 import io
 
@@ -11,7 +11,7 @@ SIDE = 64
 
 
 def thumbnail(image, bands):
-    """A PNG file of at most 64 pixels on a side; pixels of other types than uint8 are stretched.
+    """Return a PNG file of at most 64 pixels on a side; pixels of other types than uint8 are stretched.
 
     Args:
         image: `(H, W, C)` in the stored type.

@@ -1,4 +1,4 @@
-"""Hash codes in the plane, by t-SNE."""
+"""Lay hash codes out in the plane, by t-SNE."""
 
 import math
 
@@ -15,13 +15,13 @@ _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 
 def sample(items, seed, most=MOST_ITEMS):
-    """At most so many of the items, drawn at random, in ascending order."""
+    """Return at most so many of the items, drawn at random, in ascending order."""
     items = np.asarray(items)
     return items if len(items) <= most else np.sort(np.random.default_rng(seed).choice(items, most, replace=False))
 
 
 def project(outputs, seed):
-    """Codes in the plane: near codes are near, by t-distributed stochastic neighbours (SIDHCNN Fig. 5).
+    """Return codes in the plane: near codes are near, by t-distributed stochastic neighbours (SIDHCNN Fig. 5).
 
     Trained codes repeat, and equal codes have one place: their items stand around it as a disc.
 
@@ -45,7 +45,7 @@ def project(outputs, seed):
 
 
 def _places(codes, seed):
-    """`(m, 2)` of distinct codes. t-SNE needs neighbours: fewer than 4 codes are put side by side."""
+    """Return `(m, 2)` of distinct codes. t-SNE needs neighbours: fewer than 4 codes are put side by side."""
     if len(codes) < 4:
         return np.stack([np.arange(len(codes)), np.zeros(len(codes))], axis=1)
     perplexity = min(_PERPLEXITY, (len(codes) - 1) / 3)

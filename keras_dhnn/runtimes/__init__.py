@@ -1,4 +1,4 @@
-"""Frozen networks run as fast as the processor allows: converted once, then by one single-threaded interpreter a core.
+"""Run frozen networks as fast as the processor allows: converted once, then by one single-threaded interpreter a core.
 
 Whatever encodes images goes through `Encoder`: frozen passes of training, codes, queries, archives.
 """

@@ -1,4 +1,4 @@
-"""Which runtime a network is run by: the fastest that is installed, where converting pays."""
+"""Choose the runtime that a network is run by: the fastest that is installed, where converting pays."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""The one way by which images go through a network whose weights stay as they are."""
+"""Send images through a network whose weights stay as they are: the one way to do it."""
 
 import collections
 import logging
@@ -101,7 +101,7 @@ class Encoder:
         return next(self.outputs([images]))
 
     def _chunks(self, batches):
-        """`(array of the interpreters' size, how many of it are images)` lists, one a batch."""
+        """Yield `(array of the interpreters' size, how many of it are images)` lists, one a batch."""
         for images in batches:
             images = np.asarray(images, np.float32)
             parts = [images[first : first + self._chunk] for first in range(0, len(images), self._chunk)]
@@ -109,7 +109,8 @@ class Encoder:
 
 
 def _in_order(batches, run: Callable, threads: int):
-    waiting, under_way = collections.deque(), 0
+    waiting: collections.deque = collections.deque()
+    under_way = 0
     pool = ThreadPoolExecutor(threads)
     try:
         for chunks in batches:

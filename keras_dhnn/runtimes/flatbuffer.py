@@ -1,4 +1,4 @@
-"""Networks as TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
+"""Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ def network_key(network: Any, *facts: Any) -> str:
         digest.update(f"{type(layer).__qualname__} {layer.compute_dtype} {config}".encode())
     for weights in network.get_weights():
         digest.update(f"{weights.dtype} {weights.shape}".encode())
-        digest.update(np.ascontiguousarray(weights).view(np.uint8))
+        digest.update(np.ascontiguousarray(weights).view(np.uint8).data)
     return digest.hexdigest()[:16]
 
 
@@ -112,7 +112,7 @@ def _config(layer):
 
 
 def _renamed(value, numbers):
-    """A configuration with the numbers of layers in the place of their names."""
+    """Return a configuration with the numbers of layers in the place of their names."""
     if isinstance(value, dict):
         # A network's own name says nothing of what it computes.
         return {key: _renamed(part, numbers) for key, part in value.items() if key != "name"}

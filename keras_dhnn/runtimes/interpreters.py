@@ -1,4 +1,4 @@
-"""Single-threaded interpreters of a flatbuffer, several of which run beside one another."""
+"""Run a flatbuffer by single-threaded interpreters, several beside one another."""
 
 from typing import Protocol
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class Interpreter(Protocol):
-    """What runs a network in one thread: from `(B, H, W, C)` float32 to its outputs, of one fixed B."""
+    """Run a network in one thread: from `(B, H, W, C)` float32 to its outputs, of one fixed B."""
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]: ...
 
 
 class LiteRT:
-    """TensorFlow Lite's interpreter with XNNPACK.
+    """Run TensorFlow Lite's interpreter with XNNPACK.
 
     Args:
         content: the flatbuffer.
@@ -34,7 +34,7 @@ class LiteRT:
 
 
 class OpenVINO:
-    """One of the streams of a network that OpenVINO compiled.
+    """Run one of the streams of a network that OpenVINO compiled.
 
     Args:
         compiled: `openvino.CompiledModel`, see `compile_openvino`.

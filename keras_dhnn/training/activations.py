@@ -1,4 +1,4 @@
-"""What the frozen part of a network makes of every image: computed once, kept on disk, trained on from memory."""
+"""Compute what the frozen part of a network makes of every image, once; keep it on disk, train on it from memory."""
 
 import math
 import os
@@ -20,7 +20,7 @@ IN_MEMORY = 256 << 20
 
 
 class Activations:
-    """Outputs of frozen models for all items of a data set.
+    """Describe outputs of frozen models for all items of a data set.
 
     Args:
         arrays: `{source: (n, ...)}` float16 or float32, the outputs of items 0 to n - 1.
@@ -32,11 +32,12 @@ class Activations:
         self._labels = tf.convert_to_tensor(labels, tf.int32)
 
     def gather(self, items):
-        """`{source: (k, ...) float32}` of items `(k,)`."""
+        """Return `{source: (k, ...) float32}` of items `(k,)`."""
         return {source: tf.cast(rows(items), tf.float32) for source, rows in self._rows.items()}
 
     def batches(self, items, *, batch_size, **how):
-        """Batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of images.
+        """Return batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of
+        images.
 
         Args:
             items: `(k,)` item numbers.
@@ -55,7 +56,7 @@ class Activations:
 
 
 def _reader(array):
-    """Function from `(k,)` item numbers to their rows of an array, in a graph."""
+    """Return a function from `(k,)` item numbers to their rows of an array, in a graph."""
     if array.nbytes <= IN_MEMORY:
         tensor = tf.convert_to_tensor(array)
         return lambda items: tf.gather(tensor, items)
@@ -114,7 +115,7 @@ def _array(below, info, turns, source, size):
 
 
 def _within_the_limit(arrays, folder):
-    """Those for which the cache has room, or makes it; None for the others."""
+    """Return those for which the cache has room, or makes it; None for the others."""
     keep, chosen = [], {}
     for cut, array in arrays.items():
         there = array.path if array.path.is_file() else array.growing

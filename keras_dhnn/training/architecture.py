@@ -1,5 +1,6 @@
-"""What an experiment and a data set make of a network, before any of its numbers are known or trained."""
+"""Build the network that an experiment and a data set ask for, before any of its numbers are known or trained."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -79,13 +80,15 @@ def rebuild(experiment: Experiment, info: Any, statistics: Callable[[str, str], 
     """
     parts = {}
     for source in sources_of(info):
-        backbone = make_backbone(experiment, info, source, lambda s=source: statistics(s, "backbone"), filled=False)
+        backbone = make_backbone(
+            experiment, info, source, functools.partial(statistics, source, "backbone"), filled=False
+        )
         parts[source] = backbone, make_head(experiment, backbone.output_shape[-1], statistics(source, "head"))
     return make_model(parts)
 
 
 def _freeze_normalization(backbone):
-    """Few images change a network's running statistics for the worse: they stay ImageNet's."""
+    """Freeze what few images change for the worse, a network's running statistics: they stay ImageNet's."""
     for layer in backbone.layers:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.trainable = False

@@ -1,4 +1,4 @@
-"""Data-parallel training over devices or processes, by `tf.distribute`."""
+"""Train data-parallel over devices or processes, by `tf.distribute`."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type
 
 
 def make_strategy(name):
-    """The strategy of a name; of "multi_worker", before TensorFlow has done anything else in this process.
+    """Return the strategy of a name; of "multi_worker", before TensorFlow has done anything else in this process.
 
     Args:
         name: "mirrored" (all GPUs of this machine), "multi_worker" (the processes that the environment variable
@@ -35,13 +35,13 @@ def make_strategy(name):
 
 
 def is_chief(strategy):
-    """Whether this process is the one that writes; the first worker is, and whoever trains alone."""
+    """Return whether this process is the one that writes; the first worker is, and whoever trains alone."""
     resolver = strategy.cluster_resolver
     return not resolver or not resolver.task_type or (resolver.task_type, resolver.task_id) in (("chief", 0), _first())
 
 
 def distribute(strategy, make_batches, items, *, batch_size, **how):
-    """Batches for `fit` under a strategy: every replica gets its part of each global batch.
+    """Return batches for `fit` under a strategy: every replica gets its part of each global batch.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -66,7 +66,7 @@ def distribute(strategy, make_batches, items, *, batch_size, **how):
 
 
 def _first():
-    """The worker that is chief where the cluster names none."""
+    """Return the worker that is chief where the cluster names none."""
     cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
     return None if "chief" in cluster else ("worker", 0)
 

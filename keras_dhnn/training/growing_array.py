@@ -1,21 +1,23 @@
-"""An array on disk that grows row by row, so that what was written before a kill need not be computed again."""
+"""Write an array on disk row by row, so that what was written before a kill need not be computed again."""
 
 import contextlib
-import fcntl
 import io
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from keras_dhnn.files.locks import lock
 
 _WAIT = 0.5  # seconds between two looks at what another process has written
 
 
 class GrowingArray:
-    """A NumPy file that is being written, from its first row to its last.
+    """Write a NumPy file from its first row to its last.
 
     The file says itself how far it is: a row that a kill has cut off is written again.
 
@@ -29,13 +31,15 @@ class GrowingArray:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: type):
-        self.path, self.shape, self.dtype = path, tuple(shape), np.dtype(dtype)
+        self.path, self.shape = path, tuple(shape)
+        self.dtype: np.dtype = np.dtype(dtype)
         self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        self._file, self._first, self.done = None, 0, 0
+        self._file: Any = None
+        self._first, self.done = 0, 0
 
     @property
     def growing(self) -> Path:
-        """Where it is until it is finished."""
+        """Return where it is until it is finished."""
         return self.path.with_name(f".{self.path.name}.growing")
 
     @contextlib.contextmanager
@@ -108,7 +112,7 @@ class GrowingArray:
 def _locked(file, path):
     """Take a file for this process; the lock ends with the process, however that ends."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
     except BlockingIOError:
         return False
     # Another process may have finished and moved the file between its opening and its locking.

@@ -1,4 +1,4 @@
-"""Trained networks from the files of their runs, which are data: no file says what code is run."""
+"""Load trained networks from the files of their runs, which are data: no file says what code is run."""
 
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def load_network(path: Path, experiment: Experiment, info: Any) -> DHNN | SIDHCN
 
 
 def _constants(arrays, source, part):
-    """Mean and variance by which a part standardises its input, or nothing."""
+    """Return the mean and variance by which a part standardises its input, or nothing."""
     places = [name.rpartition("/")[0] for name in arrays if name.startswith(f"{source}/{part}/")]
     own = [place for place in places if all(f"{place}/{name}" in arrays for name in CONSTANTS)]
     return tuple(arrays[f"{own[0]}/{name}"] for name in CONSTANTS) if own else ()

@@ -1,4 +1,4 @@
-"""A network made by an experiment, and a data set as seen from any cut through it."""
+"""Make the network of an experiment, and show a data set as seen from any cut through it."""
 
 import contextlib
 import functools
@@ -31,7 +31,7 @@ STATISTICS_ITEMS = 20_000
 
 
 class Network:
-    """Model and data together.
+    """Hold model and data together.
 
     Each image source has a branch of its own, a `DHNN`; two of them make a `SIDHCNN`. What lies below a cut is frozen
     while what lies above is trained; its outputs for all items are computed once, by `compute_activations`, where
@@ -49,12 +49,14 @@ class Network:
         branches: `{source: DHNN}`.
         sizes: `{source: (height, width)}` in pixels that the branches take.
         labels: `(n,)` labels of all items.
+        pairs: which items are similar, see `DHNN.compile`; None: those of one label.
     """
 
     def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
         self.labels = Items(experiment.data.turns).spread(info.labels)
+        self.pairs = None
         self.sizes = image_sizes(experiment.data, info)
         self._activations = {}
         sources = sources_of(info)
@@ -65,7 +67,7 @@ class Network:
         self.branches = getattr(self.model, "branches", None) or {sources[0]: self.model}
 
     def _parts(self, source, database):
-        """Backbone and head of a source."""
+        """Return the backbone and head of a source."""
         backbone = make_backbone(self.experiment, self.info, source, lambda: self._band_statistics(source, database))
         for cut in self._cuts(source):
             # Now rather than when its phase begins, hours later.
@@ -76,7 +78,9 @@ class Network:
         return (*self.sizes[source], self.info.images[source].channels)
 
     def _band_statistics(self, source, database):
-        """Mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over it."""
+        """Return the mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over
+        it.
+        """
         items = database[np.linspace(0, len(database) - 1, min(len(database), STATISTICS_ITEMS)).astype(int)]
         count, total, squares = 0, 0.0, 0.0
         for images, _ in self._image_batches(items, batch_size=tensorflow_batch(self._image_shape(source))):
@@ -88,7 +92,7 @@ class Network:
         return mean, squares / count - mean**2
 
     def _cuts(self, source):
-        """Where the branch is cut in each phase that trains it."""
+        """Return where the branch is cut in each phase that trains it."""
         phases = [getattr(self.experiment, name) for name in PHASES]
         return [of_source("cut", phase.cut, source) for phase in phases if phase.epochs]
 
@@ -102,7 +106,9 @@ class Network:
         return make_head(self.experiment, backbone.output_shape[-1], statistics)
 
     def _outputs_below(self, source, cut, backbone):
-        """`(n, ...)` outputs of what lies below a cut for all items; None if they are too many, or are the images."""
+        """Return `(n, ...)` outputs of what lies below a cut for all items; None if they are too many, or are the
+        images.
+        """
         if cut == "images":
             return None
         if (source, cut) not in self._activations:
@@ -119,12 +125,26 @@ class Network:
 
     @property
     def features(self):
-        """`{source: (n, d)}` the frozen backbones' features of all items, of those for which they were computed."""
+        """Return `{source: (n, d)}` the frozen backbones' features of all items, of those for which they were
+        computed.
+        """
         found = {source: self._activations.get((source, "features")) for source in self.branches}
         return {source: array for source, array in found.items() if array is not None}
 
+    def frozen_features(self):
+        """Return `(n, d)` features of all items by the only branch's frozen backbone.
+
+        Raises:
+            SettingError: if they are too many to be kept.
+        """
+        (source, branch), *_ = self.branches.items()
+        features = self._outputs_below(source, "features", branch.backbone)
+        if features is None:
+            raise SettingError("The features of all images take more memory than is kept of them. Take fewer images.")
+        return features
+
     def above(self, cut):
-        """The network from a cut upwards, and its input.
+        """Return the network from a cut upwards, and its input.
 
         Args:
             cut: see `DHNN.above`; of two sources each may have its own, "pan=features,mul=images".
@@ -155,7 +175,7 @@ class Network:
         return above, activations.batches if len(arrays) == len(cuts) else self._mixed_batches(activations)
 
     def _mixed_batches(self, activations):
-        """Batches of images for some sources, of activations for the others."""
+        """Return batches of images for some sources, of activations for the others."""
 
         def gather(images, targets):
             return {**images, **activations.gather(targets["index"])}, targets
@@ -169,7 +189,7 @@ class Network:
         return batches(self.info, items, seed=seed, image_size=self.sizes, turns=data.turns, augment=augment, **how)
 
     def encode(self, cut, items, description, folder=None):
-        """Hash outputs `{source: (k, l)}` float32 of items, computed from a cut upwards.
+        """Compute hash outputs `{source: (k, l)}` float32 of items, from a cut upwards.
 
         Args:
             cut: see `above`.
@@ -189,7 +209,7 @@ class Network:
         return outputs
 
     def _encode_branch(self, branch, source, make_batches, items, folder, report):
-        network = branch.plain
+        network = branch.plain()
         facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
         path = folder / f"{network_key(network, *facts)}.npy"
         array = GrowingArray(path, (len(items), branch.bits), np.float32)
@@ -217,7 +237,7 @@ def _folder_or_temporary(folder):
 
 @contextlib.contextmanager
 def _computing_in(precision):
-    """Layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
+    """Let layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[precision])
@@ -228,7 +248,7 @@ def _computing_in(precision):
 
 
 def _check_dual(strategy, experiment):
-    """The two networks' losses meet pairs of the whole batch, which is why they are trained on one device."""
+    """Refuse more than one device: the two networks' losses meet pairs of the whole batch."""
     if strategy.num_replicas_in_sync > 1:
         raise SettingError("--strategy trains one network. Leave it out for two image sources.")
     for path, value, expected in (

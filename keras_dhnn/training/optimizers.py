@@ -1,4 +1,4 @@
-"""Optimisers of a phase: cosine decay to zero, with a learning rate of its own for the backbone."""
+"""Make the optimisers of a phase: cosine decay to zero, with a learning rate of its own for the backbone."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ _OPTIMIZERS = {"adam": Adam, "sgd": lambda rate: SGD(rate, momentum=0.9)}
 
 
 def make_optimizer(kind, phase, model, steps):
-    """The optimiser of a DHNN for one phase of training.
+    """Return the optimiser of a DHNN for one phase of training.
 
     Args:
         kind: "adam" or "sgd" (momentum 0.9).

@@ -1,4 +1,4 @@
-"""Fits an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
+"""Fit an experiment: one function, used by the fit, tune, ablate and benchmark commands alike."""
 
 import shutil
 from dataclasses import dataclass
@@ -22,11 +22,14 @@ from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
-from keras_dhnn.training.guided_start import start_at_centres
+from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
+from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
+# Steps of heads that are started together at most; the progress bar moves once for them.
+MOST_STEPS_TOGETHER = 64
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.
 VALIDATION_SEARCHES = 20_000
@@ -34,7 +37,7 @@ VALIDATION_SEARCHES = 20_000
 
 @dataclass
 class Trained:
-    """What training leaves.
+    """Describe what training leaves.
 
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
@@ -43,6 +46,7 @@ class Trained:
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
+        learned: `Learned`, what was gone by where labels are missing or several; None where each image has one.
     """
 
     model: DHNN | SIDHCNN
@@ -50,6 +54,7 @@ class Trained:
     untrained: dict | None
     features: dict
     history: dict
+    learned: Learned | None = None
 
 
 def train(
@@ -65,12 +70,13 @@ def train(
     epochs=None,
     outputs=True,
 ):
-    """Trains a DHNN, or of two sources a SIDHCNN, on the database of a split.
+    """Train a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
 
     First the head alone, on features that the frozen backbone computes once, then everything above a cut through
-    the backbone. Each phase ends with the weights of its best epoch by validation mAP.
+    the backbone. Each phase ends with the weights of its best epoch by validation mAP; with those of its last one, if
+    nothing is held out for validation or labels are missing.
 
     Args:
         experiment: the `Experiment`.
@@ -93,12 +99,8 @@ def train(
         CollapseError: if the loss is not finite or all codes become one.
         SettingError: for settings that the network or the data do not allow.
     """
-    if not len(split.validation):
-        raise SettingError(
-            "The epoch that is kept is picked by items held out of the database, and there are none: no class has "
-            f"enough images for data.validation={experiment.data.validation:g}. Give a larger share, such as --set "
-            "data.validation=0.1, or more images."
-        )
+    if experiment.data.validation and not len(split.validation) and info.known.all():
+        raise SettingError(_nothing_held_out(experiment, split))
     phases = [name for name in PHASES if getattr(experiment, name).epochs]
     if not phases:
         raise SettingError(
@@ -107,6 +109,8 @@ def train(
         )
     tf.keras.utils.set_random_seed(experiment.seed)
     network = Network(experiment, info, split.database, bar, strategy)
+    learned = _learn(network, split) if needs_pairs(info) else None
+    network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
     kept = folder / "outputs"
@@ -124,11 +128,36 @@ def train(
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
     shutil.rmtree(kept, ignore_errors=True)
-    return Trained(network.model, trained, untrained, network.features, history)
+    return Trained(network.model, trained, untrained, network.features, history, learned)
+
+
+def _learn(network, split):
+    """Return what training goes by where labels are missing or several."""
+    start = network.experiment.model.start
+    if start != "random":
+        raise SettingError(invalid("setting `model.start`", "random where labels are missing or several", start))
+    if len(network.branches) > 1:
+        raise SettingError(
+            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
+            "Give all of them one, by --labels FILE."
+        )
+    features = None if network.info.known.all() else network.frozen_features()
+    return learn_pairs(network.info, features, split, network.experiment.seed)
+
+
+def _nothing_held_out(experiment, split):
+    """Return the message where no class can spare an image for validation; a larger share would not change that."""
+    groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
+    return (
+        "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "
+        f"images{groups} to be a query, to be found, and to be held out ({len(split.queries)} items are queries, "
+        f"{len(split.database)} are the database). What helps: more images of each class (three at least), fewer "
+        f"classes, or training without validation, whose last epoch is kept: --set data.validation=0"
+    )
 
 
 def _in_float32(network, database):
-    """The same weights in a network that computes in float32: what is saved, loaded and served."""
+    """Return the same weights in a network that computes in float32: what is saved, loaded and served."""
     experiment = network.experiment.override("training.precision=float32")
     exact = Network(experiment, network.info, database, network.bar, network.strategy)
     exact.model.set_weights(network.model.get_weights())
@@ -150,7 +179,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     validation = _validation(network, split, encode, make_batches, model, phase.epochs)
     state = ResumableState(folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and experiment.model.start == "centres":
+    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
         branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
@@ -174,7 +203,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 drop_remainder=True,
             )
             model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
-    history = _validated(state.history, validation)
+    history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return history
@@ -187,7 +216,7 @@ def _validated(history, validation):
     training that goes on is as if there had been no pause.
     """
     epochs = len(history["loss"])
-    if history.get("val_map", [None])[-1] is not None:
+    if history.get("val_map" if len(validation.queries) else "distinct_codes", [None])[-1] is not None:
         return history
     measured = validation.measure()
     earlier = {name: history.get(name, [None] * epochs)[:-1] for name in measured}
@@ -199,7 +228,9 @@ def _first_phase(experiment):
 
 
 def _snapshots(folder, network, split, encode, make_batches, model):
-    """Of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn of."""
+    """Return of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn
+    of.
+    """
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = min(SNAPSHOT_ITEMS // len(of_classes), 100)
@@ -213,7 +244,7 @@ def _alternating(network):
 
 
 def compile_phase(model, network, items, name, steps, steps_of_pass=None):
-    """Compiles a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
+    """Compile a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
         model: the `DHNN` or `SIDHCNN` above the phase's cut.
@@ -246,7 +277,8 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classes=len(network.info.classes),
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
-            steps_per_execution=_steps_per_execution([model], steps),
+            steps_per_execution=_steps_per_execution([model], steps_of_pass or steps),
+            pairs=network.pairs,
             **how,
         )
         return
@@ -260,14 +292,20 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         beta=loss.beta,
         gamma=loss.gamma,
         bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
-        steps_per_execution=_steps_per_execution(branches.values(), steps),
+        steps_per_execution=_steps_per_execution(branches.values(), steps_of_pass or steps),
         **how,
     )
 
 
 def _steps_per_execution(branches, steps):
-    """A step of heads alone takes less time than starting it."""
-    return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
+    """Return how many steps are started together: a step of heads alone takes less time than starting it.
+
+    It divides the steps of an epoch, since Keras 3 does not cut at an epoch's end: it would take the next epoch's
+    batches, and train nothing in later epochs.
+    """
+    if any(branch.backbone.trainable_weights for branch in branches):
+        return 1
+    return max(number for number in range(1, MOST_STEPS_TOGETHER + 1) if steps % number == 0)
 
 
 def _validation(network, split, encode, make_batches, model, epochs):
@@ -290,7 +328,9 @@ def _encode_batch(model):
 
 
 def validation_items(split):
-    """Item numbers that validation encodes: those held out, and those they search, drawn by the split's seed."""
+    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
+    seed.
+    """
     searched = split.searched
     if len(searched) > VALIDATION_SEARCHES:
         searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)

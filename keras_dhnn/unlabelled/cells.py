@@ -1,4 +1,4 @@
-"""Items sorted into cells, each around a centre, so that neighbours are looked for nearby only."""
+"""Sort items into cells, each around a centre, so that neighbours are looked for nearby only."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _BLOCK = 16_384
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A partition of items into cells.
+    """Describe a partition of items into cells.
 
     Attributes:
         near: `(c, p)` int, the cells nearest to each, itself left out, the nearest first.
@@ -58,7 +58,9 @@ def make_cells(units: np.ndarray, seed: int = 0) -> Cells:
 
 
 def _centres(sample, count, random):
-    """`(count, d)` float32 unit vectors, by Lloyd's passes over the sample; an empty cell moves to a random item."""
+    """Return `(count, d)` float32 unit vectors, by Lloyd's passes over the sample; an empty cell moves to a random
+    item.
+    """
     centres = sample[random.choice(len(sample), count, replace=False)]
     for _ in range(_PASSES):
         cell = _nearest_centre(sample, centres)
@@ -71,7 +73,7 @@ def _centres(sample, count, random):
 
 
 def _nearest_centre(units, centres):
-    """`(n,)` number of the centre of the largest cosine similarity."""
+    """Return `(n,)` number of the centre of the largest cosine similarity."""
     nearest = np.empty(len(units), np.int32)
     for first in range(0, len(units), _BLOCK):
         nearest[first : first + _BLOCK] = (units[first : first + _BLOCK] @ centres.T).argmax(axis=1)

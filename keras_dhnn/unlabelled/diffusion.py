@@ -1,4 +1,4 @@
-"""How alike two images are by the whole collection: walks over the neighbour graph instead of a number of clusters."""
+"""Measure how alike two images are by the whole collection: walks over the neighbour graph, no number of clusters."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +78,7 @@ def multiply(matrix: scipy.sparse.csr_array, dense: np.ndarray) -> np.ndarray:
 
 
 def _similar_share(places):
-    """Share of the pairs of different items that are similar."""
+    """Return the share of the pairs of different items that are similar."""
     units = unit_rows(places)
     similarity = walk_similarity(units, units)
     return (similarity.sum() - np.trace(similarity)) / (len(units) * max(len(units) - 1, 1))

@@ -1,4 +1,4 @@
-"""The neighbour graph of a collection: which images are alike, as far as frozen features can tell."""
+"""Build the neighbour graph of a collection: which images are alike, as far as frozen features can tell."""
 
 import numpy as np
 import scipy.sparse

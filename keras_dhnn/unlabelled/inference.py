@@ -1,10 +1,11 @@
-"""Labels inferred for the images that have none, from those of a few, and how sure they are."""
+"""Infer labels for the images that have none, from those of a few, and how sure they are."""
 
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.unlabelled.propagation import propagate
 from keras_dhnn.unlabelled.structure import Structure
 
@@ -16,7 +17,7 @@ _LEAST_MASS = 1e-6
 
 
 class Inferred(NamedTuple):
-    """A label for every item.
+    """Describe a label for every item.
 
     Attributes:
         labels: `(n,)` int32, the given labels, and the likeliest one where none is given.
@@ -46,7 +47,7 @@ def infer_labels(structure: Structure, labels: np.ndarray) -> Inferred:
     labels = np.asarray(labels)
     given = np.flatnonzero(labels != UNKNOWN)
     if not len(given):
-        raise ValueError("Invalid value received for argument `labels`. Expected at least one that is known.")
+        raise ValueError(invalid("argument `labels`", "at least one that is known"))
     classes, numbers = np.unique(labels[given], return_inverse=True)
     chances = _by_graph(structure.graph, given, numbers) * _by_classifier(structure.units, given, numbers)
     chances /= chances.sum(axis=1, keepdims=True)
@@ -57,14 +58,14 @@ def infer_labels(structure: Structure, labels: np.ndarray) -> Inferred:
 
 
 def _by_graph(graph, given, numbers):
-    """`(n, c)` chances of each class, whose mass over all items is the same: that of few labels says little."""
+    """Return `(n, c)` chances of each class, whose mass over all items is the same: that of few labels says little."""
     mass = propagate(graph, _one_hot(graph.shape[0], given, numbers))
     mass /= np.maximum(mass.sum(axis=0), np.finfo(np.float32).tiny)
     return mass / np.maximum(mass.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny) + _LEAST_MASS
 
 
 def _by_classifier(units, given, numbers):
-    """`(n, c)` chances of each class by its features, sharpened."""
+    """Return `(n, c)` chances of each class by its features, sharpened."""
     if numbers.max() == 0:
         return np.ones((len(units), 1))
     classifier = LogisticRegression(max_iter=500, class_weight="balanced").fit(units[given], numbers)

@@ -1,4 +1,4 @@
-"""The nearest neighbours of every item among all items, in blocks that memory allows."""
+"""Find the nearest neighbours of every item among all items, in blocks that memory allows."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.unlabelled.cells import make_cells
 
 # Up to so many items every pair is compared; of more, those of near cells.
@@ -16,7 +17,7 @@ _THREADS = 2
 
 
 class Neighbours(NamedTuple):
-    """The nearest other items of each item, the nearest first.
+    """Describe the nearest other items of each item, the nearest first.
 
     Attributes:
         numbers: `(n, k)` int32 item numbers.
@@ -50,10 +51,7 @@ def nearest_neighbours(
         ValueError: if there are not more than k items.
     """
     if not 1 <= k < len(units):
-        raise ValueError(
-            f"Invalid value received for argument `k`. Expected 1 to {len(units) - 1}, fewer than the items. "
-            f"Received: k={k}"
-        )
+        raise ValueError(invalid("argument `k`", f"1 to {len(units) - 1}, fewer than the items", k=k))
     numbers, similarities = np.empty((len(units), k), np.int32), np.empty((len(units), k), np.float32)
     searches = _all_pairs(len(units)) if len(units) <= exact else _near_cells(units, k, seed)
     done = 0
@@ -71,13 +69,13 @@ def nearest_neighbours(
 
 
 def _all_pairs(count):
-    """(rows, candidates) that compare everything with everything."""
+    """Return (rows, candidates) that compare everything with everything."""
     everything, step = np.arange(count), max(1, _BLOCK_BYTES // (4 * count))
     return [(everything[first : first + step], slice(None)) for first in range(0, count, step)]
 
 
 def _near_cells(units, k, seed):
-    """(rows, candidates) that compare the items of a cell with those of the cells nearest to it."""
+    """Return (rows, candidates) that compare the items of a cell with those of the cells nearest to it."""
     cells = make_cells(units, seed)
     searches = []
     for cell, near in enumerate(cells.near):
@@ -94,7 +92,7 @@ def _near_cells(units, k, seed):
 
 
 def _nearest_among(units, rows, candidates, k):
-    """`(numbers, similarities)`, `(r, k)` each, of the nearest candidates of some items, themselves left out."""
+    """Return `(numbers, similarities)`, `(r, k)` each, of the nearest candidates of some items, themselves left out."""
     similarities = units[rows] @ units[candidates].T
     names = np.arange(len(units)) if isinstance(candidates, slice) else candidates
     similarities[names[None, :] == rows[:, None]] = -2

@@ -1,4 +1,4 @@
-"""Given labels spread over the neighbour graph."""
+"""Spread given labels over the neighbour graph."""
 
 from collections.abc import Callable
 

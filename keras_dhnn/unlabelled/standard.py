@@ -1,6 +1,8 @@
-"""Features of one scale: what neighbours are measured between."""
+"""Bring features to one scale, in which neighbours are measured."""
 
 import numpy as np
+
+from keras_dhnn.errors import invalid
 
 # Dimensions that many items are reduced to before they are compared, and the items that the reduction is measured on.
 DIMENSIONS = 128
@@ -25,23 +27,20 @@ def standard_features(features: np.ndarray, dimensions: int | None = None, seed:
         ValueError: if there are fewer than two items, or a value is not finite.
     """
     if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            "Invalid value received for argument `features`. Expected shape (n, d) with at least 2 items. "
-            f"Received: shape={features.shape}"
-        )
+        raise ValueError(invalid("argument `features`", "shape (n, d) with at least 2 items", shape=features.shape))
     sample = _sampled(features, seed)
     mean, deviation = sample.mean(axis=0), sample.std(axis=0)
     # A dimension that hardly ever changes would become the loudest.
-    scale = 1 / np.maximum(deviation, 1e-2 * max(float(deviation.mean()), np.finfo(np.float32).tiny))
+    scale = 1 / np.maximum(deviation, 1e-2 * max(float(deviation.mean()), float(np.finfo(np.float32).tiny)))
     axes = None
     if dimensions is not None and dimensions < features.shape[1]:
         axes = _principal_axes((sample - mean) * scale, dimensions)
-    standard = np.empty((len(features), features.shape[1] if axes is None else dimensions), np.float32)
+    standard = np.empty((len(features), features.shape[1] if axes is None else axes.shape[1]), np.float32)
     for first in range(0, len(features), _BLOCK):
         block = (features[first : first + _BLOCK].astype(np.float32) - mean) * scale
         standard[first : first + _BLOCK] = unit_rows(block if axes is None else block @ axes)
     if not np.isfinite(standard).all():
-        raise ValueError("Invalid value received for argument `features`. Expected finite numbers only.")
+        raise ValueError(invalid("argument `features`", "finite numbers only"))
     return standard
 
 
@@ -58,6 +57,6 @@ def _sampled(features, seed):
 
 
 def _principal_axes(centred, dimensions):
-    """`(d, dimensions)` float32, the directions of largest variance of `(m, d)` centred rows."""
+    """Return `(d, dimensions)` float32, the directions of largest variance of `(m, d)` centred rows."""
     _, axes = np.linalg.eigh(centred.T @ centred)
     return np.ascontiguousarray(axes[:, ::-1][:, :dimensions])

@@ -1,4 +1,4 @@
-"""Everything that frozen features say of a collection before anybody has named a class."""
+"""Gather what frozen features say of a collection before anybody has named a class."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from keras_dhnn.unlabelled.standard import DIMENSIONS, standard_features
 
 
 class Structure(NamedTuple):
-    """A collection's features, graph and walks.
+    """Describe a collection's features, graph and walks.
 
     Attributes:
         units: `(n, d)` float32, standardised features as unit vectors.

@@ -1,4 +1,4 @@
-"""Which images to label next."""
+"""Suggest which images to label next."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def suggest(structure: Structure, labels: np.ndarray, count: int, *, seed: int =
 
 
 def _cover(similarity, doubt, covered, count):
-    """Numbers of the `count` items that cover the most doubt, one after the other."""
+    """Return numbers of the `count` items that cover the most doubt, one after the other."""
     chosen, free = [], np.ones(len(doubt), bool)
     for _ in range(count):
         gains = np.maximum(similarity - covered, 0) @ doubt

@@ -1,1 +1,1 @@
-"""One file a verb: what `fit`, `query`, `audit`, `compare`, `export` and `index` do, for shell and notebook alike."""
+"""Do what the verbs do, for shell and notebook alike: one file a verb."""

@@ -1,6 +1,7 @@
-"""What fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned bits."""
+"""Make what fills an archive and encodes its queries: a run, an exported model, or a frozen backbone with learned
+bits.
+"""
 
-import functools
 import hashlib
 import itertools
 from pathlib import Path
@@ -8,84 +9,35 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.archive.learned import learn_bits, learn_features
 from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
-from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.tiles.tile import Form
-from keras_dhnn.baselines.itq import ITQ, principal_directions
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
-from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
-from keras_dhnn.runtimes import Encoder
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
+from keras_dhnn.workflows.archive_network import ExportEncoder, Network, NetworkEncoder
 from keras_dhnn.workflows.export import preprocessing
 
-# Some for each core.
-BATCH = 16
-# Images that an archive has, about: enough for the fastest runtime.
-MANY = 10**6
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
+# Values kept beside each code unless a user says otherwise: among them alone is it seen which lake is like this lake.
+FEATURES = 32
 _SEED = 0
 
 
-class NetworkEncoder:
-    """A network of TensorFlow's as `archive.encoding.Encoder`.
-
-    Args:
-        identity: the `Identity`.
-        form: the `Form` of its images.
-        network: function of images `(B, H, W, C)` float32 that gives `(features (B, d), outputs (B, l))`, NumPy arrays;
-            features may be None, outputs too where bits are learned.
-        learned: `{name: array}`: `mean` and `projection` make outputs of features, `features_mean` and
-            `features_directions` the features that are kept beside codes; either pair may be missing.
-    """
-
-    batch = BATCH
-
-    def __init__(self, identity, form, network, learned=None):
-        self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
-
-    def encode(self, images):
-        """Return the `Queries` of images `(B, H, W, C)`."""
-        return self.from_network(*self.network(images.astype(np.float32)))
-
-    def from_network(self, features, outputs):
-        """Return the `Queries` of what the network gave."""
-        if outputs is None:
-            outputs = (features - self.learned["mean"]) @ self.learned["projection"]
-        kept = None
-        if self.identity.features:
-            kept = (features - self.learned["features_mean"]) @ self.learned["features_directions"]
-        return Queries.from_outputs(outputs, kept)
-
-
-class ExportEncoder:
-    """An exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
-
-    Args:
-        identity: the `Identity`.
-        form: the `Form` of its images.
-        encode: its function from images float32 to packed codes.
-    """
-
-    batch = BATCH
-
-    def __init__(self, identity, form, encode):
-        self.identity, self.form, self._encode = identity, form, encode
-
-    def encode(self, images):
-        """Return the `Queries` of images `(B, H, W, C)`."""
-        return Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+def keeps_features(model):
+    """Return whether a trained model gives features beside codes: a run does, an export does not."""
+    return (Path(model) / "experiment.json").is_file()
 
 
 def open_model(model, *, data=Path("data"), source=None, features=0):
@@ -135,36 +87,25 @@ def learn(encoder, tiles, name, bits, features):
     Returns:
         `(encoder, queries)`: the finished one, and what it makes of the tiles.
     """
-    batches = [tiles[first : first + BATCH] for first in range(0, len(tiles), BATCH)]
-    given = [encoder.network(np.stack([t.image for t in batch]).astype(np.float32)) for batch in batches]
+    size = encoder.batch
+    given = list(
+        encoder.network.outputs(
+            np.stack([tile.image for tile in tiles[first : first + size]]) for first in range(0, len(tiles), size)
+        )
+    )
     vectors = np.concatenate([one for one, _ in given])
     outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
     learned = dict(encoder.learned)
     if name is not None:
         learned |= learn_bits(vectors, bits)
     if features:
-        learned |= _learn_features(vectors, features)
+        learned |= learn_features(vectors, features)
     identity = encoder.identity
     if name is not None:
         digest = hashlib.sha256(identity.model.encode() + learned["mean"].tobytes() + learned["projection"].tobytes())
         identity = Identity(digest.hexdigest(), bits, identity.pipeline, features, identity.encoder)
     finished = NetworkEncoder(identity, encoder.form, encoder.network, learned)
     return finished, finished.from_network(vectors, outputs)
-
-
-def learn_bits(vectors, bits):
-    """Return `{"mean", "projection"}` by which vectors become the outputs of `bits` bits, learned without labels (ITQ).
-
-    Raises:
-        DataError: if there are fewer vectors than bits, or the vectors are shorter.
-    """
-    if min(vectors.shape) < bits:
-        raise DataError(
-            f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
-            f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
-        )
-    itq = ITQ(bits, seed=_SEED).fit(vectors.astype(np.float32))
-    return {"mean": itq.mean_, "projection": itq.projection_}
 
 
 def open_backbone(name, form, tiles, *, bits, features=0):
@@ -246,9 +187,9 @@ def _open_run(run, data, source, features):
     kind = {"kind": "run", "path": str(run.path.resolve()), "source": source}
     identity = Identity(model_fingerprint(model.weights, text), run.experiment.model.bits, text, features, kind)
     branch = branches[source]
-    size = tuple(branch.input[source].shape[1:3])
+    _check_features(features, branch.backbone.output_shape[-1], run.path)
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
-    return NetworkEncoder(identity, form, _network(branch.backbone, branch.head, size)), source
+    return NetworkEncoder(identity, form, Network(branch.backbone, branch.head)), source
 
 
 def _backbone(name, form, scaling, bits, features, kind):
@@ -256,37 +197,21 @@ def _backbone(name, form, scaling, bits, features, kind):
     tf.keras.utils.set_random_seed(_SEED)
     backbone = build_backbone(name, (form.height, form.width, form.channels))
     text = f"{name} of {form.height} x {form.width} x {form.channels} {form.dtype}, scaling {scaling}"
+    _check_features(features, backbone.output_shape[-1], name)
     if scaling:
         backbone = scale_bands(backbone, **scaling)
     fingerprint = model_fingerprint(backbone.weights, text)
-    network = _network(backbone, None, (form.height, form.width))
+    network = Network(backbone)
     return NetworkEncoder(Identity(fingerprint, bits, text, features, kind | {"network": fingerprint}), form, network)
 
 
-def _network(backbone, head, size):
-    """Function of images that gives features and outputs; the one place that runs the network over an archive."""
-    features = backbone.output
-    network = tf.keras.Model(backbone.input, [features] if head is None else [features, head(features)])
-
-    @functools.cache
-    def encoder(alone):
-        # A single image is a query, for which no conversion pays; of an archive's images there are many.
-        return Encoder(network, 1 if alone else MANY)
-
-    def run(images):
-        found = encoder(len(images) == 1).encode(resize(images, size))
-        return found[0], None if head is None else found[1]
-
-    return run
-
-
-def _learn_features(vectors, count):
-    mean = vectors.mean(axis=0)
-    return {"features_mean": mean, "features_directions": principal_directions(vectors - mean, count)}
+def _check_features(features, size, what):
+    if features > size:
+        raise DataError(f"{what} has {size} features. Received: --features {features}. Give at most {size}.")
 
 
 def _band_values(tiles):
-    """A sample of each band's values, as `measure_scaling` takes them."""
+    """Return a sample of each band's values, as `measure_scaling` takes them."""
     pixels = np.concatenate([tile.image[::8, ::8].reshape(-1, tile.image.shape[2]) for tile in tiles])
     return [band[np.isfinite(band)] for band in pixels.T]
 

@@ -1,32 +1,40 @@
-"""What a search found, drawn as pictures."""
+"""Draw what a search found as pictures."""
 
 from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 
 _RANKS = 10
 
 
-def draw_gallery(asked, results, path):
+def draw_gallery(archive, asked, results, path):
     """Draw each query and its nearest items into a PNG file.
 
     Args:
+        archive: `Archive`, in which queries that are ids are looked up.
         asked: `Asked`.
         results: `Results` with the columns label, path, row, col and size.
         path: of the file.
     """
+    columns, files = ["id", "label", "path", "row", "col", "size"], asked.images
+    own = {
+        name: read_tile(archive.get([name], columns, results.source).to_pylist()[0])
+        for name in asked.names
+        if name not in files and not asked.rerank
+    }
     found = [row for row in results.to_list() if row["rank"] <= _RANKS]
     rows = []
     for number, name in enumerate(asked.names):
         of_query = {
-            row["rank"]: Retrieved(read_tile(row), row["label"] or row["id"], row["distance"])
+            row["rank"]: Retrieved(read_tile(row), row["label"] or _place(row), row["distance"])
             for row in found
             if row["query"] == number
         }
-        rows.append(GalleryRow(asked.images.get(name, _blank()), Path(name).name, of_query))
+        rows.append(GalleryRow((files | own).get(name, _blank()), Path(name).name, of_query))
     figure = gallery_figure(rows, ranks=tuple(range(1, _RANKS + 1)))
     figure.savefig(path, dpi=120)
 
@@ -40,8 +48,8 @@ def read_tile(row):
     try:
         if row.get("row") is not None:
             return _window(row)
-        return decode_image(Path(row["path"]).read_bytes()).bands
-    except (OSError, TypeError, UnreadableImage):
+        return read_image_file(row["path"]).bands
+    except (TypeError, DataError):
         return _blank()
 
 
@@ -52,6 +60,11 @@ def _window(row):
     with rasterio.open(row["path"]) as raster:
         window = rasterio.windows.Window(row["col"], row["row"], row["size"], row["size"])
         return np.moveaxis(raster.read(window=window), 0, -1)
+
+
+def _place(row):
+    """Return what stands below a picture without a label: where in its scene, or the file's name."""
+    return Path(row["id"]).name if row.get("row") is None else f"{row['row']}, {row['col']}"
 
 
 def _blank():

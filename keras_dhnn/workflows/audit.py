@@ -1,4 +1,4 @@
-"""A leakage audit: how many queries find what they show in the database because it is the same picture."""
+"""Audit a split for leaks: how many queries find in the database the same picture that they show."""
 
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,7 @@ def _draw(info, pairs, title, path):
 
 
 def in_words(pair):
-    """What two images have in common."""
+    """Return what two images have in common."""
     texts = {
         "copy": "equal pixels",
         "lookalike": f"look alike ({pair.distance} of {HASH_BITS} bits differ)",
@@ -178,7 +178,7 @@ def in_words(pair):
 
 
 def _frames(first, second, shift):
-    """(top, left, height, width) of what both show, in each image, if the second is moved by `shift`."""
+    """Return (top, left, height, width) of what both show, in each image, if the second is moved by `shift`."""
     start = np.maximum(shift, 0)
     end = np.minimum(first[:2], np.add(second[:2], shift))
     return (*start, *(end - start)), (*(start - shift), *(end - start))

@@ -1,22 +1,25 @@
-"""A comparison of hashing methods on one data set: the same split, seeds, features and budget for all of them."""
+"""Compare hashing methods on one data set: the same split, seeds, features and budget for all of them."""
 
 import csv
 import functools
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.errors import RunError, SettingError, invalid
 from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json, write_text
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import main_tasks, sources_of, task_name
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import no_bar
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
@@ -29,7 +32,7 @@ RANKS = (1, 2, 3, 4, 5, 10, 20, 50)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared.
+    """Describe what is compared.
 
     Attributes:
         experiment: the `Experiment` that deep methods change, and that says split and budget; its seed is the first.
@@ -47,7 +50,7 @@ class Plan:
     features: str = "gist"
     trials: int = 8
 
-    def check(self, info) -> None:
+    def check(self, info: DatasetInfo) -> None:
         """Raise SettingError for what cannot be compared on a data set, before hours of work begin."""
         known = methods_of(len(info.images))
         for name in self.methods:
@@ -60,9 +63,12 @@ class Plan:
                 raise SettingError(invalid(name, "a whole number above 0", value))
         if any(not is_deep(name) for name in self.methods):
             check_features(self.features, self.experiment, info)
+        draw_split(self.experiment.data, self.experiment.seed, info)
 
 
-def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
+def benchmark(
+    plan: Plan, info: DatasetInfo, folder: Path, *, bar: Callable = no_bar, inner_bar: Callable = no_bar
+) -> dict[str, Any]:
     """Measure every method at every code length and seed, and write table, curves and galleries.
 
     Cells that an earlier call finished are kept; tables are written anew after every cell, so that what is there is
@@ -80,6 +86,7 @@ def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
 
     Raises:
         SettingError: if a method, a code length or another argument is not allowed.
+        RunError: if no cell could be measured.
     """
     plan.check(info)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,17 +108,19 @@ def benchmark(plan, info, folder, *, bar=no_bar, inner_bar=no_bar):
             write_json(folder / "table.json", table)
         update(len(cells), "")
     write_text(folder / "table.csv", cells_csv(rows))
+    if len(table["failed"]) == len(rows):
+        raise RunError(f"No cell of {folder} could be measured. The first failed of: {rows[0]['failed']}")
     _draw(plan, rows, info, folder)
     return table
 
 
-def _cells(plan):
+def _cells(plan: Plan) -> list[tuple[str, int, int]]:
     """Return (method, bits, seed) of all cells: all methods at the first seed before the next one."""
     seeds = range(plan.experiment.seed, plan.experiment.seed + plan.seeds)
     return [(name, bits, seed) for seed in seeds for name in plan.methods for bits in plan.bits]
 
 
-def _tuned(plan, name, info, folder, bar):
+def _tuned(plan: Plan, name: str, info: DatasetInfo, folder: Path, bar: Callable) -> dict[str, Any]:
     """Return the settings of a deep method, chosen at the middle code length and the first seed for all cells."""
     if plan.trials == 1:
         return {"settings": dict(deep_methods(len(info.images))[name].settings), "trials": 1, "val_map": None}
@@ -121,7 +130,7 @@ def _tuned(plan, name, info, folder, bar):
     return {"settings": settings, "trials": len(rows), "val_map": max((s for s in scores if s), default=None)}
 
 
-def tabulate(plan, rows, info, settings):
+def tabulate(plan: Plan, rows: list[dict], info: DatasetInfo, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return means and spreads of rows.
 
     Args:
@@ -163,9 +172,9 @@ def tabulate(plan, rows, info, settings):
     }
 
 
-def _of_method(rows, method, task, single):
+def _of_method(rows: list[dict], method: str, task: str, single: bool) -> dict[int, dict]:
     """Return `{bits: {"mean", "spread", "seeds"}}` of a method's rows."""
-    found = {}
+    found: dict = {}
     for row in rows:
         if row["method"] == method:
             scores = row if single else row["tasks"][task]
@@ -180,7 +189,7 @@ def _of_method(rows, method, task, single):
     }
 
 
-def _cost(rows, method):
+def _cost(rows: list[dict], method: str) -> dict[str, float | None]:
     own = [row for row in rows if row["method"] == method]
     means = {}
     for name in ("seconds", "peak_mb"):
@@ -189,7 +198,7 @@ def _cost(rows, method):
     return means
 
 
-def cells_csv(rows):
+def cells_csv(rows: list[dict]) -> str:
     """Return all cells as CSV text, a line a cell and task."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -204,7 +213,7 @@ def cells_csv(rows):
     return text.getvalue()
 
 
-def _draw(plan, rows, info, folder):
+def _draw(plan: Plan, rows: list[dict], info: DatasetInfo, folder: Path) -> None:
     """Draw precision-recall curves for each code length, and what every method finds for one query."""
     seed, titles = plan.experiment.seed, methods_of(len(info.images))
     place = folder / "figures"
@@ -227,7 +236,14 @@ def _draw(plan, rows, info, folder):
             gallery_figure(gallery, ranks=RANKS, title=title).savefig(place / f"gallery{which}.png", dpi=100)
 
 
-def _gallery(experiment, rows, titles, info, folder, task):
+def _gallery(
+    experiment: Experiment,
+    rows: list[dict],
+    titles: Mapping[str, str],
+    info: DatasetInfo,
+    folder: Path,
+    task: tuple[str, str],
+) -> list[GalleryRow]:
     """Return a row a method of what it finds for the query on which the methods differ most at the first ranks."""
     split = draw_split(experiment.data, experiment.seed, info)
     labels = split.items.spread(info.true_labels)
@@ -246,7 +262,7 @@ def _gallery(experiment, rows, titles, info, folder, task):
     (image,) = item_images(info, np.array([query]), split.turns, task[0]).values()
     images = item_images(info, np.concatenate([items[place] for items in found.values()]), split.turns, task[1])
 
-    def results(method):
+    def results(method: str) -> dict[int, Retrieved]:
         items = zip(ranks, found[method][place], distances[method][place], strict=True)
         return {
             rank: Retrieved(images[int(item)], info.classes[labels[item]], int(gap), bool(labels[item] == label))

@@ -1,20 +1,25 @@
-"""One cell of a comparison: a method at a code length and a seed, from its settings to scores, time and memory."""
+"""Measure one cell of a comparison: a method at a code length and a seed, from settings to scores, time and memory."""
 
 import contextlib
 import hashlib
 import re
 import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from keras_dhnn.baselines import CCAITQ, COSDISH, ITQ, KSH, PRH, SCM, SDH
 from keras_dhnn.codes import pack
-from keras_dhnn.evaluation.scores import evaluate_all
-from keras_dhnn.experiment.methods import deep_methods, rates
+from keras_dhnn.config import Experiment
+from keras_dhnn.evaluation.scores import Evaluation, evaluate_all
+from keras_dhnn.experiment.methods import Method, deep_methods, rates
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import no_bar
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.series import kept_row
@@ -37,7 +42,15 @@ def is_deep(name: str) -> bool:
     return name in deep_methods(1) or name in deep_methods(2)
 
 
-def shallow_cell(name, bits, experiment, info, features, kind, folder):
+def shallow_cell(
+    name: str,
+    bits: int,
+    experiment: Experiment,
+    info: DatasetInfo,
+    features: Callable[[], dict],
+    kind: str,
+    folder: Path,
+) -> dict[str, Any]:
     """Return the row of a shallow method, from its file or measured.
 
     Args:
@@ -56,7 +69,7 @@ def shallow_cell(name, bits, experiment, info, features, kind, folder):
         f"{info.checksum} {kind} {experiment.data} {experiment.seed} {name} {sorted(estimator.get_params().items())}"
     )
 
-    def measured(_):
+    def measured(_: Path) -> dict[str, Any]:
         vectors = features()
         split = draw_split(experiment.data, experiment.seed, info)
         labels = split.items.spread(info.labels)
@@ -71,7 +84,9 @@ def shallow_cell(name, bits, experiment, info, features, kind, folder):
     )
 
 
-def _fitted_codes(estimator, vectors, labels, training):
+def _fitted_codes(
+    estimator: BaseEstimator, vectors: Mapping[str, np.ndarray], labels: np.ndarray, training: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return `{source: (n, l)}` codes of all items by an estimator for one source or two."""
     if len(vectors) == 1:
         ((source, x),) = vectors.items()
@@ -80,12 +95,20 @@ def _fitted_codes(estimator, vectors, labels, training):
     return estimator.transform(vectors)
 
 
-def deep_cell(name, bits, experiment, info, settings, folder, bar=no_bar):
+def deep_cell(
+    name: str,
+    bits: int,
+    experiment: Experiment,
+    info: DatasetInfo,
+    settings: Mapping[str, Any],
+    folder: Path,
+    bar: Callable = no_bar,
+) -> dict[str, Any]:
     """Return the row of a deep method, from its file or trained; arguments as of `shallow_cell`, and its settings."""
     changed = experiment.replace({**settings, "model.bits": bits})
     decides = f"{info.checksum} {changed.to_json()}"
 
-    def measured(state):
+    def measured(state: Path) -> dict[str, Any]:
         with metered() as spent:
             row = measure(
                 *(changed, info, state),
@@ -99,7 +122,9 @@ def deep_cell(name, bits, experiment, info, settings, folder, bar=no_bar):
     return kept_row(folder, decides, about, measured)
 
 
-def tuned_settings(name, bits, experiment, info, trials, folder, bar=no_bar):
+def tuned_settings(
+    name: str, bits: int, experiment: Experiment, info: DatasetInfo, trials: int, folder: Path, bar: Callable = no_bar
+) -> tuple[dict[str, Any], list[dict]]:
     """Search a deep method's settings by items held out of the database; the queries are not looked at.
 
     The first trial is the method as it is published, the others are drawn at random in its ranges.
@@ -119,7 +144,7 @@ def tuned_settings(name, bits, experiment, info, trials, folder, bar=no_bar):
     return best["settings"], rows
 
 
-def drawn_settings(method, base, trials, seed):
+def drawn_settings(method: Method, base: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, Any]]:
     """Return the settings of each trial: the method's own, then random ones in its ranges.
 
     Args:
@@ -136,14 +161,16 @@ def drawn_settings(method, base, trials, seed):
     return found
 
 
-def _drawn(random, values):
+def _drawn(random: np.random.Generator, values: tuple) -> Any:
     if isinstance(values[0], str):
         return values[random.integers(len(values))]
     low, high = np.log(values)
     return float(f"{np.exp(random.uniform(low, high)):.4g}")
 
 
-def kept(outputs, evaluations, folder, decides):
+def kept(
+    outputs: Mapping[str, np.ndarray], evaluations: list[Evaluation], folder: Path, decides: str
+) -> dict[str, Any]:
     """Return what a row keeps beside scores: the curves, and the name of the file with the codes of all items."""
     name = f"{hashlib.sha256(decides.encode()).hexdigest()[:16]}.npz"
     path = folder / "codes" / name
@@ -160,13 +187,13 @@ def kept(outputs, evaluations, folder, decides):
 
 
 @contextlib.contextmanager
-def metered():
+def metered() -> Iterator[dict]:
     """Give a dictionary that holds the block's `seconds`, and `peak_mb`, what memory it took at most, at its end.
 
     Memory is what the process had in memory beyond what it had before, in 10^6 bytes; where the operating system does
     not tell it (it is Linux that does), it is None.
     """
-    spent = {}
+    spent: dict[str, float | None] = {}
     before, started = _resident("VmRSS", reset=True), time.monotonic()
     yield spent
     peak = _resident("VmHWM")
@@ -174,10 +201,11 @@ def metered():
     spent["peak_mb"] = None if before is None or peak is None else max(peak - before, 0) / 1e6
 
 
-def _resident(name, reset=False):
+def _resident(name: str, reset: bool = False) -> int | None:
     try:
         if reset:
             Path("/proc/self/clear_refs").write_text("5")
-        return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1))
-    except (OSError, AttributeError):
+        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
         return None
+    return None if found is None else 1024 * int(found.group(1))

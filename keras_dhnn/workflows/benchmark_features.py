@@ -1,15 +1,18 @@
-"""The vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
+"""Compute the vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
 
 import hashlib
 import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.baselines.gist import Gist
-from keras_dhnn.errors import SettingError
+from keras_dhnn.config import Experiment
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.progress import no_bar
 from keras_dhnn.training.network import Network
@@ -18,7 +21,9 @@ FEATURES = ("gist", "backbone")
 _CHUNK = 32
 
 
-def load_features(kind, experiment, info, bar=no_bar):
+def load_features(
+    kind: str, experiment: Experiment, info: DatasetInfo, bar: Callable = no_bar
+) -> dict[str, np.ndarray]:
     """Return the vectors of all items, computed once and kept beside the data set.
 
     Args:
@@ -41,10 +46,10 @@ def load_features(kind, experiment, info, bar=no_bar):
     return Network(experiment, info, split.database, bar).features
 
 
-def check_features(kind, experiment, info):
+def check_features(kind: str, experiment: Experiment, info: DatasetInfo) -> None:
     """Raise SettingError for another kind, or "backbone" where the experiment has no frozen backbone."""
     if kind not in FEATURES:
-        raise SettingError(f"Invalid value received for --features. Expected gist or backbone. Received: {kind!r}")
+        raise SettingError(invalid("--features", "gist or backbone", kind))
     frozen = experiment.head.epochs and experiment.head.cut == "features"
     if kind == "backbone" and not frozen:
         raise SettingError(
@@ -53,7 +58,7 @@ def check_features(kind, experiment, info):
         )
 
 
-def _gist(info, source, turns, bar):
+def _gist(info: DatasetInfo, source: str, turns: int, bar: Callable) -> np.ndarray:
     digest = hashlib.sha256(f"gist {info.checksum} {source} {turns}".encode()).hexdigest()[:16]
     path = info.directory.with_name(f".{info.name}.activations") / f"gist-{digest}.npy"
     if not path.exists():
@@ -66,7 +71,7 @@ def _gist(info, source, turns, bar):
     return np.load(path, allow_pickle=False)
 
 
-def _describe(info, source, turns, bar):
+def _describe(info: DatasetInfo, source: str, turns: int, bar: Callable) -> np.ndarray:
     """Return GIST `(turns * count, 512)` of every item of a source."""
     gist, chunk, rows = Gist(), [], []
     with bar(f"GIST of {source}", info.count, "image") as update:

@@ -1,4 +1,4 @@
-"""Runs side by side: their scores, what differs in their settings, their precision-recall curves."""
+"""Put runs side by side: their scores, what differs in their settings, their precision-recall curves."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from keras_dhnn.runs import Run
 
 
 def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False) -> dict[str, Any]:
-    """Read the scores of runs, checks that they compare, and draws their precision-recall curves.
+    """Read the scores of runs, check that they compare, and draw their precision-recall curves.
 
     Args:
         runs: folders of the runs, two or more.
@@ -32,10 +32,10 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
         DataError: if the figure cannot be written.
     """
     figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
-    runs = _named([Run.open(path) for path in runs])
-    metrics = {name: run.metrics for name, run in runs.items()}
-    differing = _differing({name: protocol_of(run) for name, run in runs.items()})
-    differing = differing or _unlike_splits(runs, metrics)
+    opened = _named([Run.open(path) for path in runs])
+    metrics = {name: run.metrics for name, run in opened.items()}
+    differing = _differing({name: protocol_of(run) for name, run in opened.items()})
+    differing = differing or _unlike_splits(opened, metrics)
     if differing and not unlike:
         lines = [
             f"  {field}: " + ", ".join(f"{n} {v}" for n, v in values.items()) for field, values in differing.items()
@@ -44,8 +44,8 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             "These runs were not scored by the same protocol:\n" + "\n".join(lines) + "\nTheir scores do not compare. "
             "Put them side by side all the same by --unlike."
         )
-    _draw(runs, figure)
-    settings = _differing({name: run.experiment.settings for name, run in runs.items()})
+    _draw(opened, figure)
+    settings = _differing({name: run.experiment.settings for name, run in opened.items()})
     return {
         "runs": [
             {
@@ -54,7 +54,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
                 "settings": {field: values[name] for field, values in settings.items()},
                 "metrics": metrics[name],
             }
-            for name, run in runs.items()
+            for name, run in opened.items()
         ],
         "unlike": differing,
         "figure": str(figure),
@@ -62,7 +62,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
 
 
 def protocol_of(run):
-    """What must be equal for the scores of runs to compare; seed and bits need not.
+    """Return what must be equal for the scores of runs to compare; seed and bits need not.
 
     Splits that differ because the seed does are draws by one protocol, so that it is not the split's hash that must be
     equal, but how it was drawn.
@@ -81,7 +81,7 @@ def protocol_of(run):
 
 
 def _unlike_splits(runs, metrics):
-    """Runs of one seed must have the same queries and database; which part is held out for validation may differ."""
+    """Find runs of one seed whose queries or database differ; which part is held out for validation may."""
     splits = {name: Split.load(run.split_path) for name, run in runs.items()}
     by_seed = {}
     for name in runs:
@@ -94,7 +94,7 @@ def _unlike_splits(runs, metrics):
 
 
 def _named(runs):
-    """{name: Run}; runs of one name in several folders go by their paths."""
+    """Return {name: Run}; runs of one name in several folders go by their paths."""
     if len(runs) < 2:
         raise RunError("Name two runs or more: keras-dhnn compare RUN RUN ...")
     names = [run.path.resolve().name for run in runs]
@@ -106,7 +106,7 @@ def _named(runs):
 
 
 def _differing(by_run):
-    """{field: {run: value}} of the fields whose values are not all equal; `by_run` is {run: {field: value}}."""
+    """Return {field: {run: value}} of the fields whose values are not all equal; `by_run` is {run: {field: value}}."""
     fields = dict.fromkeys(field for values in by_run.values() for field in values)
     columns = {field: {run: values.get(field) for run, values in by_run.items()} for field in fields}
     return {field: column for field, column in columns.items() if len({json.dumps(v) for v in column.values()}) > 1}
@@ -125,7 +125,7 @@ def _draw(runs, path):
 
 
 def _curves(name, run, metrics):
-    """{what: (recall, precision)} of a run; of two sources, one for each direction across them."""
+    """Return {what: (recall, precision)} of a run; of two sources, one for each direction across them."""
     split, curves = Split.load(run.split_path), {}
     across = [name for name in metrics.get("tasks", {}) if len(set(name.split(ARROW))) > 1]
     for task in across or [None]:

@@ -1,7 +1,7 @@
-"""What `encode` does: images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
+"""Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
@@ -23,15 +23,18 @@ from keras_dhnn.archive.tiles import (
     stac_scenes,
 )
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
 from keras_dhnn.progress import no_bar
 from keras_dhnn.workflows import archive_encoder as encoders
 
 FOLDER_LABELS = "folder"
+# Where a network that was converted to a faster form is kept beside its archive.
+NETWORKS = ".networks"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How images are encoded.
+    """Describe how images are encoded.
 
     Attributes:
         cut: how scenes are cut.
@@ -40,7 +43,7 @@ class Options:
             `label`, or None.
         skip_damaged: whether damaged files are left out.
         bits: length of codes that are learned; a trained model has its own.
-        features: length of the int8 features kept beside codes.
+        features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
         size: side of the images that a frozen backbone is given.
         data: folder of the prepared data sets.
         source: which of a model's image sources.
@@ -51,7 +54,7 @@ class Options:
     labels: str | None = None
     skip_damaged: bool = False
     bits: int = 64
-    features: int = 0
+    features: int | None = None
     size: int = 256
     data: Path = Path("data")
     source: str | None = None
@@ -59,7 +62,7 @@ class Options:
 
 @dataclass
 class EncodedArchive:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.
@@ -88,9 +91,23 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
     Raises:
         DataError: for images or a model that do not fit, or an archive of another model.
     """
-    options, root = options or Options(), Path(root)
-    scenes, files = _sort_inputs(inputs, options)
-    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    options = with_features(options or Options(), model)
+    return encode_listed(model, *sort_inputs(inputs, options), root, options, bar=bar)
+
+
+def encode_listed(model, scenes, files, root, options, *, bar=no_bar, learn_only=False):
+    """Encode scenes and image files into an archive; arguments, result and errors as of `encode_archive`.
+
+    Args:
+        model: path of a run or an exported model, or name of a backbone.
+        scenes: list of `Scene`.
+        files: list of paths of image files.
+        root: folder of the archive.
+        options: `Options`, its features given.
+        bar: see `progress`.
+        learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
+    """
+    root, total = Path(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened = _open_existing(model, root, options)
     form = opened[0].form if opened else _form(model, scenes, files, options)
@@ -105,8 +122,11 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
             encoder = opened[0]
             result.archive = Archive.create(root, encoder.identity)
         else:
-            encoder, tiles = _learn(model, form, tiles, root, options, result, source)
+            encoder, tiles = _learn(model, form, tiles, root, options, result, source, total)
         done = result.counted.added
+        if learn_only or done == total:
+            return result
+        encoder.expect(total - done, root / NETWORKS)
         counted = encode_tiles(
             result.archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
         )
@@ -115,8 +135,16 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
     return result
 
 
+def with_features(options, model):
+    """Return options that say how many features are kept, as a model can."""
+    if options.features is not None:
+        return options
+    keeps = encoders.keeps_features(model) or not Path(model).is_dir()
+    return replace(options, features=encoders.FEATURES if keeps else 0)
+
+
 def _open_existing(model, root, options):
-    """(encoder, source) where nothing is to be learned, else None."""
+    """Return (encoder, source) where nothing is to be learned, else None."""
     trained = Path(model).is_dir()
     if (root / IDENTITY).exists():
         archive = Archive.open(root)
@@ -136,8 +164,8 @@ def _open_existing(model, root, options):
     return None
 
 
-def _learn(model, form, tiles, root, options, result, source):
-    """Learns bits or features from the first tiles, makes the archive, and appends those."""
+def _learn(model, form, tiles, root, options, result, source, total):
+    """Learn bits or features from the first tiles, make the archive, and append those."""
     first, rest = encoders.first_tiles(tiles)
     if not first:
         raise DataError("There is no image to learn from: all files are damaged or empty.")
@@ -147,6 +175,7 @@ def _learn(model, form, tiles, root, options, result, source):
     else:
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
+    encoder.expect(total, root / NETWORKS)
     encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
@@ -155,8 +184,8 @@ def _learn(model, form, tiles, root, options, result, source):
     return encoder, rest
 
 
-def _sort_inputs(inputs, options):
-    """(scenes, image files) that a user named."""
+def sort_inputs(inputs, options):
+    """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
     scenes, others = [], []
     for given in inputs:
         if Path(given).is_file() and is_stac(given):
@@ -170,7 +199,7 @@ def _sort_inputs(inputs, options):
 
 
 def _form(model, scenes, files, options):
-    """What the network will be given: a run's own form, or a backbone's by the first image."""
+    """Return what the network will be given: a run's own form, or a backbone's by the first image."""
     if Path(model).is_dir():
         return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0].form
     channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
@@ -185,16 +214,15 @@ def _tiles(scenes, files, form, known, options, skipped):
 
 
 def _labels(labels):
-    """Function from a path to its label."""
+    """Return a function from a path to its label."""
     if labels is None:
         return None
     if labels == FOLDER_LABELS:
         return lambda path: Path(path).parent.name
     try:
-        with open(labels, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(read_lines(labels)))
         named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
         named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, DataError) as error:
         raise DataError(f"The labels {labels} cannot be read ({error!r}). Expected columns path and label.") from error
     return lambda path: named.get(Path(path).as_posix()) or None

@@ -1,4 +1,4 @@
-"""What `encode --embeddings` does: others' float vectors into an archive, by bits that are learned on them."""
+"""Encode others' float vectors into an archive, by bits that are learned on them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.archive.encoding import Encoded
+from keras_dhnn.archive.learned import MEAN, PROJECTION, learn_bits, outputs_of
 from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.archive.vectors import open_vectors
-from keras_dhnn.baselines.itq import ITQ
 from keras_dhnn.codes import pack, unpack
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
@@ -26,7 +26,7 @@ _MEASURED, _QUERIES, _NEAREST = 50_000, 500, 10
 
 @dataclass
 class EncodedVectors:
-    """What came of it.
+    """Describe what came of it.
 
     Attributes:
         archive: the `Archive`.
@@ -68,7 +68,7 @@ def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_b
         for batch in file.batches():
             rows = make_rows(
                 batch.ids,
-                pack(outputs_of(batch.vectors, learned)),
+                pack(outputs_of(_unit(batch.vectors), learned)),
                 content=[content_of(vector.tobytes()) for vector in batch.vectors],
                 **batch.columns,
             )
@@ -79,16 +79,39 @@ def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_b
 
 
 def vector_queries(archive, path, column=None):
-    """Return the `Queries` of a file of vectors, and their names, for an archive of such."""
-    file, learned = open_vectors(path, column), load_arrays(archive.root)
-    batches = list(file.batches())
-    outputs = [outputs_of(batch.vectors, learned) for batch in batches]
+    """Return the ids of a file of vectors, a list, and their `Queries` for an archive of such vectors.
+
+    Raises:
+        DataError: if the archive is of images, or the vectors are of another length.
+    """
+    file = open_vectors(path, column)
+    _check_vectors(archive.root, archive.identity.encoder, file)
+    batches, learned = list(file.batches()), load_arrays(archive.root)
+    outputs = [outputs_of(_unit(batch.vectors), learned) for batch in batches]
     return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
 
 
-def outputs_of(vectors, learned):
-    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
-    return (_unit(vectors) - learned["mean"]) @ learned["projection"]
+def learn_rotation(vectors, bits):
+    """Learn bits, by a random rotation or by ITQ's, whichever keeps more of the nearest neighbours of a sample.
+
+    ITQ brings outputs near to +1 and -1, which helps where vectors fall into classes; where their variance is spread
+    evenly it costs neighbours.
+
+    Args:
+        vectors: `(n, d)` real.
+        bits: l.
+
+    Returns:
+        As of `learn_bits`.
+
+    Raises:
+        DataError: see `learn_bits`.
+    """
+    unit = _unit(vectors)
+    sample = vectors[:: max(len(vectors) // _MEASURED, 1)]
+    ways = [learn_bits(unit, bits, iterations) for iterations in (50, 0)]
+    # Of equal ones, such as where there are too few vectors to tell, the first.
+    return max(ways, key=lambda learned: measure_recall(sample, learned) or 0)
 
 
 def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
@@ -103,7 +126,8 @@ def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
     queries = min(queries, len(vectors) // 2)
     if len(vectors) - queries <= nearest:
         return None
-    unit, outputs = _unit(vectors), outputs_of(vectors, learned)
+    unit = _unit(vectors)
+    outputs = outputs_of(unit, learned)
     signs = unpack(pack(outputs[queries:])).astype(np.float32)
     by_vectors = _nearest(unit[:queries] @ unit[queries:].T, nearest)
     by_codes = _nearest(outputs[:queries].astype(np.float32) @ signs.T, nearest)
@@ -113,25 +137,22 @@ def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
 def _open(file, root, bits):
     if (root / IDENTITY).exists():
         archive = Archive.open(root)
-        how = archive.identity.encoder
-        if how.get("kind") != "vectors" or how["size"] != file.size:
-            raise DataError(
-                f"{root} holds codes of {how.get('kind')} {how.get('size', '')}; these are vectors of {file.size} "
-                "values. Give another --archive."
-            )
+        _check_vectors(root, archive.identity.encoder, file)
         return archive, load_arrays(root)
-    if min(file.count, file.size) < bits:
-        raise DataError(
-            f"{file.path} has {file.count} vectors of {file.size} values: too few, or too short, for {bits} bits. Give "
-            "fewer --bits."
-        )
-    itq = ITQ(bits).fit(_unit(file.sample(LEARN_FROM)))
-    learned = {"mean": itq.mean_, "projection": itq.projection_}
-    model = hashlib.sha256(itq.mean_.tobytes() + itq.projection_.tobytes()).hexdigest()
+    learned = learn_rotation(file.sample(LEARN_FROM), bits)
+    model = hashlib.sha256(learned[MEAN].tobytes() + learned[PROJECTION].tobytes()).hexdigest()
     root.mkdir(parents=True, exist_ok=True)
     write_arrays(root / LEARNED, learned)
     kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
     return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
+
+
+def _check_vectors(root, how, file):
+    if how.get("kind") != "vectors" or how["size"] != file.size:
+        raise DataError(
+            f"{root} holds codes of {how.get('kind')} {how.get('size', '')}; these are vectors of {file.size} values. "
+            "Name another archive."
+        )
 
 
 def _unit(vectors):

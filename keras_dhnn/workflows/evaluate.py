@@ -1,23 +1,35 @@
 """Score a finished run anew, from its codes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.report import write_report
 from keras_dhnn.runs import Run
 from keras_dhnn.workflows.open_run import open_run
+from keras_dhnn.workflows.train_run import score
 
 
-def evaluate(run: Run | Path | str, *, tsne: bool = False, data: Path | str = "data") -> dict[str, Any]:
+def evaluate(
+    run: Run | Path | str,
+    *,
+    at: Sequence[int] = (),
+    tsne: bool = False,
+    labels: Path | str | None = None,
+    data: Path | str = "data",
+) -> dict[str, Any]:
     """Score a finished run from its codes, and draw its figures anew.
 
     Args:
         run: the `Run`, or its folder.
+        at: cut-offs k at which mean average precision is computed too, see `evaluation.scores.evaluate`.
         tsne: whether to draw the codes in the plane too.
+        labels: a table of labels to score by, see `pipelines.label_file`, instead of those that the run knows.
         data: folder of the prepared data sets.
 
     Returns:
@@ -26,13 +38,19 @@ def evaluate(run: Run | Path | str, *, tsne: bool = False, data: Path | str = "d
 
     Raises:
         RunError: if there is no such run, it is not finished, or it was made with other images.
+        DataError: if the table cannot be used.
+        SettingError: if a cut-off is not a whole number from 1.
     """
+    if not all(isinstance(k, int) and k > 0 for k in at):
+        raise SettingError(invalid("argument `at`", "whole numbers from 1", at))
     run, info = open_run(run, data)
     split = Split.load(run.split_path)
-    outputs, codes, labels = run.load_outputs(sources_of(info))
-    evaluations, scores = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
+    outputs, codes, _ = run.load_outputs(sources_of(info))
+    if labels is not None:
+        info = info.with_labels(read_labels(labels, info.ids))
+    scored, evaluations, scores = score(outputs, split, info, run.experiment.seed, codes, tuple(dict.fromkeys(at)))
     metrics = {**run.metrics, **scores}
     with alone(str(run.metrics_path), "The scores are printed all the same."):
         run.replace_metrics(metrics)
-    write_report(run, info, split, outputs, evaluations, scores, tsne=tsne)
+    write_report(run, info, scored or split, outputs, evaluations, scores, tsne=tsne)
     return metrics

@@ -1,4 +1,4 @@
-"""A finished run as a version for TensorFlow Serving, and the next version with another index."""
+"""Export a finished run as a version for TensorFlow Serving."""
 
 import contextlib
 import datetime
@@ -63,7 +63,7 @@ def export(
 
 
 def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
-    """Writes `runs/<run>/export/<name>/<version>/`, whole or not at all.
+    """Write `runs/<run>/export/<name>/<version>/`, whole or not at all.
 
     Args:
         run: a finished `Run`.
@@ -105,7 +105,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
 
 @contextlib.contextmanager
 def new_version(base, version):
-    """An empty hidden folder that becomes `base/version` when the block ends well; see `atomic_folder`.
+    """Give an empty hidden folder that becomes `base/version` when the block ends well; see `atomic_folder`.
 
     Raises:
         RunError: if the version exists.
@@ -121,19 +121,19 @@ def new_version(base, version):
 
 
 def item_keys(info, items, turns):
-    """Keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
+    """Return keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
     numbered = Items(turns)
     keys = zip(info.ids[numbered.image(items)], numbered.degrees(items), strict=True)
     return np.array([f"{key}@{angle}" if angle else str(key) for key, angle in keys], str)
 
 
 def has_item(image, keys):
-    """Whether an image, by its id, is among keys of virtual items, turned or not."""
+    """Return whether an image, by its id, is among keys of virtual items, turned or not."""
     return any(f"{image}{turn}" in keys for turn in ("", "@90", "@180", "@270"))
 
 
 def today():
-    """The date, ISO 8601, UTC."""
+    """Return the date, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
@@ -149,7 +149,7 @@ def preprocessing(specs, branches):
 
 
 def _checked_name(name):
-    """A model's name, which is part of its URL."""
+    """Return a model's name, which is part of its URL."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
         raise SettingError(
             "The name of an exported model is part of its URL: ASCII letters, digits and _ . -, the first not . or -. "
@@ -159,7 +159,7 @@ def _checked_name(name):
 
 
 def _index_of_each(index, sources):
-    """`{source: index}` of an argument `index`."""
+    """Return `{source: index}` of an argument `index`."""
     if not isinstance(index, dict):
         if len(sources) > 1 and index not in ("database", "all"):
             raise SettingError(f"{index} cannot hold the codes of every source. Expected {_by_option(sources)}")

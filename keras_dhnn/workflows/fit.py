@@ -1,5 +1,6 @@
 """Train a hashing network on a prepared data set, and score its retrieval."""
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
 from keras_dhnn.models.backbones.build import trust
+from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
@@ -32,6 +34,7 @@ def fit(
     protocol: str | None = None,
     queries: float | None = None,
     split: Path | str | None = None,
+    labels: Path | str | None = None,
     group_pattern: str | None = None,
     backbone: str | Callable[..., tf.keras.Model] | Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
@@ -55,6 +58,7 @@ def fit(
         protocol: see `config.Data`.
         queries: see `config.Data`.
         split: file of a published split, see `config.Data`.
+        labels: table of the images' labels, most of which may be missing, see `pipelines.label_file`.
         group_pattern: see `config.Data`.
         backbone: name of a network; a function from an image shape to a Keras model with `(B, d)` features; of two
             sources one for both, or `{source: name}`.
@@ -94,6 +98,7 @@ def fit(
             protocol=protocol,
             queries=queries,
             split=split,
+            labels=labels,
             group_pattern=group_pattern,
             backbone=trust(backbone),
             seed=seed,
@@ -106,14 +111,15 @@ def fit(
     if resume is not None:
         run, info = open_run(resume, data, finished=False)
         if run.finished:
-            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {run.path}")
+            quoted = shlex.quote(str(run.path))
+            say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {quoted}")
             return run
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)
         return None
     if run is None:
         experiment = resolve()
-        info = load_prepared(experiment.data.name, data)
+        info = _labelled(load_prepared(experiment.data.name, data), experiment)
         _check_split(experiment, info, say)
         run = _create(experiment, info, Path(runs), run_name)
     started(run)
@@ -133,7 +139,11 @@ def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | N
         path = new_folder(runs, usual) if name is None else runs / check_name(name, "a run")
     except OSError as error:
         raise RunError(f"{runs} cannot be written: {error.strerror}. Give another folder by --runs.") from error
-    return Run.create(path, experiment, info)
+    run = Run.create(path, experiment, info)
+    if info.table is not None:
+        info.table.save(run.labels_path)
+        run.seal()
+    return run
 
 
 def _assist(
@@ -154,7 +164,14 @@ def _assist(
         )
     experiment = resolve()
     with tempfile.TemporaryDirectory() as nothing:
-        assist(experiment, load_prepared(experiment.data.name, data), Path(nothing), strategy)
+        info = _labelled(load_prepared(experiment.data.name, data), experiment)
+        assist(experiment, info, Path(nothing), strategy)
+
+
+def _labelled(info: DatasetInfo, experiment: Experiment) -> DatasetInfo:
+    """Return the data set as seen with the experiment's table of labels, if it has one."""
+    table = experiment.data.labels
+    return info if table is None else info.with_labels(read_labels(table, info.ids))
 
 
 def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:
@@ -165,3 +182,6 @@ def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:
         groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
         images += f" in {groups} groups by their names"
     say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
+    if not info.known.all():
+        given = int(info.known[split.items.image(split.database)].sum())
+        say(f"{given} labels in the database; what is similar to the others is inferred from all images.")

@@ -1,4 +1,4 @@
-"""The next version of an exported model: the same network, another index."""
+"""Write the next version of an exported model: the same network, another index."""
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +20,7 @@ _BATCH = 32
 
 
 def add_images(base, paths, *, label=None, source=None, bar=no_bar):
-    """Writes a version whose index has more items, at its end. Their keys are the paths as given.
+    """Write a version whose index has more items, at its end. Their keys are the paths as given.
 
     Images are read and encoded a batch at a time: memory holds one, however many there are.
 
@@ -59,7 +59,7 @@ def add_images(base, paths, *, label=None, source=None, bar=no_bar):
 
 
 def remove_items(base, keys, *, source=None):
-    """Writes a version whose index lacks some items; arguments, result and errors as of `add_images`."""
+    """Write a version whose index lacks some items; arguments, result and errors as of `add_images`."""
     return _write_next(base, lambda export, name: export.indexes[name].remove(keys), source)
 
 
@@ -92,7 +92,7 @@ def _write_from(base, found, change, source):
 
 
 def _new_keys(paths, index):
-    """Keys of new items; before they are encoded, which takes its time, they are seen to be new."""
+    """Return keys of new items; before they are encoded, which takes its time, they are seen to be new."""
     keys, known = [], set(index.ids.tolist())
     for path in paths:
         key = str(path)

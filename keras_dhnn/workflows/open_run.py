@@ -4,13 +4,14 @@ from pathlib import Path
 
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
 from keras_dhnn.training import loading
 
 
 def open_run(run: Run | Path | str, data: Path | str = "data", *, finished: bool = True) -> tuple[Run, DatasetInfo]:
-    """Return a run and its data set, checked to be the one that it was made with.
+    """Return a run and its data set, checked to be the one that it was made with, seen with the run's labels.
 
     Args:
         run: the `Run`, or its folder.
@@ -24,6 +25,8 @@ def open_run(run: Run | Path | str, data: Path | str = "data", *, finished: bool
     opened = Run.open(run.path if isinstance(run, Run) else run, finished=finished)
     info = DatasetInfo.load(Path(data) / opened.experiment.data.name)
     opened.check_data(info)
+    if opened.labels_path.is_file():
+        info = info.with_labels(Labels.load(opened.labels_path))
     return opened, info
 
 

@@ -2,18 +2,21 @@
 
 import contextlib
 import dataclasses
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import check_name
 from keras_dhnn.pipelines.datasets import LAYOUTS, MODULES, PUBLISHED, load_dataset
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.example import Archive
 from keras_dhnn.pipelines.formats.download import download as fetch
+from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.store import prepare as store
-from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import LABELS_FILE, DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
 
 
@@ -27,6 +30,7 @@ def prepare(
     data: Path | str = "data",
     seed: int = 0,
     force: bool = False,
+    labels: Path | str | None = None,
     bar: Bar = no_bar,
     **options: Any,
 ) -> store.Prepared:
@@ -41,6 +45,7 @@ def prepare(
         data: folder of the prepared data sets.
         seed: of the synthetic images and of the order in the shards.
         force: replace what was prepared before.
+        labels: table of the images' labels, see `pipelines.label_file`; a later one replaces it.
         bar: progress bar factory.
         **options: of the layout's `open_archive`, e.g. `skip_damaged=True`; of a twin its sizes, e.g. `per_class=20`.
 
@@ -51,6 +56,7 @@ def prepare(
         SettingError: if not exactly one of `source`, `synthetic` and `download` is given, or an option has no effect.
         DataError: if the archive cannot be used as it is.
     """
+    check_name(name, "a data set")
     layout = check_layout(name, layout)
     dataset, folder = load_dataset(layout), Path(data)
     if (source is not None) + synthetic + download != 1:
@@ -67,7 +73,15 @@ def prepare(
         return prepare_twin(layout, folder, bar, seed=seed, force=force, **options)
     if download:
         source = _fetch(dataset, folder, bar)
-    return _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
+    prepared = _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
+    return prepared if labels is None else _label(prepared, labels)
+
+
+def _label(prepared: store.Prepared, labels: Path | str) -> store.Prepared:
+    """Keep a table of labels with a data set."""
+    directory = prepared.info.directory
+    read_labels(labels, prepared.info.ids).save(directory / LABELS_FILE)
+    return store.Prepared(DatasetInfo.load(directory), prepared.fresh)
 
 
 def check_layout(name: str, layout: str | None) -> str:
@@ -81,8 +95,8 @@ def check_layout(name: str, layout: str | None) -> str:
     if layout not in MODULES:
         raise SettingError(
             f"How is the archive of {name!r} laid out? Expected --layout folder for images of yours, a folder a class, "
-            f"--layout dual for pairs of yours, or one of the names {', '.join(PUBLISHED)}."
-            + (f" Received: --layout {layout}" if layout else "")
+            "--layout images for images without classes, --layout dual for pairs of yours, or one of the names "
+            f"{', '.join(PUBLISHED)}." + (f" Received: --layout {layout}" if layout else "")
         )
     return layout
 
@@ -120,7 +134,7 @@ def prepare_twin(
         with bar("Drawing the synthetic twin", None, "image") as update:
             twin.write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
         archive = load_dataset(name).open_archive(Path(folder))
-        archive = dataclasses.replace(archive, source={**archive.source, **origin})
+        archive = dataclasses.replace(archive, origin={**archive.origin, **origin})
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
 
@@ -144,17 +158,31 @@ def load_prepared(name: str, data: Path | str = "data") -> DatasetInfo:
     Raises:
         DataError: if it is not there, which says how to prepare it, or is damaged.
     """
-    directory = Path(data) / name
+    directory = Path(data) / check_name(name, "a data set")
     if not directory.exists():
         dataset = load_dataset(name) if name in PUBLISHED else None
         layout = "" if dataset else " --layout folder"
-        ways = [f"With the archive at hand: keras-dhnn prepare {name}{layout} --source PATH."]
+        ways = [f"With the archive at hand: keras-dhnn prepare {shlex.quote(name)}{layout} --source PATH."]
         if dataset and dataset.download:
             ways.append(f"To fetch it: keras-dhnn prepare {name} --download.")
         if dataset and dataset.twin:
             ways.append(f"Without it: keras-dhnn fit {name} --synthetic")
         raise DataError(f"{directory} is not prepared. {' '.join(ways)}")
     return DatasetInfo.load(directory)
+
+
+def verify(name: str, data: Path | str = "data") -> DatasetInfo:
+    """Read every file of a prepared data set, and compare it with its checksum.
+
+    Returns:
+        The `DatasetInfo`.
+
+    Raises:
+        DataError: naming the first file that is missing or has changed, or saying that nothing is prepared.
+    """
+    info = load_prepared(name, data)
+    info.verify()
+    return info
 
 
 def _of(layout: str, synthetic: bool) -> str:

@@ -1,4 +1,4 @@
-"""Retrieval for one image file, by the codes of a run."""
+"""Retrieve for one image file, by the codes of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def query(
 
 
 def search(run, info, image, k, task=None, class_name=None):
-    """The items of a run's database that are nearest to an image file.
+    """Return the items of a run's database that are nearest to an image file.
 
     Args:
         run: a finished `Run`.
@@ -75,39 +75,76 @@ def search(run, info, image, k, task=None, class_name=None):
         class_name: of the only class of items to find, or None.
 
     Returns:
-        `(pixels, found)`: the image as prepared, and a list of dictionaries `rank`, `item`, `distance`, `class`, `id`
-        and `turned` (the quarter turns it is seen in), by distance, then item number.
+        `(pixels, found)`: the image as prepared, and what `RunSearch.search` finds for it.
 
     Raises:
         DataError: if the file is not such an image.
         SettingError: if the task is of sources that there are not, or is needed; or the database holds no such class.
     """
-    source, searched = check_task(info, task)
-    data, sources = run.experiment.data, sources_of(info)
-    pixels = read_image(image, info.images[source])
-    network = _branch(load_model(run, info), source).plain
-    batch = resize(pixels[None], image_sizes(data, info)[source])
-    (outputs,) = Encoder(network, 1).encode(batch)
-    stored, split = run.load_codes(searched if len(sources) > 1 else None), Split.load(run.split_path)
-    database = _of_class(split.database, info, data.turns, class_name)
-    distances = hamming_distances(pack(outputs), stored["codes"][database])[0]
-    order = np.argsort(distances, kind="stable")[:k]
-    items, numbered = database[order], Items(data.turns)
-    return pixels, [
-        {
-            "rank": rank,
-            "item": int(item),
-            "distance": int(distance),
-            "class": info.classes[info.true_labels[numbered.image(item)]],
-            "id": str(info.ids[numbered.image(item)]),
-            "turned": f"turned {numbered.degrees(item)} degrees" if numbered.turn(item) else "",
-        }
-        for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
-    ]
+    pixels = read_image(image, info.images[check_task(info, task)[0]])
+    (found,) = RunSearch(run, info, task, class_name).search(pixels[None], k)
+    return pixels, found
+
+
+class RunSearch:
+    """Describe the database of a run, ready to be searched by images.
+
+    Args:
+        run: a finished `Run`.
+        info: `DatasetInfo` of its data set.
+        task: (source of the images, source to search in); of data sets with one source it need not be said.
+        class_name: of the only class of items to find, or None.
+        count: how many images there will be, about.
+
+    Attributes:
+        spec: `ImageSpec` of the images that search.
+
+    Raises:
+        SettingError: if the task is of sources that there are not, or is needed; or the database holds no such class.
+    """
+
+    def __init__(self, run, info, task=None, class_name=None, count=1):
+        source, searched = check_task(info, task)
+        self._info, self._turns = info, run.experiment.data.turns
+        self.spec = info.images[source]
+        self._size = image_sizes(run.experiment.data, info)[source]
+        self._encoder = Encoder(_branch(load_model(run, info), source).plain(), count)
+        stored = run.load_codes(searched if len(sources_of(info)) > 1 else None)
+        self._database = _of_class(Split.load(run.split_path).database, info, self._turns, class_name)
+        self._codes = stored["codes"][self._database]
+
+    def search(self, pixels, k):
+        """Find the nearest items of some images.
+
+        Args:
+            pixels: `(B, H, W, C)`, as prepared.
+            k: how many to find for each.
+
+        Returns:
+            A list an image of dictionaries `rank`, `item`, `distance`, `class`, `id` and `turned` (the quarter turns it
+            is seen in), by distance, then item number.
+        """
+        (outputs,) = self._encoder.encode(resize(pixels, self._size))
+        return [self._nearest(distances, k) for distances in hamming_distances(pack(outputs), self._codes)]
+
+    def _nearest(self, distances, k):
+        order = np.argsort(distances, kind="stable")[:k]
+        items, numbered, info = self._database[order], Items(self._turns), self._info
+        return [
+            {
+                "rank": rank,
+                "item": int(item),
+                "distance": int(distance),
+                "class": info.classes[info.true_labels[numbered.image(item)]],
+                "id": str(info.ids[numbered.image(item)]),
+                "turned": f"turned {numbered.degrees(item)} degrees" if numbered.turn(item) else "",
+            }
+            for rank, (item, distance) in enumerate(zip(items, distances[order], strict=True), 1)
+        ]
 
 
 def _of_class(items, info, turns, class_name):
-    """Those of a class, or all."""
+    """Return those of a class, or all."""
     if class_name is None:
         return items
     if class_name not in info.classes:
@@ -119,7 +156,7 @@ def _of_class(items, info, turns, class_name):
 
 
 def check_task(info, task=None):
-    """The (source of the image, source to search in) that a user named, each of which may be None.
+    """Return the (source of the image, source to search in) that a user named, each of which may be None.
 
     Raises:
         SettingError: if the data set has two sources and one is not named, or has none of that name.
@@ -138,12 +175,12 @@ def _sources_in_words(sources):
 
 
 def _branch(model, source):
-    """The `DHNN` of one source."""
+    """Return the `DHNN` of one source."""
     return model.branches[source] if isinstance(model, SIDHCNN) else model
 
 
 def draw(run, info, image, pixels, found, task=None):
-    """Draws the query and the nearest images into the run's figures.
+    """Draw the query and the nearest images into the run's figures.
 
     Args:
         run: the `Run`.

@@ -1,4 +1,4 @@
-"""Retrieval for one image file by a server, through TensorFlow Serving's REST API."""
+"""Retrieve for one image file by a server, through TensorFlow Serving's REST API."""
 
 import io
 
@@ -13,7 +13,7 @@ from keras_dhnn.saved_models.version.signature_names import choose_stem, images_
 
 
 def search_remote(url, image, k, task=(None, None), class_name=None):
-    """The items that a served model finds for an image file of any format that `decode_image` reads.
+    """Return the items that a served model finds for an image file of any format that `decode_image` reads.
 
     The file is decoded here and travels as PNG, or as numbers where PNG cannot hold it, so that the server sees the
     pixels that training would have seen.

@@ -1,4 +1,4 @@
-"""What `search` does: an image, a vector or ids, turned into a query of an archive."""
+"""Search an archive: an image, a vector or ids are turned into a query of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
-from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.pipelines.formats.image_file import read_image_file
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 # Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
 WEIGHED = 5000
@@ -17,7 +17,7 @@ WEIGHED = 5000
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries, and what each is called.
+    """Describe queries, and what each is called.
 
     Attributes:
         names: ids or file names.
@@ -32,7 +32,18 @@ class Asked:
     rerank: int = 0
 
 
-def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None, data=Path("data")):
+def make_queries(
+    archive,
+    given,
+    *,
+    like=(),
+    unlike=(),
+    embeddings=None,
+    column=None,
+    source=None,
+    model=None,
+    data=Path("data"),
+):
     """Turn what a user named into queries.
 
     Args:
@@ -40,6 +51,8 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
         given: texts, each the path of an image file, else an id of the archive.
         like: ids; together with `unlike` they make one query more.
         unlike: ids.
+        embeddings: path of a file of vectors, for an archive of such; it stands alone.
+        column: where the vectors are in it.
         source: the image source of the ids.
         model: path of the archive's model, where it has moved.
         data: folder of the prepared data sets.
@@ -51,6 +64,10 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
         DataError: if a file is no image as the model takes it.
         SettingError: if an id is not there, or nothing is asked.
     """
+    if embeddings is not None:
+        from keras_dhnn.workflows.encode_vectors import vector_queries
+
+        return Asked(*vector_queries(archive, embeddings, column), {})
     if not (given or like):
         raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
     files = [text for text in given if Path(text).is_file()]
@@ -76,7 +93,7 @@ def _encode_files(archive, files, model, data):
     encoder, images = open_encoder(archive, model=model, data=data), {}
     for path in files:
         try:
-            images[path] = decode_image(Path(path).read_bytes()).image(encoder.form.channels)
+            images[path] = read_image_file(path).image(encoder.form.channels)
         except UnreadableImage as error:
             raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
     parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]
@@ -84,16 +101,11 @@ def _encode_files(archive, files, model, data):
 
 
 def _joined(parts):
-    """Queries one after the other; outputs and features only where all have them."""
+    """Return queries one after the other; outputs and features only where all have them."""
     codes = np.concatenate([part.codes for part in parts])
     both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
     whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]
     return Queries(codes, *whole)
-
-
-def open_archive(path):
-    """Open an archive; here, so that `cli` need not know of rooms below."""
-    return Archive.open(path)
 
 
 def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):

@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 
+from keras_dhnn.evaluation.agreement import neighbour_agreement
 from keras_dhnn.evaluation.float_features import cosine_map
-from keras_dhnn.evaluation.scores import evaluate_all, expected_map
+from keras_dhnn.evaluation.scores import evaluate_all, expected_map, health_alone, known_part
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
 from keras_dhnn.files.owner import owned
@@ -52,23 +53,70 @@ def _train(run, info, bar, strategy):
     write_json(run.history_path, trained.history)
     save_weights(trained.model, run.weights_path)
     run.save_outputs(trained.outputs, labels)
-    evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+    scored, evaluations, scores = score(trained.outputs, split, info, experiment.seed)
     seconds["total"] = time.monotonic() - started
     metrics = {
         **scores,
-        "map_untrained": expected_map(trained.untrained, labels, split),
-        "map_float_features": _float_features_map(trained, labels, split),
-        "wrong_labels": float(np.mean(info.labels != info.true_labels)),
+        **_beside(trained, labels, scored, info),
+        **_neighbours(trained, split, info),
+        **_labels_used(trained.learned),
+        "wrong_labels": float(np.mean((info.labels != info.true_labels)[info.known])) if info.known.any() else 0.0,
         "seconds": seconds,
     }
     write_json(run.metrics_path, metrics)
     run.seal()
-    write_report(run, info, split, trained.outputs, evaluations, scores)
+    write_report(run, info, scored or split, trained.outputs, evaluations, scores)
     return metrics
 
 
+def score(outputs, split, info, seed, codes=None, at=()):
+    """Score codes by what labels are known.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        split: the `Split`.
+        info: `DatasetInfo`.
+        seed: the experiment's seed, for the record.
+        codes: see `evaluation.scores.evaluate`, as for `at`.
+        at: cut-offs of mean average precision.
+
+    Returns:
+        `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
+        of it; where no label is known None, no evaluation, and what can be said without.
+    """
+    scored = known_part(split, split.items.spread(info.truly_known))
+    if scored is None:
+        return None, [], health_alone(outputs, split, info, seed)
+    labels = split.items.spread(info.true_labels)
+    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
+
+
+def _beside(trained, labels, scored, info):
+    """Return what retrieval by the untrained network and by float features scores, to compare with."""
+    if scored is None:
+        return {}
+    return {
+        "map_untrained": expected_map(trained.untrained, labels, scored, info),
+        "map_float_features": None if info.label_sets else _float_features_map(trained, labels, scored),
+    }
+
+
+def _neighbours(trained, split, info):
+    """Return how well codes find what the float features find; said where labels are missing."""
+    if info.known.all() or set(trained.features) != set(trained.outputs):
+        return {}
+    ((source, outputs),) = trained.outputs.items()
+    return {"neighbour_agreement": neighbour_agreement(outputs, trained.features[source], split)}
+
+
+def _labels_used(learned):
+    if learned is None:
+        return {}
+    return {"labels_used": {"given": learned.given, "inferred": learned.inferred, "mean_margin": learned.margin}}
+
+
 def assist(experiment, info, folder, strategy):
-    """Trains along with the process that calls `train_run`, and writes nothing.
+    """Train along with the process that calls `train_run`, and writes nothing.
 
     Args:
         experiment: the `Experiment`.
@@ -80,7 +128,7 @@ def assist(experiment, info, folder, strategy):
 
 
 def _float_features_map(trained, labels, split):
-    """What the frozen features retrieve without hashing, by cosine; None where there are none.
+    """Return what the frozen features retrieve without hashing, by cosine; None where there are none.
 
     Of two sources it is the mean of both directions, which only branches of one kind have: then features compare.
     """
@@ -98,7 +146,7 @@ def _float_features_map(trained, labels, split):
 
 
 def load_split(run, info):
-    """The split of a run, drawn and written down at the first call."""
+    """Return the split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)
         run.seal()

@@ -108,6 +108,8 @@ def tune(
             draw=(lambda name: draw_twin(name, data, bar)) if synthetic else None,
             say=say,
         )
+        if not base.data.validation:
+            raise SettingError("A search picks the best trial by validation. Expected data.validation above 0.")
         info = load_prepared(base.data.name, data)
         request = {
             "base": json.loads(base.to_json()),

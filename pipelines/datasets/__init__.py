@@ -16,11 +16,13 @@ MODULES = {
     "ucmd": "keras_dhnn.pipelines.datasets.ucmd",
     "ucmd-dual": "keras_dhnn.pipelines.datasets.ucmd_dual",
     "sat4": "keras_dhnn.pipelines.datasets.sat4",
+    "sat6": "keras_dhnn.pipelines.datasets.sat6",
     "dsrsid": "keras_dhnn.pipelines.datasets.dsrsid",
     "folder": "keras_dhnn.pipelines.datasets.folder",
+    "images": "keras_dhnn.pipelines.datasets.images",
     "dual": "keras_dhnn.pipelines.datasets.dual",
 }
-LAYOUTS = ("folder", "dual")
+LAYOUTS = ("folder", "images", "dual")
 PUBLISHED = tuple(name for name in MODULES if name not in LAYOUTS)
 
 

@@ -1,4 +1,4 @@
-"""What holds for every archive with a folder a class."""
+"""Share what holds for every archive with a folder a class."""
 
 import collections
 
@@ -6,7 +6,7 @@ from keras_dhnn.errors import DataError
 
 
 def check_classes(source, classes, images, layout):
-    """Retrieval needs two classes to tell apart, and in each a second image to find.
+    """Check that there are two classes to tell apart, and in each a second image to find.
 
     Args:
         source: the archive, for messages.

@@ -1,4 +1,4 @@
-"""What a folder of images is as one source of a data set: its files, and how each becomes an image of one size."""
+"""Make of a folder of images one source of a data set: its files, and how each becomes an image of one size."""
 
 import functools
 from dataclasses import dataclass
@@ -18,12 +18,14 @@ _SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
 
 
 class EmptyImage(DamagedFile):
-    """An image without a measurement, such as a tile beyond the border of a scene; it is left out in any case."""
+    """Report report report report report report an image without a measurement, such as a tile beyond the border of a
+    scene; it is left out in any case.
+    """
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A listed and surveyed folder of images.
+    """Describe a listed and surveyed folder of images.
 
     Attributes:
         listing: Listing of its files.
@@ -42,7 +44,7 @@ class Collection:
     grey_to_rgb: bool = False
 
     def image(self, name):
-        """(side, side, channels) as stored, or the DamagedFile or EmptyImage that says why not."""
+        """Return (side, side, channels) as stored, or the DamagedFile or EmptyImage that says why not."""
         survey = self.survey
         try:
             decoded = _decode(self.listing.tree, name)
@@ -62,7 +64,7 @@ class Collection:
 
     @property
     def notes(self):
-        """Sentences for the user."""
+        """Return sentences for the user."""
         survey = self.survey
         notes = [
             *survey.notes,
@@ -89,7 +91,7 @@ def survey_collection(
     grey_to_rgb=False,
     seed=0,
 ):
-    """Looks at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
+    """Look at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
 
     Returns:
         Collection
@@ -116,7 +118,7 @@ def _side(image_size, survey):
 
 
 def _colours(rgb_bands, survey):
-    """The three bands that are red, green and blue, numbered from 1; None where there are fewer."""
+    """Return the three bands that are red, green and blue, numbered from 1; None where there are fewer."""
     channels = survey.channels
     if rgb_bands is None:
         said = survey.colours if survey.colours and max(survey.colours) <= channels else None

@@ -11,7 +11,7 @@ from keras_dhnn.pipelines.example import Archive
 
 @dataclass(frozen=True)
 class Twin:
-    """The synthetic twin of a data set.
+    """Describe the synthetic twin of a data set.
 
     Attributes:
         writer: "module:function" of `function(folder, *, seed, progress, **sizes)`, which writes the twin in the
@@ -30,7 +30,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Download:
-    """The file that a data set's authors publish.
+    """Describe the file that a data set's authors publish.
 
     Attributes:
         url: where it is.
@@ -47,7 +47,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set, or one layout of anybody's images.
+    """Describe one data set, or one layout of anybody's images.
 
     Attributes:
         open_archive: `open_archive(source, **options)` lists and checks an archive, for `store.prepare`.

@@ -1,4 +1,5 @@
-"""DSRSID: 80,000 pairs of a panchromatic and a multispectral image of the same ground, from Gaofen-1, of eight classes.
+"""Read DSRSID: 80,000 pairs of a panchromatic and a multispectral image of the same ground, from Gaofen-1, eight
+classes.
 
 `pan` (256, 256, 1) at 2 m, `mul` (64, 64, 4) at 8 m in blue, green, red and near infrared. Classes: aquafarm, cloud,
 forest, high building, low building, farm land, river, water; 10,000 pairs each, one class after the other.
@@ -31,7 +32,7 @@ _ITEMS = 128
 
 
 def open_archive(source):
-    """Opens a DSRSID archive and checks all of its labels, without reading an image.
+    """Open a DSRSID archive and checks all of its labels, without reading an image.
 
     Args:
         source: the MATLAB file, or a folder with `DSRSID.mat`; any number of pairs, of two classes at least.
@@ -65,7 +66,7 @@ def open_archive(source):
     return Archive(
         classes=CLASSES,
         count=count,
-        source={**origin, "rgb_bands": {"mul": [3, 2, 1]}},
+        origin={**origin, "rgb_bands": {"mul": [3, 2, 1]}},
         read=lambda skipped: _examples(pan, mul, labels),
     )
 
@@ -78,7 +79,7 @@ def _images(file, name, shape):
 
 
 def _labels(file, count):
-    """Class numbers (count,) uint8 from 0."""
+    """Return the class numbers (count,) uint8 from 0."""
     found = file.arrays.get(LABELS)
     # 1 x N in the archive; a file that was saved anew may have N x 1.
     shape = (count, 1) if found and found.shape == (count, 1) else (1, count)
@@ -107,7 +108,7 @@ def _examples(pan, mul, labels):
 
 
 def _one_by_one(images):
-    """(row, column, band) of each item, where the file has band, column, row: MATLAB's axes in reverse."""
+    """Yield (row, column, band) of each item, where the file has band, column, row: MATLAB's axes in reverse."""
     for slab in images.slabs(_ITEMS):
         yield from slab.transpose(0, 3, 2, 1)
 

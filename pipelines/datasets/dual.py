@@ -1,4 +1,5 @@
-"""Anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same name.
+"""Read anybody's own pairs: two sources of the same ground, each a folder a class, an item's two images of the same
+name.
 
 Any two will do, such as panchromatic and multispectral, or optical and radar; each has its own size, bands and type,
 with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: suffixes may differ.
@@ -31,26 +32,28 @@ def open_archive(
     scale=None,
     rgb_bands=None,
     grey_to_rgb=False,
+    zip_encoding=None,
     seed=0,
 ):
-    """Lists and checks two collections, and looks at up to 512 images of each.
+    """List and check two collections; look at up to 512 images of each.
 
     Args:
         sources: {name: folder or zip} of the two; names of letters, digits and _, such as "pan".
         image_size, scale, rgb_bands: as of `folder.open_archive`; for both sources, or {name: ...} for some.
         skip_damaged: also leave out images without a partner.
-        percentiles, grey_to_rgb, seed: as of `folder.open_archive`.
+        percentiles, grey_to_rgb, zip_encoding, seed: as of `folder.open_archive`.
 
     Returns:
         Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
-        `source` has `scaling` of both where one of them is not uint8, and `rgb_bands` of each.
+        `origin` has `scaling` of both where one of them is not uint8, and `rgb_bands` of each.
 
     Raises:
         DataError: as of `folder.open_archive`; for sources that are not two; for images without a partner, if not
             `skip_damaged`; and for two images of one source with one name but for the suffix.
     """
     _check_names(sources)
-    listings = {s: list_collection(path, LIMITS, skip_damaged=skip_damaged) for s, path in sources.items()}
+    how = {"skip_damaged": skip_damaged, "zip_encoding": zip_encoding}
+    listings = {s: list_collection(path, LIMITS, **how) for s, path in sources.items()}
     files = {source: _by_key(source, listing.images) for source, listing in listings.items()}
     keys, alone = _matched(files)
     if alone and not (skip_damaged and keys):
@@ -75,7 +78,7 @@ def open_archive(
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
         count=len(keys),
-        source=_description(found),
+        origin=_description(found),
         read=read,
     )
 
@@ -89,7 +92,7 @@ def _check_names(sources):
 
 
 def _own(sources, **settings):
-    """{source: {setting: value}} of settings that are for both, or {source: value} for some."""
+    """Return {source: {setting: value}} of settings that are for both, or {source: value} for some."""
     for name, value in settings.items():
         foreign = value.keys() - sources.keys() if isinstance(value, dict) else ()
         if foreign:
@@ -101,7 +104,7 @@ def _own(sources, **settings):
 
 
 def _by_key(source, images):
-    """{<class>/<name without suffix>: file}."""
+    """Return {<class>/<name without suffix>: file}."""
     files = collections.defaultdict(list)
     for name in images:
         files[str(PurePosixPath(name).with_suffix(""))].append(name)
@@ -114,7 +117,7 @@ def _by_key(source, images):
 
 
 def _matched(files):
-    """The keys that both sources have, sorted, and (source, file) of the others."""
+    """Return the keys that both sources have, sorted, and (source, file) of the others."""
     one, other = files.values()
     keys = sorted(one.keys() & other.keys())
     alone = [(source, own[key]) for source, own in files.items() for key in sorted(own.keys() - set(keys))]
@@ -137,8 +140,8 @@ def _describe_alone(sources, keys, alone):
 
 
 def _description(found):
-    """The Archive's `source`."""
-    trees = [collection.listing.tree.source for collection in found.values()]
+    """Return the Archive's `origin`."""
+    trees = [collection.listing.tree.origin for collection in found.values()]
     made_by = {
         "layout": NAME,
         "image_size": {source: collection.side for source, collection in found.items()},
@@ -158,7 +161,7 @@ def _description(found):
 
 
 def _scaling(found):
-    """Of both sources, or None if both are used as they are; networks take either."""
+    """Return of both sources, or None if both are used as they are; networks take either."""
     if not any(collection.scaling for collection in found.values()):
         return None
     return {
@@ -168,7 +171,9 @@ def _scaling(found):
 
 
 def _examples(origin, found, rows, skipped, *, skip_damaged):
-    """The Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is empty."""
+    """Yield the Examples; a pair of which an image cannot be used is appended to `skipped`, or raised, unless it is
+    empty.
+    """
     classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
 
     def images(row):
@@ -187,5 +192,7 @@ def _examples(origin, found, rows, skipped, *, skip_damaged):
 
 
 DATASET = Dataset(
-    open_archive, options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb"), sources=True
+    open_archive,
+    options=("skip_damaged", "image_size", "percentiles", "rgb_bands", "grey_to_rgb", "zip_encoding"),
+    sources=True,
 )

@@ -1,4 +1,4 @@
-"""Anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
+"""Read anybody's own images: `<root>/<class>/<image>`, a folder a class, of any size, 1 to 256 bands and most types.
 
 Images may be TIFF (GeoTIFF as GDAL writes it: LZW, deflate, Zstandard, tiled or not, bands side by side or as planes),
 PNG, JPEG, JPEG 2000, BMP or WebP. uint8, uint16 and int16 are stored as they are, float32 too; other integers and
@@ -31,9 +31,10 @@ def open_archive(
     scale=None,
     rgb_bands=None,
     grey_to_rgb=False,
+    zip_encoding=None,
     seed=0,
 ):
-    """Lists and checks a collection, and looks at up to 512 of its images, drawn at random.
+    """List and check a collection; look at up to 512 of its images, drawn at random.
 
     Args:
         source: the folder that holds a folder a class, or a zip of it. Folders around it that hold nothing else are
@@ -49,53 +50,72 @@ def open_archive(
             such, and for pictures; by default what the files say, else 1, 2, 3, or 4, 3, 2 of 12 or 13 bands
             (Sentinel-2).
         grey_to_rgb: take grey images among those of three bands as red, green and blue.
+        zip_encoding: of names in a zip that do not say it; see `zip_names`.
         seed: of the sample.
 
     Returns:
-        Archive, for `prepare`. Its `source` says how the images are read: `layout`, `scaling`, `rgb_bands`, and
+        Archive, for `prepare`. Its `origin` says how the images are read: `layout`, `scaling`, `rgb_bands`, and
         `notes` for the user.
 
     Raises:
         DataError: if the collection is not laid out so, its sample is of several kinds, or a setting does not fit it.
     """
-    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged)
-    collection = survey_collection(
+    listing = list_collection(source, LIMITS, skip_damaged=skip_damaged, zip_encoding=zip_encoding)
+    labels = {folder: label for label, folder in enumerate(listing.classes)}
+    return archive_of(
         listing,
-        image_size=image_size,
+        NAME,
+        lambda name: labels[name.split("/")[0]],
+        lambda read: check_classes(source, listing.classes, read, LAYOUT),
         skip_damaged=skip_damaged,
+        grey_to_rgb=grey_to_rgb,
+        image_size=image_size,
         percentiles=percentiles,
         scale=scale,
         rgb_bands=rgb_bands,
-        grey_to_rgb=grey_to_rgb,
         seed=seed,
     )
 
+
+def archive_of(listing, layout, label_of, check, *, skip_damaged, grey_to_rgb=False, **options):
+    """Return the Archive of listed images, which are surveyed and read alike whatever decides their classes.
+
+    Args:
+        listing: `Listing` of the images.
+        layout: its name, for the record.
+        label_of: gives the number of an image's class by its name.
+        check: is called with the names of the images that could be read, at the end; raises if they are too few.
+        skip_damaged: see `open_archive`, as the others.
+        grey_to_rgb: see there.
+        **options: of `survey_collection`.
+    """
+    collection = survey_collection(listing, skip_damaged=skip_damaged, grey_to_rgb=grey_to_rgb, **options)
+
     def read(skipped):
         skipped += listing.left_out
-        return _examples(source, collection, skipped, skip_damaged=skip_damaged)
+        return _examples(collection, label_of, check, skipped, skip_damaged=skip_damaged)
 
     made_by = {
-        "layout": NAME,
+        "layout": layout,
         "image_size": collection.side,
         "scaling": collection.scaling and {SOURCE: collection.scaling},
         "rgb_bands": collection.rgb_bands,
         **({"grey_to_rgb": True} if grey_to_rgb else {}),
         **({"band_names": list(collection.survey.names)} if any(collection.survey.names) else {}),
     }
-    tree = listing.tree.source
+    tree = listing.tree.origin
     fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
     return Archive(
         classes=listing.classes,
         count=len(listing.images),
-        source={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
+        origin={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
         read=read,
     )
 
 
-def _examples(source, collection, skipped, *, skip_damaged):
-    """The Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
-    classes, read = collection.listing.classes, []
-    labels = {folder: label for label, folder in enumerate(classes)}
+def _examples(collection, label_of, check, skipped, *, skip_damaged):
+    """Yield the Examples; an image that cannot be used is appended to `skipped`, or raised, unless it is only empty."""
+    read = []
     for name, outcome in read_ahead(collection.image, collection.listing.images):
         if isinstance(outcome, DamagedFile):
             if not (skip_damaged or isinstance(outcome, EmptyImage)):
@@ -103,10 +123,9 @@ def _examples(source, collection, skipped, *, skip_damaged):
             skipped.append((name, outcome.reason))
             continue
         read.append(name)
-        yield Example(name, labels[name.split("/")[0]], {SOURCE: outcome})
-    check_classes(source, classes, read, LAYOUT)
+        yield Example(name, label_of(name), {SOURCE: outcome})
+    check(read)
 
 
-DATASET = Dataset(
-    open_archive, options=("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb")
-)
+OPTIONS = ("skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "grey_to_rgb", "zip_encoding")
+DATASET = Dataset(open_archive, options=OPTIONS)

@@ -1,7 +1,8 @@
-"""The files of a collection that has a folder a class: which are its images, and what else lies there."""
+"""List the files of a collection that has a folder a class: which are its images, and what else lies there."""
 
 import collections
 import os
+import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -9,13 +10,14 @@ from typing import NamedTuple
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
+from keras_dhnn.pipelines.formats.zip_names import member_names
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 LAYOUT = f"<class>/<image> ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
 
 
 class Listing(NamedTuple):
-    """What a collection holds.
+    """Describe what a collection holds.
 
     Attributes:
         tree: FolderTree or ZipTree, which reads the files.
@@ -30,30 +32,30 @@ class Listing(NamedTuple):
     left_out: list
 
 
-def list_collection(source, limits, *, skip_damaged):
-    """Lists a folder or zip; arguments and errors as of `folder.open_archive`."""
-    tree = open_tree(source, _inside(source), limits)
+def list_collection(source, limits, *, skip_damaged, zip_encoding=None):
+    """List a folder or zip; arguments and errors as of `folder.open_archive`."""
+    tree = open_tree(source, _inside(source, zip_encoding), limits, zip_encoding)
     classes = tuple(name for name in tree.folders if name[0] != ".")
-    images = [name for name in tree.files if _is_image(name) and name[0] != "."]
-    _check_names(source, [*classes, *images])
-    misplaced = [name for name in tree.misplaced if _is_image(name) or "/" in name]
+    images = [name for name in tree.files if is_image(name) and name[0] != "."]
+    check_names(source, [*classes, *images])
+    misplaced = [name for name in tree.misplaced if is_image(name) or "/" in name]
     if misplaced and not (skip_damaged and images):
         raise DataError(_describe_misplaced(source, classes, images, misplaced))
     check_classes(source, classes, images, LAYOUT)
     left_out = [(name, "lies elsewhere; expected <class>/<image>") for name in misplaced]
-    return Listing(tree, classes, images, [*left_out, *_no_images({*tree.files, *tree.misplaced} - {*misplaced})])
+    return Listing(tree, classes, images, [*left_out, *no_images({*tree.files, *tree.misplaced} - {*misplaced})])
 
 
-def _inside(source):
-    """The folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
+def _inside(source, zip_encoding):
+    """Return the folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
 
     Folders that hold only the next one are looked through: zips are often packed so. What is wrong with the source is
     left for `open_tree` to say.
     """
     path = Path(source).expanduser()
     try:
-        inside = _inside_folder(path) if path.is_dir() else _inside_zip(path)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        inside = _inside_folder(path) if path.is_dir() else _inside_zip(path, zip_encoding)
+    except (OSError, ValueError, DataError, zipfile.BadZipFile, NotImplementedError):
         return ()
     return (inside,) if inside not in ("", ".") else ()
 
@@ -66,27 +68,33 @@ def _inside_folder(path):
 
 
 def _visible(folder):
-    """The folders in a folder, and its images."""
+    """Return the folders in a folder, and its images."""
     children = folder.iterdir() if folder.is_dir() else ()
-    return [child for child in children if child.name[0] != "." and (_is_image(child.name) or child.is_dir())]
+    return [child for child in children if child.name[0] != "." and (is_image(child.name) or child.is_dir())]
 
 
-def _inside_zip(path):
+def _inside_zip(path, zip_encoding):
     with zipfile.ZipFile(path) as file:
-        folders = {os.path.dirname(name) for name in file.namelist() if _is_image(name) and "__MACOSX" not in name}
+        names = member_names(path, file.infolist(), zip_encoding)
+    folders = {os.path.dirname(name) for name in names if is_image(name) and "__MACOSX" not in name}
     return os.path.commonpath(folders) if len(folders) > 1 and "" not in folders else ""
 
 
-def _is_image(name):
+def is_image(name):
+    """Return whether a file is an image by its name."""
     return name.lower().endswith(SUFFIXES)
 
 
-def _check_names(source, names):
+def check_names(source, names):
+    """Raise DataError for a name that cannot be stored."""
     for name in names:
         try:
             name.encode()
         except UnicodeEncodeError as error:
             raise DataError(f"{source} holds a name that is not UTF-8: {name!r}. Rename it.") from error
+        # Line ends of any kind, and what cannot be seen: lists of names are read by people and programs.
+        if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in name):
+            raise DataError(f"{source} holds a name with a line end or control character: {name!r}. Rename it.")
 
 
 def _describe_misplaced(source, classes, images, misplaced, shown=5):
@@ -100,9 +108,11 @@ def _describe_misplaced(source, classes, images, misplaced, shown=5):
     return "\n".join(lines)
 
 
-def _no_images(names):
-    """An entry for all of a suffix: sidecar files come by the thousand."""
-    names = sorted(name for name in names if not _is_image(name))
+def no_images(names):
+    """Yield (name, reason) of files that are no images, an entry for all of a suffix: sidecar files come by the
+    thousand.
+    """
+    names = sorted(name for name in names if not is_image(name))
     suffixes = collections.Counter(PurePosixPath(name).suffix for name in names)
     for suffix, count in sorted(suffixes.items()):
         first = next(name for name in names if PurePosixPath(name).suffix == suffix)

@@ -1,4 +1,4 @@
-"""SAT-4: half a million patches of 28 x 28 pixels at 1 m, in red, green, blue and near infrared, of four classes.
+"""Read SAT-4: half a million patches of 28 x 28 pixels at 1 m, in red, green, blue and near infrared, of four classes.
 
 Cut from the images of the National Agriculture Imagery Program across the United States. Classes: barren land, trees,
 grassland, and none (all other land cover). The archive has 400,000 training and 100,000 test patches; both parts are
@@ -29,14 +29,32 @@ CLASSES = ("barren land", "trees", "grassland", "none")
 BANDS = ("red", "green", "blue", "near infrared")
 SIDE = 28
 PARTS = ("train", "test")
-MAT = "sat-4-full.mat"
 # Items a block: some MB, so that Python's share of the work is small.
 _ITEMS = 2048
 _PIXELS = SIDE * SIDE * len(BANDS)
 
 
+@dataclass(frozen=True)
+class Patches:
+    """Describe what tells archives of this kind apart: SAT-4 and SAT-6.
+
+    Attributes:
+        classes: in the order of the one-hot labels.
+        mat: name of the MATLAB file.
+        files: of the CSV files: images and labels of the training part, then of the test part.
+    """
+
+    classes: tuple[str, ...]
+    mat: str
+    files: tuple[str, ...]
+
+
+SAT4 = Patches(CLASSES, "sat-4-full.mat", sat4_csv.FILES)
+MAT = SAT4.mat
+
+
 def examples(source):
-    """Reads a SAT-4 archive item by item; arguments and errors as of `open_archive`.
+    """Read a SAT-4 archive item by item; arguments and errors as of `open_archive`.
 
     Returns:
         Iterator of Examples with one source, `image`: (28, 28, 4) uint8.
@@ -45,7 +63,7 @@ def examples(source):
 
 
 def open_archive(source):
-    """Opens a SAT-4 archive and checks all of its labels, without reading an image.
+    """Open a SAT-4 archive and checks all of its labels, without reading an image.
 
     Where the archive says which labels are wrong (`train_y_true`, `test_y_true`: the twin with label noise), items
     are labelled by `train_y` and `test_y`, and carry the others as their true labels.
@@ -60,22 +78,27 @@ def open_archive(source):
     Raises:
         DataError: if the archive is not laid out so, is damaged or cut short, or a label is not one 1 among 0s.
     """
+    return open_patches(source, SAT4)
+
+
+def open_patches(source, kind):
+    """Return as `open_archive`, of one of the `Patches`."""
     source = Path(source).expanduser()
-    if (source / MAT).is_file():
-        source = source / MAT
-    paths = [source] if source.is_file() else [source / name for name in sat4_csv.FILES]
+    if (source / kind.mat).is_file():
+        source = source / kind.mat
+    paths = [source] if source.is_file() else [source / name for name in kind.files]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise DataError(
-            f"Expected the file {MAT}, or a folder with it or with {', '.join(sat4_csv.FILES)}. Not found: "
+            f"Expected the file {kind.mat}, or a folder with it or with {', '.join(kind.files)}. Not found: "
             f"{source if len(missing) == len(paths) else ', '.join(missing)}."
         )
-    parts = _mat_parts(source) if source.is_file() else _csv_parts(source)
-    kind = "mat" if source.is_file() else "csv"
+    classes, is_mat = kind.classes, source.is_file()
+    parts = _mat_parts(source, len(classes)) if is_mat else _csv_parts(paths, len(classes))
     return Archive(
-        classes=CLASSES,
+        classes=classes,
         count=sum(len(part.labels) for part in parts),
-        source={"kind": kind, "path": str(source.resolve()), "fingerprint": _fingerprint(paths)},
+        origin={"kind": "mat" if is_mat else "csv", "path": str(source.resolve()), "fingerprint": _fingerprint(paths)},
         read=lambda skipped: _examples(parts),
         blocks=lambda: _blocks(parts),
     )
@@ -83,7 +106,9 @@ def open_archive(source):
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The training or the test patches: labels (n,) uint8, and `images()`, which iterates over (k, 28, 28, 4)."""
+    """Describe the training or the test patches: labels (n,) uint8, and `images()`, which iterates over (k, 28, 28,
+    4).
+    """
 
     name: str
     labels: np.ndarray
@@ -91,18 +116,18 @@ class _Part:
     images: Callable[[], Iterator[np.ndarray]]
 
 
-def _mat_parts(path):
+def _mat_parts(path, classes):
     file = open_mat(path)
     noisy = any(f"{part}_y_true" in file.arrays for part in PARTS)
-    return [_mat_part(file, part, noisy) for part in PARTS]
+    return [_mat_part(file, part, classes, noisy) for part in PARTS]
 
 
-def _mat_part(file, part, noisy):
+def _mat_part(file, part, classes, noisy):
     pixels = file.array(f"{part}_x", (None, len(BANDS), SIDE, SIDE))
     if pixels.dtype != np.uint8:
         raise DataError(f"Expected {part}_x in {file.path} to be uint8. Found: {pixels.dtype}. Is it the right file?")
     count = pixels.shape[0]
-    true_labels = _mat_labels(file, f"{part}_y_true", count) if noisy else None
+    true_labels = _mat_labels(file, f"{part}_y_true", count, classes) if noisy else None
 
     def images():
         for slab in pixels.slabs(_ITEMS):  # (k, band, column, row): MATLAB's axes in reverse
@@ -111,32 +136,32 @@ def _mat_part(file, part, noisy):
                 block[..., band] = slab[:, band].transpose(0, 2, 1)
             yield block
 
-    return _Part(part, _mat_labels(file, f"{part}_y", count), true_labels, images)
+    return _Part(part, _mat_labels(file, f"{part}_y", count, classes), true_labels, images)
 
 
-def _mat_labels(file, name, count):
-    # 4 x N in the archive, N x 4 in its description.
-    if name in file.arrays and file.arrays[name].shape == (len(CLASSES), count) and count != len(CLASSES):
-        rows = next(file.arrays[name].slabs(len(CLASSES))).T
+def _mat_labels(file, name, count, classes):
+    # Classes x N in the archive, N x classes in its description.
+    if name in file.arrays and file.arrays[name].shape == (classes, count) and count != classes:
+        rows = next(file.arrays[name].slabs(classes)).T
     else:
-        rows = np.concatenate(list(file.array(name, (count, len(CLASSES))).slabs(1 << 16)))
+        rows = np.concatenate(list(file.array(name, (count, classes)).slabs(1 << 16)))
     return class_numbers(rows, f"{name} in {file.path}")
 
 
-def _csv_parts(folder):
+def _csv_parts(paths, classes):
     return [
         _Part(
             part,
-            class_numbers(np.concatenate(list(sat4_csv.read_rows(y, len(CLASSES)))), y),
+            class_numbers(np.concatenate(list(sat4_csv.read_rows(y, classes))), y),
             None,
             lambda x=x: (rows.reshape(-1, SIDE, SIDE, len(BANDS)) for rows in sat4_csv.read_rows(x, _PIXELS)),
         )
-        for part, x, y in ((part, *(folder / f"{kind}_{part}_sat4.csv" for kind in "Xy")) for part in PARTS)
+        for part, x, y in zip(PARTS, paths[::2], paths[1::2], strict=True)
     ]
 
 
 def class_numbers(rows, name):
-    """Class numbers (n,) uint8 of one-hot rows (n, 4).
+    """Return the class numbers (n,) uint8 of one-hot rows (n, classes).
 
     Raises:
         DataError: naming the first row that is not one 1 among 0s.
@@ -144,7 +169,7 @@ def class_numbers(rows, name):
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | (rows.sum(axis=1) != 1))
     if len(wrong):
         raise DataError(
-            f"Expected every label of {name} to be one 1 among {len(CLASSES) - 1} 0s. Found, for item "
+            f"Expected every label of {name} to be one 1 among {rows.shape[1] - 1} 0s. Found, for item "
             f"{wrong[0] + 1:,}: {', '.join(f'{value:g}' for value in rows[wrong[0]])}. Is it the right file?"
         )
     return rows.argmax(axis=1).astype(np.uint8)
@@ -174,7 +199,7 @@ def _examples(parts):
 
 
 def _fingerprint(paths):
-    """Of the files' names, sizes and times of change."""
+    """Return of the files' names, sizes and times of change."""
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The CSV files of SAT-4: rows of whole numbers from 0 to 255, read in chunks."""
+"""Read the CSV files of SAT-4: rows of whole numbers from 0 to 255, in chunks."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _CHUNK = 1 << 19
 
 
 def read_rows(path, columns):
-    """Reads a CSV file without header.
+    """Read a CSV file without header.
 
     Args:
         path: of the file.
@@ -42,7 +42,7 @@ def read_rows(path, columns):
 
 
 def parse_rows(text, columns, path, first):
-    """(k, columns) uint8 of whole rows; `first` is the number of the first, for the message if one is wrong."""
+    """Return (k, columns) uint8 of whole rows; `first` is the number of the first, for the message if one is wrong."""
     text = np.frombuffer(text.replace(b"\r\n", b"\n") if b"\r" in text else text, np.uint8)
     # Sums over every byte, whether a number ends there or not: they take a tenth of the time of finding the ends.
     inside = (text >= _ZERO).view(np.uint8)
@@ -60,7 +60,7 @@ def parse_rows(text, columns, path, first):
 
 
 def _in_rows(marks, columns):
-    """Whether commas and new lines come as they do in rows of so many columns."""
+    """Return whether commas and new lines come as they do in rows of so many columns."""
     if len(marks) % columns:
         return False
     marks = marks.reshape(-1, columns)
@@ -72,7 +72,7 @@ def _most_bytes(columns):
 
 
 def _first_wrong(text, columns, path, first):
-    """The message about the first wrong row."""
+    """Return the message about the first wrong row."""
     for number, row in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
         cells = row.split(b",")
         if len(cells) != columns or not all(cell.isdigit() and len(cell) < 4 and int(cell) < 256 for cell in cells):

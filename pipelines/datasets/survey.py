@@ -1,4 +1,4 @@
-"""What the images of a collection have in common, measured on a sample of its files."""
+"""Measure what the images of a collection have in common, on a sample of its files."""
 
 import collections
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NOTHING = "holds no measurement: all of its pixels are empty"
 
 @dataclass(frozen=True)
 class Survey:
-    """What most images of a sample are.
+    """Describe what most images of a sample are.
 
     Attributes:
         channels: bands, less an opacity that is a mask.
@@ -38,7 +38,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One image of the sample."""
+    """Describe one image of the sample."""
 
     name: str
     bands: int
@@ -55,7 +55,7 @@ class _Seen:
 
 
 def survey_images(names, decode, *, seed=0, mixed=False, grey_to_rgb=False):
-    """Looks at up to 512 images.
+    """Look at up to 512 images.
 
     Args:
         names: of all images.
@@ -102,7 +102,7 @@ def survey_images(names, decode, *, seed=0, mixed=False, grey_to_rgb=False):
 
 
 def _common(values):
-    """What all images say alike, or None."""
+    """Return what all images say alike, or None."""
     return values[0] if len(set(values)) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""UC Merced Land Use: 21 classes of 100 aerial RGB images of 256 x 256 pixels at 0.3 m.
+"""Read UC Merced Land Use: 21 classes of 100 aerial RGB images of 256 x 256 pixels at 0.3 m.
 
 Cut by hand from the USGS National Map Urban Area Imagery of towns across the United States; the imagery is in the
 public domain. Classes: agricultural, airplane, baseballdiamond, beach, buildings, chaparral, denseresidential,
@@ -29,7 +29,7 @@ _LIMITS = Limits(file_bytes=16 << 20, total_bytes=8 << 30, files=100_000)
 
 
 def examples(source, *, skip_damaged=False):
-    """Reads a UC Merced archive: an Example a TIFF file, sorted by class, then by name.
+    """Read a UC Merced archive: an Example a TIFF file, sorted by class, then by name.
 
     Args:
         source: the folder that holds `UCMerced_LandUse`, or that folder, or its `Images`, or the original zip. Any
@@ -46,7 +46,7 @@ def examples(source, *, skip_damaged=False):
 
 
 def open_archive(source, *, skip_damaged=False):
-    """Lists and checks a UC Merced archive without decoding an image; arguments and errors as of `examples`.
+    """List and check a UC Merced archive without decoding an image; arguments and errors as of `examples`.
 
     Returns:
         Archive, for `prepare`.
@@ -62,11 +62,11 @@ def open_archive(source, *, skip_damaged=False):
         skipped += [(name, f"does not belong there; expected {LAYOUT}") for name in foreign]
         return _examples(source, tree, images, skipped if skip_damaged else None)
 
-    return Archive(classes=tuple(tree.folders), count=len(images), source=tree.source, read=read)
+    return Archive(classes=tuple(tree.folders), count=len(images), origin=tree.origin, read=read)
 
 
 def _examples(source, tree, images, skipped):
-    """The Examples; a damaged image is appended to `skipped`, or raised if that is None."""
+    """Yield the Examples; a damaged image is appended to `skipped`, or raised if that is None."""
     read = []
     for name in images:
         folder = name.split("/")[0]
@@ -83,7 +83,7 @@ def _examples(source, tree, images, skipped):
 
 
 def _image(name, content):
-    """(256, 256, 3) uint8 from the bytes of a TIFF file."""
+    """Return (256, 256, 3) uint8 from the bytes of a TIFF file."""
     try:
         image = decode_image(content, most_bytes=_LIMITS.file_bytes).bands
     except UnreadableImage as error:

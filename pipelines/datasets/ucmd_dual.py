@@ -1,4 +1,4 @@
-"""A cross-source benchmark on public images: UC Merced's, each as a panchromatic and a multispectral one.
+"""Make a cross-source benchmark of public images: UC Merced's, each as a panchromatic and a multispectral one.
 
 `pan` (256, 256, 1) is the mean of red, green and blue at 0.3 m, `mul` (64, 64, 3) the three bands at 1.2 m, as of
 `wald`. Items, classes and names are those of `ucmd`.
@@ -11,7 +11,7 @@ from keras_dhnn.pipelines.datasets.wald import derive_pairs
 
 
 def open_archive(source, *, skip_damaged=False):
-    """A UC Merced archive as pairs; arguments, errors and result as of `ucmd.open_archive`."""
+    """Return a UC Merced archive as pairs; arguments, errors and result as of `ucmd.open_archive`."""
     return derive_pairs(ucmd.open_archive(source, skip_damaged=skip_damaged))
 
 

@@ -1,4 +1,4 @@
-"""A panchromatic and a multispectral image of the same ground, made from one image, as Wald's protocol makes them.
+"""Make a panchromatic and a multispectral image of the same ground from one image, as Wald's protocol does.
 
 The multispectral image is the original at a quarter of its resolution, the panchromatic one the mean of its bands at
 full resolution: one is sharp and grey, the other coarse and in colour. Real images give a cross-source benchmark so,
@@ -20,7 +20,7 @@ FACTOR = 4  # as between the sensors of Gaofen-1 (2 m and 8 m), and of most sate
 
 
 def derive_pairs(archive):
-    """An archive of single images as one of pairs.
+    """Return an archive of single images as one of pairs.
 
     Args:
         archive: Archive whose Examples have the one source `image`, `(H, W, C)`, H and W multiples of 4.
@@ -34,19 +34,21 @@ def derive_pairs(archive):
             image = example.images["image"]
             yield Example(example.id, example.label, {PAN: band_mean(image), MUL: area_average(image, FACTOR)})
 
-    fingerprint = hashlib.sha256(f"{archive.source['fingerprint']} pan, mul by {FACTOR}".encode()).hexdigest()
-    return dataclasses.replace(archive, source={**archive.source, "fingerprint": fingerprint}, read=read, blocks=None)
+    fingerprint = hashlib.sha256(f"{archive.origin['fingerprint']} pan, mul by {FACTOR}".encode()).hexdigest()
+    return dataclasses.replace(archive, origin={**archive.origin, "fingerprint": fingerprint}, read=read, blocks=None)
 
 
 def band_mean(image):
-    """Mean of the bands of a uint8 image, rounded to the nearest whole number, halves up: (H, W, C) -> (H, W, 1)."""
+    """Return the mean of the bands of a uint8 image, rounded to the nearest whole number, halves up: (H, W, C) -> (H,
+    W, 1).
+    """
     bands = image.shape[2]
     total = image.sum(axis=2, keepdims=True, dtype=np.uint32)
     return ((2 * total + bands) // (2 * bands)).astype(np.uint8)
 
 
 def area_average(image, factor):
-    """Means of squares of `factor` x `factor` pixels of a uint8 image, rounded likewise.
+    """Return means of squares of `factor` x `factor` pixels of a uint8 image, rounded likewise.
 
     Args:
         image: `(H, W, C)` uint8, H and W multiples of the factor.

@@ -1,4 +1,4 @@
-"""Part of a file read from front to back, as it is or inflated, never more of it in memory than is asked for."""
+"""Read part of a file from front to back, as it is or inflated, never more of it in memory than is asked for."""
 
 import zlib
 
@@ -8,7 +8,7 @@ _CHUNK = 1 << 18
 
 
 class FileBytes:
-    """The bytes of an open file from `start` to `end`.
+    """Read read read read read read the bytes of an open file from `start` to `end`.
 
     Args:
         file: opened for reading bytes.
@@ -24,7 +24,7 @@ class FileBytes:
         file.seek(start)
 
     def take(self, count):
-        """The next `count` bytes.
+        """Return the next `count` bytes.
 
         Raises:
             DataError: if there are fewer.
@@ -37,17 +37,17 @@ class FileBytes:
         return content
 
     def skip(self, count):
-        """Leaves out the next `count` bytes."""
+        """Leave out the next `count` bytes."""
         self._file.seek(count, 1)
         self._left -= count
         self.taken += count
 
     def finish(self):
-        """Nothing to check at the end."""
+        """Check nothing at the end."""
 
 
 class InflatedBytes:
-    """What a zlib stream in an open file inflates to; arguments, attribute and methods as of FileBytes."""
+    """Read what a zlib stream in an open file inflates to; arguments, attribute and methods as of FileBytes."""
 
     def __init__(self, file, start, end):
         self._file, self._packed, self._zlib = file, FileBytes(file, start, end), zlib.decompressobj()
@@ -70,7 +70,7 @@ class InflatedBytes:
             count -= step
 
     def finish(self):
-        """Checks that the stream ends here, within a few bytes of padding, and its checksum.
+        """Check that the stream ends here, within a few bytes of padding, and its checksum.
 
         Raises:
             DataError: if not.
@@ -83,7 +83,7 @@ class InflatedBytes:
                 raise DataError(_cut_short(self._file))
 
     def _inflate(self, most):
-        """Up to `most` further bytes, from one chunk of the file."""
+        """Return up to `most` further bytes, from one chunk of the file."""
         packed = self._zlib.unconsumed_tail
         if not packed:
             packed = self._packed.take(min(_CHUNK, self._packed_left))

@@ -1,6 +1,5 @@
-"""Resumable downloads of published archives, checked by size and checksum."""
+"""Download published archives, resumable, checked by size and checksum."""
 
-import fcntl
 import http.client
 import os
 import re
@@ -11,17 +10,18 @@ from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files.checksums import checksum as checksum_of
+from keras_dhnn.files.locks import lock
 
 _CHUNK = 1 << 18
 _PASSING = {408, 429, 500, 502, 503, 504}
 
 
 class _BrokenConnection(Exception):
-    """Worth another attempt."""
+    """Say that another attempt is worth while."""
 
 
 def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, progress=None):
-    """Downloads a file whose size and checksum are known; continues where an earlier, broken download ended.
+    """Download a file whose size and checksum are known; continues where an earlier, broken download ended.
 
     What has come is kept in `<path>.part`, never more than `size` bytes; the file gets its name when it is whole and
     right. If it is there already, nothing is downloaded.
@@ -53,7 +53,7 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
         if path.is_file() and _checksum(path, checksum) == checksum:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "ab") as file:
+        with open(part, "ab", opener=_no_link) as file:
             _lock(file, part)
             _fetch_all(url, file, size, attempts, pause, timeout, progress)
             os.fsync(file.fileno())
@@ -63,9 +63,14 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
     return path
 
 
+def _no_link(name, flags):
+    """Open the part itself: what a link that stands in its place leads to is not written to."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _lock(file, part):
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
     except BlockingIOError as error:
         raise DataError(f"Another process is downloading {part}. Wait until it has finished.") from error
 
@@ -84,7 +89,7 @@ def _fetch_all(url, file, size, attempts, pause, timeout, progress):
 
 
 def _fetch(url, file, size, timeout, progress):
-    """Connects once, and appends to `file` until it has `size` bytes."""
+    """Connect once, and appends to `file` until it has `size` bytes."""
     done = file.seek(0, os.SEEK_END)
     if done == size:
         return
@@ -135,7 +140,7 @@ def _connect(url, done, timeout):
 
 
 def _start(response, done, size, url):
-    """At which byte the answer begins: `done` if the server honours the range, else 0."""
+    """Return at which byte the answer begins: `done` if the server honours the range, else 0."""
     span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status == 206 and span and int(span[1]) == done:
         found = span[2]

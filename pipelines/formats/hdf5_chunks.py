@@ -1,4 +1,4 @@
-"""Chunks of an HDF5 array, inflated within a bound: HDF5 itself inflates whatever a chunk holds."""
+"""Inflate chunks of an HDF5 array within a bound: HDF5 itself inflates whatever a chunk holds."""
 
 import itertools
 import math
@@ -56,7 +56,7 @@ def read_rows(dataset: h5py.Dataset, first: int, last: int) -> np.ndarray:
 
 
 def _chunk(dataset, offset):
-    """One chunk as an array of the chunk's shape, or None if it is not stored."""
+    """Return one chunk as an array of the chunk's shape, or None if it is not stored."""
     if not dataset.id.get_chunk_info_by_coord(offset).size:
         return None
     skipped, content = dataset.id.read_direct_chunk(offset)
@@ -78,7 +78,10 @@ def _chunk(dataset, offset):
 def _inflated(content, size):
     stream = zlib.decompressobj()
     # A checksum of four bytes may be packed too.
-    content = stream.decompress(content, size + 5)
+    try:
+        content = stream.decompress(content, size + 5)
+    except zlib.error as error:
+        raise ValueError(f"a chunk cannot be unpacked: {error}") from error
     if len(content) > size + 4 or not stream.eof:
         raise ValueError(f"a chunk unpacks to more or less than its {size:,} bytes")
     return content

@@ -1,4 +1,4 @@
-"""One image file of any common format, as a data set's images are."""
+"""Read one image file of any common format, as a data set's images are."""
 
 import io
 import re
@@ -29,7 +29,7 @@ _SHRINK = "Shrink it or cut it into tiles, for example: gdal_translate -outsize 
 
 
 class Decoded(NamedTuple):
-    """What an image file holds.
+    """Describe what an image file holds.
 
     Attributes:
         bands: `(H, W, C)` uint8, uint16, int16 or float32.
@@ -52,11 +52,11 @@ class Decoded(NamedTuple):
 
     @property
     def holds_nothing(self):
-        """Whether no pixel of any band is a measurement."""
+        """Return whether no pixel of any band is a measurement."""
         return self.empty is not None and bool(self.empty.all())
 
     def in_colour(self):
-        """The same, one grey band as red, green and blue."""
+        """Return the same, one grey band as red, green and blue."""
         if self.bands.shape[2] - self.alpha != 1:
             return self
         grey = self.without_opacity(1)
@@ -64,7 +64,7 @@ class Decoded(NamedTuple):
         return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
     def image(self, channels):
-        """The image with so many bands: less its opacity, where that is the one too many.
+        """Return the image with so many bands: less its opacity, where that is the one too many.
 
         Empty pixels get the lowest value of their band, so that resizing does not spread them.
 
@@ -81,7 +81,7 @@ class Decoded(NamedTuple):
         return image if empty is None else _filled(image, empty)
 
     def without_opacity(self, channels):
-        """The same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
+        """Return the same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
         empty = None if self.empty is None else self.empty[..., :channels]
         if self.bands.shape[2] > channels and self.alpha:
             clear = np.broadcast_to(self.bands[..., channels:] == 0, (*self.bands.shape[:2], channels))
@@ -90,7 +90,7 @@ class Decoded(NamedTuple):
 
 
 def decode_image(content, most_bytes=MOST_BYTES):
-    """Decodes an image file.
+    """Decode an image file.
 
     Grey stays one band; palette, CMYK and other colours become RGB; opacity is dropped (but see `Decoded.alpha`);
     a photograph is turned upright as its EXIF orientation says.
@@ -107,7 +107,7 @@ def decode_image(content, most_bytes=MOST_BYTES):
     """
     try:
         file = decode_bands(content, most_bytes) if content[:4] in tiff_page.MAGIC else _NO_TIFF
-        bands = _decode_picture(content, most_bytes, file) if file.bands is None else file.bands
+        bands, clear = (file.bands, False) if file.bands is not None else _decode_picture(content, most_bytes, file)
     except UnidentifiedImageError as error:
         raise UnreadableImage("is no image of a known format") from error
     except UnreadableImage:
@@ -116,10 +116,14 @@ def decode_image(content, most_bytes=MOST_BYTES):
         raise UnreadableImage(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if max(bands.shape[:2]) > MOST_SIDE:
         raise UnreadableImage(_too_long(*bands.shape[:2]))
+    if file.valid is not None and file.valid.shape != bands.shape[:2]:
+        raise UnreadableImage("has a mask of another size: it says that it is to be turned, and the mask is not")
     kept = bands.astype(bands.dtype.name if bands.dtype.name in _AS_STORED else "float32", copy=False)
     empty = _empty(kept, file.nodata)
     if file.valid is not None:
         empty = empty | ~file.valid[..., None]
+    if clear:
+        empty = np.True_
     empty = np.broadcast_to(empty, kept.shape) if empty.any() else None
     return Decoded(kept, empty, bands.dtype.name, file.alpha, file.names, file.colours)
 
@@ -147,7 +151,7 @@ def read_image_file(path):
 
 
 def read_image(path, spec):
-    """Reads an image file and brings it to the size of a data set's images.
+    """Read an image file and brings it to the size of a data set's images.
 
     Args:
         path: a file as of `decode_image`.
@@ -170,7 +174,7 @@ def read_image(path, spec):
 
 
 def resize_stored(image, height, width):
-    """Resizes an `(H, W, C)` image as at preparation: bicubic, without aliasing, in its own type.
+    """Resize an `(H, W, C)` image as at preparation: bicubic, without aliasing, in its own type.
 
     The sides are stretched alike or not: an image that is not square is not cut.
     """
@@ -198,7 +202,7 @@ def _filled(image, empty):
 
 
 def _empty(image, nodata):
-    """`(H, W, C)` bool, or False where no pixel can be empty."""
+    """Return `(H, W, C)` bool, or False where no pixel can be empty."""
     empty = ~(np.abs(image) < _HUGE) if image.dtype.kind == "f" else np.False_
     if nodata is not None:
         return empty | (image == nodata)
@@ -211,30 +215,43 @@ def _empty(image, nodata):
 
 
 def _decode_picture(content, most_bytes, file):
-    """The pixels of a file for Pillow; of a TIFF, of the image that `file` names."""
+    """Return the pixels of a file for Pillow, and whether none of them can be seen.
+
+    Args:
+        content: the file's bytes.
+        most_bytes: that pixels may take.
+        file: the `TiffBands` that names the image of a TIFF file.
+    """
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         if file.page:
             image.seek(file.page)
         _check_picture(image, content, most_bytes, file.streams)
         if image.format == "PNG" and content[24] == 16 and content[25] in (2, 4, 6):
-            return _decode_deep_png(content, colour=content[25] != 4)
+            return _decode_deep_png(content, colour=content[25] != 4), _is_clear(image)
         if image.mode == "I" and image.format == "PNG":  # how older versions of Pillow call 16 bits of grey
-            return np.asarray(image, np.uint16)[..., None]
+            return np.asarray(image, np.uint16)[..., None], False
         if image.mode.startswith("I") or image.mode == "F":
             pixels = np.asarray(image)
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))[..., None]
             # Pillow stretches what has fewer bits; the file's own values are wanted.
-            return pixels >> (16 - jpeg2000_bits(content)) if image.format == "JPEG2000" else pixels
+            return pixels >> (16 - jpeg2000_bits(content)) if image.format == "JPEG2000" else pixels, False
         if file.alpha and image.mode in ("RGBA", "RGBa", "LA", "La"):
-            return np.asarray(image)
-        image = ImageOps.exif_transpose(image)
+            return np.asarray(image), False
+        image, clear = ImageOps.exif_transpose(image), _is_clear(image)
         if image.mode in ("1", "L", "LA", "La"):
-            return np.asarray(image.convert("L"))[..., None]
-        return np.asarray(image.convert("RGB"))
+            return np.asarray(image.convert("L"))[..., None], clear
+        return np.asarray(image.convert("RGB")), clear
+
+
+def _is_clear(image):
+    """Return whether no pixel of an image for Pillow can be seen, as of map tiles beyond the border of a scene."""
+    if not image.has_transparency_data:
+        return False
+    return image.convert("RGBA").getchannel("A").getextrema()[1] == 0
 
 
 def _check_picture(image, content, most_bytes, streams):
-    """Refuses what would take too much memory or time, before a pixel of it is decoded."""
+    """Refuse what would take too much memory or time, before a pixel of it is decoded."""
     width, height = image.size
     if max(width, height) > MOST_SIDE:
         raise UnreadableImage(_too_long(height, width))
@@ -257,7 +274,7 @@ def _too_long(height, width):
 
 
 def _decode_deep_png(content, colour):
-    """Several bands of 16 bits, of which Pillow would keep 8."""
+    """Return several bands of 16 bits, of which Pillow would keep 8."""
     import tensorflow as tf  # takes seconds, and is seldom needed here
 
     return tf.io.decode_png(content, channels=3 if colour else 1, dtype=tf.uint16).numpy()

@@ -1,4 +1,4 @@
-"""MATLAB files of both kinds, MATLAB 5 and HDF5 (v7.3): what is in them, without reading it into memory.
+"""Read MATLAB files of both kinds, MATLAB 5 and HDF5 (v7.3): what is in them, without reading it into memory.
 
 `scipy.io.loadmat` reads whole variables, and a damaged file can crash it.
 """
@@ -17,7 +17,7 @@ _HDF5_STARTS = (0, 512)
 
 @dataclass(frozen=True, eq=False)
 class MatFile:
-    """The variables of a MATLAB file.
+    """Describe the variables of a MATLAB file.
 
     Attributes:
         path: of the file.
@@ -30,7 +30,7 @@ class MatFile:
     others: dict
 
     def array(self, name, shape):
-        """One of the arrays, if it has the shape that is expected.
+        """Return one of the arrays, if it has the shape that is expected.
 
         Args:
             name: of the variable.
@@ -62,7 +62,7 @@ class MatFile:
 
 
 def open_mat(path):
-    """Lists the variables of a MATLAB file.
+    """List the variables of a MATLAB file.
 
     Args:
         path: of a MATLAB 5 file, as `save` writes it, or an HDF5 one, as `save -v7.3` does.

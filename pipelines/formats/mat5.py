@@ -1,4 +1,4 @@
-"""MATLAB 5 files: their variables found without reading them, and read a slab at a time.
+"""Read MATLAB 5 files: their variables are found without reading them, and read a slab at a time.
 
 A file is a header of 128 bytes and elements, one a variable, each a tag (type, bytes) and its content; that of a
 compressed element is a zlib stream of such an element. A variable's content is elements again: flags, size, name,
@@ -30,7 +30,7 @@ _DEFLATE = 1032  # bytes that deflate packs into one at most
 
 
 class Variable(NamedTuple):
-    """What comes before the numbers of a variable.
+    """Describe what comes before the numbers of a variable.
 
     `kind` is None if it is a real numeric array, else what it is; `place` is the first number's in its stream.
     """
@@ -44,7 +44,7 @@ class Variable(NamedTuple):
 
 
 def list_mat5(path):
-    """The variables of a MATLAB 5 file.
+    """Return the variables of a MATLAB 5 file.
 
     Args:
         path: Path of the file.
@@ -78,11 +78,11 @@ def list_mat5(path):
 
 
 def _read(path, opened, variable, items):
-    """The slabs of an array, see `MatArray.slabs`."""
+    """Yield the slabs of an array, see `MatArray.slabs`."""
     count, *shape = variable.shape
     nbytes = math.prod(shape) * variable.stored.itemsize
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             stream = opened(file)
             stream.skip(variable.place)
             for first in range(0, count, items):
@@ -105,7 +105,7 @@ def _byte_order(file):
 
 
 def _top_level(file, start, size, order):
-    """Type of the element at byte `start`, and the byte after it."""
+    """Return the type of the element at byte `start`, and the byte after it."""
     file.seek(start)
     tag = file.read(8)
     kind, length = struct.unpack(order + "II", tag) if len(tag) == 8 else (MATRIX, size)
@@ -121,7 +121,7 @@ def _top_level(file, start, size, order):
 
 
 def _read_variable(stream, kind, length, order, path):
-    """The Variable whose element `stream` gives; `length` is the element's in the file."""
+    """Return the Variable whose element `stream` gives; `length` is the element's in the file."""
     if kind == COMPRESSED:
         most = _DEFLATE * length
         kind, length = struct.unpack(order + "II", stream.take(8))
@@ -149,14 +149,14 @@ def _read_variable(stream, kind, length, order, path):
 
 
 def _tag(stream, order):
-    """Type and length of an element, and its content where that stands in the tag itself (else nothing)."""
+    """Return the type and length of an element, and its content where that stands in the tag itself (else nothing)."""
     tag = stream.take(8)
     kind, length = struct.unpack(order + "II", tag)
     return (kind & 0xFFFF, kind >> 16, tag[4:]) if kind >> 16 else (kind, length, b"")
 
 
 def _content(stream, order, kinds, most, path):
-    """The content of a short element of one of the types `kinds`."""
+    """Return the content of a short element of one of the types `kinds`."""
     kind, length, content = _tag(stream, order)
     if kind not in kinds or length > (len(content) or most) or (kind == UINT32 and length != most):
         raise DataError(f"{path} is damaged: found an element of type {kind}, {length:,} bytes. Fetch it again.")

@@ -1,4 +1,4 @@
-"""Arrays into a MATLAB 5 file while they are made, uncompressed."""
+"""Write arrays into a MATLAB 5 file while they are made, uncompressed."""
 
 import io
 import itertools
@@ -16,13 +16,13 @@ _STORED_AS = {name: number for number, name in STORED.items()}
 
 
 def write_header(file, text):
-    """Begins a MATLAB 5 file: `text` (ASCII, up to 100 characters) says what it is."""
+    """Begin a MATLAB 5 file: `text` (ASCII, up to 100 characters) says what it is."""
     text = f"MATLAB 5.0 MAT-file, {text}".encode("ascii")[:116].ljust(116)
     file.write(text + bytes(8) + struct.pack("<H", 0x0100) + b"IM")
 
 
 def write_array(file, name, shape, kind, slabs):
-    """Writes a numeric variable.
+    """Write a numeric variable.
 
     Args:
         file: opened for writing bytes.
@@ -55,7 +55,7 @@ def write_array(file, name, shape, kind, slabs):
 
 
 def write_small(file, **variables):
-    """Writes small variables of any kind that `scipy.io.savemat` takes, such as cells of texts."""
+    """Write small variables of any kind that `scipy.io.savemat` takes, such as cells of texts."""
     content = io.BytesIO()
     scipy.io.savemat(content, variables, do_compression=False)
     file.write(content.getvalue()[HEADER:])

@@ -1,4 +1,4 @@
-"""MATLAB 7.3 files, which are HDF5: their arrays found without reading them, and read a slab at a time."""
+"""Read MATLAB 7.3 files, which are HDF5: their arrays are found without reading them, and read a slab at a time."""
 
 import functools
 import math
@@ -19,7 +19,7 @@ _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 def list_mat73(path):
-    """The variables of an HDF5 file.
+    """Return the variables of an HDF5 file.
 
     Args:
         path: Path of the file.
@@ -52,7 +52,7 @@ def list_mat73(path):
 
 
 def _kind(dataset):
-    """What something in the file is, or None for a real numeric array."""
+    """Return what something in the file is, or None for a real numeric array."""
     if not isinstance(dataset, h5py.Dataset):
         return "link" if dataset is None else "group"
     matlab = dataset.attrs.get("MATLAB_class", b"")
@@ -64,7 +64,7 @@ def _kind(dataset):
 
 
 def _check(dataset, name, path):
-    """Refuses what claims more than the file can hold, before it is read."""
+    """Refuse what claims more than the file can hold, before it is read."""
     chunk = math.prod(dataset.chunks or (1,)) * dataset.dtype.itemsize
     if chunk > _MOST_CHUNK_BYTES:
         raise DataError(
@@ -83,7 +83,7 @@ def _check(dataset, name, path):
 
 
 def _read(path, name, items):
-    """The slabs of an array, see `MatArray.slabs`."""
+    """Yield the slabs of an array, see `MatArray.slabs`."""
     try:
         with h5py.File(path, "r") as file:
             dataset = file[name]
@@ -99,7 +99,7 @@ def _read(path, name, items):
 
 
 def _rows(dataset, items):
-    """Entries to read at once: whole chunks where memory allows, so that none is inflated twice."""
+    """Return entries to read at once: whole chunks where memory allows, so that none is inflated twice."""
     along = (dataset.chunks or (1,))[0]
     rows = -(-items // along) * along
     nbytes = rows * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize

@@ -1,4 +1,4 @@
-"""A numeric array in a MATLAB file, read a slab at a time."""
+"""Read a numeric array in a MATLAB file a slab at a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class MatArray:
-    """Where an array is and what it is; nothing of it is in memory.
+    """Describe where an array is and what it is; nothing of it is in memory.
 
     MATLAB stores the first axis fastest. Read as NumPy arrays are, the axes therefore come in reverse, and so both
     kinds of MATLAB files store one item after the other where items are along MATLAB's last axis.
@@ -27,11 +27,11 @@ class MatArray:
 
     @property
     def matlab_size(self):
-        """Its axes as MATLAB shows them."""
+        """Return its axes as MATLAB shows them."""
         return self.shape[::-1]
 
     def slabs(self, items):
-        """Reads the array from front to back.
+        """Read the array from front to back.
 
         Args:
             items: entries of the first axis to read at a time, from 1.

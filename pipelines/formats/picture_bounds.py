@@ -1,4 +1,4 @@
-"""What JPEG and JPEG 2000 files may claim: small ones that take minutes, or hold what Pillow would change."""
+"""Bound what JPEG and JPEG 2000 files may claim: small ones that take minutes, or hold what Pillow would change."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""The bands of a TIFF file, however it stores them: side by side, plane by plane, or page by page."""
+"""Read the bands of a TIFF file, however it stores them: side by side, plane by plane, or page by page."""
 
 import html
 import json
@@ -23,7 +23,7 @@ _PICTURES = {*_JPEG, *tiff_page.CCITT}
 
 @dataclass
 class TiffBands:
-    """What a TIFF file holds.
+    """Describe what a TIFF file holds.
 
     Attributes:
         bands: `(H, W, C)` array of the stored type; None if the page is a picture for Pillow: JPEG or fax compression,
@@ -111,7 +111,7 @@ def _check_picture(page, most_bytes):
 
 
 def _upright(page, image):
-    """Pixels as the file shows them: 0 may be white."""
+    """Return pixels as the file shows them: 0 may be white."""
     if page.photometric != tiff_page.WHITE_IS_ZERO:
         return image
     if page.kind != "u":
@@ -120,7 +120,7 @@ def _upright(page, image):
 
 
 def _valid(first, pages, content, most_bytes):
-    """The mask of the first image, or None."""
+    """Return the mask of the first image, or None."""
     for page in pages:
         is_mask = page.is_any(tiff_page.MASK_BIT) and not page.is_any(tiff_page.REDUCED_BIT)
         if is_mask and page.shape == (first.height, first.width, 1) and page.kind == "u":
@@ -129,7 +129,7 @@ def _valid(first, pages, content, most_bytes):
 
 
 def _stacked(page: Page, images):
-    """Pages as one array, and the axis that counts its bands, None if unknown: tifffile notes what it cut up."""
+    """Return pages as one array, and the axis that counts its bands, None if unknown: tifffile notes what it cut up."""
     stack = np.stack([image[..., 0] if image.shape[2] == 1 else image for image in images])
     if page.description.startswith('{"shape":'):
         try:
@@ -142,7 +142,9 @@ def _stacked(page: Page, images):
 
 
 def _bands_last(image, axis):
-    """(H, W, C) of what is stored; where nothing says which axis counts bands, it is the last or first: the shorter."""
+    """Return (H, W, C) of what is stored; where nothing says which axis counts bands, it is the last or first: the
+    shorter.
+    """
     if axis is None:
         image = image.reshape([side for side in image.shape if side > 1])
         axis = -1 if image.ndim and image.shape[-1] <= image.shape[0] else 0
@@ -154,13 +156,13 @@ def _bands_last(image, axis):
 
 
 def _names(page):
-    """What the bands are called, in GDAL's metadata."""
+    """Return what the bands are called, in GDAL's metadata."""
     names = _items(page, "description")
     return tuple(names.get(band, "") for band in range(page.bands)) if names else ()
 
 
 def _rgb(page):
-    """Which bands are red, green and blue, by GDAL's metadata, or else by the file's kind."""
+    """Return which bands are red, green and blue, by GDAL's metadata, or else by the file's kind."""
     found = {colour.lower(): band + 1 for band, colour in _items(page, "colorinterp").items()}
     if page.photometric == tiff_page.RGB:
         # GDAL notes only what differs from the order of the file.
@@ -170,7 +172,7 @@ def _rgb(page):
 
 
 def _items(page, role):
-    """`{band number, from 0: text}` of one role in GDAL's metadata; read by a pattern, for XML may be a bomb."""
+    """Return `{band number, from 0: text}` of one role in GDAL's metadata; read by a pattern, for XML may be a bomb."""
     found = re.findall(r'<Item name="[^"<>]{1,99}" sample="(\d{1,5})" role="(\w+)">([^<]{0,200})</Item>', page.metadata)
     return {int(band): html.unescape(text) for band, kind, text in found if kind == role and int(band) < page.bands}
 
@@ -184,7 +186,7 @@ def _nodata(page):
 
 
 def _fill(nodata, dtype):
-    """What GDAL gives for blocks that are left out: the value of empty pixels if the type has it, else 0."""
+    """Return what GDAL gives for blocks that are left out: the value of empty pixels if the type has it, else 0."""
     if nodata is None:
         return 0
     if dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""The directory of a TIFF file: what each of its images is and where its pixels are, read within bounds.
+"""Read the directory of a TIFF file within bounds: what each of its images is and where its pixels are.
 
 A directory is a list of entries (tag, type, count, value or its place), and names the place of the next one. All of
 these may lie: cycles, a million directories, values that overlap and claim gigabytes.
@@ -50,7 +50,7 @@ _SAMPLES = {1: "u", 2: "i", 3: "f", 4: "u", 5: "c", 6: "c"}
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a file, by its tags.
+    """Describe one image of a file, by its tags.
 
     Attributes:
         number: of the page in the file, from 0.
@@ -92,18 +92,18 @@ class Page:
 
     @property
     def shape(self) -> tuple:
-        """(height, width, bands)."""
+        """Return (height, width, bands)."""
         return self.height, self.width, self.bands
 
     @property
     def dtype(self) -> np.dtype:
-        """NumPy type that holds a sample, in the machine's order of bytes."""
+        """Return NumPy type that holds a sample, in the machine's order of bytes."""
         size = next((size for size in (1, 2, 4, 8, 16) if 8 * size >= self.bits), 0)
         return np.dtype(f"{self.kind}{size}")
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the image in memory."""
+        """Return bytes of the image in memory."""
         return self.height * self.width * self.bands * self.dtype.itemsize
 
     def is_any(self, *bits: int) -> bool:
@@ -127,7 +127,8 @@ def read_pages(content: bytes) -> list[Page]:
         raise UnreadableImage("is no readable TIFF (it does not begin as one)")
     order = "<" if content[:2] == b"II" else ">"
     layout = _Layout(order, big=content[2:4] in (b"+\0", b"\0+"))
-    pages, seen, entries = [], set(), 0
+    pages: list[Page] = []
+    seen, entries = set(), 0
     try:
         (place,) = struct.unpack_from(order + layout.place, content, 8 if layout.big else 4)
         while place:
@@ -147,7 +148,7 @@ def read_pages(content: bytes) -> list[Page]:
 
 
 class _Layout:
-    """How directories are written: formats of `struct` and sizes in bytes."""
+    """Describe how directories are written: formats of `struct` and sizes in bytes."""
 
     def __init__(self, order, *, big):
         self.big = big
@@ -158,7 +159,7 @@ class _Layout:
 
 
 def _read_directory(content, place, layout):
-    """`({name: array or text}, number of entries, place of the next directory)`."""
+    """Return `({name: array or text}, number of entries, place of the next directory)`."""
     (count,) = struct.unpack_from(layout.order + layout.count, content, place)
     if count > _MOST_TAGS:
         raise UnreadableImage(f"is no readable TIFF (a directory claims {count} entries)")
@@ -180,7 +181,7 @@ def _read_directory(content, place, layout):
 
 
 def at_end(place, count, layout):
-    """The place behind the last entry of a directory."""
+    """Return the place behind the last entry of a directory."""
     return place + layout.first + count * layout.entry.size
 
 

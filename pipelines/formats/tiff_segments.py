@@ -1,4 +1,4 @@
-"""The pixels of a TIFF page, from the strips or tiles that hold them, unpacked within a bound on memory.
+"""Read the pixels of a TIFF page from the strips or tiles that hold them, unpacked within a bound on memory.
 
 Pillow brings libtiff, which unpacks LZW, deflate, PackBits and Zstandard, but makes images only of few bands and
 types. So libtiff gets strips or tiles under a directory that calls them rows of a grey image of bytes, and takes no
@@ -42,11 +42,11 @@ def check_page(page: Page, content: bytes, most_bytes: int) -> None:
         raise UnreadableImage(
             f"is compressed as {name}; expected no compression, LZW, deflate, PackBits or Zstandard. {CURE}"
         )
-    if page.kind not in "uif" or (page.bits not in (8, 16, 32, 64) and (page.kind != "u" or page.bits > 16)):
+    if page.kind not in "uif" or (page.bits not in (8, 16, 32, 64) and (page.kind != "u" or page.bits > 32)):
         kinds = {"u": "unsigned whole", "i": "signed whole", "f": "real", "c": "complex"}
         raise UnreadableImage(
             f"has samples of {page.bits} bits, {kinds.get(page.kind, 'unknown')} numbers; expected whole or real ones "
-            "of 8, 16, 32 or 64, or unsigned ones of 1 to 16. Convert it, for example: gdal_translate -ot Float32 "
+            "of 8, 16, 32 or 64, or unsigned ones of 1 to 32. Convert it, for example: gdal_translate -ot Float64 "
             "IN.tif OUT.tif"
         )
     if page.fill_order != 1:
@@ -106,13 +106,13 @@ def read_pixels(page: Page, content: bytes, most_bytes: int, fill: float = 0) ->
 
 
 def _counts(page):
-    """Numbers of planes, and of strips or tiles down and across."""
+    """Return numbers of planes, and of strips or tiles down and across."""
     height, width = page.tile
     return page.bands if page.planes else 1, -(-page.height // height), -(-page.width // width)
 
 
 def _of_equal_height(page):
-    """(rows, numbers of strips or tiles that are there): the last strip of a plane has fewer rows."""
+    """Yield (rows, numbers of strips or tiles that are there): the last strip of a plane has fewer rows."""
     there = np.flatnonzero((page.segments > 0).all(axis=1))
     height, down = page.tile[0], _counts(page)[1]
     last = height if page.tiled else page.height - (down - 1) * height
@@ -124,12 +124,12 @@ def _of_equal_height(page):
 
 
 def _row(page):
-    """Bytes in a row of a strip or tile."""
+    """Return bytes in a row of a strip or tile."""
     return -(-page.tile[1] * (1 if page.planes else page.bands) * page.bits // 8)
 
 
 def _unpacked(page, content, segments, rows):
-    """`(n, rows, bytes)` uint8 of n strips or tiles."""
+    """Return `(n, rows, bytes)` uint8 of n strips or tiles."""
     row = _row(page)
     if page.compression != tiff_page.NONE:
         if rows * row > _AT_ONCE:
@@ -148,7 +148,7 @@ def _unpacked(page, content, segments, rows):
 
 
 def _by_libtiff(pieces, compression, rows, row):
-    """The same of packed ones, which become the strips of an image that is `row` pixels wide."""
+    """Return the same of packed ones, which become the strips of an image that is `row` pixels wide."""
     sizes = [len(piece) for piece in pieces]
     offsets = (_MAGIC + np.cumsum([0, *sizes[:-1]])).tolist()
     body = b"".join(pieces)
@@ -164,7 +164,7 @@ def _by_libtiff(pieces, compression, rows, row):
 
 
 def _directory(tags, place):
-    """A TIFF directory that begins at byte `place`, of {tag: numbers}."""
+    """Return a TIFF directory that begins at byte `place`, of {tag: numbers}."""
     entries, values = [], b""
     beyond = place + 2 + 12 * len(tags) + 4
     for code, numbers in sorted(tags.items()):
@@ -177,7 +177,7 @@ def _directory(tags, place):
 
 
 def _samples(raw, page, bands):
-    """`(n, rows, width, bands)` samples of `(n, rows, bytes)` uint8, in the machine's order of bytes."""
+    """Return `(n, rows, width, bands)` samples of `(n, rows, bytes)` uint8, in the machine's order of bytes."""
     shape = (*raw.shape[:2], page.tile[1], bands)
     if page.bits not in (8, 16, 32, 64):
         return np.stack([_small(block, page.bits, shape[2] * bands) for block in raw]).reshape(shape)
@@ -207,11 +207,13 @@ def _undo_floats(rows, page, bands):
 
 
 def _small(rows, bits, count):
-    """`(rows, count)` samples of `bits` bits each, the highest first, of `(rows, bytes)`; rows begin at a byte."""
-    values = np.empty((len(rows), count), np.uint8 if bits <= 8 else np.uint16)
+    """Return `(rows, count)` samples of `bits` bits each, the highest first, of `(rows, bytes)`; rows begin at a
+    byte.
+    """
+    values = np.empty((len(rows), count), np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
     step = max(_AT_ONCE // (8 * count * bits), 1)
     for first in range(0, len(rows), step):
         ones = np.unpackbits(rows[first : first + step], axis=1)[:, : count * bits]
-        places = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
+        places = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint32)
         values[first : first + step] = np.dot(ones.reshape(len(ones), count, bits), places)
     return values

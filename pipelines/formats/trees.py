@@ -1,4 +1,4 @@
-"""Image archives as people have them, a folder tree or a zip, read without trusting any name or size in them."""
+"""List image archives as people have them, a folder tree or a zip, without trusting any name or size in them."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import open_regular
+from keras_dhnn.pipelines.formats.zip_names import member_names
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -16,21 +17,23 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
+    """Describe what an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
 
     file_bytes: int = 64 << 20
     total_bytes: int = 64 << 30
     files: int = 1_000_000
 
 
-def open_tree(path, inside=(), limits=None):
-    """A folder or a zip file as a flat listing of `<folder>/<file>` names.
+def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
+    """Return a folder or a zip file as a flat listing of `<folder>/<file>` names, or of files at any depth.
 
     Args:
         path: folder or zip file.
         inside: sub-folders such as "UCMerced_LandUse/Images", the most specific first; the first that exists
             is listed instead of the whole.
         limits: `Limits`.
+        zip_encoding: see `zip_names.member_names`.
+        deep: whether files at any depth are listed, by their whole names below `path`; none is misplaced then.
 
     Returns:
         FolderTree or ZipTree.
@@ -41,16 +44,16 @@ def open_tree(path, inside=(), limits=None):
     path, limits = Path(path).expanduser(), limits or Limits()
     try:
         if path.is_dir():
-            return FolderTree(next((path / part for part in inside if (path / part).is_dir()), path), limits)
+            return FolderTree(next((path / part for part in inside if (path / part).is_dir()), path), limits, deep)
         if path.is_file():
-            return ZipTree(path, inside, limits)
+            return ZipTree(path, inside, limits, zip_encoding, deep)
     except OSError as error:
         raise DataError(f"Cannot read {error.filename or path}: {error.strerror or error}.") from error
     raise DataError(f"Expected a folder or a zip file. There is neither at {path}.")
 
 
 class FolderTree:
-    """The files one folder deep below `path`.
+    """List list list list list list the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -59,26 +62,40 @@ class FolderTree:
         source: kind, path and fingerprint (of names, sizes and times of change).
     """
 
-    def __init__(self, path, limits):
-        self._path, self._limits = path, limits
-        self.folders, self.files, self.misplaced, stamps = [], {}, [], []
+    def __init__(self, path, limits, deep=False):
+        self._path, self._limits, self._stamps = path, limits, []
+        self.folders, self.files, self.misplaced = [], {}, []
         for entry in _entries(path):
-            (self.folders if entry.is_dir() else self.misplaced).append(entry.name)
-        for folder in self.folders:
-            for entry in _entries(path / folder):
-                name = f"{folder}/{entry.name}"
-                if not entry.is_file():
-                    self.misplaced.append(name)
-                    continue
-                self.files[name] = entry.stat().st_size
-                stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
-            if len(stamps) > limits.files:
-                raise DataError(f"{path} holds more than {limits.files:,} files. Is it the right folder?")
+            if not entry.is_dir():
+                self._take(entry, entry.name, deep)
+                continue
+            self.folders.append(entry.name)
+            self._list(path / entry.name, entry.name, deep)
+        if deep:
+            self.files = dict(sorted(self.files.items()))
         self.misplaced.sort()
-        self.source = {"kind": "folder", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+        fingerprint = _fingerprint(self._stamps)
+        self.origin = {"kind": "folder", "path": str(path.resolve()), "fingerprint": fingerprint}
+
+    def _list(self, folder, prefix, deep):
+        for entry in _entries(folder):
+            name = f"{prefix}/{entry.name}"
+            if deep and entry.is_dir(follow_symlinks=False):
+                self._list(folder / entry.name, name, deep)
+            else:
+                self._take(entry, name, entry.is_file())
+        if len(self._stamps) > self._limits.files:
+            raise DataError(f"{self._path} holds more than {self._limits.files:,} files. Is it the right folder?")
+
+    def _take(self, entry, name, fits):
+        if not fits or not entry.is_file():
+            self.misplaced.append(name)
+            return
+        self.files[name] = entry.stat().st_size
+        self._stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
 
     def read(self, name):
-        """The bytes of one file.
+        """Return the bytes of one file.
 
         Raises:
             DamagedFile: if it cannot be read or is larger than the limit.
@@ -94,31 +111,34 @@ class FolderTree:
 
 
 class ZipTree:
-    """The members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+    """List list list list list list the members of a zip file, with FolderTree's attributes; nothing is ever unpacked
+    to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
             (absolute, "..", links), a name listed twice, or declared sizes beyond the limits.
     """
 
-    def __init__(self, path, inside, limits):
+    def __init__(self, path, inside, limits, encoding=None, deep=False):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
             raise DataError(f"Expected a folder or a zip file. {path} is no intact zip: {error}.") from error
         members = self._zip.infolist()
-        check_members(path, members, limits)
-        base = next((f"{part}/" for part in inside if any(m.filename.startswith(f"{part}/") for m in members)), "")
-        self._members = {m.filename[len(base) :]: m for m in members if m.filename.startswith(base)}
+        named = list(zip(member_names(path, members, encoding), members, strict=True))
+        check_members(path, named, limits)
+        base = next((f"{part}/" for part in inside if any(name.startswith(f"{part}/") for name, _ in named)), "")
+        self._members = {name[len(base) :]: member for name, member in named if name.startswith(base)}
         names = sorted(name for name in self._members if name and not _is_litter(name))
         self.folders = sorted({name.split("/")[0] for name in names if "/" in name})
-        self.files = {n: self._members[n].file_size for n in names if n.count("/") == 1 and not n.endswith("/")}
+        fits = [name for name in names if not name.endswith("/") and (deep or name.count("/") == 1)]
+        self.files = {name: self._members[name].file_size for name in fits}
         self.misplaced = [name for name in names if name not in self.files and name.rstrip("/") not in self.folders]
-        stamps = [path.stat().st_size, *sorted((m.filename, m.file_size, m.CRC) for m in members)]
-        self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+        stamps = [path.stat().st_size, *sorted((name, m.file_size, m.CRC) for name, m in named)]
+        self.origin = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
 
     def read(self, name):
-        """The bytes of one member, never more than it declares.
+        """Return the bytes of one member, never more than it declares.
 
         Raises:
             DamagedFile: if it is cut short or fails its checksum.

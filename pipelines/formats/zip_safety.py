@@ -1,4 +1,4 @@
-"""What a zip's directory may say before a byte of any member is unpacked."""
+"""Check what a zip's directory says before a byte of any member is unpacked."""
 
 import stat
 import zipfile
@@ -9,11 +9,11 @@ _ENCRYPTED = 0x1
 
 
 def check_members(path, members, limits):
-    """Refuses a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
+    """Refuse a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
 
     Args:
         path: the zip, for the message.
-        members: all its `zipfile.ZipInfo`.
+        members: (name, `zipfile.ZipInfo`) of all of them.
         limits: `archives.Limits`.
 
     Raises:
@@ -23,18 +23,17 @@ def check_members(path, members, limits):
     if len(members) > limits.files:
         raise DataError(f"{refused} it lists {len(members):,} members, where at most {limits.files:,} are allowed.")
     seen = set()
-    for member in members:
-        reason = "is listed twice" if member.filename in seen else _danger(member, limits)
+    for name, member in members:
+        reason = "is listed twice" if name in seen else _danger(name, member, limits)
         if reason:
-            raise DataError(f"{refused} its member {member.filename!r} {reason}.")
-        seen.add(member.filename)
-    total = sum(member.file_size for member in members)
+            raise DataError(f"{refused} its member {name!r} {reason}.")
+        seen.add(name)
+    total = sum(member.file_size for _, member in members)
     if total > limits.total_bytes:
         raise DataError(f"{refused} its members declare {_excess(total, limits.total_bytes)}.")
 
 
-def _danger(member, limits):
-    name = member.filename
+def _danger(name, member, limits):
     if name.startswith("/") or "\\" in name or name[1:2] == ":":
         return "is an absolute path, or one with a drive letter or backslashes"
     if ".." in name.split("/"):

@@ -1,4 +1,4 @@
-"""Blocks of items to TFRecord shards with many items a record, in random order."""
+"""Write blocks of items to TFRecord shards with many items a record, in random order."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ ITEMS_PER_RECORD = 256
 
 
 def write_blocks(blocks, directory, *, classes, shards=8, seed=0, items_per_record=ITEMS_PER_RECORD, progress=None):
-    """Writes what `records.write_shards` writes, with up to `items_per_record` items in a record.
+    """Write what `records.write_shards` writes, with up to `items_per_record` items in a record.
 
     Every item has its place at random: first a shard, then, when all are in, a record and a place in it. So it does
     not matter how the archive is ordered, nor how it is cut into blocks.
@@ -59,7 +59,7 @@ def write_blocks(blocks, directory, *, classes, shards=8, seed=0, items_per_reco
 
 
 def _spool(blocks, spools, content, random, progress):
-    """Deals the items out to the spool files; returns the number of each item's, (n,) int64."""
+    """Deal the items out to the spool files; returns the number of each item's, (n,) int64."""
     homes = []
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(spool, "wb")) for spool in spools]
@@ -74,7 +74,7 @@ def _spool(blocks, spools, content, random, progress):
 
 
 def _one_ahead(blocks):
-    """The blocks, each of which is read while the one before it is written."""
+    """Yield the blocks, each of which is read while the one before it is written."""
     blocks = iter(blocks)
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, blocks, None)
@@ -84,7 +84,7 @@ def _one_ahead(blocks):
 
 
 def _write_shard(spool, path, order, items, images, items_per_record):
-    """Moves the items of one spool file into its shard, in a given order, and enters their places into `items`."""
+    """Move the items of one spool file into its shard, in a given order, and enters their places into `items`."""
     cuts = np.cumsum([0, *(spec.nbytes for spec in images.values())])
     rows = np.fromfile(spool, np.uint8).reshape(len(order), cuts[-1])
     spool.unlink()

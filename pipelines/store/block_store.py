@@ -1,4 +1,4 @@
-"""Images read from shards whose records hold many items."""
+"""Read images from shards whose records hold many items."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ _ITEMS = 1 << 16
 
 
 class StreamedBlocks:
-    """Images read one by one, at any place: an item's pixels lie together in its record, and no other is read."""
+    """Read images one by one, at any place: an item's pixels lie together in its record, and no other is read."""
 
     def __init__(self, info):
         self._images, self._shards, self._pixels = info.images, info.places[:, 0], info.pixels
@@ -22,7 +22,7 @@ class StreamedBlocks:
         weakref.finalize(self, _close, self._files)
 
     def gather(self, index):
-        """{source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
+        """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         return {source: self._gather(index, source) for source in sorted(self._images)}
 
     def _gather(self, index, source):
@@ -37,14 +37,14 @@ class StreamedBlocks:
         return tf.ensure_shape(images, [*index.shape, *spec.shape])
 
     def load(self, images):
-        """Fills {source: (count, H, W, C) array} with all images, in the order of items."""
+        """Fill {source: (count, H, W, C) array} with all images, in the order of items."""
         for column, source in enumerate(sorted(images)):
             in_file_order = np.lexsort((self._pixels[:, column], self._shards))
             for index in np.array_split(in_file_order, -(-len(in_file_order) // _ITEMS)):
                 self._read(source, index, images[source], index)
 
     def _read(self, source, index, images, rows=None):
-        """Reads the images of the items `index` into `rows` of `images`, or into its rows one by one."""
+        """Read the images of the items `index` into `rows` of `images`, or into its rows one by one."""
         column, nbytes = sorted(self._images).index(source), self._images[source].nbytes
         rows = range(len(index)) if rows is None else rows.tolist()
         memory, places = images.reshape(len(images), -1).view(np.uint8), self._pixels[index, column].tolist()

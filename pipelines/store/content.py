@@ -1,4 +1,4 @@
-"""What the items of a data set have in common, and the checksum over what they are."""
+"""Check what the items of a data set have in common, and compute the checksum over what they are."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from keras_dhnn.pipelines.example import Block, ImageSpec
 
 
 class Content:
-    """Takes in items, checks that each fits the others, and adds up their checksum.
+    """Take in items, check that each fits the others, and add up their checksum.
 
     The checksum is over id, label and pixels of one item after the other; how many come at once changes nothing.
 
@@ -27,13 +27,13 @@ class Content:
         self._digest = hashlib.sha256()
 
     def add(self, example):
-        """Takes in one Example; returns {source: pixels as little-endian bytes}."""
+        """Take in one Example; returns {source: pixels as little-endian bytes}."""
         images = {source: image[None] for source, image in example.images.items()}
         rows = self.add_block(Block([example.id], np.array([example.label]), images))
         return {source: pixels.tobytes() for source, pixels in rows.items()}
 
     def add_block(self, block):
-        """Takes in a Block of n items; returns {source: (n, bytes) uint8}, the pixels as little-endian bytes."""
+        """Take in a Block of n items; returns {source: (n, bytes) uint8}, the pixels as little-endian bytes."""
         if self.images is None:
             self.images = {source: ImageSpec.of(images[0]) for source, images in sorted(block.images.items())}
         self._check(block)
@@ -74,12 +74,14 @@ class Content:
             self._seen.add(name)
 
     def items(self):
-        """{name: array} of what is kept of each item: `labels` and `ids`, and `true_labels` where there are some."""
+        """Return {name: array} of what is kept of each item: `labels` and `ids`, and `true_labels` where there are
+        some.
+        """
         items = {"labels": np.array(self.labels, np.int32), "ids": np.array(self.ids)}
         return items | ({"true_labels": np.array(self.true_labels, np.int32)} if self.true_labels else {})
 
     def fields(self):
-        """dict of the DatasetInfo fields `images`, `count`, `class_counts` and `checksum`.
+        """Return dict of the DatasetInfo fields `images`, `count`, `class_counts` and `checksum`.
 
         Raises:
             DataError: if there was no item.
@@ -99,5 +101,5 @@ class Content:
 
 
 def _bytes(images, spec):
-    """(n, ...) images as (n, bytes) uint8."""
+    """Return (n, ...) images as (n, bytes) uint8."""
     return np.ascontiguousarray(images, spec.stored_dtype).reshape(len(images), -1).view(np.uint8)

@@ -1,8 +1,9 @@
-"""What a prepared data set says of itself: `info.json` and `items.npz`. Reads without TensorFlow."""
+"""Read and write what a prepared data set says of itself: `info.json` and `items.npz`. Without TensorFlow."""
 
 import dataclasses
 import functools
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_arrays, read_json, write_text
 from keras_dhnn.files.checksums import checksum
 from keras_dhnn.pipelines.example import DTYPES, ImageSpec
+from keras_dhnn.pipelines.labels import UNLABELLED, Labels
 
 FORMAT_VERSION = 1
 INFO_FILE = "info.json"
 ITEMS_FILE = "items.npz"
+LABELS_FILE = "labels.npz"
 _FILE = {"file": str, "count": int, "bytes": int, "sha256": str}
 _INFO = {
     "name": str,
@@ -37,7 +40,7 @@ _ITEMS = {"labels": ("i", 1), "ids": ("U", 1), "places": ("i", 2)}
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a data set: its name, size, content, and how many items it holds."""
+    """Describe one file of a data set: its name, size, content, and how many items it holds."""
 
     file: str
     count: int
@@ -46,11 +49,11 @@ class StoredFile:
 
     @classmethod
     def of(cls, path, count):
-        """Describes a file on disk."""
+        """Describe a file on disk."""
         return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory, *, content):
-        """What is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
+        """Return what is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
         path = directory / self.file
         if not path.is_file():
             return f"{self.file} is missing"
@@ -61,7 +64,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A prepared data set.
+    """Describe a prepared data set.
 
     Attributes:
         directory: its folder.
@@ -72,13 +75,15 @@ class DatasetInfo:
         class_counts: items of each class, in the order of `classes`.
         shards: the TFRecord files, as StoredFile.
         items_file: `items.npz`, as StoredFile.
-        checksum: sha256 over ids, labels and pixels in the order of items; the same whether the source was a
+        checksum: sha256 over ids, labels and pixels in the order of items; the same whether the origin was a
             folder or a zip, and however many shards there are.
-        source: where it came from (`kind`, `path`, `fingerprint`).
+        origin: where it came from (`kind`, `path`, `fingerprint`); "source" in the file.
         synthetic: whether the images are made up.
-        skipped: (name, reason) of each file of the source that was left out.
+        skipped: (name, reason) of each file of the origin that was left out.
         package_version: the version of keras-dhnn that wrote it.
         items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
+        given: `labels` and `true_labels` that are seen instead of those stored, see `with_labels`; None if none are.
+        table: the `Labels` that were given; None if none were.
     """
 
     directory: Path
@@ -90,21 +95,24 @@ class DatasetInfo:
     shards: tuple
     items_file: StoredFile
     checksum: str
-    source: dict
+    origin: dict
     synthetic: bool
     skipped: tuple
     package_version: str
     items_per_record: int = 1
+    given: dict | None = None
+    table: Labels | None = None
 
     @classmethod
     def load(cls, directory):
-        """Reads the data set in a folder and checks that its files are all there, by size.
+        """Read the data set in a folder and checks that its files are all there, by size.
 
         Raises:
             DataError: if there is none, or it is unfinished, damaged, or of another format version.
         """
         directory = Path(directory)
-        remedy = f"Run: keras-dhnn prepare {directory.name} --data {directory.parent} (--source PATH or --synthetic)"
+        name, place = (shlex.quote(str(part)) for part in (directory.name, directory.parent))
+        remedy = f"Run: keras-dhnn prepare {name} --data {place} (--source PATH or --synthetic)"
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
         values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
@@ -119,7 +127,8 @@ class DatasetInfo:
         except (ValueError, TypeError) as error:
             raise DataError(f"{directory / INFO_FILE} is damaged: {error}. {remedy}") from error
         info._check(content=False, remedy=remedy)
-        return info
+        labels = directory / LABELS_FILE
+        return info.with_labels(Labels.load(labels)) if labels.is_file() else info
 
     @classmethod
     def _from_json(cls, directory, values):
@@ -129,6 +138,8 @@ class DatasetInfo:
         values["items_file"] = StoredFile(**values["items_file"])
         values["skipped"] = tuple(map(tuple, values["skipped"]))
         values["classes"], values["class_counts"] = tuple(values["classes"]), tuple(values["class_counts"])
+        # By this name in the files of all versions.
+        values["origin"] = values.pop("source")
         info = cls(directory=directory, **values)
         fault = _fault(info)
         if fault:
@@ -136,14 +147,16 @@ class DatasetInfo:
         return info
 
     def save(self):
-        """Writes `info.json`, the last file of a data set."""
-        values = dataclasses.asdict(self)
-        del values["directory"]
+        """Write `info.json`, the last file of a data set."""
+        values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
+        for name in ("directory", "given", "table"):
+            del values[name]
+        values["source"] = values.pop("origin")
         text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
         write_text(self.directory / INFO_FILE, text + "\n")
 
     def verify(self):
-        """Reads every file and compares its checksum.
+        """Read every file and compares its checksum.
 
         Raises:
             DataError: naming the first file that is missing or differs.
@@ -158,58 +171,117 @@ class DatasetInfo:
 
     @property
     def sources(self):
-        """Names of the sources, sorted."""
+        """Return names of the sources, sorted."""
         return tuple(sorted(self.images))
 
     @property
     def layout(self):
-        """What kind of archive it was read from, such as "folder"; None of those that are known by name."""
-        return self.source.get("layout")
+        """Return what kind of archive it was read from, such as "folder"; None of those that are known by name."""
+        return self.origin.get("layout")
 
     @property
     def scaling(self):
-        """{source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as uint8."""
-        return self.source.get("scaling")
-
-    @property
-    def rgb_bands(self):
-        """Numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
-        return self.rgb_bands_of(self.sources[0])
+        """Return {source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as
+        uint8.
+        """
+        return self.origin.get("scaling")
 
     def rgb_bands_of(self, source):
-        """The same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
-        bands = self.source.get("rgb_bands")
+        """Return numbers, from 1, of the bands of a source that are red, green and blue.
+
+        They are (1, 2, 3) where there are fewer than three bands, or nobody said.
+        """
+        bands = self.origin.get("rgb_bands")
         return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 
     @property
     def nbytes(self):
-        """Bytes that all images take in memory, as stored."""
+        """Return bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())
+
+    def with_labels(self, labels):
+        """Return the same data set, seen with other labels, some of which may be missing.
+
+        Where every label is a class that the data set has already, those classes are kept to score by; otherwise its
+        folders are taken for no classes. Where images have several labels, each set of them is a class of its own.
+
+        Args:
+            labels: `Labels` of its images.
+
+        Raises:
+            DataError: if they are of another number of images.
+        """
+        if len(labels.sets) != self.count:
+            raise DataError(
+                f"Labels of {len(labels.sets)} images are not those of {self.directory}, which has {self.count}. Give "
+                "the labels again."
+            )
+        classes, numbers = labels.as_classes()
+        known, true = labels.known, numbers
+        if not labels.several and set(labels.classes) <= set(self.classes) - {UNLABELLED}:
+            own = {name: place for place, name in enumerate(self.classes)}
+            missing = () if known.all() or UNLABELLED in own else (UNLABELLED,)
+            classes = (*self.classes, *missing)
+            places = {name: place for place, name in enumerate(classes)}
+            names = (*labels.classes, UNLABELLED)
+            renamed = np.array([places.get(name, -1) for name in names], np.int32)
+            numbers = renamed[np.where(known, labels.sets.argmax(axis=1), -1)]
+            true = np.where(known, numbers, self.true_labels)
+        return dataclasses.replace(
+            self,
+            classes=classes,
+            class_counts=tuple(np.bincount(true, minlength=len(classes)).tolist()),
+            given={"labels": numbers, "true_labels": true},
+            table=labels,
+        )
+
+    @property
+    def label_sets(self):
+        """Return the `Labels` behind `true_labels` where images have several; None where each has one at most."""
+        return self.table if self.table is not None and self.table.several else None
+
+    @property
+    def known(self):
+        """Return (count,) bool: whether each item has a label to train on."""
+        return self._known(self.labels)
+
+    @property
+    def truly_known(self):
+        """Return (count,) bool: whether each item has a label to score by."""
+        return self._known(self.true_labels)
+
+    def _known(self, labels):
+        unlabelled = self.classes.index(UNLABELLED) if UNLABELLED in self.classes else -1
+        return labels != unlabelled
 
     @property
     def labels(self):
-        """(count,) int32: class of each item."""
-        return self._items["labels"]
+        """Return (count,) int32: class of each item."""
+        return self._items["labels"] if self.given is None else self.given["labels"]
 
     @property
     def ids(self):
-        """(count,) str: name of each item in its archive."""
+        """Return (count,) str: name of each item in its archive."""
         return self._items["ids"]
 
     @property
     def places(self):
-        """(count, 3) int64: shard number, first byte and length in bytes of each item's record."""
+        """Return (count, 3) int64: shard number, first byte and length in bytes of each item's record."""
         return self._items["places"]
 
     @property
     def pixels(self):
-        """(count, sources) int64: the first byte of each item's images in its shard, where records are blocks."""
+        """Return (count, sources) int64: the first byte of each item's images in its shard, where records are
+        blocks.
+        """
         return self._items["pixels"]
 
     @property
     def true_labels(self):
-        """(count,) int32: class of each item to score by. It is `labels`, but where those are known to be noisy."""
-        return self._items["true_labels"]
+        """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
+        missing.
+        """
+        return self._items["true_labels"] if self.given is None else self.given["true_labels"]
 
     @functools.cached_property
     def _items(self):
@@ -227,7 +299,7 @@ class DatasetInfo:
 
 
 def _fault(info):
-    """What does not fit together in a description, whose parts are of the right kinds; None if all does."""
+    """Return what does not fit together in a description, whose parts are of the right kinds; None if all does."""
     files = (info.items_file, *info.shards)
     foreign = [file.file for file in files if Path(file.file).name != file.file]
     if foreign:
@@ -243,7 +315,7 @@ def _fault(info):
 
 
 def _fault_of_items(info, items):
-    """The same of what is kept of each item."""
+    """Return the same of what is kept of each item."""
     shapes = {name: (info.count,) for name in ("labels", "true_labels", "ids")} | {"places": (info.count, 3)}
     if info.items_per_record > 1:
         shapes["pixels"] = (info.count, len(info.images))
@@ -251,7 +323,8 @@ def _fault_of_items(info, items):
         if items[name].shape != shape:
             return f"its {name} are {items[name].shape}; expected {shape}"
     for name in ("labels", "true_labels"):
-        if not 0 <= items[name].min() <= items[name].max() < len(info.classes):
+        # Of labels that were given later, the classes are others.
+        if info.given is None and not 0 <= items[name].min() <= items[name].max() < len(info.classes):
             return f"its {name} are not all of 0 to {len(info.classes) - 1}"
     shard, first, size = items["places"].T
     if shard.min() < 0 or shard.max() >= len(info.shards):

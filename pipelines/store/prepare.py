@@ -1,30 +1,33 @@
-"""An archive to a prepared data set: all of it or nothing, and only once."""
+"""Turn an archive into a prepared data set: all of it or nothing, and only once."""
 
 import fnmatch
 import itertools
 import math
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
-from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, DatasetInfo
+from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABELS_FILE, DatasetInfo
 
 # A prepared data set. A folder with anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, "records-*.tfrecord")
+OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
 
 
 class Prepared(NamedTuple):
-    """The data set, and whether it was written just now (False: it was there already, from the same source)."""
+    """Describe the data set, and whether it was written just now (False: it was there already, from the same
+    source).
+    """
 
     info: DatasetInfo
     fresh: bool
 
 
 def prepare(archive, directory, *, synthetic=False, force=False, shards=None, seed=0, progress=None):
-    """Writes an archive as a prepared data set into `directory`, whose last part is the data set's name.
+    """Write an archive as a prepared data set into `directory`, whose last part is the data set's name.
 
     It is written beside its place in a hidden folder, which is moved there when everything is on disk. A killed run
     leaves only that hidden folder; the next one removes it and starts afresh.
@@ -45,8 +48,9 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
         DataError: if the source is damaged, the folder holds something else, another process is preparing it, or
             it cannot be written (disk full, read-only).
     """
+    _check_classes(archive.classes)
     name, place = Path(directory).name, Path(directory).resolve()
-    info = find_prepared(directory, archive.source, force=force)
+    info = find_prepared(directory, archive.origin, force=force)
     if info:
         return Prepared(info, fresh=False)
     try:
@@ -60,14 +64,14 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     return Prepared(DatasetInfo.load(directory), fresh=True)
 
 
-def find_prepared(directory, source, *, force=False):
-    """The finished data set in `directory`, if it was made from `source`; None if it has to be written.
+def find_prepared(directory, origin, *, force=False):
+    """Return the finished data set in `directory`, if it was made from `origin`; None if it has to be written.
 
     One that is unfinished, damaged or of another format version has to be written anew.
 
     Args:
         directory: the data set's folder.
-        source: an Archive's `source`.
+        origin: an Archive's `origin`.
         force: as if it had to be written in any case.
 
     Raises:
@@ -90,13 +94,24 @@ def find_prepared(directory, source, *, force=False):
         info = DatasetInfo.load(directory)
     except DataError:
         return None
-    if info.source["fingerprint"] == source["fingerprint"]:
+    if info.origin["fingerprint"] == origin["fingerprint"]:
         return info
     raise DataError(
-        f"{directory} holds a data set from another source, or the source has changed since: {info.source['kind']} "
-        f"{info.source['path']}. Received: {source['kind']} {source['path']}. Replace it by --force, or choose another "
+        f"{directory} holds a data set from another source, or the source has changed since: {info.origin['kind']} "
+        f"{info.origin['path']}. Received: {origin['kind']} {origin['path']}. Replace it by --force, or choose another "
         "folder by --data."
     )
+
+
+def _check_classes(classes):
+    """Check that class names are lines, as lists and tables need them."""
+    for name in classes:
+        if not name.strip() or any(unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") for sign in name):
+            raise DataError(
+                f"Expected names of classes that can be read in one line. Found: {name!r}. Rename its folder."
+            )
+    if len(set(classes)) != len(classes):
+        raise DataError(f"Expected a name of its own for each class. Found: {', '.join(classes)}.")
 
 
 def _write(archive, workspace, name, synthetic, shards, seed, progress):
@@ -114,7 +129,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
         directory=workspace,
         name=name,
         classes=archive.classes,
-        source=archive.source,
+        origin=archive.origin,
         synthetic=synthetic,
         skipped=tuple(skipped),
         package_version=keras_dhnn.__version__,
@@ -124,7 +139,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
 
 
 def _write_records(archive, skipped, workspace, **how):
-    """Writes the archive's items, in blocks if it gives blocks; returns fields of the DatasetInfo."""
+    """Write the archive's items, in blocks if it gives blocks; returns fields of the DatasetInfo."""
     # TensorFlow is needed only to write.
     if archive.blocks:
         from keras_dhnn.pipelines.store.block_records import write_blocks
@@ -140,11 +155,11 @@ def _write_records(archive, skipped, workspace, **how):
 
 
 def _peek(items):
-    """The first of the items, or None, and an iterator over all of them."""
+    """Return the first of the items, or None, and an iterator over all of them."""
     first = next(items, None)
     return first, items if first is None else itertools.chain([first], items)
 
 
 def _shard_count(count, nbytes):
-    """Enough files to shuffle each in memory, not so many that they cannot all be open at once."""
+    """Return enough files to shuffle each in memory, not so many that they cannot all be open at once."""
     return min(max(8, math.ceil(count * nbytes / _SHARD_BYTES)), 512)

@@ -1,4 +1,4 @@
-"""Where batches take their images from: memory, if the data set fits a budget, or the files."""
+"""Give batches their images: from memory, if the data set fits a budget, or from the files."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ _CHUNK_BYTES = 64 << 20
 
 
 def open_records(info, memory_budget=MEMORY_BUDGET):
-    """The records of a data set: held in memory if they fit, else read from the files each time.
+    """Return the records of a data set: held in memory if they fit, else read from the files each time.
 
     Args:
         info: DatasetInfo.
@@ -34,7 +34,7 @@ def _streamed(info):
 
 
 def shared_records(info, memory_budget=MEMORY_BUDGET):
-    """As `open_records`, but those of the last data set are kept, so that all its users share one copy."""
+    """Return as `open_records`, but those of the last data set are kept, so that all its users share one copy."""
     return _shared(str(info.directory.resolve()), info.checksum, memory_budget)
 
 
@@ -44,7 +44,7 @@ def _shared(directory, checksum, memory_budget):
 
 
 class StreamedRecords:
-    """Images read from the shards record by record, at any place: the order is free, and needs no shuffle buffer.
+    """Read images from the shards record by record, at any place: the order is free, and needs no shuffle buffer.
 
     A rotating disk reads about 100 records a second so; an SSD thousands. For the former, raise the memory budget.
     """
@@ -55,12 +55,12 @@ class StreamedRecords:
         weakref.finalize(self, _close, self._files)
 
     def gather(self, index):
-        """{source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
+        """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
         return decode_images(tf.ensure_shape(records, index.shape), self._images)[1]
 
     def load(self, images):
-        """Fills {source: (count, H, W, C) array} with all images, in the order of items."""
+        """Fill {source: (count, H, W, C) array} with all images, in the order of items."""
         in_file_order = np.lexsort((self._places[:, 1], self._places[:, 0]))
         nbytes = sum(array.nbytes for array in images.values())
         for index in np.array_split(in_file_order, math.ceil(nbytes / _CHUNK_BYTES)):
@@ -74,7 +74,7 @@ class StreamedRecords:
 
 
 class ResidentRecords:
-    """All images in memory, once, in their stored type."""
+    """Hold hold hold hold hold hold all images in memory, once, in their stored type."""
 
     def __init__(self, info):
         images = {source: _aligned((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
@@ -83,12 +83,12 @@ class ResidentRecords:
         self._images = {s: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for s, array in images.items()}
 
     def gather(self, index):
-        """{source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
+        """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         return {source: tf.gather(images, index) for source, images in self._images.items()}
 
 
 def _aligned(shape, dtype):
-    """An empty array that begins where a tensor may: TensorFlow ends the process over any other."""
+    """Return an empty array that begins where a tensor may: TensorFlow ends the process over any other."""
     nbytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(nbytes + 64, np.uint8)
     first = -memory.ctypes.data % 64

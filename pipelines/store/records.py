@@ -1,4 +1,4 @@
-"""Examples to TFRecord shards, in random order."""
+"""Write examples to TFRecord shards, in random order."""
 
 import contextlib
 from pathlib import Path
@@ -17,7 +17,7 @@ HEADER, FRAME = 12, 16
 
 
 def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=None):
-    """Writes the Examples to `records-<k>-of-<shards>.tfrecord` and `items.npz` in an existing folder.
+    """Write the Examples to `records-<k>-of-<shards>.tfrecord` and `items.npz` in an existing folder.
 
     Archives come sorted by class, so items are spread over the shards and shuffled inside each. Memory holds one
     shard at a time, and a few dozen bytes an item.
@@ -59,7 +59,7 @@ def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=Non
 
 @contextlib.contextmanager
 def shard_writer(path):
-    """Gives a function that writes one record, bytes, to a new TFRecord file, and returns the place of its first byte.
+    """Give a function that writes one record, bytes, to a new TFRecord file, and returns the place of its first byte.
 
     Raises:
         OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
@@ -82,7 +82,7 @@ def shard_writer(path):
 
 
 def _write_shard(spool, number, shards, places, random):
-    """Moves the records of one spool file into its shard, shuffled, and enters their offsets into `places`."""
+    """Move the records of one spool file into its shard, shuffled, and enters their offsets into `places`."""
     path = spool.with_name(f"records-{number:05d}-of-{shards:05d}.tfrecord")
     items = np.flatnonzero(places[:, 0] == number)
     ends = np.cumsum(places[items, 2])

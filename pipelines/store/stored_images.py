@@ -1,4 +1,4 @@
-"""Images of a prepared data set, one after the other: for looking at them, not for training."""
+"""Read images of a prepared data set, one after the other: for looking at them, not for training."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ _CHUNK = 64  # images read at a time
 
 
 def read_images(info, numbers, source=None):
-    """Reads stored images, a few at a time.
+    """Read stored images, a few at a time.
 
     Args:
         info: `DatasetInfo`.
@@ -27,10 +27,12 @@ def read_images(info, numbers, source=None):
 
 
 def colours(image, info, source=None):
-    """The red, green and blue bands of an image with three bands or more; others as they are; `source` as above."""
+    """Return the red, green and blue bands of an image with three bands or more; others as they are; `source` as
+    above.
+    """
     return in_colour(image, info.rgb_bands_of(source or sources_of(info)[0]))
 
 
 def in_colour(image, bands):
-    """The bands of these numbers, from 1, of an image with three bands or more; others as they are."""
+    """Return the bands of these numbers, from 1, of an image with three bands or more; others as they are."""
     return image[..., np.subtract(bands, 1)] if image.shape[-1] >= 3 else image

@@ -1,10 +1,10 @@
-"""One record of a shard: an item, or a block of items, as a tf.train.Example, there and back."""
+"""Turn an item, or a block of items, into one record of a shard, a tf.train.Example, and back."""
 
 import tensorflow as tf
 
 
 def encode_example(index, example, pixels):
-    """One item as a serialised tf.train.Example with the features `id`, `index`, `label` and `image/<source>`.
+    """Return one item as a serialised tf.train.Example with the features `id`, `index`, `label` and `image/<source>`.
 
     Args:
         index: the item's number.
@@ -18,7 +18,7 @@ def encode_example(index, example, pixels):
 
 
 def encode_block(index, ids, labels, pixels):
-    """n items as one serialised tf.train.Example; `id`, `index` and `label` have n values.
+    """Return n items as one serialised tf.train.Example; `id`, `index` and `label` have n values.
 
     Written in protobuf's wire format by hand, since protobuf's objects take twice as long, and small images come by
     the hundred thousand. The bytes are those of protobuf's deterministic serialisation.
@@ -54,12 +54,12 @@ def _int64_list(values):
 
 
 def _field(number, content):
-    """A length-delimited field."""
+    """Return a length-delimited field."""
     return b"%c%b%b" % (number << 3 | 2, _varint(len(content)), content)
 
 
 def _varint(value):
-    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    """Return seven bits a byte, the lowest first; the eighth says that more follow."""
     encoded = bytearray()
     while value > 127:
         encoded.append(value & 127 | 128)
@@ -69,7 +69,7 @@ def _varint(value):
 
 
 def decode_images(serialized, images):
-    """Parses a batch of records, inside or outside of a tf.data graph.
+    """Parse a batch of records, inside or outside of a tf.data graph.
 
     Args:
         serialized: (B,) string tensor of records.

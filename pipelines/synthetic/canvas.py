@@ -1,4 +1,4 @@
-"""Primitives that the synthetic twins draw with: a canvas, patches of it in turned coordinates, lattices and noise.
+"""Draw what synthetic twins are drawn with: a canvas, patches of it in turned coordinates, lattices and noise.
 
 Lengths are pixels, angles radians, colours a number a band from 0 to 255. Shapes are signed distances (negative
 inside), so that their edges are smooth. Whole arrays at a time, and float32 throughout: an image takes milliseconds.
@@ -14,7 +14,7 @@ _CELLS = 64  # draws of a lattice repeat after so many cells, farther apart than
 
 
 class Canvas:
-    """A square picture of the ground, lit by one sun.
+    """Paint a square picture of the ground, lit by one sun.
 
     Attributes:
         rng: the only source of chance.
@@ -29,7 +29,9 @@ class Canvas:
         self.sun = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.4, 1.2)
 
     def patch(self, angle=0.0, x=0.0, y=0.0, radius=None):
-        """The part within `radius` of (x, y) from the centre (all of it by default), as a Patch turned by `angle`."""
+        """Return the part within `radius` of (x, y) from the centre (all of it by default), as a Patch turned by
+        `angle`.
+        """
         rows, columns = slice(None), slice(None)
         if radius is not None:
             rows, columns = (
@@ -43,21 +45,21 @@ class Canvas:
         return Patch(self.planes[:, rows, columns], u, v, sun)
 
     def ground(self, colour, rough=0.12):
-        """Covers everything with a material whose brightness varies by about `rough` at four scales."""
+        """Cover everything with a material whose brightness varies by about `rough` at four scales."""
         scales = enumerate((80, 22, 7, 3))
         texture = sum(noise(self.rng, cell) * np.float32(rough / (1 + order / 2)) for order, cell in scales)
         self.planes[:] = np.reshape(colour, (-1, 1, 1)).astype(np.float32) * (1 + texture)
 
 
 class Patch:
-    """Part of a canvas in coordinates of its own: `u` along and `v` across, `(h, w)` float32."""
+    """Paint part of a canvas in coordinates of its own: `u` along and `v` across, `(h, w)` float32."""
 
     def __init__(self, planes, u, v, sun):
         self.planes, self.u, self.v = planes, u, v
         self.sun = np.float32(sun)
 
     def paint(self, distance, colour, opacity=1.0, light=None):
-        """Paints where the signed `distance` `(h, w)` is negative.
+        """Paint where the signed `distance` `(h, w)` is negative.
 
         Args:
             distance: `(h, w)`.
@@ -72,7 +74,7 @@ class Patch:
             plane += mask * ((band if light is None else band * light) - plane)
 
     def stand(self, shape, colour, height, light=None):
-        """Paints `shape`, a function of (u, v) giving distances, as something `height` pixels high: shadow first."""
+        """Paint `shape`, a function of (u, v) giving distances, as something `height` pixels high: shadow first."""
         along, across = self.sun * np.float32(height)
         own = shape(self.u, self.v)
         self.paint(np.minimum(shape(self.u - along, self.v - across), own), (22, 24, 32), 0.65)
@@ -80,7 +82,7 @@ class Patch:
 
 
 class Lattice:
-    """Repeated objects: cells of pitch `(pitch_u, pitch_v)`, each with draws and a displacement of its own.
+    """Repeat objects: cells of pitch `(pitch_u, pitch_v)`, each with draws and a displacement of its own.
 
     Attributes:
         u, v: `(h, w)` float32, position relative to the object of the pixel's cell.
@@ -97,48 +99,48 @@ class Lattice:
             self.v -= self.draw(-jitter, jitter)
 
     def draw(self, low, high):
-        """`(h, w)` float32, one uniform number a cell."""
+        """Return `(h, w)` float32, one uniform number a cell."""
         return self.rng.uniform(low, high, _CELLS**2).astype(np.float32)[self.cell]
 
     def vacant(self, share):
-        """`(h, w)` float32 to add to distances: far outside in `share` of the cells, 0 in the others."""
+        """Return `(h, w)` float32 to add to distances: far outside in `share` of the cells, 0 in the others."""
         return np.where(self.rng.random(_CELLS**2) < share, np.float32(1e3), np.float32(0))[self.cell]
 
     def pick(self, colours, spread=0.15):
-        """`(bands, h, w)` float32: one of `colours` a cell, its brightness varied by up to `spread`."""
+        """Return `(bands, h, w)` float32: one of `colours` a cell, its brightness varied by up to `spread`."""
         table = np.float32(colours)[self.rng.integers(len(colours), size=_CELLS**2)]
         table *= self.rng.uniform(1 - spread, 1 + spread, (_CELLS**2, 1)).astype(np.float32)
         return np.stack([np.ascontiguousarray(band)[self.cell] for band in table.T])
 
 
 def box(u, v, half_u, half_v):
-    """Signed distance of a rectangle about the origin."""
+    """Return signed distance of a rectangle about the origin."""
     return np.maximum(np.abs(u) - half_u, np.abs(v) - half_v)
 
 
 def disc(u, v, radius):
-    """Signed distance of a disc about the origin."""
+    """Return signed distance of a disc about the origin."""
     return np.sqrt(u * u + v * v) - radius
 
 
 def frame(distance, width):
-    """Signed distance of the outline, `width` wide, of a shape given by its distance."""
+    """Return signed distance of the outline, `width` wide, of a shape given by its distance."""
     return np.abs(distance) - width / 2
 
 
 def wrap(u, period):
-    """Position in a period, from its middle: -period/2 to period/2. (`%` takes four times as long.)"""
+    """Return the position in a period, from its middle: -period/2 to period/2. (`%` takes four times as long.)"""
     period = np.float32(period)
     return u - np.floor(u / period) * period - period / 2
 
 
 def dashes(u, period, share=0.5):
-    """Signed distance along `u` of dashes that take `share` of each period."""
+    """Return signed distance along `u` of dashes that take `share` of each period."""
     return np.abs(wrap(u, period)) - share * period / 2
 
 
 def noise(rng, cell):
-    """`(SIDE, SIDE)` float32, smooth, -1 to 1, with features of about `cell` pixels."""
+    """Return `(SIDE, SIDE)` float32, smooth, -1 to 1, with features of about `cell` pixels."""
     left, part = _knots(cell)
     knots = rng.uniform(-1, 1, (left[-1] + 2, left[-1] + 2)).astype(np.float32)
     rows = knots[:, left] + part * (knots[:, left + 1] - knots[:, left])
@@ -147,6 +149,8 @@ def noise(rng, cell):
 
 @functools.lru_cache
 def _knots(cell):
-    """Of every pixel of a row the knot to its left, knots being `cell` pixels apart, and the next one's weight."""
+    """Return of every pixel of a row the knot to its left, knots being `cell` pixels apart, and the next one's
+    weight.
+    """
     left, part = np.divmod(np.arange(SIDE) / cell, 1)
     return left.astype(int), (part * part * (3 - 2 * part)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The synthetic twin of DSRSID: made-up pairs in the real archive's HDF5 file, for trials without the real data.
+"""Write the synthetic twin of DSRSID: made-up pairs in the real archive's HDF5 file, for trials without the real data.
 
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
@@ -16,13 +16,13 @@ from keras_dhnn.pipelines.synthetic.new_archive import new_archive
 
 LEAST, MOST = 2 * len(CLASSES), 80_000
 # What the panchromatic sensor sees of blue, green, red and near infrared.
-PAN_WEIGHTS = np.float32([0.1, 0.3, 0.35, 0.25])
+PAN_WEIGHTS = np.array([0.1, 0.3, 0.35, 0.25], np.float32)
 _FACTOR = PAN_SIDE // MUL_SIDE
 _CHUNK = 16  # pairs; small, so that any number of them is read without inflating others
 
 
 def write_dsrsid(destination, *, size=2400, seed=0, progress=None):
-    """Writes `DSRSID.mat`: MATLAB 7.3 (HDF5), the pairs of one class after those of the other, as in the original.
+    """Write `DSRSID.mat`: MATLAB 7.3 (HDF5), the pairs of one class after those of the other, as in the original.
 
     A pair depends on seed, class and number in its class only. The file appears whole or not at all; memory holds a
     few pairs.
@@ -72,7 +72,7 @@ def _images(file, name, shape):
 
 
 def pair(seed, label, number):
-    """One pair of the twin.
+    """Return one pair of the twin.
 
     Args:
         seed: whole number, 0 or more.
@@ -93,7 +93,7 @@ def pair(seed, label, number):
 
 
 def _sensed(planes, rng):
-    """What a sensor makes of (bands, H, W): gain and noise of its own, in whole numbers from 0 to 255."""
+    """Return what a sensor makes of (bands, H, W): gain and noise of its own, in whole numbers from 0 to 255."""
     gain = rng.uniform(0.9, 1.1, (len(planes), 1, 1)).astype(np.float32)
     noise = rng.standard_normal(planes.shape, np.float32) * np.float32(rng.uniform(2, 9))
     return np.clip(np.rint(planes * gain + noise), 0, 255).astype(np.uint8)

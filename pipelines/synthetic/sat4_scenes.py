@@ -1,4 +1,4 @@
-"""What the patches of the SAT-4 twin show: land cover of four classes in red, green, blue and near infrared.
+"""Draw the patches of the SAT-4 twin: land cover of four classes in red, green, blue and near infrared.
 
 A patch of 28 x 28 pixels is a square of 28 m. Many are drawn at once: `planes` are (n, 4, 28, 28) float32 from 0 to
 255, and every (n, 1, 1) array is one number a patch. Living plants are bright in near infrared and dark in red, bare
@@ -19,11 +19,11 @@ LEAVES, BARE = (58, 82, 58, 158), (112, 104, 88, 128)
 DARK_SOIL, LIGHT_SOIL = (98, 84, 70, 106), (188, 170, 146, 190)
 WATER, MUDDY = (36, 56, 62, 20), (92, 96, 82, 48)
 ASPHALT, CONCRETE = (86, 88, 90, 84), (178, 176, 170, 170)
-_ROOFS = np.float32([(150, 92, 74, 140), (120, 118, 116, 116), (196, 194, 190, 188), (84, 78, 76, 84)])
+_ROOFS = np.array([(150, 92, 74, 140), (120, 118, 116, 116), (196, 194, 190, 188), (84, 78, 76, 84)], np.float32)
 
 
 def patches(rng, labels):
-    """Draws patches.
+    """Draw patches.
 
     Args:
         rng: NumPy generator, the only source of chance.
@@ -54,7 +54,7 @@ def _scenes(rng, labels):
 
 
 def barren_land(rng, n):
-    """Bare soil: ploughed, stony or washed out, with a few shrubs."""
+    """Return bare soil: ploughed, stony or washed out, with a few shrubs."""
     furrows = np.sin(_turned(rng, n)[0] * _numbers(rng, n, 1.0, 2.2)) * _numbers(rng, n, 0.02, 0.12)
     stones = _noise(rng, n, 1.6) * _numbers(rng, n, 0.03, 0.1)
     gullies = -np.abs(_noise(rng, n, 7)) * _numbers(rng, n, 0.02, 0.12)
@@ -65,13 +65,13 @@ def barren_land(rng, n):
 
 
 def trees(rng, n):
-    """Crowns side by side, each lit from one side, over ground in their shade."""
+    """Return crowns side by side, each lit from one side, over ground in their shade."""
     ground = _material(rng, n, DARK_SOIL, LUSH) * (0.55 + 0.06 * _noise(rng, n, 2))[:, None]
     return _planted(rng, ground, 34, (2.2, 5.5))
 
 
 def grassland(rng, n):
-    """Meadow, pasture or lawn: even, in patches of more and less green, some of it mown in stripes."""
+    """Return meadow, pasture or lawn: even, in patches of more and less green, some of it mown in stripes."""
     green = (_noise(rng, n, 9) * _numbers(rng, n, 0, 0.12))[:, None] * np.float32(np.subtract(LUSH, DRY))[:, None, None]
     planes = _material(rng, n, DRY, LUSH) + green
     stripes = np.sin(_turned(rng, n)[0] * _numbers(rng, n, 0.6, 1.4)) * np.maximum(_numbers(rng, n, -0.12, 0.07), 0)
@@ -80,7 +80,7 @@ def grassland(rng, n):
 
 
 def none(rng, n):
-    """Everything else: houses, roads and water, mostly with soil, grass or trees around them."""
+    """Return everything else: houses, roads and water, mostly with soil, grass or trees around them."""
     planes = _scenes(rng, rng.integers(0, 3, n))
     kind = rng.random(n)
     wet, paved = np.flatnonzero(kind < 0.18), np.flatnonzero((kind > 0.12) & (kind < 0.65))
@@ -101,7 +101,7 @@ SCENES = (barren_land, trees, grassland, none)
 
 
 def _with_house(rng, planes, along, across):
-    """A gabled or flat roof in the middle of the coordinates given, and its shadow."""
+    """Return a gabled or flat roof in the middle of the coordinates given, and its shadow."""
     n = len(planes)
     length, width, shift = _numbers(rng, n, 3, 9), _numbers(rng, n, 2, 6), _numbers(rng, n, -2.5, 2.5)
     shadow = np.minimum(length - np.abs(along - shift), width - np.abs(across - shift))
@@ -113,14 +113,14 @@ def _with_house(rng, planes, along, across):
 
 
 def _wooded(rng, planes, most, radii, share):
-    """Plants, on a share of the patches, 1 to `most` round crowns each."""
+    """Return plants, on a share of the patches, 1 to `most` round crowns each."""
     there = np.flatnonzero(rng.random(len(planes)) < share)
     planes[there] = _planted(rng, planes[there], most, radii, _numbers(rng, len(there), 1, most + 1))
     return planes
 
 
 def _planted(rng, planes, most, radii, counts=None):
-    """Plants round crowns, lit from one side.
+    """Return plants round crowns, lit from one side.
 
     Args:
         planes: (n, 4, 28, 28), the ground.
@@ -145,20 +145,20 @@ def _planted(rng, planes, most, radii, counts=None):
 
 
 def _material(rng, n, one, other, skew=1):
-    """(n, 4, 1, 1): a colour between two for each patch, nearer to the first for a larger skew."""
+    """Return (n, 4, 1, 1): a colour between two for each patch, nearer to the first for a larger skew."""
     between = _numbers(rng, n, 0, 1) ** np.float32(skew)
     one, other = (np.float32(colour)[:, None, None] for colour in (one, other))
     return one + between[:, None] * (other - one)
 
 
 def _covered(planes, opacity, colour):
-    """`planes` under a colour, (n, 4, 1, 1) or as large as they are, of an opacity (n, 28, 28)."""
+    """Return `planes` under a colour, (n, 4, 1, 1) or as large as they are, of an opacity (n, 28, 28)."""
     planes += opacity[:, None] * (colour - planes)
     return planes
 
 
 def _exposed(rng, planes):
-    """What the camera makes of it: light, haze and noise of its own in every patch."""
+    """Return what the camera makes of it: light, haze and noise of its own in every patch."""
     n = len(planes)
     gain = _numbers(rng, n, 0.72, 1.28)[:, None] * rng.uniform(0.93, 1.07, (n, 4, 1, 1)).astype(np.float32)
     planes *= gain
@@ -170,7 +170,7 @@ def _exposed(rng, planes):
 
 
 def _numbers(rng, n, low, high):
-    """(n, 1, 1) float32, uniform."""
+    """Return (n, 1, 1) float32, uniform."""
     return rng.random((n, 1, 1), np.float32) * np.float32(high - low) + np.float32(low)
 
 
@@ -180,25 +180,25 @@ def _direction(rng, n):
 
 
 def _turned(rng, n):
-    """Coordinates along and across a random direction, (n, 28, 28) pixels from the middle."""
+    """Return coordinates along and across a random direction, (n, 28, 28) pixels from the middle."""
     cosine, sine = _direction(rng, n)
     return cosine * _AT + sine * _AT[:, None], cosine * _AT[:, None] - sine * _AT
 
 
 def _clip(distance):
-    """Opacity of what is inside of a shape (positive distance), with a smooth edge."""
+    """Return the opacity of what is inside of a shape (positive distance), with a smooth edge."""
     return np.clip(distance + np.float32(0.5), 0, 1)
 
 
 def _noise(rng, n, cell):
-    """(n, 28, 28): smooth noise of unit variance with features of about `cell` pixels."""
+    """Return (n, 28, 28): smooth noise of unit variance with features of about `cell` pixels."""
     weights = _interpolation(cell)
     return weights @ rng.standard_normal((n, weights.shape[1], weights.shape[1]), np.float32) @ weights.T
 
 
 @functools.cache
 def _interpolation(cell):
-    """(28, nodes): weights that make a row of pixels of a row of nodes, keeping the variance."""
+    """Return (28, nodes): weights that make a row of pixels of a row of nodes, keeping the variance."""
     nodes = int(SIDE / cell) + 3
     apart = np.abs(np.arange(SIDE)[:, None] / cell + 1 - np.arange(nodes))
     weights = np.where(apart < 1.5, np.cos(apart * np.pi / 3) ** 2, 0)

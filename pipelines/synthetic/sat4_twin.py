@@ -1,4 +1,5 @@
-"""The synthetic twin of SAT-4: made-up patches in the real archive's MATLAB file, for trials without the real data.
+"""Write the synthetic twin of SAT-4: made-up patches in the real archive's MATLAB file, for trials without the real
+data.
 
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
@@ -24,7 +25,7 @@ CHUNK = 1000
 
 
 def write_sat4(destination, *, size=20_000, seed=0, label_noise=0.0, progress=None):
-    """Writes `sat-4-full.mat`: MATLAB 5, uncompressed, four fifths of the patches for training and one for testing.
+    """Write `sat-4-full.mat`: MATLAB 5, uncompressed, four fifths of the patches for training and one for testing.
 
     A patch depends on seed, part and number only, so that a smaller twin is the beginning of a larger one. The file
     appears whole or not at all.
@@ -84,7 +85,7 @@ def _write(file, size, seed, label_noise, progress):
 
 
 def chunk(seed, part, number):
-    """Draws one chunk of a part.
+    """Draw one chunk of a part.
 
     Args:
         seed: whole number, 0 or more.
@@ -100,7 +101,7 @@ def chunk(seed, part, number):
 
 
 def with_noise(labels, share, seed, part):
-    """Labels `(n,)`, of which the share given are replaced by another class; see `write_sat4`."""
+    """Return labels `(n,)`, of which the share given are replaced by another class; see `write_sat4`."""
     rng = np.random.default_rng([seed, part, MOST])  # no chunk has this number
     # One draw an item, whatever the share is, so that the smaller share's items are among the larger share's.
     draws, others = rng.random((len(labels), 2)).T
@@ -108,7 +109,7 @@ def with_noise(labels, share, seed, part):
 
 
 def _ahead(function, count):
-    """function(0), function(1), ... up to `count`, in order, computed by all cores a few steps ahead."""
+    """Yield function(0), function(1), ... up to `count`, in order, computed by all cores a few steps ahead."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         waiting = collections.deque()

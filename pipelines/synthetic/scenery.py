@@ -1,4 +1,4 @@
-"""What the synthetic scenes are made of: materials, trees, houses, roads with traffic, and places to put them."""
+"""Draw what the synthetic scenes are made of: materials, trees, houses, roads with traffic, and places to put them."""
 
 import numpy as np
 
@@ -14,17 +14,19 @@ CARS = (WHITE, GREY, (40, 42, 48), (60, 70, 110), (150, 44, 40), SAND)
 
 
 def turn(rng):
-    """Any angle."""
+    """Return any angle."""
     return rng.uniform(0, 2 * np.pi)
 
 
 def one(rng, *colours):
-    """One of the colours, as this scene happens to have it: brighter or darker, of a slightly other hue."""
+    """Return one of the colours, as this scene happens to have it: brighter or darker, of a slightly other hue."""
     return np.array(colours[rng.integers(len(colours))]) * rng.uniform(0.82, 1.18) * rng.uniform(0.97, 1.03, 3)
 
 
 def places(rng, count, apart, reach=100):
-    """Up to `count` places (x, y), each at least `apart` from the others in x or in y, at most `reach` off centre."""
+    """Return up to `count` places (x, y), each at least `apart` from the others in x or in y, at most `reach` off
+    centre.
+    """
     chosen = []
     for place in rng.uniform(-reach, reach, (60, 2)):
         if len(chosen) < count and all(np.abs(place - other).max() > apart for other in chosen):
@@ -33,7 +35,7 @@ def places(rng, count, apart, reach=100):
 
 
 def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
-    """Ragged round crowns, bright towards the sun and dark away from it, with shadows.
+    """Draw draw draw draw draw draw ragged round crowns, bright towards the sun and dark away from it, with shadows.
 
     Args:
         canvas: Canvas.
@@ -59,13 +61,15 @@ def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
 
 
 def trees(canvas, share, away=None):
-    """Single trees of one kind on `share` of the places, none where the signed distance `away` is negative."""
+    """Draw draw draw draw draw draw single trees of one kind on `share` of the places, none where the signed distance
+    `away` is negative.
+    """
     if share > 0.03:
         crowns(canvas, canvas.rng.uniform(18, 32), 1 - share, (0.2, 0.4), one(canvas.rng, TREE), 0.8, away)
 
 
 def houses(canvas, pitch, size, street, green, vacant):
-    """Rows of gabled houses along parallel streets, with gardens.
+    """Draw draw draw draw draw draw rows of gabled houses along parallel streets, with gardens.
 
     Args:
         canvas: Canvas.
@@ -91,14 +95,16 @@ def houses(canvas, pitch, size, street, green, vacant):
 
 
 def gable(patch, offset, half, colour):
-    """One house, lit on one side of its ridge; `half` its half sides, `offset` along and across from the origin."""
+    """Draw draw draw draw draw draw one house, lit on one side of its ridge; `half` its half sides, `offset` along and
+    across from the origin.
+    """
     u, v = patch.u - np.float32(offset), patch.v - np.float32(offset)
     patch.stand(lambda u, v: box(u - np.float32(offset), v - np.float32(offset), *half), colour, 9)
     patch.paint(np.maximum(box(u, v, *half), v), SLATE, 0.35)
 
 
 def carriageways(canvas, angle, offset):
-    """Two carriageways of two to four lanes with a median between them."""
+    """Draw draw draw draw draw draw two carriageways of two to four lanes with a median between them."""
     rng = canvas.rng
     road, lane, lanes = canvas.patch(angle), 12, rng.integers(2, 5)
     half, gap = lanes * lane / 2, rng.uniform(3, 18)
@@ -117,7 +123,7 @@ def carriageways(canvas, angle, offset):
 
 
 def traffic(rng, road, half, vacant):
-    """Cars in the lanes of a road that runs along u, `half` wide to each side."""
+    """Draw draw draw draw draw draw cars in the lanes of a road that runs along u, `half` wide to each side."""
     lanes = Lattice(rng, road.u, road.v, 34, 12, 1.5)
     shape = np.maximum(box(lanes.u, lanes.v, lanes.draw(6, 9), 3) + lanes.vacant(vacant), np.abs(road.v) - half)
     road.paint(shape - 1.2, SHADOW, 0.4)
@@ -125,7 +131,7 @@ def traffic(rng, road, half, vacant):
 
 
 def blob(rng, patch, size):
-    """Signed distance of a rounded, lobed shape of about `size`."""
+    """Return signed distance of a rounded, lobed shape of about `size`."""
     angle = np.arctan2(patch.v, patch.u)
     lobes = sum(np.float32(rng.uniform(0, 0.25)) * np.sin(k * angle + np.float32(turn(rng))) for k in (1, 2, 3))
     stretched = patch.v * np.float32(rng.uniform(1, 1.8))
@@ -133,7 +139,7 @@ def blob(rng, patch, size):
 
 
 def airframe(u, v, size):
-    """Signed distance of an aeroplane heading along u, `size` half its length: body, swept wing, tail."""
+    """Return signed distance of an aeroplane heading along u, `size` half its length: body, swept wing, tail."""
     aside, size = np.abs(v), np.float32(size)
     body = np.sqrt(np.maximum(np.abs(u) - 0.88 * size, 0) ** 2 + v * v) - 0.1 * size
     wing = np.maximum(np.abs(u + 0.55 * aside - 0.15 * size) - 0.16 * size + 0.1 * aside, aside - 0.9 * size)

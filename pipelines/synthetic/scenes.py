@@ -1,4 +1,4 @@
-"""One drawing a land-use class of UC Merced: what tells the classes apart is form and arrangement, hardly colour.
+"""Draw land-use classes of UC Merced: what tells them apart is form and arrangement, hardly colour.
 
 Every function draws one random scene of the class that it is named after onto a Canvas, at about 0.3 m a pixel.
 """

@@ -1,4 +1,4 @@
-"""Synthetic twins: archives of made-up images in the real on-disk formats, for trials without the real data.
+"""Write the synthetic twin of UC Merced: made-up images in the real on-disk format, for trials without the real data.
 
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
@@ -19,7 +19,7 @@ _ODD_SIZES = ((247, 247), (256, 253), (251, 256), (256, 255), (253, 256), (257, 
 
 
 def write_ucmd(destination, *, per_class=100, seed=0, classes=21, progress=None):
-    """Writes the twin of UC Merced Land Use: `UCMerced_LandUse/Images/<class>/<class>NN.tif`, uncompressed RGB uint8.
+    """Write the twin of UC Merced Land Use: `UCMerced_LandUse/Images/<class>/<class>NN.tif`, uncompressed RGB uint8.
 
     An image depends on seed, class and number only. As in the original, 44 of 2,100 are not 256 x 256 (of each twin
     at least the second image of the first class). The archive appears whole or not at all.
@@ -59,7 +59,7 @@ def _write_ucmd(root, per_class, seed, classes, progress):
 
 
 def ucmd_image(seed, label, number):
-    """One image of the twin.
+    """Return one image of the twin.
 
     Args:
         seed: whole number, 0 or more.
@@ -78,12 +78,12 @@ def ucmd_image(seed, label, number):
 
 
 def has_odd_size(label, number):
-    """Whether an image is not 256 x 256: true for 44 of 21 x 100, as in the original."""
+    """Return whether an image is not 256 x 256: true for 44 of 21 x 100, as in the original."""
     return (100 * label + number) % 48 == 1
 
 
 def expose(planes, rng):
-    """What a camera makes of the ground: light, haze, gradation and noise of its own in every image.
+    """Return what a camera makes of the ground: light, haze, gradation and noise of its own in every image.
 
     Args:
         planes: `(3, H, W)` float32, 0 to 255.

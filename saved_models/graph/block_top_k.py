@@ -1,4 +1,4 @@
-"""The k codes most similar to each of a few queries, by (similarity, index), from stock operations.
+"""Find the k codes most similar to each of a few queries, by (similarity, index), from stock operations.
 
 `tf.math.top_k` over whole rows is slow. If the k best blocks are taken by (greatest similarity, lowest block), any
 other block is preceded by k blocks that each hold an element at least as good at a lower index, so none of its
@@ -18,30 +18,34 @@ NO_CLASS = -2
 
 
 def tiling(size):
-    """Queries in a tile and codes in a chunk, so that what one operation leaves is in the cache for the next."""
+    """Return queries in a tile and codes in a chunk, so that what one operation leaves is in the cache for the next."""
     return (1, 2**20) if size >= ONE_QUERY else (50, 2**13)
 
 
 def block_size(size):
-    """Codes in a block: about as many blocks to choose from as codes in the blocks chosen, for the usual k."""
+    """Return codes in a block: about as many blocks to choose from as codes in the blocks chosen, for the usual k."""
     return 16 if size < 2**15 else 32 if size < ONE_QUERY else 128
 
 
 def fill_block(words):
-    """Words `(m, w)` filled up to whole blocks with copies of the last code, so that no block's maximum grows."""
+    """Return words `(m, w)` filled up to whole blocks with copies of the last code, so that no block's maximum
+    grows.
+    """
     rest = -len(words) % block_size(len(words)) if len(words) > ONE_STEP else 0
     return np.pad(words, ((0, rest), (0, 0)), mode="edge" if rest else "constant")
 
 
 def query_words(query_codes):
-    """Complements of packed codes `(q, l / 8)` as a list of `(q,)` int64, with zeros for the bits that fill up."""
+    """Return complements of packed codes `(q, l / 8)` as a list of `(q,)` int64, with zeros for the bits that fill
+    up.
+    """
     size = query_codes.shape[1]
     filled = tf.pad(tf.bitwise.invert(query_codes), [[0, 0], [0, -size % 8]])
     return tf.unstack(tf.bitcast(tf.reshape(filled, (-1, -(-size // 8), 8)), tf.int64), axis=1)
 
 
 def nearest(queries, words, size, k, bits, classes=None, wanted=None):
-    """The k most similar codes of each query, by (distance, index).
+    """Return the k most similar codes of each query, by (distance, index).
 
     Args:
         queries: list of `(t,)` int64, complements of the queries' words.
@@ -58,7 +62,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
     block = block_size(size)
 
     def similarities(words, classes):
-        """`(t, c)`: bits in common, plus 1 if there is a filter, which leaves 0 for what may not be found."""
+        """Count `(t, c)`: bits in common, plus 1 if there is a filter, which leaves 0 for what may not be found."""
         common = in_common(queries, words, bits)
         if classes is None:
             return common
@@ -70,7 +74,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
         return similarities(chunk, None if classes is None else classes[start:stop][None])
 
     def of_blocks(blocks):
-        """Codes are copied in whole blocks."""
+        """Copy codes in whole blocks."""
         copies = [
             tf.reshape(tf.gather(tf.reshape(part, (-1, block)), blocks), (tf.shape(blocks)[0], -1))
             for part in (words if classes is None else [*words, classes])
@@ -90,7 +94,7 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
 
 
 def _best_blocks(of_chunk, size, block, k):
-    """The blocks that hold the k best, `(t, min(k, blocks))` int32, ascending."""
+    """Return the blocks that hold the k best, `(t, min(k, blocks))` int32, ascending."""
     chunk = tiling(size)[1]
     maxima = []
     for start in range(0, size, chunk):
@@ -102,13 +106,15 @@ def _best_blocks(of_chunk, size, block, k):
 
 
 def _without_filling(similarities, blocks, block, size):
-    """Similarities `(t, b * block)` of blocks `(t, b)`, 0 for what fills the last block: that comes after all codes."""
+    """Return similarities `(t, b * block)` of blocks `(t, b)`, 0 for what fills the last block: that comes after all
+    codes.
+    """
     inside = (blocks < size // block)[:, :, None] | (tf.range(block) < size % block)
     return tf.where(tf.reshape(inside, tf.shape(similarities)), similarities, tf.zeros((), similarities.dtype))
 
 
 def count_within(queries, words, size, bits, radius, sizes=None):
-    """How many items lie within a radius of each query.
+    """Return how many items lie within a radius of each query.
 
     Args:
         queries: list of `(t,)` int64, complements of the queries' words.
@@ -132,7 +138,9 @@ def count_within(queries, words, size, bits, radius, sizes=None):
 
 
 def in_common(queries, words, bits):
-    """Bits in which queries `(t,)` equal codes `(1 or t, c)`: `(t, c)` uint8, uint16 where a byte is too small."""
+    """Return bits in which queries `(t,)` equal codes `(1 or t, c)`: `(t, c)` uint8, uint16 where a byte is too
+    small.
+    """
     common = None
     for query, word in zip(queries, words, strict=True):
         equal = tf.raw_ops.PopulationCount(x=tf.bitwise.bitwise_xor(query[:, None], word))

@@ -1,4 +1,4 @@
-"""Equal codes stored once: trained codes repeat, so a search looks at distinct codes and expands them to positions."""
+"""Store equal codes once: trained codes repeat, so a search looks at distinct codes and expands them to positions."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ LARGEST_SHARE = 0.5
 
 
 class CodeGroups(NamedTuple):
-    """Positions by distinct (code, label), the groups in order of their first positions.
+    """Describe positions by distinct (code, label), the groups in order of their first positions.
 
     Attributes:
         words: `(m, w)` int64, the code of each group.
@@ -28,7 +28,7 @@ class CodeGroups(NamedTuple):
 
 
 def group(words, labels):
-    """Groups of equal codes, or None where few codes repeat.
+    """Return groups of equal codes, or None where few codes repeat.
 
     Args:
         words: `(n, w)` int64.
@@ -57,7 +57,7 @@ def group(words, labels):
 
 
 class Database(NamedTuple):
-    """What one search looks at, as tensors.
+    """Describe what one search looks at, as tensors.
 
     Attributes:
         words: list of `w` `(m',)` int64, filled up as by `fill_block`.
@@ -75,7 +75,7 @@ class Database(NamedTuple):
 
 
 def only_allowed(database, labels, allowed):
-    """Groups of the allowed positions, again in order of their first: a pass over all positions.
+    """Return groups of the allowed positions, again in order of their first: a pass over all positions.
 
     Args:
         database: `Database` with groups.

@@ -1,4 +1,4 @@
-"""PNG and JPEG files to pixels as stock TensorFlow operations, as `pipelines.image_file.read_image` does it."""
+"""Decode PNG and JPEG files to pixels by stock TensorFlow operations, as `pipelines.image_file.read_image` does it."""
 
 import tensorflow as tf
 
@@ -17,12 +17,12 @@ _GREY, _GREY_ALPHA = 0, 4
 
 
 def decodes(channels, dtype):
-    """Whether image files of this many bands and type exist as PNG or JPEG."""
+    """Return whether image files of this many bands and type exist as PNG or JPEG."""
     return channels in (1, 3) and dtype in ("uint8", "uint16")
 
 
 def decode_files(contents, height, width, channels, dtype):
-    """Decodes files and brings them to the size of the data set's images.
+    """Decode files and brings them to the size of the data set's images.
 
     Args:
         contents: `(B,)` string, the bytes of PNG files, or of JPEG files if `dtype` is uint8.
@@ -53,7 +53,7 @@ def decode_files(contents, height, width, channels, dtype):
 
 
 def to_size(images, height, width):
-    """Images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
+    """Return images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
     fits = tf.reduce_all(tf.shape(images)[1:3] == [height, width])
     images = tf.cond(fits, lambda: images, lambda: resize_bicubic(images, height, width))
     return tf.ensure_shape(images, (None, height, width, images.shape[3]))

@@ -1,4 +1,4 @@
-"""Which way up a photograph is: the orientation in a JPEG file, read and applied by stock TensorFlow operations."""
+"""Turn a photograph upright: the orientation in a JPEG file, read and applied by stock TensorFlow operations."""
 
 import tensorflow as tf
 
@@ -9,7 +9,7 @@ _MOST_TAGS = 256
 
 
 def orientation(content):
-    """The EXIF orientation, int32 from 1 to 8, of a JPEG file's bytes (a scalar string); 1 where it has none."""
+    """Return the EXIF orientation, int32 from 1 to 8, of a JPEG file's bytes (a scalar string); 1 where it has none."""
     data = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, _SEARCHED), tf.uint8), tf.int32)
     size = tf.size(data)
     data = tf.pad(data, [[0, len(_MARKER)]])
@@ -21,7 +21,7 @@ def orientation(content):
     tiff = tf.argmax(tf.cast(begins, tf.int32), output_type=tf.int32) + len(_MARKER)
 
     def number(first, length):
-        """The unsigned number at some places after the TIFF header's beginning; what lies outside is 0."""
+        """Read the unsigned number at some places after the TIFF header's beginning; what lies outside is 0."""
         at = tiff + first[:, None] + tf.range(length)
         inside = (at >= 0) & (at < size)
         octets = tf.where(inside, tf.gather(data, tf.where(inside, at, 0)), 0)
@@ -38,7 +38,7 @@ def orientation(content):
 
 
 def upright(pixels, turned):
-    """The image `(H, W, C)` as its orientation (1 to 8) says."""
+    """Return the image `(H, W, C)` as its orientation (1 to 8) says."""
     pixels = tf.cond(turned >= 5, lambda: tf.transpose(pixels, (1, 0, 2)), lambda: pixels)
     mirrored = tf.reduce_any(turned == [2, 3, 6, 7])
     pixels = tf.cond(mirrored, lambda: pixels[:, ::-1], lambda: pixels)

@@ -1,4 +1,4 @@
-"""From distinct codes to positions: the k nearest items of the k nearest groups of equal codes."""
+"""Expand distinct codes to positions: the k nearest items of the k nearest groups of equal codes."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ LOW = 2**32 - 1
 
 
 def expand(distances, starts, sizes, positions, k, beyond):
-    """The k nearest positions of each query, by (distance, position).
+    """Return the k nearest positions of each query, by (distance, position).
 
     Groups are given in the order of (distance, first position), and a position among the k nearest is in one of the
     k first groups: each of those before another holds an item that precedes all of the other's. Of a group, no more
@@ -39,7 +39,9 @@ def expand(distances, starts, sizes, positions, k, beyond):
 
 
 def _keys(distances, starts, taken, positions):
-    """`distance * 2^32 + position` of the first `taken` items of every group, one group after the other, int64."""
+    """Return `distance * 2^32 + position` of the first `taken` items of every group, one group after the other,
+    int64.
+    """
     first = tf.cast(distances, tf.int64) * 2**32 + tf.cast(starts, tf.int64)
     first, taken = tf.reshape(first, [-1]), tf.cast(tf.reshape(taken, [-1]), tf.int64)
     items = tf.raw_ops.RaggedRange(starts=first, limits=first + taken, deltas=tf.ones((), tf.int64)).rt_dense_values

@@ -1,4 +1,4 @@
-"""The images of one source to packed hash codes, in a graph."""
+"""Turn the images of one source into packed hash codes, in a graph."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ _BIT_VALUES = [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 class ImageEncoder(tf.Module):
-    """Pixels or image files of any size to codes: decoding, resizing and network in one graph.
+    """Turn pixels or image files of any size into codes: decoding, resizing and network in one graph.
 
     Args:
         network: function from `(B, h, w, C)` float32 images to `(B, l)` hash outputs.
@@ -32,6 +32,8 @@ class ImageEncoder(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
         def encode(images):
+            # Of no number, whatever is computed is none, and its bits would look like an answer.
+            images = tf.debugging.check_numerics(images, "Expected pixels that are finite")
             return codes(_to_stored_size(images, spec))
 
         self.encode = encode
@@ -52,7 +54,7 @@ class ImageEncoder(tf.Module):
 
 
 def pack_bits(outputs):
-    """Packed codes of hash outputs, as `codes.pack`.
+    """Return packed codes of hash outputs, as `codes.pack`.
 
     Args:
         outputs: `(B, l)` real, l a multiple of 8 that is known when the graph is made.
@@ -66,7 +68,7 @@ def pack_bits(outputs):
 
 
 def _to_stored_size(images, spec):
-    """float32 images as they are if they have the stored size, else resized in the stored type."""
+    """Return float32 images as they are if they have the stored size, else resized in the stored type."""
     dtype = tf.as_dtype(spec.dtype)
     fits = tf.reduce_all(tf.shape(images)[1:3] == [spec.height, spec.width])
 

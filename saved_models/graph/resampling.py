@@ -1,4 +1,4 @@
-"""Pillow's bicubic resizing as stock TensorFlow operations, so that a served model resizes as `prepare` did."""
+"""Resize as Pillow's bicubic does, by stock TensorFlow operations, so that a served model resizes as `prepare` did."""
 
 import tensorflow as tf
 
@@ -12,7 +12,7 @@ _VALUES = 1 << 22
 
 
 def resize_bicubic(images, height, width):
-    """Resizes as `pipelines.image_file.resize_stored`: along rows, then along columns, rounded after each.
+    """Resize as `pipelines.image_file.resize_stored`: along rows, then along columns, rounded after each.
 
     With `f` the cubic convolution kernel of a = -0.5 and `s = max(1, in / out)`, output i is the sum of the pixels x
     weighted by `f((x + 0.5 - (i + 0.5) in / out) / s)`, the weights scaled to a sum of 1.
@@ -43,7 +43,7 @@ def resize_bicubic(images, height, width):
 
 
 def _resize_rows(images, across):
-    """`(B, H, out, C)` uint8 or float32, what Pillow keeps between the passes; some rows at a time."""
+    """Return `(B, H, out, C)` uint8 or float32, what Pillow keeps between the passes; some rows at a time."""
     shape = tf.shape(images)
     kept = tf.uint8 if images.dtype == tf.uint8 else tf.float32
     step = tf.clip_by_value(_VALUES // tf.maximum(shape[0] * shape[2] * shape[3], 1), 1, tf.maximum(shape[1], 1))
@@ -61,7 +61,7 @@ def _resize_rows(images, across):
 
 
 def _weights(size, out, dtype):
-    """`(out, size)` float64, the weight of each pixel in each output; for uint8 in units of 1 / `_DIGITS`."""
+    """Return `(out, size)` float64, the weight of each pixel in each output; for uint8 in units of 1 / `_DIGITS`."""
     size = tf.cast(size, tf.float64)
     scale = size / out
     stretch = tf.maximum(scale, 1.0)
@@ -85,7 +85,7 @@ def _cubic(x):
 
 
 def _rounded(sums, dtype):
-    """What Pillow keeps between the two passes, as float64."""
+    """Return what Pillow keeps between the two passes, as float64."""
     if dtype == tf.uint8:
         return tf.clip_by_value(tf.floor((sums + _DIGITS / 2) / _DIGITS), 0.0, 255.0)
     return tf.cast(tf.cast(sums, tf.float32), tf.float64)

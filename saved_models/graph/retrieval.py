@@ -1,4 +1,4 @@
-"""Exact nearest neighbours of hash codes, as stock TensorFlow operations: what an export searches with."""
+"""Find exact nearest neighbours of hash codes by stock TensorFlow operations: what an export searches with."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ TILE_ITEMS = 2**24
 
 
 class HammingRetrieval(tf.Module):
-    """A database of packed hash codes that lives in a graph, and its exact k nearest neighbours.
+    """Find exact k nearest neighbours in a database of packed hash codes that lives in a graph.
 
     The codes are non-trainable variables, so that they are saved beside the graph and not inside it. Equal codes are
     stored once where that pays (`code_groups`). Positions are always those of a stable sort by (distance, position).
@@ -51,7 +51,7 @@ class HammingRetrieval(tf.Module):
         self._define_functions()
 
     def search(self, query_codes, k, *, label=None, allowed=None):
-        """The k nearest codes of each query, by (distance, position).
+        """Return the k nearest codes of each query, by (distance, position).
 
         Where a filter leaves fewer than k, the rest of a row has position -1 and distance l + 1.
 
@@ -79,7 +79,7 @@ class HammingRetrieval(tf.Module):
         return self._search_allowed(query_codes, k, label, self._check_allowed(allowed))
 
     def radius_search(self, query_codes, radius):
-        """All codes within a distance of each query, by (distance, position).
+        """Return all codes within a distance of each query, by (distance, position).
 
         Args:
             query_codes: `(q, l / 8)` uint8.
@@ -137,7 +137,7 @@ class HammingRetrieval(tf.Module):
         return positions, distances, tf.concat([[0], tf.cumsum(tf.cast(counts, tf.int64))], 0)
 
     def _nearest(self, database, query_codes, k, label):
-        """Positions and distances `(t, k)` of one tile of queries."""
+        """Return positions and distances `(t, k)` of one tile of queries."""
         groups = tf.minimum(k, self.distinct)
         indices, distances = nearest(
             query_words(query_codes), database.words, self.distinct, groups, self.bits, database.classes, label
@@ -151,7 +151,7 @@ class HammingRetrieval(tf.Module):
         return expand(distances, starts, sizes, database.positions, k, self.bits + 1)
 
     def _database(self, by_label, allowed):
-        """What is searched: all, or what `allowed` `(n,)` leaves."""
+        """Return what is searched: all, or what `allowed` `(n,)` leaves."""
         words = [word.read_value() for word in self.words]
         database = Database(words, self.labels if by_label else None, self.starts, self.positions, None)
         if allowed is None:
@@ -163,13 +163,15 @@ class HammingRetrieval(tf.Module):
         return only_allowed(database, self.labels, allowed)
 
     def _tile(self, k):
-        """Queries searched at a time; fewer where their items would take too much memory, `min(k^2, n)` at worst."""
+        """Return queries searched at a time; fewer where their items would take too much memory, `min(k^2, n)` at
+        worst.
+        """
         k, n = tf.cast(k, tf.int64), tf.constant(self.size, tf.int64)
         fitting = TILE_ITEMS // tf.maximum(tf.minimum(k * k, n), 1)
         return tf.cast(tf.clip_by_value(fitting, 1, tiling(self.distinct)[0]), tf.int32)
 
     def _check_label(self, label, query_codes):
-        """`(q,)` int32."""
+        """Return `(q,)` int32."""
         label = -1 if label is None else label
         if self.labels is None and not (isinstance(label, int) and label == -1):
             raise ValueError(
@@ -233,7 +235,7 @@ def _variable(value, name):
 
 
 def _by_tiles(answer, tile, outputs, query_codes, label):
-    """Calls `answer` for one tile of queries after the other, two at a time; joins the vectors that it returns.
+    """Call `answer` for one tile of queries after the other, two at a time; joins the vectors that it returns.
 
     Args:
         answer: function of codes `(t, l / 8)` and labels `(t,)` or None that returns int32 vectors.

@@ -1,4 +1,4 @@
-"""Codes to the items that are nearest, with their keys and classes, in a graph."""
+"""Find the items that are nearest to codes, with their keys and classes, in a graph."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ _LISTED = 100
 
 
 class Searcher(tf.Module):
-    """An index as part of an export.
+    """Search an index as part of an export.
 
     Keys and classes live in variables, as the codes do, so that the graph stays small however many items there are.
 
@@ -32,7 +32,7 @@ class Searcher(tf.Module):
         self.classes = _texts(classes, "classes")
 
     def search(self, codes, k, class_name=None):
-        """The nearest items of each query, by distance, then in the order of the index.
+        """Return the nearest items of each query, by distance, then in the order of the index.
 
         Args:
             codes: `(B, l / 8)` uint8.
@@ -69,7 +69,7 @@ class Searcher(tf.Module):
             return tf.identity(k)
 
     def _label(self, class_name, queries):
-        """What `retrieval` calls a class, `(queries,)` int32: -1 for any, from 1 for those that there are."""
+        """Return what `retrieval` calls a class, `(queries,)` int32: -1 for any, from 1 for those that there are."""
         name = _one_each("class_name as one text", class_name, queries)
         numbers = tf.range(1, tf.size(self.classes) + 1)
         found = tf.reduce_sum(tf.where(name[:, None] == self.classes, numbers, 0), axis=1)
@@ -81,7 +81,7 @@ class Searcher(tf.Module):
 
 
 def _one_each(expected, value, queries):
-    """A scalar or vector as one value for each query."""
+    """Return a scalar or vector as one value for each query."""
     value = tf.reshape(value, [-1])
     fits = (tf.size(value) == 1) | (tf.size(value) == queries)
     check = tf.debugging.Assert(fits, [f"Expected {expected}, or one for each query. Received", value])

@@ -1,4 +1,4 @@
-"""A client of TensorFlow Serving's REST API, for models that keras-dhnn exported."""
+"""Talk to TensorFlow Serving's REST API, for models that keras-dhnn exported."""
 
 import base64
 import contextlib
@@ -15,7 +15,7 @@ TIMEOUT = 60.0
 
 
 class RestClient:
-    """One model behind a URL.
+    """Ask one model behind a URL.
 
     Args:
         url: such as `http://localhost:8501/v1/models/ucmd`, also with `/versions/3` behind it.
@@ -33,7 +33,7 @@ class RestClient:
             )
 
     def metadata(self):
-        """`{signature: {"inputs": ..., "outputs": ...}}`, as TensorFlow Serving describes them.
+        """Return `{signature: {"inputs": ..., "outputs": ...}}`, as TensorFlow Serving describes them.
 
         Raises:
             SettingError: if there is no such server or model; so do the other methods.
@@ -43,7 +43,9 @@ class RestClient:
             return dict(answer["metadata"]["signature_def"]["signature_def"])
 
     def channels(self, signature="serving_default", signatures=None):
-        """Bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked before."""
+        """Return bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked
+        before.
+        """
         signatures = signatures or self.metadata()
         try:
             return int(signatures[signature]["inputs"]["images"]["tensor_shape"]["dim"][-1]["size"])
@@ -51,13 +53,13 @@ class RestClient:
             raise SettingError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
 
     def predict(self, signature, instances):
-        """The predictions for a list of instances, one each."""
+        """Return the predictions for a list of instances, one each."""
         answer = self._ask(":predict", {"signature_name": signature, "instances": instances})
         with self._reading():
             return [prediction for prediction, _ in zip(answer["predictions"], instances, strict=True)]
 
     def search_files(self, contents, k, signature="search_bytes", **more):
-        """The nearest items of each image file.
+        """Return the nearest items of each image file.
 
         Args:
             contents: list of bytes, PNG or JPEG files.
@@ -74,7 +76,7 @@ class RestClient:
         return self._search(signature, instances)
 
     def search_images(self, images, k, signature="serving_default", **more):
-        """The same for `(B, H, W, C)` pixels in the stored units."""
+        """Return the same for `(B, H, W, C)` pixels in the stored units."""
         instances = [{"images": image.tolist(), "k": k, **more} for image in images]
         return self._search(signature, instances)
 
@@ -85,7 +87,7 @@ class RestClient:
 
     @contextlib.contextmanager
     def _reading(self):
-        """What is read of an answer in other JSON is not there, or of another type."""
+        """Refuse other JSON, in which what is read of an answer is not there or of another type."""
         try:
             yield
         except (LookupError, TypeError, ValueError) as error:
@@ -117,7 +119,7 @@ def _message(error):
 
 
 def _items(answer):
-    """The items of one answer, without the empty places behind them."""
+    """Return the items of one answer, without the empty places behind them."""
     columns = zip(answer["ids"], answer["distances"], answer["labels"], answer["classes"], strict=True)
     return [
         {"id": key, "distance": distance, "label": label, "class": name}

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's REST API says of a model: the states of its versions, and its signatures."""
+"""Say what TensorFlow Serving's REST API says of a model: the states of its versions, and its signatures."""
 
 import json
 
@@ -6,7 +6,7 @@ from google.protobuf import json_format
 
 
 def format_states(states):
-    """The body of an answer to `/v1/models/<name>`, bytes.
+    """Return the body of an answer to `/v1/models/<name>`, bytes.
 
     Args:
         states: `{version: (state, message)}`.
@@ -23,7 +23,7 @@ def format_states(states):
 
 
 def format_metadata(name, number, signatures):
-    """The body of an answer to `/v1/models/<name>/metadata`, bytes.
+    """Return the body of an answer to `/v1/models/<name>/metadata`, bytes.
 
     Args:
         name: of the model.

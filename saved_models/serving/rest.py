@@ -1,4 +1,4 @@
-"""The JSON of TensorFlow Serving's REST API: requests to arrays, arrays to answers, as json_tensor.cc has it."""
+"""Turn the JSON of TensorFlow Serving's REST API into arrays, and arrays into answers, as json_tensor.cc has it."""
 
 import base64
 import binascii
@@ -9,10 +9,13 @@ import tensorflow as tf
 
 DEFAULT_SIGNATURE = "serving_default"
 _BYTES_SUFFIX = "_bytes"
+# Values, lists and objects of a request: as many as thirty images of 256 x 256 x 3 have.
+MOST_VALUES = 1 << 23
+_MOST_AXES = 32
 
 
 class ServingError(Exception):
-    """What a client gets instead of an answer: an HTTP status and a message."""
+    """Report what a client gets instead of an answer: an HTTP status and a message."""
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -20,7 +23,7 @@ class ServingError(Exception):
 
 
 def parse_predict(body, inputs_of):
-    """A `:predict` request.
+    """Return a `:predict` request.
 
     Args:
         body: its bytes.
@@ -32,6 +35,7 @@ def parse_predict(body, inputs_of):
     Raises:
         ServingError: 400, for whatever is not such a request.
     """
+    _check_structure(body)
     request = _parse_json(body)
     signature = request.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(signature, str):
@@ -50,7 +54,7 @@ def parse_predict(body, inputs_of):
 
 
 def format_answer(outputs, row):
-    """The body of an answer to `{output: array}`, bytes.
+    """Return the body of an answer to `{output: array}`, bytes.
 
     Raises:
         ServingError: 400, if outputs cannot be shown in row form since they are not as many.
@@ -68,7 +72,7 @@ def format_answer(outputs, row):
 
 
 def format_error(message):
-    """The body of an answer that is an error, bytes."""
+    """Return the body of an answer that is an error, bytes."""
     return _dump({"error": message})
 
 
@@ -79,6 +83,17 @@ def _dump(value):
 
 def _bad(message):
     return ServingError(400, message)
+
+
+def _check_structure(body):
+    """Lists take ten to thirty times the memory of their text."""
+    parts = sum(body.count(sign) for sign in (b",", b"[", b"{"))
+    if parts > MOST_VALUES:
+        raise ServingError(
+            413,
+            f"A request may have {MOST_VALUES:,} values and lists. Received: {parts:,}. Send images as PNG or JPEG "
+            "files in base64, or fewer at a time.",
+        )
 
 
 def _parse_json(body):
@@ -94,7 +109,7 @@ def _parse_json(body):
 
 
 def _from_rows(instances, inputs):
-    """{input: list of its values, one an instance}."""
+    """Return {input: list of its values, one an instance}."""
     if not isinstance(instances, list):
         raise _bad("Excepting 'instances' to be an list/array")
     if not instances:
@@ -149,8 +164,12 @@ def _is_named(value):
 
 def _array(name, value, info):
     dtype = tf.as_dtype(info.dtype)
-    array = _text_array(name, value) if dtype == tf.string else _number_array(name, value, dtype)
     wanted = [dim.size for dim in info.tensor_shape.dim]
+    if dtype == tf.string:
+        axes = None if info.tensor_shape.unknown_rank else len(wanted)
+        array = _text_array(name, value, axes)
+    else:
+        array = _number_array(name, value, dtype)
     fits = len(wanted) == array.ndim and all(
         size in (-1, found) for size, found in zip(wanted, array.shape, strict=True)
     )
@@ -175,11 +194,14 @@ def _number_array(name, value, dtype):
     return array.astype(dtype.as_numpy_dtype)
 
 
-def _text_array(name, value):
+def _text_array(name, value, axes):
     shape, flat, level = [], value, value
     while isinstance(level, list):
         shape.append(len(level))
         level = level[0] if level else None
+    # NumPy has 32 at most.
+    if len(shape) > (_MOST_AXES if axes is None else axes):
+        raise _bad(f"Expected lists nested {axes} deep in input {name!r}. Received: {len(shape)} deep")
     flat = [value]
     for size in shape:
         if not all(isinstance(part, list) and len(part) == size for part in flat):

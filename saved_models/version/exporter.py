@@ -1,4 +1,4 @@
-"""One version of a served model: a SavedModel of stock TensorFlow operations, and what lies beside its graph."""
+"""Write one version of a served model: a SavedModel of stock TensorFlow operations, and what lies beside its graph."""
 
 import json
 import tempfile
@@ -32,7 +32,7 @@ _MOST_PICTURES = 8 << 30
 
 @dataclass
 class Export:
-    """What a version is made of.
+    """Describe what a version is made of.
 
     Attributes:
         encoders: `{source: ImageEncoder}`, or what loading one gives.
@@ -50,7 +50,7 @@ class Export:
 
 
 def write_version(folder, export, warmup):
-    """Writes a version into an empty folder.
+    """Write a version into an empty folder.
 
     Args:
         folder: Path. Nothing in it may be looked at before this returns.
@@ -81,7 +81,7 @@ def write_version(folder, export, warmup):
 
 
 def make_warmup(specs, name):
-    """The `warmup` of `write_version` for a new model.
+    """Return the `warmup` of `write_version` for a new model.
 
     Args:
         specs: `{source: ImageSpec}`.
@@ -99,7 +99,7 @@ def make_warmup(specs, name):
 
 
 def load_version(folder):
-    """The `Export` in a version's folder, to make the next one from.
+    """Return the `Export` in a version's folder, to make the next one from.
 
     Raises:
         DataError: if there is none that keras-dhnn wrote, or it is damaged.
@@ -122,7 +122,8 @@ def load_version(folder):
 
 
 def version_damage(folder, *, content=True):
-    """What is wrong with a version's files, a sentence each. Exports of earlier days have no list to compare with.
+    """Return what is wrong with a version's files, a sentence each. Exports of earlier days have no list to compare
+    with.
 
     Args:
         folder: of the version.
@@ -135,7 +136,7 @@ def version_damage(folder, *, content=True):
 
 
 def _read_pictures(path):
-    """`{image id: bytes}` of an export's thumbnails."""
+    """Return `{image id: bytes}` of an export's thumbnails."""
     try:
         with zipfile.ZipFile(path) as file:
             members = {member.filename: member for member in file.infolist()}
@@ -154,7 +155,7 @@ def _read_pictures(path):
 
 
 def read_card(folder):
-    """The model card of a version, a dictionary.
+    """Return the model card of a version, a dictionary.
 
     Raises:
         DataError: if the folder holds no version that keras-dhnn wrote, or its card is damaged.
@@ -168,7 +169,7 @@ def read_card(folder):
 
 
 def read_signatures(folder):
-    """`{name: SignatureDef}` of a SavedModel, without loading it."""
+    """Return `{name: SignatureDef}` of a SavedModel, without loading it."""
     saved = saved_model_pb2.SavedModel.FromString((Path(folder) / "saved_model.pb").read_bytes())
     definitions = saved.meta_graphs[0].signature_def
     return {name: definitions[name] for name in definitions if not name.startswith("__")}
@@ -190,7 +191,7 @@ def _write_assets(folder, export):
 
 
 def _listed(texts):
-    """A JSON list, a text a line: whatever is in a name, it is one text."""
+    """Return a JSON list, a text a line: whatever is in a name, it is one text."""
     return json.dumps(list(texts), indent=0, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A name for a trained model, by which codes of another one are refused."""
+"""Name a trained model, so that codes of another one are refused."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def model_fingerprint(variables, preprocessing):
-    """The same for the same weights and preprocessing, whatever file they are in.
+    """Return the same for the same weights and preprocessing, whatever file they are in.
 
     Args:
         variables: list of the model's variables, in its order.

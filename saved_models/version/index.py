@@ -1,4 +1,4 @@
-"""What an export searches among: packed codes, a key and a class for each item, and the model that made them."""
+"""Hold what an export searches among: packed codes, a key and a class for each item, and the model that made them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ _STORED = {"codes": ("u", 2), "ids": ("U", 1), "labels": ("i", 1), "model": ("U"
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Items that are searched, in the order in which equal distances are listed.
+    """Describe items that are searched, in the order in which equal distances are listed.
 
     Attributes:
         codes: `(n, l / 8)` uint8.
@@ -44,22 +44,22 @@ class Index:
         found, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
             raise SettingError(
-                f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}"
+                f"Every item of an index has a key of its own. Received twice: {str(found[counts.argmax()])!r}"
             )
 
     @property
     def bits(self):
-        """Length l of the codes."""
+        """Return length l of the codes."""
         return 8 * self.codes.shape[1]
 
     def save(self, path):
-        """Writes a NumPy file that `load` reads."""
+        """Write a NumPy file that `load` reads."""
         # NumPy keeps texts as 4 bytes a character, all as long as the longest.
         write_arrays(Path(path), {name: getattr(self, name) for name in _STORED}, compressed=True)
 
     @classmethod
     def load(cls, path):
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
             DataError: if the file is not there, damaged or not of this kind.
@@ -76,7 +76,7 @@ class Index:
             raise DataError(f"{path} is damaged: {error} {remedy}") from error
 
     def add(self, codes, ids, labels):
-        """A copy with more items at its end; arguments and errors as of the class."""
+        """Return a copy with more items at its end; arguments and errors as of the class."""
         return Index(
             np.concatenate([self.codes, codes]),
             np.concatenate([self.ids, np.asarray(ids, str)]),
@@ -86,7 +86,7 @@ class Index:
         )
 
     def remove(self, ids):
-        """A copy without some items.
+        """Return a copy without some items.
 
         Raises:
             SettingError: if a key is not there.

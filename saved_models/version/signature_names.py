@@ -1,4 +1,4 @@
-"""How an export's signatures are called, for those that make them and for clients that choose one."""
+"""Name an export's signatures, for those that make them and for clients that choose one."""
 
 import re
 
@@ -10,17 +10,17 @@ _PAIR = re.compile(rf"(?P<source>.+?)_to_(?P<target>.+?)(?:_{IN_CLASS})?(?:_uint
 
 
 def join(*parts):
-    """`"pan_to_mul_bytes"` of `"pan_to_mul", "bytes"`; empty parts are left out."""
+    """Return `"pan_to_mul_bytes"` of `"pan_to_mul", "bytes"`; empty parts are left out."""
     return "_".join(filter(None, parts))
 
 
 def search_stem(source, target, alone, in_class=False):
-    """What the names of searching signatures begin with; `alone`: the model has one source."""
+    """Return what the names of searching signatures begin with; `alone`: the model has one source."""
     return join("search" if alone else f"{source}_to_{target}", IN_CLASS if in_class else "")
 
 
 def file_signatures(source, targets):
-    """Names of the signatures that take image files of a source.
+    """Return names of the signatures that take image files of a source.
 
     Args:
         source: one of a model's sources.
@@ -32,7 +32,8 @@ def file_signatures(source, targets):
 
 
 def served_tasks(names):
-    """The pairs (source of the image, source to search in) that a model's signatures offer, in the order of names.
+    """Return the pairs (source of the image, source to search in) that a model's signatures offer, in the order of
+    names.
 
     Args:
         names: of its signatures.
@@ -45,7 +46,7 @@ def served_tasks(names):
 
 
 def choose_stem(names, task, in_class=False):
-    """What the names of the signatures for a user's task begin with.
+    """Return what the names of the signatures for a user's task begin with.
 
     Args:
         names: of the model's signatures.
@@ -69,5 +70,5 @@ def choose_stem(names, task, in_class=False):
 
 
 def images_signature(stem):
-    """The one that takes float32 images."""
+    """Return the one that takes float32 images."""
     return "serving_default" if stem == "search" else stem

@@ -1,4 +1,4 @@
-"""The functions that an export offers to TensorFlow Serving, by their names."""
+"""Make the functions that an export offers to TensorFlow Serving, by their names."""
 
 import itertools
 
@@ -12,7 +12,7 @@ _KINDS = ("", "uint8", "bytes")
 
 
 def make_signatures(encoders, searchers):
-    """All signatures of an export.
+    """Return all signatures of an export.
 
     With one source: `serving_default` (float32 images), `search_uint8`, `search_bytes` (PNG or JPEG files),
     `search_codes`, `encode`, `encode_uint8` and `encode_bytes`. With several: `FROM_to_TO`, `FROM_to_TO_uint8`,
@@ -50,7 +50,7 @@ def make_signatures(encoders, searchers):
 
 
 def _spec(encode):
-    """The one input of an encoding function, made here or loaded."""
+    """Return the one input of an encoding function, made here or loaded."""
     loaded = getattr(encode, "concrete_functions", None)
     concrete = loaded[0] if loaded else encode.get_concrete_function()
     return concrete.structured_input_signature[0][0]

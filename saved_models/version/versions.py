@@ -1,15 +1,17 @@
-"""The numbered folders of a served model, as TensorFlow Serving sees them."""
+"""Number the folders of a served model, as TensorFlow Serving sees them."""
 
 from pathlib import Path
 
 
 def list_versions(base):
-    """Numbers of the versions in a model's folder, ascending. Other folders, such as unfinished ones, are none."""
+    """Return numbers of the versions in a model's folder, ascending. Other folders, such as unfinished ones, are
+    none.
+    """
     return sorted(int(path.name) for path in _numbered(base) if (path / "saved_model.pb").is_file())
 
 
 def next_version(base):
-    """The number after the last one, also of folders that hold no version."""
+    """Return the number after the last one, also of folders that hold no version."""
     return max((int(path.name) for path in _numbered(base)), default=0) + 1
 
 

@@ -1,4 +1,6 @@
-"""Requests that TensorFlow Serving replays when it loads a model, so that the first user's is not the slow one."""
+"""Write requests that TensorFlow Serving replays when it loads a model, so that the first user's is not the slow
+one.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +13,7 @@ _SIDE = 64
 
 
 def write_warmup(path, signatures, name, files):
-    """Writes one `PredictionLog` for each signature.
+    """Write one `PredictionLog` for each signature.
 
     Args:
         path: of the file, `assets.extra/tf_serving_warmup_requests` of a version.
@@ -33,7 +35,7 @@ def write_warmup(path, signatures, name, files):
 
 
 def read_warmup(path):
-    """The requests of a file of such: a list of (signature name, `{input: array}`)."""
+    """Return the requests of a file of such: a list of (signature name, `{input: array}`)."""
     _, log = _protos()
     requests = []
     for record in tf.data.TFRecordDataset(str(path)):
@@ -55,7 +57,7 @@ def _protos():
 
 
 def _value(key, info, files):
-    """A small made-up value of an input: noise, the files given, k = 10, or any class."""
+    """Return a small made-up value of an input: noise, the files given, k = 10, or any class."""
     dtype = tf.as_dtype(info.dtype)
     if key == "k":
         return np.array([10], np.int32)
@@ -68,7 +70,7 @@ def _value(key, info, files):
 
 
 def example_files(spec):
-    """A PNG file of noise, as a data set's images are but smaller, and a JPEG file where these are 8 bits."""
+    """Return a PNG file of noise, as a data set's images are but smaller, and a JPEG file where these are 8 bits."""
     dtype = tf.as_dtype(spec.dtype)
     noise = np.random.default_rng(0).integers(0, dtype.max, (_SIDE, _SIDE, spec.channels)).astype(spec.dtype)
     files = [tf.io.encode_png(noise).numpy()]

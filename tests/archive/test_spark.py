@@ -18,6 +18,9 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java 17, which is not on this machine", allow_module_level=True)
 
 from keras_dhnn.archive.spark import search_by_spark, spark_session
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+from tests.workflows.test_encode_archive import write_images
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,33 @@ def test_a_worker_that_is_killed_costs_no_result(tmp_path, session):
     killer.join()
     assert killed == [True]
     assert found.equals(expected)
+
+
+@pytest.mark.slow
+def test_encoding_by_workers_of_which_one_is_killed_gives_the_same_rows(tmp_path, session):
+    options = Options(bits=8, size=32, features=4, labels="folder")
+    write_images(tmp_path / "images", 120)
+    whole = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "whole", options)
+    # Few to learn from on the driver, so that the workers have something to do.
+    made = {}
+
+    def encode():
+        made["result"] = encode_by_spark(
+            "tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "spark", options, piece=20
+        )
+
+    (tmp_path / "spark").mkdir()
+    for name in ("archive.json", "encoder.npz"):
+        shutil.copy(tmp_path / "whole" / name, tmp_path / "spark" / name)
+    worker = threading.Thread(target=encode)
+    worker.start()
+    time.sleep(8)
+    killed = worker.is_alive() and _kill_an_executor()
+    worker.join()
+    assert killed
+    rows, expected = (Archive.open(tmp_path / name).rows().sort_by("id") for name in ("spark", "whole"))
+    assert rows.equals(expected)
+    assert whole.archive.info.rows == made["result"].archive.info.rows == 120
 
 
 def _kill_an_executor():

@@ -444,3 +444,29 @@ def test_group_pattern_keeps_names_together_and_says_what_it_found(run, tmp_path
             sides.setdefault(str(name).rsplit("_", 1)[0], set()).add(number in queries)
     assert len(sides) == 16
     assert all(len(side) == 1 for side in sides.values())
+
+
+def test_version_is_said(run):
+    from keras_dhnn import __version__
+
+    assert run("--version") == (0, f"keras-dhnn {__version__}\n", "")
+
+
+def test_a_home_is_found_behind_an_equals_sign_and_nowhere_else(monkeypatch):
+    from keras_dhnn.cli import _from_home
+
+    monkeypatch.setenv("HOME", "/home/x")
+    given = [
+        "--data=~/d",
+        "~/a b",
+        "pan=~/p",
+        "data.groups=~",
+        "~y",
+        "a~/b",
+        "--class=~z",
+        "scene[0-9]~/",
+        "a=b=~/c",
+        "",
+    ]
+    expected = ["--data=/home/x/d", "/home/x/a b", "pan=/home/x/p", "data.groups=/home/x", *given[4:]]
+    assert [_from_home(argument) for argument in given] == expected

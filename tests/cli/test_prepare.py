@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 
+import numpy as np
 import pytest
 
 from keras_dhnn.cli.bars import bars
@@ -15,7 +16,7 @@ from keras_dhnn.pipelines.datasets import ucmd, ucmd_dual
 from keras_dhnn.pipelines.datasets.dataset import Download
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.workflows.prepare import draw_twin
-from tests.fakes import dsrsid_arrays, write_dsrsid, write_pairs, write_ucmd
+from tests.fakes import dsrsid_arrays, make_dataset, write_dsrsid, write_pairs, write_tiff, write_ucmd
 
 PAIRS = {"optical": ((16, 16, 4), "uint8"), "radar": ((8, 8, 1), "float32")}
 
@@ -145,3 +146,54 @@ def test_download_fetches_the_published_archive_once(prepare, tmp_path, monkeypa
     assert (tmp_path / "data" / "UCMerced_LandUse.zip").read_bytes() == content
     assert prepare("ucmd-dual", "--download")[0] == 0  # without the server
     assert DatasetInfo.load(tmp_path / "data" / "ucmd-dual").count == 9
+
+
+@pytest.mark.parametrize("name", ["", "..", ".", "../x", "sub/x", "-x", "a;touch PWN", "a\nb", "~"])
+def test_names_that_lead_out_of_the_data_folder_are_refused(run, tmp_path, name):
+    write_ucmd(tmp_path / "folder")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    places = f"--source={tmp_path / 'folder'}", f"--data={tmp_path / 'data'}"
+    status, out, err = run("prepare", *places, "--layout=folder", "--", name)
+    assert (status, out) == (2, "")
+    assert "Expected as the name of a data set letters" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_name_with_a_space_is_quoted_in_what_comes_next(run, tmp_path, monkeypatch):
+    write_ucmd(tmp_path / "folder")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    places = "--source=~/folder/UCMerced_LandUse/Images", "--data=~/da ta"
+    status, out, err = run("prepare", "my harbours", "--layout", "folder", *places, "--quiet")
+    assert (status, err) == (0, "")
+    assert (tmp_path / "da ta" / "my harbours" / "info.json").is_file()
+    assert f"Next: keras-dhnn fit 'my harbours' --data '{tmp_path}/da ta'" in out
+
+
+def test_a_class_whose_name_has_a_line_end_is_refused(prepare, tmp_path):
+    for name in ("a", "b\u2028c"):
+        (tmp_path / "folder" / name).mkdir(parents=True)
+        for number in range(2):
+            write_tiff(tmp_path / "folder" / name / f"{number}.tif", np.zeros((9, 9), np.uint8))
+    status, _, err = prepare("x", "--layout", "folder", "--source", tmp_path / "folder")
+    assert status == 2
+    assert "a name with a line end or control character: 'b\\u2028c'. Rename it." in err
+
+
+def test_verify_reads_every_file(run, tmp_path):
+    info = make_dataset(tmp_path / "data" / "mine")[0]
+    where = "--data", tmp_path / "data"
+    status, out, err = run("prepare", "mine", "--verify", *where)
+    assert status == 0, err
+    assert "4 files" in out
+    assert "20 images are as they were written." in out
+    assert json.loads(run("prepare", "mine", "--verify", "--json", *where)[1])["checksum"] == info.checksum
+    status, _, err = run("prepare", "mine", "--verify", "--force", *where)
+    assert (status, "Leave out --force." in err) == (2, True)
+    shard = info.directory / info.shards[1].file
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    status, out, err = run("prepare", "mine", "--verify", *where)
+    assert (status, out) == (2, "")
+    assert f"is damaged: {info.shards[1].file} has changed" in err
+    assert run("prepare", "other", "--verify", *where)[0] == 2

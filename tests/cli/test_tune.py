@@ -214,11 +214,11 @@ def test_there_must_be_something_to_continue(run, verb):
         (("tune", "--space", "a.json", "--set", "seed=1", "--tuner", "grid", "--quiet"), "--tuner, --space, --set"),
         (
             ("tune", "--config", "a.json", "--seed", "0", "--name", "other", "--synthetic"),
-            "--config, --synthetic, --name, --seed",
+            "--name, --config, --synthetic, --seed",
         ),
         (("grid", "--over", "s=1", "--paper-eta", "--validation", "--json"), "--over, --paper-eta"),
         (("grid", "--runs", "runs", "--queries", "0.1"), "--queries, --runs"),
-        (("fit", "coloured", "--bits", "16", "--group-pattern", "a"), "NAME, --bits, --group-pattern"),
+        (("fit", "coloured", "--bits", "16", "--group-pattern", "a"), "NAME, --group-pattern, --bits"),
         (("fit", "--protocol", "paper", "--strategy", "mirrored", "--backbone", "cnn_f"), "--protocol, --backbone"),
     ],
 )

@@ -3,10 +3,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from keras_dhnn.codes import pack
 from keras_dhnn.evaluation.scores import evaluate, evaluate_all, expected_map
 from keras_dhnn.pipelines.splits import Split
+from tests.metrics import brute_force
 
-INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"))
+INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"), label_sets=None)
 
 
 def split(queries, database):
@@ -109,3 +111,32 @@ def test_what_one_source_lacks_the_mean_of_two_lacks():
     labels, chosen = np.array([0, 0, 1, 2]), split([0], [1, 2, 3])
     metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)[1]
     assert metrics["code_health"]["distance_within"] is None
+
+
+def test_map_at_k_is_that_of_every_order_of_ties():
+    """Against the definition, over all orders of tied items of each query."""
+    random = np.random.default_rng(3)
+    outputs, labels = np.where(random.random((9, 8)) < 0.15, -1.0, 1.0), random.integers(0, 2, 9)
+    chosen = split([0, 1, 2], np.arange(3, 9))
+    metrics = evaluate({"image": outputs}, labels, chosen, INFO, seed=0, at=(1, 2, 4, 100)).metrics
+    codes = pack(outputs)
+    per_query = list(brute_force.queries(codes[:3], codes[3:], labels[:3], labels[3:], own=[-1] * 3))
+    for k, found in metrics["map_at"].items():
+        all_orders = [brute_force.over_orders(brute_force.average_precision, d, g, int(k)) for d, g in per_query]
+        expected = {
+            "expected": np.mean,
+            "stable": lambda scores: scores[0],
+            "pessimistic": np.min,
+            "optimistic": np.max,
+        }
+        for name, reduce in expected.items():
+            assert found[name] == pytest.approx(np.mean([reduce(scores) for scores in all_orders])), (k, name)
+    assert metrics["map_at"]["100"] == pytest.approx(metrics["map"])
+    assert len({found["expected"] for found in metrics["map_at"].values()}) > 2
+
+
+def test_map_at_k_of_two_sources_is_the_mean_of_both_directions():
+    labels, chosen = np.array([0, 0, 1, 1]), split([0, 2], [1, 3])
+    metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0, at=(1,))[1]
+    across = [metrics["tasks"][name]["map_at"]["1"]["expected"] for name in ("pan->mul", "mul->pan")]
+    assert metrics["map_at"]["1"]["expected"] == pytest.approx(np.mean(across))

@@ -22,7 +22,7 @@ def test_counts_are_those_of_every_pair(multi_label, spread):
 
 def test_counts_of_many_distinct_codes_are_those_of_every_pair(monkeypatch):
     # More than 256 codes a bin, and an odd number: bytes are counted in pairs, in several chunks, and one is left over.
-    monkeypatch.setattr("keras_dhnn.metrics.targets._CHUNK", 1000)
+    monkeypatch.setattr("keras_dhnn.metrics.counting._CHUNK", 1000)
     assert_counts_every_pair(random_collection(1, 6, 5001, 16), np.arange(6) - 1)
 
 

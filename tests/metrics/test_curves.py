@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve as sklearn_curve
 
-from keras_dhnn.metrics.counting import rank
-from keras_dhnn.metrics.counts import RankingCounts
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.curves import precision_recall_by_radius, precision_recall_curve
 from keras_dhnn.metrics.ranking import precision_within, recall_within
 from tests.metrics.test_ranking import random_collection

@@ -118,7 +118,7 @@ def test_stable_is_a_plain_stable_argsort(bits, spread, k):
 
 def test_stable_is_the_same_across_chunks_and_threads(monkeypatch):
     collection = random_collection(0, 30, 3000, 32, spread=0.15)
-    monkeypatch.setattr("keras_dhnn.metrics.targets._CHUNK", 128)
+    monkeypatch.setattr("keras_dhnn.metrics.counting._CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.distances.CHUNK", 128)
     monkeypatch.setattr("keras_dhnn.metrics.distances.MOST_ROWS", 7)
     monkeypatch.setattr("keras_dhnn.metrics.distances.LEAST_ROWS", 1)

@@ -1,9 +1,10 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from keras_dhnn.metrics.ties import expected_sum, optimistic_sums, pessimistic_sums
+from keras_dhnn.metrics.ties import expected_sum, harmonic_difference, optimistic_sums, pessimistic_sums
 
 
 def plain_expected_sum(tied, relevant, k):
@@ -46,3 +47,21 @@ def test_hand_computed_tie():
     assert pessimistic_sums(tied, relevant).sum() == pytest.approx(1 + 2 / 4)
     assert expected_sum(tied, relevant, k=3) == pytest.approx(1 + (2 / 2 + 2 / 3) / 3)
     assert pessimistic_sums(tied, relevant, k=3).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 62, 63, 64, 1000, 10**7])
+@pytest.mark.parametrize("count", [1, 2, 63, 500])
+def test_harmonic_difference_matches_exact_fractions_to_the_last_digits(start, count):
+    exact = float(sum(Fraction(1, start + i) for i in range(1, count + 1)))
+    tolerance = 1e-15 if start >= 63 else 4e-15
+    assert harmonic_difference(start, count) == pytest.approx(exact, rel=tolerance, abs=0)
+
+
+def test_harmonic_difference_of_nothing_is_zero():
+    np.testing.assert_array_equal(harmonic_difference([0, 3, 10**6], 0), 0)
+
+
+def test_harmonic_difference_broadcasts():
+    values = harmonic_difference(np.arange(3)[:, None], np.arange(4))
+    assert values.shape == (3, 4)
+    assert values[2, 3] == pytest.approx(1 / 3 + 1 / 4 + 1 / 5)

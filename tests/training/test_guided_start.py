@@ -1,12 +1,15 @@
 """Hash layers that start at class codes: the closed form, and codes that are right before the first step."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from keras_dhnn.codes import binarize
+from keras_dhnn.config import Model
 from keras_dhnn.losses.centres import hash_centres
-from keras_dhnn.training.guided_start import _RIDGE, regression, start_at_centres
+from keras_dhnn.training.guided_start import _RIDGE, is_guided, regression, start_at_centres
 from keras_dhnn.training.network import Network
 from keras_dhnn.training.train import train
 from tests.dual import make_dual_dataset
@@ -28,6 +31,15 @@ def test_regression_is_scikit_learns():
     expected = Ridge(weight).fit(inputs, targets)
     np.testing.assert_allclose(kernel, expected.coef_.T, atol=1e-5)
     np.testing.assert_allclose(bias, expected.intercept_, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("start", "bits", "guided"),
+    [("random", 8, False), ("centres", 64, True), ("auto", 16, True), ("auto", 24, False)],
+)
+def test_auto_guides_where_there_are_fewer_bits_than_classes(start, bits, guided):
+    info = SimpleNamespace(classes=("class",) * 21)
+    assert is_guided(Model(start=start, bits=bits), info) == guided
 
 
 def test_both_sources_start_near_the_codes_of_their_classes(info):

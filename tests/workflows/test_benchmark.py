@@ -7,7 +7,7 @@ import pytest
 
 from keras_dhnn.baselines import ITQ
 from keras_dhnn.codes import pack
-from keras_dhnn.errors import CollapseError, SettingError
+from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.experiment.methods import ONE_SOURCE, TWO_SOURCES, deep_methods, rates
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
@@ -82,6 +82,8 @@ def test_a_method_that_collapses_is_a_row_and_the_others_go_on(info, tmp_path, m
         raise CollapseError("The loss is nan.")
 
     monkeypatch.setattr(benchmark_cells, "measure", collapse)
+    with pytest.raises(RunError, match="No cell .* first failed of: The loss is nan"):
+        benchmark(plan("dhn", bits=(8,), seeds=1), info, tmp_path)
     table = benchmark(plan("dhn", "prh", bits=(8,), seeds=1), info, tmp_path)
     assert table["failed"] == [{"method": "dhn", "bits": 8, "seed": 0, "failed": "The loss is nan."}]
     assert table["scores"]["map"]["dhn"] == {}

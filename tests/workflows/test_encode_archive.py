@@ -19,7 +19,7 @@ from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
 
 BACKBONE = "tests.fakes:tiny_backbone"
-SMALL = Options(bits=8, size=32, labels="folder")
+SMALL = Options(bits=8, size=32, labels="folder", features=4)
 
 
 def write_images(folder, count, seed=0, side=32):
@@ -50,6 +50,12 @@ def test_images_are_encoded_once_and_found_by_themselves(tmp_path):
     assert by_file.table["id"].equals(by_id.table["id"])
 
 
+def test_more_features_than_the_backbone_has_are_refused(tmp_path):
+    write_images(tmp_path / "images", 20)
+    with pytest.raises(DataError, match="has 16 features"):
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", Options(bits=8, size=32))
+
+
 def test_a_changed_image_is_encoded_again(tmp_path):
     write_images(tmp_path / "images", 20)
     encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
@@ -76,7 +82,7 @@ def test_another_model_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"was made by tests\.fakes"):
         encode_archive("efficientnet_lite0", [tmp_path / "images"], tmp_path / "ar", SMALL)
     with pytest.raises(DataError, match="at least 64 images"):
-        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32))
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32, features=4))
 
 
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
@@ -84,7 +90,7 @@ def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     (tmp_path / "images" / "a" / "0003.tif").write_bytes(b"II*\0broken")
     with pytest.raises(DamagedFile, match=r"0003\.tif"):
         encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
-    options = Options(bits=8, size=32, skip_damaged=True)
+    options = Options(bits=8, size=32, features=4, skip_damaged=True)
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
     assert made.counted.added == 20
     assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
@@ -94,7 +100,7 @@ def test_lists_and_labels_from_csv(tmp_path):
     write_images(tmp_path / "images", 20)
     lines = [f"images/{'ab'[n % 2]}/{n:04d}.png" for n in range(12)]
     (tmp_path / "list.csv").write_text("path,label\n" + "".join(f"{line},L{n % 3}\n" for n, line in enumerate(lines)))
-    options = Options(bits=8, size=32, labels=str(tmp_path / "list.csv"))
+    options = Options(bits=8, size=32, features=0, labels=str(tmp_path / "list.csv"))
     made = encode_archive(BACKBONE, [tmp_path / "list.csv"], tmp_path / "ar", options).archive
     assert made.labels() == {"L0": 4, "L1": 4, "L2": 4}
     with pytest.raises(DataError, match="no file or folder"):
@@ -141,13 +147,13 @@ import sys, time
 from keras_dhnn.archive import encoding
 from keras_dhnn.workflows import archive_encoder, encode_archive
 encoding.encode_tiles.__kwdefaults__["piece"] = 8
-original = archive_encoder.NetworkEncoder.encode
-def encode(self, images):
+original = archive_encoder.NetworkEncoder.from_network
+def from_network(self, *outputs):
     time.sleep(0.02)
-    return original(self, images)
-archive_encoder.NetworkEncoder.encode = encode
+    return original(self, *outputs)
+archive_encoder.NetworkEncoder.from_network = from_network
 archive_encoder.first_tiles.__defaults__ = (24,)
-options = encode_archive.Options(bits=8, size=32, labels="folder")
+options = encode_archive.Options(bits=8, size=32, features=4, labels="folder")
 encode_archive.encode_archive("tests.fakes:tiny_backbone", [sys.argv[1]], sys.argv[2], options)
 """
 
@@ -183,7 +189,7 @@ def test_the_command_line(tmp_path, monkeypatch, capfd):
     run = command_line(monkeypatch, capfd)
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "images", 24)
-    how = ("--bits", 8, "--size", 32, "--labels", "folder", "--quiet", "--json")
+    how = ("--bits", 8, "--features", 4, "--size", 32, "--labels", "folder", "--quiet", "--json")
     status, out, _ = run("encode", BACKBONE, "images", "--archive", "ar", *how)
     assert (status, json.loads(out)["added"]) == (0, 24)
     status, out, _ = run("search", "ar", "images/a/0004.png", "-k", 3, "--where", "label = 'a'", "--json")

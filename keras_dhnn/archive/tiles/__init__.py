@@ -1,4 +1,4 @@
-"""Where tiles come from: image files, GeoTIFF scenes, STAC catalogues. Each is an iterator of `Tile`, read ahead.
+"""Read tiles from image files, GeoTIFF scenes and STAC catalogues, each an iterator of `Tile`, read ahead.
 
 All of them are told which ids are known with which content, and read no pixels of those.
 """

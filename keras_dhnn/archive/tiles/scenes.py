@@ -1,4 +1,4 @@
-"""GeoTIFF scenes of any size, cut into tiles by windowed reads: a row of tiles in memory at a time."""
+"""Cut GeoTIFF scenes of any size into tiles by windowed reads: a row of tiles in memory at a time."""
 
 import contextlib
 import threading
@@ -26,7 +26,7 @@ _PIXEL_PARTS = 64
 
 @dataclass(frozen=True)
 class Cut:
-    """How a scene is cut.
+    """Describe how a scene is cut.
 
     Attributes:
         tile: side of a tile in pixels of the network's image.
@@ -45,7 +45,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene.
+    """Describe one scene.
 
     Attributes:
         path: of its file.
@@ -155,7 +155,9 @@ def offsets(length, side, stride):
 
 
 def _grids(height, width, cut):
-    """(scale, (height, width) of a tile, rows, columns) of each scale; a raster smaller than a tile is one tile."""
+    """Return (scale, (height, width) of a tile, rows, columns) of each scale; a raster smaller than a tile is one
+    tile.
+    """
     if min(height, width) < cut.tile:
         return [(1, (height, width), [0], [0])]
     grids = []
@@ -167,14 +169,14 @@ def _grids(height, width, cut):
 
 @contextlib.contextmanager
 def _quietly(rasterio):
-    """GDAL looks at no other file of the folder, takes little memory, and does not mind files at no place."""
+    """Let GDAL look at no other file of the folder, take little memory, and not mind files at no place."""
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield
 
 
 class _Reader:
-    """One scene while it is read, by several threads, each with the file open for itself."""
+    """Read one scene by several threads, each with the file open for itself."""
 
     def __init__(self, rasterio, scene, form, cut):
         self.rasterio, self.scene, self.form, self.cut = rasterio, scene, form, cut
@@ -195,7 +197,7 @@ class _Reader:
             yield from tiles
 
     def _strips(self, known, content):
-        """(scale, shape, row, columns) of tiles side by side; columns of known tiles are None."""
+        """Yield (scale, shape, row, columns) of tiles side by side; columns of known tiles are None."""
         for scale, shape, rows, columns in self.grids:
             for row in rows:
                 for first in range(0, len(columns), _STRIP):
@@ -232,7 +234,7 @@ class _Reader:
         return f"{self.scene.name}#{shape[1]}/{row:06d}/{col:06d}"
 
     def _window(self, row, col, height, width):
-        """Pixels `(height, width, C)` and where they hold data `(height, width)` bool."""
+        """Return pixels `(height, width, C)` and where they hold data `(height, width)` bool."""
         window, errors = self.rasterio.windows.Window(col, row, width, height), self.rasterio.errors
         try:
             raster = self._raster()
@@ -250,7 +252,7 @@ class _Reader:
         return any(flag != self.rasterio.enums.MaskFlags.all_valid for flag in every)
 
     def _raster(self):
-        """This thread's own open file."""
+        """Return this thread's own open file."""
         if not hasattr(self.local, "raster"):
             try:
                 self.local.raster = self.rasterio.open(self.scene.path)
@@ -270,7 +272,7 @@ class _Reader:
 
 
 class _Place:
-    """Where a scene's pixels lie on the ground, in longitude and latitude."""
+    """Describe where a scene's pixels lie on the ground, in longitude and latitude."""
 
     def __init__(self, rasterio, raster):
         points, system = raster.gcps
@@ -280,7 +282,7 @@ class _Place:
         self.crs = None if self.system is None else _crs_name(self.system)
 
     def corners(self, row, col, shape):
-        """`(4, 2)` longitude and latitude of a tile's corners, None where the scene is at no known place."""
+        """Return `(4, 2)` longitude and latitude of a tile's corners, None where the scene is at no known place."""
         if self.system is None:
             return None
         rows = row + shape[0] * np.array([0.0, 1, 1, 0])
@@ -303,14 +305,14 @@ def _crs_name(system):
 
 
 def _time_of(raster):
-    """ISO 8601 from the file's own tag, `2020:01:31 12:00:00`, or None."""
+    """Return ISO 8601 from the file's own tag, `2020:01:31 12:00:00`, or None."""
     text = raster.tags().get("TIFFTAG_DATETIME", "")
     date, _, clock = text.partition(" ")
     return f"{date.replace(':', '-')}T{clock}Z" if len(date) == 10 and clock else None
 
 
 def _filled(pixels, valid):
-    """Pixels without data as the lowest value of their band, as `image_file` does."""
+    """Return pixels without data as the lowest value of their band, as `image_file` does."""
     if valid.all():
         return pixels
     lowest = np.where(valid[..., None], pixels, pixels[valid].max(axis=0)).min(axis=(0, 1))
@@ -318,7 +320,7 @@ def _filled(pixels, valid):
 
 
 def _averaged(pixels, scale):
-    """Means of squares of `scale` pixels a side, rounded in whole numbers."""
+    """Return means of squares of `scale` pixels a side, rounded in whole numbers."""
     if scale == 1:
         return np.ascontiguousarray(pixels)
     height, width, bands = pixels.shape

@@ -1,4 +1,4 @@
-"""Scenes that a STAC catalogue on disk names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet."""
+"""Read scenes that a STAC catalogue on disk names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlparse
 
 from keras_dhnn.archive.tiles.scenes import Scene
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
 
 _MOST_DEPTH = 32
 _RASTERS = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2")
@@ -43,7 +44,7 @@ def stac_scenes(path, asset=None):
 
 
 def _items(path, depth):
-    """(item, folder) of everything below a file."""
+    """Yield (item, folder) of everything below a file."""
     if depth > _MOST_DEPTH:
         raise DataError(f"The catalogue at {path} is more than {_MOST_DEPTH} levels deep: does it name itself?")
     value = _load(path)
@@ -103,7 +104,7 @@ def _with_role(assets, role):
 
 
 def _local(href, base):
-    """A path on this machine of an absolute or relative reference."""
+    """Return a path on this machine of an absolute or relative reference."""
     parts = urlparse(href)
     if parts.scheme not in ("", "file"):
         raise DataError(f"{href} is not on this machine. Fetch it first: nothing is downloaded here.")
@@ -113,8 +114,8 @@ def _local(href, base):
 
 def _load(path):
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads("\n".join(read_lines(path)))
+    except (OSError, ValueError, RecursionError, DataError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error
 
 

@@ -1,4 +1,4 @@
-"""One tile: its pixels, as the network is given them, and what an archive keeps of it."""
+"""Describe one tile: its pixels, as the network is given them, and what an archive keeps of it."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_dhnn.errors import DamagedFile
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.image_file import resize_stored
 
 _CHUNK = 1 << 22
@@ -13,7 +14,7 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Form:
-    """What a network takes.
+    """Describe what a network takes.
 
     Attributes:
         height: of the images, in pixels; tiles of another size are resized.
@@ -44,7 +45,7 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One tile.
+    """Describe one tile.
 
     Attributes:
         id: its key.
@@ -63,7 +64,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out.
+    """Describe a file that was left out.
 
     Attributes:
         name: the file.
@@ -85,7 +86,7 @@ def content_of(*parts):
 def content_of_file(path, *more):
     """Return `content_of` a file of any size, and more bytes."""
     digest = hashlib.blake2b(digest_size=8)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     for part in more:

@@ -1,1 +1,1 @@
-"""Which images of a data set show the same: copies, lookalikes, and crops that share ground."""
+"""Find images of a data set that show the same: copies, lookalikes, and crops that share ground."""

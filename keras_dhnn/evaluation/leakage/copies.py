@@ -1,4 +1,4 @@
-"""Images whose pixels are equal, up to the 8 symmetries of the square."""
+"""Find images whose pixels are equal, up to the 8 symmetries of the square."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from keras_dhnn.pipelines.store.stored_images import read_images
 
 
 def find_copies(info, contents):
-    """The first of the images that show the same pixels, for each image.
+    """Return the first of the images that show the same pixels, for each image.
 
     Args:
         info: `DatasetInfo`.
@@ -32,5 +32,5 @@ def find_copies(info, contents):
 
 
 def _equal(original, image):
-    """The symmetries under which `image` equals `original`."""
+    """Return the symmetries under which `image` equals `original`."""
     return [s for s in range(COUNT) if np.array_equal(original, turned(image, s), equal_nan=image.dtype.kind == "f")]

@@ -1,4 +1,4 @@
-"""Where an image has corners, and a key of what is seen there that crops of the same ground share."""
+"""Find corners in an image, and give each a key of what is seen there, which crops of the same ground share."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -16,7 +16,7 @@ _ORDER = sorted(((u, v) for u in range(_SIDE) for v in range(_SIDE) if u or v), 
 
 
 def find_corners(grey):
-    """The strongest corners of an image, by the smaller eigenvalue of its structure tensor.
+    """Return the strongest corners of an image, by the smaller eigenvalue of its structure tensor.
 
     Args:
         grey: `(H, W)` float32.
@@ -36,7 +36,7 @@ def find_corners(grey):
 
 
 def corner_keys(grey, corners):
-    """Keys of the patches around corners: signs of their low cosines, as in a perceptual hash.
+    """Return keys of the patches around corners: signs of their low cosines, as in a perceptual hash.
 
     Patches are first brought to one of their 8 symmetries, so that a turned copy has the same key.
 

@@ -1,4 +1,4 @@
-"""What images are compared by, gathered in one pass over a data set."""
+"""Gather what images are compared by, in one pass over a data set."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ _THUMBNAIL = 64  # pixels: the side that imagehash's own cosine transform takes 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprints:
-    """Of n images, with p corners in all.
+    """Hold fingerprints of n images, with p corners in all.
 
     Attributes:
         contents: `(n, 16)` uint8, digest of the sorted pixels of each band: equal for an image and its turned copies.
@@ -43,7 +43,7 @@ class Fingerprints:
 
 
 def take_fingerprints(info, progress=None):
-    """Fingerprints of all images of a data set.
+    """Return fingerprints of all images of a data set.
 
     Args:
         info: `DatasetInfo`.
@@ -76,7 +76,7 @@ def take_fingerprints(info, progress=None):
 
 
 def grey(image, info):
-    """Brightness of any image, slightly smoothed: `(H, W, C)` -> `(H, W)` float32, 0 to 255."""
+    """Return the brightness of any image, slightly smoothed: `(H, W, C)` -> `(H, W)` float32, 0 to 255."""
     return _smooth(_brightness(image, info))
 
 

@@ -1,4 +1,4 @@
-"""What a split puts on both sides."""
+"""Find what a split puts on both sides."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from keras_dhnn.evaluation.leakage.pairs import KINDS
 
 @dataclass(frozen=True, eq=False)
 class Leaks:
-    """What a split puts on both sides.
+    """Describe what a split puts on both sides.
 
     Attributes:
         itself: `(q,)` bool, whether another turn of the query's image is in the database.
@@ -23,12 +23,12 @@ class Leaks:
 
     @property
     def any(self):
-        """`(q,)` bool: queries with any of these."""
+        """Return `(q,)` bool: queries with any of these."""
         return np.logical_or.reduce([self.itself, *self.by_kind.values()])
 
 
 def find_leaks(pairs, split, count):
-    """Which queries of a split have something that shows the same in its database.
+    """Return which queries of a split have something that shows the same in its database.
 
     Args:
         pairs: list of `Pair`, as of `find_pairs`.

@@ -1,4 +1,4 @@
-"""Images that look the same as a whole, by perceptual hashes."""
+"""Find images that look the same as a whole, by perceptual hashes."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _ROWS = 1024
 
 
 def find_lookalikes(hashes, threshold, progress=None):
-    """Pairs of images whose perceptual hashes are near, under any symmetry of one of them.
+    """Return pairs of images whose perceptual hashes are near, under any symmetry of one of them.
 
     Args:
         hashes: `(n, 8, b)` uint8, packed hashes of each image under each symmetry.

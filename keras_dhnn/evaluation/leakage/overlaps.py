@@ -1,4 +1,4 @@
-"""Crops that share ground: a corner of one is found in the other, at one and the same shift."""
+"""Find crops that share ground: a corner of one is found in the other, at one and the same shift."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _WIDE = 8  # pixels: what is smoother is left out of the correlation
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two images that show the same ground.
+    """Describe two images that show the same ground.
 
     Attributes:
         first: number of an image.
@@ -39,7 +39,7 @@ class Overlap:
 
 
 def find_overlaps(info, prints, images, progress=None):
-    """Pairs of images with corners that agree, whose pixels then agree too.
+    """Return pairs of images with corners that agree, whose pixels then agree too.
 
     Args:
         info: `DatasetInfo`; of two sources the one with the finest pixels is looked at, as by `read_images`.
@@ -62,7 +62,7 @@ def find_overlaps(info, prints, images, progress=None):
 
 
 def _candidates(prints, images, shape):
-    """`(first, second, symmetry, shift)` of each pair of `images` in which enough corners agree."""
+    """Return `(first, second, symmetry, shift)` of each pair of `images` in which enough corners agree."""
     of_images = np.flatnonzero(np.isin(prints.corner_images, images))
     one, other = of_images[_equal_pairs(prints.corner_keys[of_images])]
     differ = prints.corner_images[one] != prints.corner_images[other]
@@ -81,14 +81,14 @@ def _candidates(prints, images, shape):
 
 
 def _agreed(shifts):
-    """The shift that most of `(n, 2)` shifts are near to, in whole pixels, and how many are."""
+    """Return the shift that most of `(n, 2)` shifts are near to, in whole pixels, and how many are."""
     near = np.abs(shifts[:, None] - shifts[None]).max(axis=2) <= _TOLERANCE
     most = near[near.sum(axis=1).argmax()]
     return int(most.sum()), tuple(np.median(shifts[most], axis=0).round().astype(int).tolist())
 
 
 def _equal_pairs(keys):
-    """All pairs of positions with equal keys, the smaller first: two `(p,)` arrays; common keys are left out."""
+    """Return all pairs of positions with equal keys, the smaller first: two `(p,)` arrays; common keys are left out."""
     _, numbers, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     kept = np.flatnonzero((sizes[numbers] > 1) & (sizes[numbers] <= _MOST_ALIKE))
     order = kept[np.argsort(numbers[kept], kind="stable")]
@@ -100,7 +100,7 @@ def _equal_pairs(keys):
 
 
 def _shifts(one, other, symmetries, shape):
-    """How far the other image, turned, is to be moved onto the one, so that two corners meet: `(p, 2)`."""
+    """Return how far the other image, turned, is to be moved onto the one, so that two corners meet: `(p, 2)`."""
     middle = (np.array(shape) - 1) / 2
     turned_to = (MATRICES[symmetries] @ (other - middle)[..., None])[..., 0]
     # Swapping rows and columns moves the middle of an image that is not square.
@@ -109,13 +109,13 @@ def _shifts(one, other, symmetries, shape):
 
 
 def _rough(image, info):
-    """What is neither noise nor smooth: `(H, W)` float32."""
+    """Return what is neither noise nor smooth: `(H, W)` float32."""
     brightness = grey(image, info)
     return brightness - gaussian_filter(brightness, _WIDE, truncate=2)
 
 
 def _compare(one, other, shift):
-    """`(share, correlation, shift)` where two images overlap best, within a pixel of the shift."""
+    """Return `(share, correlation, shift)` where two images overlap best, within a pixel of the shift."""
     best = (0.0, -1.0, shift)
     for rows in range(shift[0] - 1, shift[0] + 2):
         for columns in range(shift[1] - 1, shift[1] + 2):
@@ -127,7 +127,7 @@ def _compare(one, other, shift):
 
 
 def _shared(one, other, rows, columns):
-    """The part of each image that both show, if the other is moved by so many rows and columns."""
+    """Return the part of each image that both show, if the other is moved by so many rows and columns."""
     top, left = max(rows, 0), max(columns, 0)
     bottom, right = min(one.shape[0], other.shape[0] + rows), min(one.shape[1], other.shape[1] + columns)
     return one[top:bottom, left:right], other[top - rows : bottom - rows, left - columns : right - columns]

@@ -1,4 +1,4 @@
-"""All images of a data set that show the same as another, and which belong together."""
+"""Find all images of a data set that show the same as another, and which belong together."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ KINDS = ("copy", "lookalike", "overlap")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that show the same.
+    """Describe two images that show the same.
 
     Attributes:
         kind: "copy" (equal pixels), "lookalike" (near perceptual hashes) or "overlap" (crops that share ground).
@@ -43,7 +43,7 @@ class Pair:
 
 
 def find_pairs(info, threshold=THRESHOLD, bar=no_bar):
-    """All images of a data set that show the same as another.
+    """Return all images of a data set that show the same as another.
 
     Args:
         info: `DatasetInfo`; of two sources the one with the finest pixels is looked at.
@@ -74,7 +74,7 @@ def find_pairs(info, threshold=THRESHOLD, bar=no_bar):
 
 
 def groups_of(pairs, count):
-    """Images that are connected by pairs: `(count,)` int64, equal numbers stay together."""
+    """Return images that are connected by pairs: `(count,)` int64, equal numbers stay together."""
     one, other = np.array([(pair.first, pair.second) for pair in pairs], np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(pairs), bool), (one, other)), shape=(count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)

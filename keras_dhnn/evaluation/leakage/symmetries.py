@@ -1,4 +1,4 @@
-"""The 8 symmetries of the square: 4 quarter turns, and their mirror images.
+"""Turn and mirror images by the 8 symmetries of the square.
 
 A symmetry is a number: 1 mirrors top and bottom, 2 left and right, 4 then swaps rows and columns; they add up.
 """
@@ -19,7 +19,7 @@ NAMES = (
 
 
 def turned(image, symmetry):
-    """An image seen under a symmetry.
+    """Return an image seen under a symmetry.
 
     Args:
         image: `(H, W, ...)`.

@@ -1,4 +1,4 @@
-"""Experiments by the name of their data set, one a file."""
+"""Load experiments by the name of their data set, one a file."""
 
 import importlib
 import math
@@ -6,12 +6,12 @@ import pkgutil
 
 
 def names():
-    """Names of the presets: of data sets, and "folder" for all others."""
+    """Return names of the presets: of data sets, and "folder" for all others."""
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
 def load_preset(name, info=None):
-    """The preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders.
+    """Return the preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders.
 
     Args:
         name: of the data set.
@@ -25,7 +25,7 @@ def load_preset(name, info=None):
 
 
 def with_passes(experiment, count, steps, most):
-    """An experiment that is trained from scratch, fitted to a part of its archive: more passes over fewer items.
+    """Return an experiment that is trained from scratch, fitted to a part of its archive: more passes over fewer items.
 
     Args:
         experiment: the `Experiment` for the whole archive, whose epochs are the least.

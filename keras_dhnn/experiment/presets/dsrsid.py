@@ -1,4 +1,4 @@
-"""DSRSID: 80,000 dual samples of eight land covers, enough to train the paper's networks from random weights.
+"""Set up DSRSID: 80,000 dual samples of eight land covers, enough to train the paper's networks from random weights.
 
 keras-dhnn prepare dsrsid --source DSRSID.mat
 keras-dhnn fit dsrsid
@@ -24,5 +24,5 @@ STEPS, MOST_EPOCHS = 12_000, 108
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin."""
+    """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

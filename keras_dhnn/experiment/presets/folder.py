@@ -1,4 +1,4 @@
-"""Any collection of the user's own: 2 to some dozens of classes, 100 to some ten thousand images.
+"""Set up any collection of the user's own: 2 to some dozens of classes, 100 to some ten thousand images.
 
     keras-dhnn prepare NAME --layout folder --source DIR
     keras-dhnn fit NAME
@@ -25,7 +25,7 @@ STEPS, MOST_EPOCHS = 480, 160
 
 
 def fitted_to(info):
-    """The preset for a collection: epochs by its size, statistics of its bands where it has more than three.
+    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three.
 
     Args:
         info: its `DatasetInfo`.

@@ -1,4 +1,4 @@
-"""SAT-4: half a million patches of four classes, so trained from scratch on all four bands (DHNN section IV-C).
+"""Set up SAT-4: half a million patches of four classes, trained from scratch on all four bands (DHNN section IV-C).
 
 keras-dhnn prepare sat4 --source sat-4-full.mat
 keras-dhnn fit sat4
@@ -22,5 +22,5 @@ STEPS, MOST_EPOCHS = 5800, 10
 
 
 def fitted_to(info):
-    """The preset for a part of the archive, such as a small twin."""
+    """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

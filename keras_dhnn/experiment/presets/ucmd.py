@@ -1,4 +1,4 @@
-"""UC Merced: 2,100 aerial images of 21 classes, few labels, so transfer learning (DHNN section IV-B).
+"""Set up UC Merced: 2,100 aerial images of 21 classes, few labels, so transfer learning (DHNN section IV-B).
 
 keras-dhnn prepare ucmd --source UCMerced_LandUse.zip
 keras-dhnn fit ucmd

@@ -1,4 +1,4 @@
-"""Backbones by name: what turns images into feature vectors, before the hash head."""
+"""Build backbones by name: what turns images into feature vectors, before the hash head."""
 
 import importlib
 import inspect
@@ -19,7 +19,7 @@ from keras_dhnn.models.backbones.vgg_f import load_vgg_f
 SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
 # The environment variable that allows to import "package.module:function".
 TRUST = "KERAS_DHNN_TRUST_CODE"
-_trusted = set()
+_trusted: set[str] = set()
 OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 
@@ -84,13 +84,13 @@ def trust(backbone):
 
 
 def is_pretrained(name, weights):
-    """Whether `build_backbone` with these arguments starts from trained weights."""
+    """Return whether `build_backbone` with these arguments starts from trained weights."""
     return weights != "none" and (weights != "auto" or name == "efficientnet_lite0")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class ApplicationPreprocessing(tf.keras.layers.Layer):
-    """The `preprocess_input` of a module of `tf.keras.applications`, on pixels in 0..255.
+    """Apply the `preprocess_input` of a module of `tf.keras.applications` to pixels in 0..255.
 
     Args:
         module: name of the module, e.g. "mobilenet_v2".
@@ -109,7 +109,7 @@ class ApplicationPreprocessing(tf.keras.layers.Layer):
 
 
 def _cnn_f(image_shape, weights, filled):
-    """From random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
+    """Return from random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
     mean = IMAGENET_MEAN if image_shape[2] == 3 else 127.5
     if weights in ("auto", "none"):
         return CNNF(image_shape, mean=mean, scale=1 / 64)

@@ -1,4 +1,4 @@
-"""CNN-F, also known as VGG-F (Table I of DHNN), and the two small layers that only it needs."""
+"""Build CNN-F, also known as VGG-F (Table I of DHNN), and the two small layers that only it needs."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,8 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class MeanSubtraction(tf.keras.layers.Layer):
-    """`(x - mean) * scale`, the mean per band held as a weight that is not trained, so that a checkpoint carries it.
+    """Compute compute compute compute compute compute `(x - mean) * scale`, the mean per band held as a weight that is
+    not trained, so that a checkpoint carries it.
 
     Args:
         mean: one number, or one a band; the weight's initial value, in the units of the images.
@@ -42,7 +43,7 @@ class MeanSubtraction(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class LocalResponseNormalization(tf.keras.layers.Layer):
-    """Divides each channel by the energy of its neighbours: `x / (bias + alpha * sum x^2)^beta`.
+    """Divide each channel by the energy of its neighbours: `x / (bias + alpha * sum x^2)^beta`.
 
     The sum runs over the `size` channels around each one, at the same pixel. `alpha` multiplies that *sum*, as in
     TensorFlow and MatConvNet; Caffe's alpha is `size` times as large. `imagenet-vgg-f.mat` holds `[5 2 0.0001 0.75]`
@@ -77,7 +78,7 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class CNNF(tf.keras.Model):
-    """Images to the 4096 activations of fc7: the network of Chatfield et al. (2014), as in Table I of DHNN.
+    """Turn images into the 4096 activations of fc7: the network of Chatfield et al. (2014), as in Table I of DHNN.
 
     Takes `(B, H, W, C)` float32 pixels in 0..255 (RGB order for the ImageNet weights, see `load_vgg_f`) and returns
     `(B, units[-1])` float32. `(x - mean) * scale` is inside. 224x224 images give 54, 27, 27, 13 and 6 pixels a side

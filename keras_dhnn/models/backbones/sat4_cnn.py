@@ -1,4 +1,4 @@
-"""The small network for 28x28 patches of four bands (Table V of DHNN)."""
+"""Build the small network for 28x28 patches of four bands (Table V of DHNN)."""
 
 import tensorflow as tf
 
@@ -7,7 +7,8 @@ from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class SAT4CNN(ScratchCNN):
-    """Images to the 128 activations of its last layer, trained from scratch on all bands; arguments as of `ScratchCNN`.
+    """Turn images into the 128 activations of its last layer, trained from scratch on all bands; arguments as of
+    `ScratchCNN`.
 
     The paper does not state its padding. Without any, 28x28 patches shrink to exactly one pixel before fc4, as do
     the images of the papers' two other networks before theirs, so this is likely what they did; it makes 0.06 M

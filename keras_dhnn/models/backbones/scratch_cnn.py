@@ -1,4 +1,6 @@
-"""What the papers' three networks that train from scratch share: convolutions, pools, and fully connected layers."""
+"""Share what the papers' three networks that train from scratch have: convolutions, pools, fully connected layers."""
+
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +9,8 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class ScratchCNN(tf.keras.Model):
-    """Normalisation, convolutions with ReLU and pools, fully connected layers with ReLU; the hash layer is not in it.
+    """Chain normalisation, convolutions with ReLU and pools, fully connected layers with ReLU; the hash layer is not in
+    it.
 
     Takes `(B, H, W, C)` float32 in stored units and returns `(B, units[-1])` float32; the normalisation,
     `(x - mean) / sqrt(variance)`, is inside. Layers are numbered as in the papers: conv1, pool1, ..., then fc after the
@@ -30,9 +33,9 @@ class ScratchCNN(tf.keras.Model):
     """
 
     # Of each convolution: side of the kernel, stride, and (side, stride) of the pool behind it or None.
-    TABLE = ()
+    TABLE: tuple[tuple[int, int, tuple[int, int] | None], ...] = ()
     # Fewest pixels a side that leave one before the fully connected layers.
-    SMALLEST = {}  # noqa: RUF012
+    SMALLEST: ClassVar[dict[str, int]] = {}
 
     def __init__(self, input_shape, filters, units, padding, mean, variance, dropout, **kwargs):
         self._check(input_shape, filters, padding, mean, variance)

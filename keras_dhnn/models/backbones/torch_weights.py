@@ -1,4 +1,4 @@
-"""Reads a torch weights file in its legacy format, without torch and without running what the file says.
+"""Read a torch weights file in its legacy format, without torch and without running what the file says.
 
 Such a file is five pickles (a magic number, a protocol version, the byte order, the tensors, the keys of their
 storages) and then, per storage, its number of elements (int64) and its raw values. A pickle can name any function to
@@ -6,22 +6,28 @@ call; the unpickler here knows the four names that a file of plain tensors needs
 """
 
 import collections
+import io
+import math
 import pickle
+import pickletools
 import struct
-from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.files import read_bytes
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8"}
 # What a pickle or a tensor description that is damaged or forged may raise.
-_DAMAGE = (pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeError, AttributeError, ValueError)
+_DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeError, AttributeError, ValueError),
+    *(OverflowError, RecursionError),
+)
 
 
 def read_torch_weights(path, max_bytes=2**30):
-    """The tensors of a legacy torch state dictionary.
+    """Return the tensors of a legacy torch state dictionary.
 
     Args:
         path: the `.pth` file.
@@ -31,27 +37,40 @@ def read_torch_weights(path, max_bytes=2**30):
         Dictionary of names to arrays, as they are in the file (convolutions are out, in, height, width).
 
     Raises:
-        SettingError: if the file is too large, is of another format, names anything but tensors, or is cut short.
+        DataError: if the file is too large, or no file.
+        SettingError: if it is of another format, names anything but tensors, or is cut short.
     """
-    path = Path(path)
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise SettingError(f"{path} has {size} bytes. Expected at most {max_bytes}.")
-    with path.open("rb") as file:
-        try:
-            magic, _, system = (_Unpickler(file).load() for _ in range(3))
-            if magic != MAGIC or not system["little_endian"]:
-                raise SettingError("its header is not that of a little-endian legacy torch file")
-            unpickler = _Unpickler(file)
-            tensors, keys = unpickler.load(), _Unpickler(file).load()
-            storages = {key: _read_storage(file, unpickler.dtypes[key], size) for key in keys}
-            return {name: tensor.read(storages) for name, tensor in tensors.items()}
-        except _DAMAGE as error:
-            raise SettingError(f"{path} is not a legacy torch file of plain tensors: {error}") from error
+    content = read_bytes(path, max_bytes)
+    file = io.BytesIO(content)
+    try:
+        magic, _, system = (_unpickled(file)[0] for _ in range(3))
+        if magic != MAGIC or not system["little_endian"]:
+            raise SettingError("its header is not that of a little-endian legacy torch file")
+        (tensors, dtypes), (keys, _) = _unpickled(file), _unpickled(file)
+        storages = {key: _read_storage(file, dtypes[key], len(content)) for key in keys}
+        return {name: tensor.read(storages) for name, tensor in tensors.items()}
+    except _DAMAGE as error:
+        raise SettingError(f"{path} is not a legacy torch file of plain tensors: {error}") from error
+
+
+def _unpickled(file):
+    """Return `(value, {storage: dtype})` of the pickle that is next in a file; its sizes are checked before it is
+    run.
+    """
+    start, count, largest = file.tell(), 0, 0
+    for opcode, argument, _ in pickletools.genops(file):  # raises ValueError for texts that are longer than the file
+        count += 1
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            largest = max(largest, argument)
+    if largest > count:
+        raise pickle.UnpicklingError(f"it numbers {largest} parts, and has {count}")
+    file.seek(start)
+    unpickler = _Unpickler(file)
+    return unpickler.load(), unpickler.dtypes
 
 
 class _Tensor:
-    """A tensor to be, until the storages are read."""
+    """Stand for stand for stand for stand for stand for stand for a tensor to be, until the storages are read."""
 
     def __init__(self, key, offset, shape, strides, *_):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides
@@ -59,14 +78,15 @@ class _Tensor:
     def read(self, storages):
         values = storages[self.key]
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
-        if min((self.offset, last, *self.shape, *self.strides)) < 0 or last >= len(values):
+        taken = max(last + 1, math.prod(self.shape))
+        if min((self.offset, last, *self.shape, *self.strides)) < 0 or taken > len(values):
             raise SettingError(f"a tensor of shape {self.shape} reaches beyond its storage")
         byte_strides = [step * values.itemsize for step in self.strides]
         return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, byte_strides).copy()
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows ordered dictionaries and tensors; remembers the type of each storage that it meets."""
+    """Know ordered dictionaries and tensors; remember the type of each storage that it meets."""
 
     def __init__(self, file):
         super().__init__(file)

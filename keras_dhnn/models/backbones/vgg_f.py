@@ -1,4 +1,4 @@
-"""ImageNet weights for CNN-F, from MatConvNet's file `imagenet-vgg-f.mat`."""
+"""Load ImageNet weights into CNN-F, from MatConvNet's file `imagenet-vgg-f.mat`."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _VARIABLES = ("layers", "meta", "normalization", "net")
 
 
 def load_vgg_f(path, model, max_bytes=2**30):
-    """Gives a `CNNF` the ImageNet weights of fc7 and all below, and the mean colour of the images behind them.
+    """Give a `CNNF` the ImageNet weights of fc7 and all below, and the mean colour of the images behind them.
 
     Reads the file as MatConvNet writes it now (`weights`, `meta.normalization`), as it did before 2015 (`filters` and
     `biases`, `normalization`), and wrapped in a structure `net`. The average image is reduced to its mean colour,
@@ -78,7 +78,9 @@ def _layers_by_name(path, net):
 
 
 def _check_normalization(path, layer, ours):
-    """MatConvNet's own retraining of CNN-F has the same shapes and another (or no) normalisation: not our network."""
+    """Refuse MatConvNet's own retraining of CNN-F: the same shapes and another (or no) normalisation, not our
+    network.
+    """
     expected = [ours.size, ours.bias, ours.alpha, ours.beta]
     found = _numbers(layer.get("param"))
     if found.shape != (4,) or not np.allclose(found, expected, rtol=1e-4):
@@ -113,7 +115,7 @@ def _mean_colour(path, net, bands):
 
 
 def _numbers(value):
-    """`value` as a float32 array without dimensions of one; an empty array where it is not numeric."""
+    """Return `value` as a float32 array without dimensions of one; an empty array where it is not numeric."""
     is_numeric = np.isscalar(value) or isinstance(value, np.ndarray)
     array = np.asarray(value if is_numeric else None)
     return np.squeeze(array.astype("float32")) if array.dtype.kind in "fiu" else np.empty(0, "float32")

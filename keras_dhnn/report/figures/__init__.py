@@ -1,1 +1,1 @@
-"""Pictures of results, drawn with matplotlib."""
+"""Draw pictures of results with matplotlib."""

@@ -1,18 +1,20 @@
-"""Codes in the plane, coloured by class."""
+"""Draw codes in the plane, coloured by class."""
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 _MARKERS = "osD^vX"
 _GROUP_MARKERS = "ox"
 _COLOURS = 10
 
 
+@plain_text
 def embedding_figure(points, labels, classes, title="", groups=None):
-    """Points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
+    """Return points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
 
     With groups, classes have a colour and groups a marker each; of more than 20 classes some share their colour.
 
@@ -41,8 +43,9 @@ def embedding_figure(points, labels, classes, title="", groups=None):
     return figure
 
 
+@plain_text
 def embedding_panels(panels, classes, title=""):
-    """Several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
+    """Return several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
 
     Args:
         panels: `{name: (points, labels, groups)}`, each as of `embedding_figure`; of the same classes and groups.

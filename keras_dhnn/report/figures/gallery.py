@@ -1,4 +1,4 @@
-"""What was found, as pictures: a row a query, laid out as Fig. 6 of the DHNN paper."""
+"""Draw what was found as pictures: a row a query, laid out as Fig. 6 of the DHNN paper."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.report.figures.plain_text import plain_text
 
 RANKS = (1, 5, 10, 15, 20, 30, 40, 50)  # as in the paper
 WRONG = "red"
@@ -14,7 +15,7 @@ _SIDE = 1.3  # inches
 
 
 class Retrieved(NamedTuple):
-    """One result.
+    """Describe one result.
 
     Attributes:
         image: `(H, W, C)` or `(H, W)`.
@@ -30,7 +31,7 @@ class Retrieved(NamedTuple):
 
 
 class GalleryRow(NamedTuple):
-    """One query with what it found.
+    """Describe one query with what it found.
 
     Attributes:
         image: `(H, W, C)` or `(H, W)`.
@@ -43,8 +44,9 @@ class GalleryRow(NamedTuple):
     results: dict
 
 
+@plain_text
 def gallery_figure(rows, *, ranks=RANKS, title=""):
-    """The query and some of its results, from left to right by rank; wrong ones are framed in red.
+    """Return the query and some of its results, from left to right by rank; wrong ones are framed in red.
 
     A rank that no row has (a small database) gets no column; one that only some rows have is left blank in the others.
 
@@ -82,7 +84,7 @@ def gallery_figure(rows, *, ranks=RANKS, title=""):
 
 
 def _short(text, most=26):
-    """Long file names lose their middle, so that they do not run into the next picture."""
+    """Return long file names lose their middle, so that they do not run into the next picture."""
     return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[-most // 2 :]}"
 
 

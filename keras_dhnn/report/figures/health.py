@@ -1,13 +1,17 @@
-"""Whether a code uses its bits and keeps classes apart, on one page."""
+"""Draw whether a code uses its bits and keeps classes apart, on one page."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_dhnn.report.figures.plain_text import plain_text
+
 _BINS = 80
 
 
+@plain_text
 def health_figure(health, *, counts=None, outputs=None, title=""):
-    """Balance and correlation of the bits; where known the hash outputs, and distances within and between classes.
+    """Return balance and correlation of the bits; where known the hash outputs, and distances within and between
+    classes.
 
     Args:
         health: CodeHealth, from `metrics.code_health`.
@@ -48,7 +52,9 @@ def _correlation(figure, axes, correlation):
 
 
 def _outputs(axes, outputs):
-    """Outputs near -1 and 1 lose little when only their sign is kept; the axis ends at the largest, at least at 1.5."""
+    """Draw outputs: near -1 and 1 they lose little when only their sign is kept; the axis ends at the largest, at least
+    at 1.5.
+    """
     limit = max(1.5, float(np.abs(outputs).max()))
     counts, edges = np.histogram(outputs, bins=_BINS, range=(-limit, limit))
     axes.stairs(counts / outputs.size, edges, fill=True)

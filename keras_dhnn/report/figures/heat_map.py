@@ -1,14 +1,16 @@
-"""Scores over two settings, as coloured cells."""
+"""Draw scores over two settings, as coloured cells."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def heat_map_figure(tables, rows, columns, *, axes=("", ""), best=None, score="mAP", title=""):
-    """Tables of scores as heat maps on one scale, side by side.
+    """Return tables of scores as heat maps on one scale, side by side.
 
     Args:
         tables: `{name: (r, c) array}`; NaN is a cell without a score.

@@ -1,4 +1,4 @@
-"""Pairs of images that show the same, side by side."""
+"""Draw pairs of images that show the same, side by side."""
 
 import math
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.report.figures.plain_text import plain_text
 
 _COLUMNS = 3  # pairs in a row
 _SIDE = 1.9  # inches
@@ -16,7 +17,7 @@ _FRAME = "yellow"
 
 
 class Side(NamedTuple):
-    """One image of a pair.
+    """Describe one image of a pair.
 
     Attributes:
         image: `(H, W, C)` or `(H, W)`.
@@ -29,8 +30,9 @@ class Side(NamedTuple):
     shared: tuple | None = None
 
 
+@plain_text
 def pairs_figure(pairs, title=""):
-    """Pairs of images, three in a row, with frames around what both show.
+    """Return pairs of images, three in a row, with frames around what both show.
 
     Args:
         pairs: list of (Side, Side, what they have in common).

@@ -1,4 +1,4 @@
-"""Trials as lines across one axis a setting, coloured by their score."""
+"""Draw trials as lines across one axis a setting, coloured by their score."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -7,10 +7,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def parallel_coordinates_figure(axes, scores, *, score="mAP", title=""):
-    """Parallel coordinates, the score as the last of them; the best are drawn on top.
+    """Return parallel coordinates, the score as the last of them; the best are drawn on top.
 
     Args:
         axes: `{name: (values, scale)}`: `(n,)` values of the trials, and "linear", "log", or the texts that the values
@@ -76,13 +78,13 @@ def _bounds(values, scale):
 
 
 def _heights(values, scale):
-    """Values as shares of their axis, 0 to 1."""
+    """Return values as shares of their axis, 0 to 1."""
     low, high = _bounds(values, scale)
     return (_scaled(values, scale) - low) / (high - low)
 
 
 def _ticks(values, scale):
-    """`(height, text)` of an axis: all texts, or five numbers."""
+    """Return `(height, text)` of an axis: all texts, or five numbers."""
     if not isinstance(scale, str):
         return [(number / max(len(scale) - 1, 1), text) for number, text in enumerate(scale)]
     low, high = _bounds(values, scale)

@@ -1,13 +1,15 @@
-"""Precision over recall, one line a method."""
+"""Draw precision over recall, one line a method."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.report.figures.plain_text import plain_text
 
 
+@plain_text
 def precision_recall_figure(curves, title=""):
-    """Precision-recall curves in one pair of axes.
+    """Return the precision-recall curves in one pair of axes.
 
     Args:
         curves: `{name: (recall, precision)}`, two `(n,)` arrays of shares from 0 to 1 each, in the order to draw.

@@ -1,11 +1,11 @@
-"""Figures as arrays, for TensorBoard."""
+"""Turn figures into arrays, for TensorBoard."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 
 def figure_to_array(figure):
-    """Draws a figure.
+    """Draw a figure.
 
     Args:
         figure: matplotlib Figure.

@@ -1,1 +1,1 @@
-"""What happens beside the gradient steps: validation, guards, resumable state."""
+"""Do what happens beside the gradient steps: validation, guards, resumable state."""

@@ -1,4 +1,4 @@
-"""Notices a network whose codes all became equal, and stops before hours are lost."""
+"""Notice a network whose codes all became equal, and stop before hours are lost."""
 
 import math
 
@@ -8,7 +8,7 @@ from keras_dhnn.errors import CollapseError
 
 
 class CollapseGuard(tf.keras.callbacks.Callback):
-    """Raises `CollapseError` on a loss that is not finite, or when all items share one code at two validations.
+    """Raise `CollapseError` on a loss that is not finite, or when all items share one code at two validations.
 
     It reads `distinct_codes` from the logs, which `ValidationMAP`, earlier in the list, writes.
 
@@ -34,7 +34,7 @@ class CollapseGuard(tf.keras.callbacks.Callback):
 
 
 def advice(experiment, phase, quantization="eta"):
-    """What may help in a phase of an experiment: its settings that matter here, smaller than they are.
+    """Return what may help in a phase of an experiment: its settings that matter here, smaller than they are.
 
     Args:
         experiment: the `Experiment`.

@@ -1,10 +1,10 @@
-"""Progress of a phase, step by step."""
+"""Show the progress of a phase, step by step."""
 
 import tensorflow as tf
 
 
 class ProgressBar(tf.keras.callbacks.Callback):
-    """Reports steps done, and the latest loss and validation mAP, to a progress bar.
+    """Describe report steps done, and the latest loss and validation mAP, to a progress bar.
 
     Args:
         update: function `update(done, note)`.

@@ -1,4 +1,4 @@
-"""Training state on disk, so that a run killed at any moment continues to the same final weights."""
+"""Keep training state on disk, so that a run killed at any moment continues to the same final weights."""
 
 import shutil
 import time
@@ -22,7 +22,7 @@ _REMEDY = "Remove that folder to train this phase from its start"
 
 
 class ResumableState(tf.keras.callbacks.Callback):
-    """Writes weights, optimiser slots, history and the best epoch so far at the end of epochs.
+    """Write weights, optimiser slots, history and the best epoch so far at the end of epochs.
 
     A state is whole or not there: a folder `epoch-N`, and `state.json`, replaced last, which names the checkpoint in
     it. Restoring goes back to the end of that epoch; what came after it is done again, with the same result. What
@@ -48,7 +48,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         self._written = time.monotonic()
 
     def restore(self, model):
-        """Brings a compiled model back to the state on disk.
+        """Bring a compiled model back to the state on disk.
 
         Returns:
             Number of the next epoch: 0 if there is no state, None if training had stopped early.
@@ -69,7 +69,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         return None if state["stopped"] else state["epoch"] + 1
 
     def _check_lane(self, state):
-        """Random numbers and the last digits of a step differ between Keras 2 and 3: going on would not be exact."""
+        """Refuse the other lane: random numbers and the last digits of a step differ between Keras 2 and 3."""
         written = state.get("keras", 2)
         if written != KERAS:
             raise RunError(
@@ -88,7 +88,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             self.validation.best_weights = list(best.values())
 
     def _read(self):
-        """The state that was written last, or None."""
+        """Return the state that was written last, or None."""
         path = self.folder / _STATE
         return read_json(path, _KINDS, remedy=f"{_REMEDY}: {self.folder}") if path.is_file() else None
 
@@ -103,7 +103,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             self.write(epoch, stopped)
 
     def write(self, epoch, stopped=False):
-        """Writes the state at the end of `epoch`, which may have stopped the training before its time.
+        """Write the state at the end of `epoch`, which may have stopped the training before its time.
 
         Raises:
             OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
@@ -133,7 +133,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             write_arrays(place / "best.npz", weights)
 
     def _tidy(self):
-        """Removes all weights but those that `state.json` names, also what a write that was killed has left."""
+        """Remove all weights but those that `state.json` names, also what a write that was killed has left."""
         state = self._read()
         kept = None if state is None else state["checkpoint"].partition("/")[0]
         for path in self.folder.glob("*epoch-*"):

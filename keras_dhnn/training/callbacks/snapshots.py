@@ -1,4 +1,4 @@
-"""Hash outputs of some items at a few epochs, to see how they part while training."""
+"""Keep hash outputs of some items at a few epochs, to see how they part while training."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from keras_dhnn.files import read_arrays, write_arrays
 
 
 class Snapshots(tf.keras.callbacks.Callback):
-    """Writes `epoch-<T>.npz`, `{source: (n, l)}` and `items`, after T = 0, 10, 20 and 30 epochs (SIDHCNN Fig. 5).
+    """Write `epoch-<T>.npz`, `{source: (n, l)}` and `items`, after T = 0, 10, 20 and 30 epochs (SIDHCNN Fig. 5).
 
     Args:
         folder: where to.
@@ -37,7 +37,9 @@ class Snapshots(tf.keras.callbacks.Callback):
 
 
 def load_snapshots(folder):
-    """`{epochs: (items, {source: (n, l)})}` as `Snapshots` wrote them, by rising epochs; empty if there are none."""
+    """Return `{epochs: (items, {source: (n, l)})}` as `Snapshots` wrote them, by rising epochs; empty if there are
+    none.
+    """
     found = {}
     for epochs in Snapshots.EPOCHS:
         path = folder / f"epoch-{epochs}.npz"

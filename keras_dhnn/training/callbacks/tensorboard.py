@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run while it trains."""
+"""Write what TensorBoard shows of a run while it trains."""
 
 import tensorflow as tf
 
@@ -7,8 +7,8 @@ from keras_dhnn.metrics.code_health import code_health
 
 
 class TensorBoardLog(tf.keras.callbacks.Callback):
-    """Scalars of every epoch (losses apart, validation mAP, learning rate, health of the codes), and histograms of the
-    hash outputs.
+    """Write scalars of every epoch (losses apart, validation mAP, learning rate, health of the codes), and histograms
+    of the hash outputs.
 
     Args:
         folder: the run's folder of event files.
@@ -43,7 +43,7 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
 
 
 def write_health(health, which=""):
-    """Writes a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer.
+    """Write a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer.
 
     Args:
         health: the `CodeHealth`.

@@ -1,4 +1,4 @@
-"""Validation mAP while training, and the weights of its best epoch."""
+"""Measure validation mAP while training, and keep the weights of its best epoch."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,14 +13,14 @@ TOLERANCE = 0.002
 
 
 class ValidationMAP(tf.keras.callbacks.Callback):
-    """Retrieval by held-out items among the fitted ones: writes `val_map` and `distinct_codes` into the logs.
+    """Score retrieval by held-out items among the fitted ones: write `val_map` and `distinct_codes` into the logs.
 
     Of two sources `val_map` is the mean of both directions across them, which are logged too, as `val_map_pan_to_mul`.
 
     Args:
         encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of all items.
         labels: `(n,)` labels of all items.
-        queries: positions of the held-out items.
+        queries: positions of the held-out items. If there are none nothing is scored, and the last epoch is the best.
         database: positions of the items that are searched.
         epochs: of the phase; the last always has a validation. A pause before it has none of its own.
         every: epochs between two validations.
@@ -47,9 +47,10 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         if (epoch + 1) % self.every and epoch + 1 != self.epochs:
             return
         logs |= self.measure()
-        if logs["val_map"] > self.best:
-            self.best, self.improved_epoch = logs["val_map"], epoch
-        if logs["val_map"] >= self.best - TOLERANCE:
+        score = logs.get("val_map", self.best)
+        if score > self.best or "val_map" not in logs:
+            self.best, self.improved_epoch = score, epoch
+        if score >= self.best - TOLERANCE:
             self.best_epoch = epoch
             self.best_weights = self.model.get_weights()
         if self.patience and epoch - self.improved_epoch >= self.patience:
@@ -59,10 +60,11 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         """Encode the items as the model is now, and return what is logged of them: `{name: value}`."""
         self.outputs, logs = self.encode(), {}
         codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
-        scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
-        if len(scores) > 1:
-            logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
-        logs["val_map"] = float(np.mean(list(scores.values())))
+        if len(self.queries):
+            scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}
+            if len(scores) > 1:
+                logs |= {f"val_map_{'_to_'.join(task)}": score for task, score in scores.items()}
+            logs["val_map"] = float(np.mean(list(scores.values())))
         logs["distinct_codes"] = min(len(np.unique(of_one, axis=0)) for of_one in codes.values())
         return logs
 

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from keras_dhnn.errors import DataError
 from keras_dhnn.models.backbones.torch_weights import MAGIC, read_torch_weights
 
 
@@ -113,10 +114,24 @@ def test_refuses_a_storage_that_declares_more_than_the_file_holds(tmp_path, stor
 
 def test_refuses_a_large_file_before_reading_it(tmp_path, storage):
     path = write(tmp_path / "w.pth", {}, [storage])
-    with pytest.raises(ValueError, match="Expected at most 10"):
+    with pytest.raises(DataError, match="Expected at most 10"):
         read_torch_weights(path, max_bytes=10)
 
 
 def test_refuses_another_format(tmp_path, storage):
     with pytest.raises(ValueError, match="header"):
         read_torch_weights(write(tmp_path / "w.pth", {}, [storage], magic=1))
+
+
+def test_refuses_what_takes_memory_before_it_is_taken(tmp_path, storage):
+    endless = write(tmp_path / "a.pth", {"a": tensor(storage, 0, (1 << 40,), (0,))}, [storage])
+    with pytest.raises(ValueError, match="reaches beyond its storage"):
+        read_torch_weights(endless)
+    good = write(tmp_path / "b.pth", {"a": tensor(storage, 0, (2, 3), (3, 1))}, [storage]).read_bytes()
+    for forged, message in (
+        (b"\x80\x02N" + pickle.LONG_BINPUT + struct.pack("<I", 1 << 31) + b".", "numbers 2147483648 parts"),
+        (b"\x80\x04" + pickle.BINBYTES8 + struct.pack("<Q", 1 << 40) + b".", "expected 1099511627776 bytes"),
+    ):
+        (tmp_path / "c.pth").write_bytes(forged + good)
+        with pytest.raises(ValueError, match=message):
+            read_torch_weights(tmp_path / "c.pth")

@@ -76,3 +76,17 @@ def test_patience_stops_training():
     assert run([GOOD, EQUAL, EQUAL], patience=2)[1].stop_training
     assert not run([GOOD, EQUAL], patience=2)[1].stop_training
     assert not run([GOOD, EQUAL, EQUAL], patience=0)[1].stop_training
+
+
+def test_with_nothing_held_out_the_last_epoch_is_kept_and_none_stops_early():
+    model, stream = Model(), iter([GOOD, EQUAL, GOOD])
+    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [], [2, 3, 4, 5], 5, every=2, patience=1)
+    callback.set_model(model)
+    found = []
+    for epoch in range(5):
+        model.version, logs = epoch, {}
+        callback.on_epoch_end(epoch, logs)
+        found.append(logs)
+    assert found == [{}, {"distinct_codes": 2}, {}, {"distinct_codes": 1}, {"distinct_codes": 2}]
+    assert (callback.best_epoch, int(callback.best_weights[0])) == (4, 4)
+    assert not model.stop_training

@@ -1,0 +1,110 @@
+"""Append rows to an archive: all or none, once each, whoever else is writing."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_dhnn.archive import manifest
+from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.schema import make_schema
+from keras_dhnn.errors import SettingError
+
+
+class Appended(NamedTuple):
+    """Describe what became of rows that were appended.
+
+    Attributes:
+        added: rows whose id was new.
+        replaced: rows whose id was there with other content, which they replace.
+        known: rows that were there with the same content, left as they are.
+    """
+
+    added: int
+    replaced: int
+    known: int
+
+
+def append_rows(root, identity, rows, source):
+    """Append rows to an archive; arguments, result and errors as of `Archive.append`.
+
+    Args:
+        root: Path of the archive.
+        identity: its `Identity`.
+        rows: `pyarrow.Table`.
+        source: the image source.
+    """
+    _check_rows(identity, rows, source)
+    with manifest.locked(root):
+        parts = manifest.read_parts(root)
+        remove_orphans(root, parts)
+        known = content_of_ids(root, parts, rows["id"], source)
+        stays = np.array([key in known and known[key] == content for key, content in _keys(rows)], bool)
+        fresh = rows.filter(pa.array(~stays))
+        replaced = [key for key in fresh["id"].to_pylist() if key in known]
+        if len(fresh):
+            kept = _without(root, identity, parts, source, replaced) if replaced else parts
+            parts = [*kept, write_part(root, identity, fresh, source)]
+            manifest.write_parts(root, parts)
+            remove_orphans(root, parts)
+    return Appended(len(fresh) - len(replaced), len(replaced), int(stays.sum()))
+
+
+def content_of_ids(root, parts, ids, source):
+    """Return `{id: content}` of those ids that are in some files; only files that may hold one are read.
+
+    Args:
+        root: Path of the archive.
+        parts: list of `Part`.
+        ids: Arrow array of texts.
+        source: the image source.
+    """
+    found = {}
+    for part in _parts_with(parts, ids, source):
+        rows = read_part(root, part, ["id", "content"])
+        found.update(_keys(rows.filter(pc.is_in(rows["id"], value_set=_one_chunk(ids)))))
+    return found
+
+
+def _without(root, identity, parts, source, ids):
+    """Return the list of parts after those that hold some ids are written anew without them."""
+    values, kept = pa.array(ids, pa.string()), []
+    touched = _parts_with(parts, values, source)
+    for part in parts:
+        gone = pc.is_in(read_part(root, part, ["id"])["id"], value_set=values) if part in touched else None
+        if gone is None or not pc.any(gone).as_py():
+            kept.append(part)
+        elif not pc.all(gone).as_py():
+            kept.append(write_part(root, identity, read_part(root, part).filter(pc.invert(gone)), source))
+    return kept
+
+
+def _parts_with(parts, ids, source):
+    """Return those parts in whose range of ids some lie."""
+    if not len(ids):
+        return []
+    low, high = (bound.as_py() for bound in pc.min_max(_one_chunk(ids)).values())
+    return [part for part in parts if part.source == source and part.first <= high and low <= part.last]
+
+
+def _one_chunk(ids):
+    return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+
+
+def _keys(rows):
+    return zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True)
+
+
+def _check_rows(identity, rows, source):
+    schema = make_schema(identity.bits, identity.features)
+    if not rows.schema.equals(schema):
+        raise SettingError(
+            f"Expected rows of {identity.bits} bits and {identity.features} features, as schema.make_rows makes them. "
+            f"Received columns: {', '.join(rows.schema.names)}"
+        )
+    if not re.fullmatch(r"\w[\w.-]*", source, re.ASCII):
+        raise SettingError(f"An image source is letters, digits and - _ . Received: {source!r}")
+    if rows["id"].null_count or len(pc.unique(rows["id"])) < len(rows):
+        raise SettingError("Every row has an id of its own. Received an id twice, or none.")

@@ -1,0 +1,46 @@
+"""Learn what an archive's encoder needs on the first vectors, without labels: bits, and the features kept beside
+codes.
+"""
+
+import numpy as np
+
+from keras_dhnn.baselines.itq import ITQ, principal_directions
+from keras_dhnn.errors import DataError
+
+MEAN, PROJECTION = "mean", "projection"
+FEATURES_MEAN, FEATURES_DIRECTIONS = "features_mean", "features_directions"
+_SEED = 0
+
+
+def learn_bits(vectors, bits, iterations=50):
+    """Learn bits by iterative quantisation (see `baselines.itq`).
+
+    Args:
+        vectors: `(n, d)` real.
+        bits: l, at most n and d.
+        iterations: turns of the rotation; 0: a random one.
+
+    Returns:
+        `{"mean": (d,), "projection": (d, l)}`, what `outputs_of` takes.
+
+    Raises:
+        DataError: if there are fewer vectors than bits, or they are shorter.
+    """
+    if min(vectors.shape) < bits:
+        raise DataError(
+            f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
+            f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
+        )
+    itq = ITQ(bits, iterations, seed=_SEED).fit(np.asarray(vectors, np.float32))
+    return {MEAN: itq.mean_, PROJECTION: itq.projection_}
+
+
+def outputs_of(vectors, learned):
+    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
+    return (vectors - learned[MEAN]) @ learned[PROJECTION]
+
+
+def learn_features(vectors, count):
+    """Learn `{"features_mean": (d,), "features_directions": (d, count)}`, the leading principal directions."""
+    mean = vectors.mean(axis=0)
+    return {FEATURES_MEAN: mean, FEATURES_DIRECTIONS: principal_directions(vectors - mean, count)}

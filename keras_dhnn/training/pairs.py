@@ -1,0 +1,118 @@
+"""Tell which items are similar, where that is more than the equality of two labels: tables of all images, by item."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.losses.similarity import label_set_similarity, label_similarity
+from keras_dhnn.unlabelled.diffusion import STEEPNESS, THRESHOLD
+from keras_dhnn.unlabelled.inference import UNKNOWN, infer_labels
+from keras_dhnn.unlabelled.structure import find_structure
+
+# What an image counts whose label is in full doubt, beside 1 of one whose label is given. Chosen on UC Merced with 1 to
+# 20 labels a class (docs/few-labels.md).
+LEAST_WEIGHT = 0.3
+
+
+class LabelSetPairs:
+    """Describe theta by shared labels (Jaccard), for images with several.
+
+    Args:
+        sets: `(n,)` labels of each image as a row of bool, `(n, c)`.
+        items: `Items` of the data set.
+    """
+
+    def __init__(self, sets, items):
+        self._sets, self._items = tf.constant(sets, tf.float32), items
+
+    def __call__(self, rows, columns):
+        """Return theta `(n, m)` float32 of items `(n,)` and `(m,)`, and None: all pairs count alike."""
+        of_rows, of_columns = (tf.gather(self._sets, self._items.image(side)) for side in (rows, columns))
+        return label_set_similarity(of_rows, of_columns), None
+
+
+class InferredPairs:
+    """Describe theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they
+    are not.
+
+    `theta = c [y = y'] + (1 - c) w`, with y the labels, w the similarity of walks (`unlabelled.diffusion`), and c the
+    geometric mean of both labels' margins. Where nothing is labelled it is w alone. An image counts
+    `LEAST_WEIGHT + (1 - LEAST_WEIGHT) margin`, a pair the product of both.
+
+    Args:
+        images: `(k,)` numbers of the images that are trained on, in rising order.
+        walks: `(k, m)` from `unlabelled.diffusion.diffuse`.
+        inferred: `Inferred` labels of the images; None where nothing is labelled.
+        items: `Items` of the data set.
+    """
+
+    def __init__(self, images, walks, inferred, items):
+        self._images = tf.constant(images, tf.int64)
+        self._walks = tf.constant(walks, tf.float32)
+        self._labels = None if inferred is None else tf.constant(inferred.labels)
+        self._margins = None if inferred is None else tf.constant(inferred.margins)
+        self._items = items
+
+    def __call__(self, rows, columns):
+        """Return theta and weights, `(n, m)` float32 each, of items `(n,)` and `(m,)`; of no labels, weights None."""
+        rows, columns = self._places(rows), self._places(columns)
+        cosines = tf.matmul(tf.gather(self._walks, rows), tf.gather(self._walks, columns), transpose_b=True)
+        by_walks = tf.sigmoid(STEEPNESS * (cosines - THRESHOLD))
+        if self._labels is None:
+            return by_walks, None
+        margins, others = tf.gather(self._margins, rows)[:, None], tf.gather(self._margins, columns)[None, :]
+        sure = tf.sqrt(margins * others)
+        by_labels = label_similarity(tf.gather(self._labels, rows), tf.gather(self._labels, columns))
+        weights = tf.multiply(*(LEAST_WEIGHT + (1 - LEAST_WEIGHT) * margin for margin in (margins, others)))
+        return sure * by_labels + (1 - sure) * by_walks, weights
+
+    def _places(self, items):
+        return tf.searchsorted(self._images, self._items.image(tf.cast(items, tf.int64)))
+
+
+class Learned(NamedTuple):
+    """Describe what training goes by where not all images have one label.
+
+    Attributes:
+        pairs: for `DHNN.compile`.
+        given: how many images that are trained on have a label.
+        inferred: how many have one that was inferred from others'.
+        margin: mean margin of the inferred labels; None without.
+    """
+
+    pairs: LabelSetPairs | InferredPairs
+    given: int
+    inferred: int
+    margin: float | None
+
+
+def learn_pairs(info, features, split, seed):
+    """Find out which of a database's images are similar.
+
+    Args:
+        info: `DatasetInfo`, where some images lack a label or have several.
+        features: `(n, d)` frozen features of all items; None if every image has a label.
+        split: the `Split`; its queries are not used.
+        seed: of the sampling in large collections.
+
+    Returns:
+        `Learned`.
+    """
+    items = split.items
+    images = np.unique(items.image(split.database))
+    known = info.known[images]
+    if info.label_sets is not None and known.all():
+        return Learned(LabelSetPairs(info.label_sets.sets, items), len(images), 0, None)
+    structure = find_structure(features[items.upright(images)], seed=seed)
+    if not known.any():
+        return Learned(InferredPairs(images, structure.walks, None, items), 0, 0, None)
+    inferred = infer_labels(structure, np.where(known, info.labels[images], UNKNOWN))
+    margin = float(inferred.margins[~known].mean()) if not known.all() else None
+    pairs = InferredPairs(images, structure.walks, inferred, items)
+    return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
+
+
+def needs_pairs(info):
+    """Return whether labels alone do not say which images are similar: some are missing, or an image has several."""
+    return info.label_sets is not None or not info.known.all()

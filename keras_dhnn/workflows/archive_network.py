@@ -1,0 +1,109 @@
+"""Make networks an archive's encoders: frozen, run by the fastest runtime that is installed."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dhnn.archive.learned import FEATURES_DIRECTIONS, FEATURES_MEAN, outputs_of
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.runtimes import Encoder
+
+
+class Network:
+    """Describe a frozen backbone, with a hash head or without, run by the fastest runtime that is installed.
+
+    Args:
+        backbone: functional model from images to features.
+        head: model from features to hash outputs, or None.
+
+    Attributes:
+        batch: a good number of images at a time.
+    """
+
+    def __init__(self, backbone, head=None):
+        images = tf.keras.Input(backbone.inputs[0].shape[1:])
+        features = backbone(images)
+        self._model = tf.keras.Model(images, [features] if head is None else [features, head(features)])
+        self._size = tuple(backbone.inputs[0].shape[1:3])
+        self.expect(1)
+
+    def expect(self, count, kept=None):
+        """Say how many images there will be, and where the converted network is kept: for many a conversion pays."""
+        self._encoder = Encoder(self._model, count, kept=kept)
+        self.batch = self._encoder.batch
+
+    def outputs(self, batches):
+        """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
+        for found in self._encoder.outputs(resize(images.astype(np.float32), self._size) for images in batches):
+            yield (found[0], found[1] if len(found) > 1 else None)
+
+
+class NetworkEncoder:
+    """Describe a network as `archive.encoding.Encoder`.
+
+    Args:
+        identity: the `Identity`.
+        form: the `Form` of its images.
+        network: the `Network`.
+        learned: `{name: array}`: `mean` and `projection` make outputs of features where the network has no head,
+            `features_mean` and `features_directions` the features that are kept beside codes; either pair may be
+            missing.
+    """
+
+    def __init__(self, identity, form, network, learned=None):
+        self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
+
+    @property
+    def batch(self):
+        """Return how many images it takes at a time."""
+        return self.network.batch
+
+    def expect(self, count, kept=None):
+        """Say how many images there will be; see `Network.expect`."""
+        self.network.expect(count, kept)
+
+    def stream(self, batches):
+        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
+        for features, outputs in self.network.outputs(batches):
+            yield self.from_network(features, outputs)
+
+    def encode(self, images):
+        """Return the `Queries` of images `(b, H, W, C)`."""
+        return next(self.stream([images]))
+
+    def from_network(self, features, outputs):
+        """Return the `Queries` of what the network gave."""
+        if outputs is None:
+            outputs = outputs_of(features, self.learned)
+        kept = None
+        if self.identity.features:
+            kept = (features - self.learned[FEATURES_MEAN]) @ self.learned[FEATURES_DIRECTIONS]
+        return Queries.from_outputs(outputs, kept)
+
+
+class ExportEncoder:
+    """Describe an exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+
+    Args:
+        identity: the `Identity`.
+        form: the `Form` of its images.
+        encode: its function from images float32 to packed codes.
+    """
+
+    # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
+    batch = 4
+
+    def __init__(self, identity, form, encode):
+        self.identity, self.form, self._encode = identity, form, encode
+
+    def expect(self, count, kept=None):
+        """Take no notice: its graph is run by TensorFlow however many images there are."""
+
+    def stream(self, batches):
+        """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
+        for images in batches:
+            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+
+    def encode(self, images):
+        """Return the `Queries` of images `(b, H, W, C)`."""
+        return next(self.stream([images]))

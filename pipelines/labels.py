@@ -1,0 +1,70 @@
+"""Tell what is known of the images' classes: of each one label, several, or none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_dhnn.files import read_arrays, write_arrays
+
+# The class of images that have no label: a folder of this name, or a row without one.
+UNLABELLED = "unlabelled"
+_KINDS = {"classes": ("U", 1), "sets": ("b", 2)}
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Describe the labels of a data set's images.
+
+    Attributes:
+        classes: `(c,)` names.
+        sets: `(n, c)` bool, which labels each image has; none where it has no label.
+    """
+
+    classes: tuple
+    sets: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Return `(n,)` bool, which images have a label."""
+        return self.sets.any(axis=1)
+
+    @property
+    def several(self) -> bool:
+        """Return whether an image has more than one label."""
+        return bool((self.sets.sum(axis=1) > 1).any())
+
+    def save(self, path: Path) -> None:
+        """Write the labels as a NumPy file, whole or not at all."""
+        write_arrays(path, {"classes": np.array(self.classes, str), "sets": self.sets}, compressed=True)
+
+    @classmethod
+    def load(cls, path: Path) -> "Labels":
+        """Read the labels that `save` wrote.
+
+        Raises:
+            DataError: if there is no such file, or it is damaged.
+        """
+        values = read_arrays(path, _KINDS, remedy="Give the labels again, by --labels FILE.")
+        return cls(tuple(values["classes"].tolist()), values["sets"])
+
+    def as_classes(self) -> tuple[tuple, np.ndarray]:
+        """Return the distinct sets of labels as classes, "beach" or "beach + sea", and each image's number among them.
+
+        Returns:
+            `(names, numbers)`: the sets of one label in the order of `classes`, then the others, then `UNLABELLED` if
+            an image has no label; and `(n,)` int32.
+        """
+        sets, numbers = np.unique(self.sets, axis=0, return_inverse=True)
+        alone = np.eye(len(self.classes), dtype=bool)
+        rows = np.unique(np.concatenate([sets[sets.sum(axis=1) > 1], alone]), axis=0)
+        # By number of labels, then in the order of classes.
+        ordered = sorted(map(tuple, rows.tolist()), key=lambda row: (sum(row), [not one for one in row]))
+        if not self.known.all():
+            ordered.append((False,) * len(self.classes))
+        places = {row: place for place, row in enumerate(ordered)}
+        of_sets = np.array([places[tuple(row)] for row in sets.tolist()], np.int32)
+        return tuple(map(self._name, ordered)), of_sets[numbers.ravel()]
+
+    def _name(self, row):
+        return " + ".join(name for name, has in zip(self.classes, row, strict=True) if has) or UNLABELLED

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from keras_dhnn.archive import Archive, Identity
+from keras_dhnn.archive.calibration import calibrate, load_calibration, measure
+from keras_dhnn.codes import hamming_distances
+from keras_dhnn.errors import DataError
+from tests.archives import random_codes, tile_rows
+
+
+def noisy_classes(count, seed, classes=12, bits=64):
+    """Codes round a centre for each class, some of them far from it."""
+    rng, centres = np.random.default_rng(seed), random_codes(classes, bits, seed=99)
+    labels = rng.integers(0, classes, count)
+    flips = rng.random((count, bits)) < rng.uniform(0.02, 0.35, (count, 1))
+    return centres[labels] ^ np.packbits(flips, axis=1), [f"c{label}" for label in labels]
+
+
+def test_shares_are_counted_as_by_hand():
+    codes = np.array([[0b00000000], [0b00000001], [0b00000011], [0b11111111]], np.uint8)
+    found = measure(codes, ["a", "a", "b", None])
+    # Distance 1: (0, 1) of one label twice, (1, 2) of two twice; distance 2: (0, 2) twice, never of one label.
+    np.testing.assert_allclose(found.precision[:3], [0.5, 0.5, 0])
+    # The three labelled items search the other three.
+    assert found.background[[1, 2, 8]] * 9 == pytest.approx([4, 6, 9])
+
+
+def test_precision_never_rises_with_distance_and_holds_for_others():
+    codes, labels = noisy_classes(3000, seed=0)
+    found = measure(codes, labels, queries=1000)
+    assert (np.diff(found.precision) <= 0).all()
+    queries, asked = noisy_classes(400, seed=1)
+    distances = hamming_distances(queries, codes)
+    right = np.array(asked)[:, None] == np.array(labels)[None]
+    for distance in range(8, 30, 3):
+        there = distances == distance
+        assert abs(right[there].mean() - found.precision[distance]) < 0.05
+
+
+@pytest.mark.parametrize("wanted", [0.7, 0.9])
+def test_a_list_is_cut_where_held_out_queries_are_as_precise_as_asked(tmp_path, wanted):
+    codes, labels = noisy_classes(3000, seed=0)
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64))
+    archive.append(tile_rows(codes, [f"{n:05d}" for n in range(3000)], label=labels))
+    with pytest.raises(DataError, match="archive calibrate"):
+        archive.search(codes[:1], precision=wanted)
+    calibrate(archive)
+    queries, asked = noisy_classes(300, seed=2)
+    found = archive.search(queries, 2000, precision=wanted).table
+    whole = archive.search(queries, 2000).table
+    right = np.array(asked)[found["query"].to_numpy()] == found["label"].to_numpy()
+    assert len(found) < len(whole)
+    assert abs(right.mean() - wanted) < 0.06
+    assert found["precision"].to_numpy().min() <= wanted
+
+
+def test_without_labels_a_distance_is_set_against_random_pairs(tmp_path):
+    codes = random_codes(2000, 64)
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64))
+    archive.append(tile_rows(codes, label=[None] * 2000))
+    found = calibrate(archive)
+    assert found.precision is None
+    from scipy.stats import binom
+
+    np.testing.assert_allclose(found.background, binom.cdf(np.arange(65), 64, 0.5), atol=0.01)
+    assert "background" in archive.search(codes[:1], 3).table.column_names
+    with pytest.raises(DataError, match="without labels"):
+        archive.search(codes[:1], 3, precision=0.9)
+
+
+def test_sources_are_calibrated_apart(tmp_path):
+    codes, labels = noisy_classes(200, seed=0)
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64))
+    archive.append(tile_rows(codes, label=labels), "pan")
+    archive.append(tile_rows(codes, label=[None] * 200), "mul")
+    calibrate(archive, "pan")
+    calibrate(archive, "mul")
+    assert load_calibration(archive, "pan").precision is not None
+    assert load_calibration(archive, "mul").precision is None
+    empty = Archive.create(tmp_path / "b", Identity("a" * 64, 64))
+    with pytest.raises(DataError, match="two at least"):
+        calibrate(empty)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from keras_dhnn.archive.dedupe import find_groups
+from keras_dhnn.archive.multi_index import pairs_within, substrings
+from keras_dhnn.codes import hamming_distances, to_words
+from tests.archives import make_archive, random_codes
+
+
+def near_codes(count, bits, seed=0):
+    """Codes of which many are a few bits apart."""
+    codes, rng = random_codes(count, bits, seed=seed, distinct=count // 3), np.random.default_rng(seed)
+    flips = rng.random((count, bits)) < 1.5 / bits
+    return codes ^ np.packbits(flips, axis=1)
+
+
+@pytest.mark.parametrize("bits", [8, 64, 96, 256])
+@pytest.mark.parametrize("radius", [0, 1, 3, 6])
+def test_pairs_are_those_of_all_distances(bits, radius):
+    codes = near_codes(300, bits)
+    firsts, seconds, distances = pairs_within(to_words(codes), bits, radius)
+    every = hamming_distances(codes, codes)
+    np.testing.assert_array_equal(distances, every[firsts, seconds])
+    distinct, first = np.unique(codes, axis=0, return_index=True)
+    between = hamming_distances(distinct, distinct)
+    expected = {
+        tuple(sorted((first[i], first[j]))) for i, j in zip(*np.nonzero(np.triu(between <= radius, 1)), strict=True)
+    }
+    found = {pair for pair, apart in zip(zip(firsts, seconds, strict=True), distances, strict=True) if apart > 0}
+    assert found == expected
+
+
+def test_substrings_are_the_codes_bits():
+    words = to_words(np.array([[0b10000001, 0b00000010]], np.uint8))
+    assert substrings(words, 16, 2).tolist() == [[0b10000001], [0b01000000]]
+    assert substrings(words, 16, 4).tolist() == [[1], [8], [0], [4]]
+
+
+def test_groups_are_connected(tmp_path):
+    codes = random_codes(60, 64)
+    codes[10] = codes[11] = codes[12]
+    codes[20] = codes[21] ^ np.array([1, 0, 0, 0, 0, 0, 0, 0], np.uint8)
+    codes[22] = codes[20] ^ np.array([0, 2, 0, 0, 0, 0, 0, 0], np.uint8)
+    ids = [f"{n:03d}" for n in range(60)]
+    archive = make_archive(tmp_path / "a", codes, ids=ids)
+    assert [(group.ids, group.widest) for group in find_groups(archive)] == [(["010", "011", "012"], 0)]
+    groups = find_groups(archive, radius=1)
+    assert [(group.ids, group.widest) for group in groups] == [(["010", "011", "012"], 0), (["020", "021", "022"], 1)]
