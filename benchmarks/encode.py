@@ -1,6 +1,6 @@
 """How fast images on disk become codes, against what was done before and against the network alone.
 
-    python benchmarks/encode.py [--data data/ucmd] [--images 256] [--repeats 3] [--json]
+    python benchmarks/encode.py [--data data/ucmd] [--images 1024] [--repeats 3] [--json]
 
 Three ways, measured in turn; the ratios printed are medians. Each has a process of its own, since allocators differ:
 
@@ -34,7 +34,7 @@ TO_BEFORE, TO_BARE = 3.0, 0.85
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a prepared data set's folder (default: a synthetic twin)")
-    parser.add_argument("--images", type=int, default=256, help="of each measurement")
+    parser.add_argument("--images", type=int, default=1024, help="of each measurement")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
