@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
     from keras_dhnn.workflows.search import search as search
+    from keras_dhnn.workflows.suggest import suggest as suggest
     from keras_dhnn.workflows.tune import tune as tune
 
 # Where each name of the library is defined.
@@ -127,6 +128,7 @@ _NAMES = {
             "prepare",
             "query",
             "search",
+            "suggest",
             "tune",
         )
     },
