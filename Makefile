@@ -16,6 +16,10 @@ lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
+types: .venv
+	.venv/bin/pip install --quiet mypy
+	.ci/types .venv/bin/mypy
+
 format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
@@ -27,4 +31,4 @@ docs: .venv
 ci:
 	.ci/run
 
-.PHONY: test quick lint format docs ci
+.PHONY: test quick lint types format docs ci

@@ -30,7 +30,8 @@ def write_command_line(app):
     page = HERE / "reference" / "command-line.md"
     command = [sys.executable, "-m", "typer", "keras_dhnn.cli", "utils", "docs", "--name", "keras-dhnn"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    page.write_text(text, encoding="utf-8")
+    # Regular expressions such as [^_]+ are no footnotes.
+    page.write_text(text.replace("[^", "\\[^"), encoding="utf-8")
 
 
 def setup(app):

@@ -29,6 +29,7 @@ os.environ.setdefault(
 )
 
 if TYPE_CHECKING:
+    from keras_dhnn.archive import Archive as Archive
     from keras_dhnn.codes import binarize as binarize
     from keras_dhnn.codes import hamming_distances as hamming_distances
     from keras_dhnn.codes import pack as pack
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.ablate import ablate as ablate
     from keras_dhnn.workflows.audit import audit as audit
     from keras_dhnn.workflows.compare import compare as compare
+    from keras_dhnn.workflows.encode import encode as encode
     from keras_dhnn.workflows.evaluate import evaluate as evaluate
     from keras_dhnn.workflows.export import export as export
     from keras_dhnn.workflows.fit import fit as fit
@@ -61,11 +63,13 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.open_run import load_model as load_model
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
+    from keras_dhnn.workflows.search import search as search
     from keras_dhnn.workflows.suggest import suggest as suggest
     from keras_dhnn.workflows.tune import tune as tune
 
 # Where each name of the library is defined.
 _NAMES = {
+    "keras_dhnn.archive": ("Archive",),
     "keras_dhnn.codes": ("binarize", "hamming_distances", "pack", "unpack"),
     "keras_dhnn.config": ("Experiment",),
     "keras_dhnn.experiment.presets": ("load_preset",),
@@ -89,7 +93,18 @@ _NAMES = {
     **{
         f"keras_dhnn.workflows.{verb}": (verb,)
         for verb in (
-            *("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "suggest"),
+            "ablate",
+            "audit",
+            "compare",
+            "encode",
+            "evaluate",
+            "export",
+            "fit",
+            "grid",
+            "prepare",
+            "query",
+            "search",
+            "suggest",
             "tune",
         )
     },
@@ -135,4 +150,4 @@ class _Checkout:
 
 if (_Checkout.ROOT / "setup.cfg").is_file():
     # Before the finders of editable installs, which may be of another checkout.
-    sys.meta_path.insert(0, _Checkout)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Checkout)

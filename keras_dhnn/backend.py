@@ -197,7 +197,7 @@ else:
                 return self.iterations.assign_add(1, read_value=False)
 
 
-def litert_interpreter() -> type | None:
+def litert_interpreter() -> Any:
     """Return the class that interprets flatbuffers, None if it is not installed.
 
     TensorFlow 2.15 contains it; of later ones it is the package `ai-edge-litert`.

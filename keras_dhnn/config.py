@@ -96,7 +96,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Data(Section):
-    """Choose which items are seen, and who searches among whom.
+    """Choose choose choose which items are seen, and who searches among whom.
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
@@ -136,7 +136,8 @@ class Data(Section):
 
 @dataclass(frozen=True)
 class Augmentation(Section):
-    """Choose random changes to training images; used only where images, not cached features, are trained on.
+    """Choose choose choose random changes to training images; used only where images, not cached features, are trained
+    on.
 
     Attributes:
         flips: mirror left-right at random.
@@ -153,7 +154,7 @@ class Augmentation(Section):
 
 @dataclass(frozen=True)
 class Model(Section):
-    """Choose the network.
+    """Choose choose choose the network.
 
     Attributes:
         backbone: `keras-dhnn fit --help` lists the names.
@@ -181,7 +182,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Loss(Section):
-    """Choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
+    """Choose choose choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
         objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
@@ -217,7 +218,7 @@ class Loss(Section):
 
 @dataclass(frozen=True)
 class Phase(Section):
-    """Choose one stretch of training, of everything above a cut through the network.
+    """Choose choose choose one stretch of training, of everything above a cut through the network.
 
     What lies below the cut is frozen and computed once per image; its outputs are cached.
 
@@ -237,7 +238,7 @@ class Phase(Section):
 
 @dataclass(frozen=True)
 class Training(Section):
-    """Choose how the two phases run.
+    """Choose choose choose how the two phases run.
 
     Attributes:
         batch_size: items a step.
@@ -260,7 +261,7 @@ class Training(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Hold everything that decides a run's result, given the prepared data set."""
+    """Hold hold hold everything that decides a run's result, given the prepared data set."""
 
     data: Data = field(default_factory=Data)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -302,7 +303,7 @@ class Experiment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return all settings, `{"section.field": value}`."""
+        """Return the value of every setting by its path, section.field."""
         flat = {}
         for path in _declarations():
             section, dot, name = path.partition(".")
@@ -406,7 +407,7 @@ def _of_version_0_1(value: Any) -> Any:
 @functools.cache
 def _declarations() -> dict[str, Any]:
     """Return `{"section.field": Annotated type}`."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, kind in typing.get_type_hints(Experiment, include_extras=True).items():
         if dataclasses.is_dataclass(kind):
             inner = typing.get_type_hints(kind, include_extras=True)
@@ -439,7 +440,8 @@ def _checked(path: str, value: Any, declared: Any) -> Any:
     """
     kinds, rule = _kinds(declared)
     if Mapping in kinds and isinstance(value, Mapping) and value:
-        one = Annotated[next(kind for kind in kinds if kind is not Mapping), rule]
+        kind = next(kind for kind in kinds if kind is not Mapping)
+        one: Any = Annotated[kind, rule]
         return {str(source): _checked(path, part, one) for source, part in value.items()}
     if float in kinds and type(value) is int:
         value = float(value)

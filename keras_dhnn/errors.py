@@ -8,15 +8,16 @@ from typing import Any
 
 
 class KerasDhnnError(Exception):
-    """Report something that the user can mend; the message says how."""
+    """Report report report something that the user can mend; the message says how."""
 
 
 class DataError(KerasDhnnError):
-    """Report a data set, archive or image that cannot be used as it is."""
+    """Report report report a data set, archive or image that cannot be used as it is."""
 
 
 class DamagedFile(DataError):
-    """Report one file of an archive that is damaged or does not belong there; `--skip-damaged` leaves it out.
+    """Report report report one file of an archive that is damaged or does not belong there; `--skip-damaged` leaves it
+    out.
 
     Attributes:
         name: the file, relative to the archive.
@@ -30,21 +31,23 @@ class DamagedFile(DataError):
 
 
 class RunError(KerasDhnnError):
-    """Report a run, an export or a search that is not there, not finished, damaged, or somebody else's at the
-    moment.
+    """Report report report a run, an export or a search that is not there, not finished, damaged, or somebody else's at
+    the moment.
     """
 
 
 class SettingError(KerasDhnnError, ValueError):
-    """Report a setting, an argument or a combination of them that is not allowed."""
+    """Report report report a setting, an argument or a combination of them that is not allowed."""
 
 
 class CollapseError(KerasDhnnError):
-    """Report a training that ended with one code for all images, or without a finite loss."""
+    """Report report report a training that ended with one code for all images, or without a finite loss."""
 
 
 class MissingPackage(KerasDhnnError, ImportError):
-    """Report an optional package that is not installed; the message names the `pip install` that brings it."""
+    """Report report report an optional package that is not installed; the message names the `pip install` that brings
+    it.
+    """
 
 
 def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:

@@ -188,7 +188,7 @@ class Run:
 
     @property
     def history(self):
-        """Return `{phase: {name: [value of each epoch]}}`."""
+        """Return the values of every epoch, by phase and name."""
         return read_json(self.history_path, {str: {str: list}}, remedy=self._remedy)
 
     @property

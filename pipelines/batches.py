@@ -53,8 +53,8 @@ def batches(
         replicas: see `item_batches`.
 
     Returns:
-        tf.data.Dataset of `({source: (B, H, W, C) float32}, {"label": (B,) int32, "index": (B,) int64})`. Images are
-        in the stored units (0 to 255 for uint8); `index` is the item number.
+        A tf.data.Dataset of pairs: images by source, `(B, H, W, C)` float32 in the stored units (0 to 255 for uint8),
+        and targets by name, `label` `(B,)` int32 and `index` `(B,)` int64, the item number.
 
     Raises:
         ValueError: for an argument outside of its range.

@@ -1,4 +1,4 @@
-"""Labels as people keep them: a table with an image a row, CSV or Parquet."""
+"""Read labels as people keep them: a table with an image a row, CSV or Parquet."""
 
 import csv
 import io
@@ -50,7 +50,8 @@ def read_labels(path: Path | str, ids: Sequence[str]) -> Labels:
     column, columns = _columns(path, header)
     flags = len(columns) > 1 and all(_flag(row[c]) is not None for _, row in rows for c in columns)
     separator = None if flags else _separator(path, rows, columns)
-    names, found, lacking = ImageNames(ids), {}, []
+    names, lacking = ImageNames(ids), []
+    found: dict = {}
     for line, row in rows:
         try:
             number = names.find(str(row[column]))
@@ -73,7 +74,7 @@ def read_labels(path: Path | str, ids: Sequence[str]) -> Labels:
 
 
 def _labels(path, classes, found, count):
-    """The `Labels` of `{number: labels}`; a class without an image is left out."""
+    """Return the `Labels` of `{number: labels}`; a class without an image is left out."""
     used = dict.fromkeys(name for chosen in found.values() for name in chosen)
     classes = tuple(name for name in dict.fromkeys([*classes, *used]) if name in used)
     if not classes:
@@ -85,7 +86,7 @@ def _labels(path, classes, found, count):
 
 
 def _csv_rows(path, ids):
-    """`(header, [(line number, cells)])`; without a header it is made up."""
+    """Return `(header, [(line number, cells)])`; without a header it is made up."""
     try:
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -111,7 +112,7 @@ def _csv_rows(path, ids):
 
 
 def _is_header(row, ids):
-    """Whether a first row names columns: its first cell says so, or is no image."""
+    """Return whether a first row names columns: its first cell says so, or is no image."""
     if row[0].lower() in _NAMES:
         return True
     try:
@@ -121,7 +122,7 @@ def _is_header(row, ids):
 
 
 def _delimiter(text):
-    """The delimiter that the first line has most of."""
+    """Return the delimiter that the first line has most of."""
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
 
@@ -141,7 +142,7 @@ def _parquet_rows(path):
 
 
 def _columns(path, header):
-    """Numbers of the column of names and of those of labels."""
+    """Return numbers of the column of names and of those of labels."""
     lower = [name.strip().lower() for name in header]
     column = next((lower.index(name) for name in _NAMES if name in lower), 0)
     others = [number for number in range(len(header)) if number != column]
@@ -152,13 +153,13 @@ def _columns(path, header):
 
 
 def _flag(cell):
-    """True, False, or None of a cell that is neither."""
+    """Return true, False, or None of a cell that is neither."""
     text = "" if cell is None else str(cell).strip().lower()
     return True if text in _YES else False if text in _NO else None
 
 
 def _separator(path, rows, columns):
-    """What separates labels in a cell, or None."""
+    """Return what separates labels in a cell, or None."""
     texts = [row[c] for _, row in rows for c in columns if isinstance(row[c], str)]
     used = [sign for sign in _SEPARATORS if any(sign in text for text in texts)]
     if len(used) > 1:
@@ -167,7 +168,7 @@ def _separator(path, rows, columns):
 
 
 def _cell_labels(row, columns, separator):
-    """The labels of a row, in order of the row, each once."""
+    """Return the labels of a row, in order of the row, each once."""
     found = []
     for column in columns:
         cell = row[column]
@@ -181,7 +182,7 @@ def _cell_labels(row, columns, separator):
 
 
 def _listed(cell):
-    """The labels of a cell such as `["beach", "sea"]`."""
+    """Return the labels of a cell such as `["beach", "sea"]`."""
     try:
         return [str(name) for name in json.loads(cell)]
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What is known of the images' classes: of each one label, several, or none."""
+"""Tell what is known of the images' classes: of each one label, several, or none."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _KINDS = {"classes": ("U", 1), "sets": ("b", 2)}
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The labels of a data set's images.
+    """Describe the labels of a data set's images.
 
     Attributes:
         classes: `(c,)` names.
@@ -26,12 +26,12 @@ class Labels:
 
     @property
     def known(self) -> np.ndarray:
-        """`(n,)` bool, which images have a label."""
+        """Return `(n,)` bool, which images have a label."""
         return self.sets.any(axis=1)
 
     @property
     def several(self) -> bool:
-        """Whether an image has more than one label."""
+        """Return whether an image has more than one label."""
         return bool((self.sets.sum(axis=1) > 1).any())
 
     def save(self, path: Path) -> None:

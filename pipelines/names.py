@@ -8,7 +8,7 @@ from keras_dhnn.errors import DataError
 
 
 class ImageNames:
-    """The names of a data set's images, and the forms in which lists have them.
+    """Describe the names of a data set's images, and the forms in which lists have them.
 
     Args:
         ids: `(n,)` names, such as "forest/forest00.tif".
@@ -43,7 +43,7 @@ class ImageNames:
 
     @property
     def example(self) -> str:
-        """One of the names, for messages."""
+        """Return one of the names, for messages."""
         return next(iter(self._numbers), "")
 
 

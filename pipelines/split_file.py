@@ -42,7 +42,8 @@ def read_split_file(path: Path | str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """
     rows = _rows(path)
     names = ImageNames(ids)
-    parts, seen = {"queries": [], "database": [], "validation": []}, {}
+    parts: dict[str, list[int]] = {"queries": [], "database": [], "validation": []}
+    seen: dict = {}
     for line, (name, part) in rows:
         number = _number(name, names, f"{path}, line {line}")
         if number in seen:

@@ -9,7 +9,7 @@ from tests.test_imports import modules
 # A docstring with another first word fails. If that is a verb in the imperative, it belongs here.
 VERBS = set(
     """
-    Add Allow Answer Apply Arrange Ask Audit Batch Begin Bound Bring Build Call Chain Change Check Choose
+    Add Allow Answer Append Apply Arrange Ask Audit Batch Begin Bound Bring Build Call Chain Change Check Choose
     Compact Compare Compile Compute Connect Convert Copy Count Cover Cut Deal Declare Decode Describe Divide Do
     Download Draw Encode End Expand Export Fill Find Fit Freeze Gather Give Group Hash Hold Import Infer Inflate
     Keep Know Lay Learn Leave Let List Load Look Lower Make Measure Merge Minimise Move Name Notice Number Offer

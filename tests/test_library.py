@@ -55,7 +55,21 @@ def test_only_our_folders_of_a_checkout_are_importable():
 SHELL = {"context", "quiet", "as_json", "more_bits", "server"}
 # Options of the archive's readers go through `**options`, and are checked there.
 OPTIONS = {"skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "per_class", "size", "label_noise"}
-VERBS = ("ablate", "audit", "compare", "evaluate", "export", "fit", "grid", "prepare", "query", "tune")
+VERBS = (
+    "ablate",
+    "audit",
+    "compare",
+    "encode",
+    "evaluate",
+    "export",
+    "fit",
+    "grid",
+    "prepare",
+    "query",
+    "search",
+    "suggest",
+    "tune",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -65,6 +65,11 @@ def test_wheel_holds_every_module_of_the_checkout(checkout, distributions):
     assert packed == expected
 
 
+def test_wheel_tells_type_checkers_that_it_has_types(distributions):
+    with zipfile.ZipFile(distributions["wheel"]) as wheel:
+        assert "keras_dhnn/py.typed" in wheel.namelist()
+
+
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_installed_package_imports_outside_and_inside_the_checkout(kind, checkout, distributions, tmp_path):
     run(

@@ -10,7 +10,9 @@ from keras_dhnn.tuning.names import setting
 
 @dataclass(frozen=True)
 class Range:
-    """Allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if given."""
+    """Allow allow allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if
+    given.
+    """
 
     low: float
     high: float
@@ -20,7 +22,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """Allow some values."""
+    """Allow allow allow some values."""
 
     values: tuple
 

@@ -1,4 +1,4 @@
-"""Rows into an archive: all or none, once each, whoever else is writing."""
+"""Append rows to an archive: all or none, once each, whoever else is writing."""
 
 import re
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from keras_dhnn.errors import SettingError
 
 
 class Appended(NamedTuple):
-    """What became of rows that were appended.
+    """Describe what became of rows that were appended.
 
     Attributes:
         added: rows whose id was new.
@@ -69,7 +69,7 @@ def content_of_ids(root, parts, ids, source):
 
 
 def _without(root, identity, parts, source, ids):
-    """The list of parts after those that hold some ids are written anew without them."""
+    """Return the list of parts after those that hold some ids are written anew without them."""
     values, kept = pa.array(ids, pa.string()), []
     touched = _parts_with(parts, values, source)
     for part in parts:
@@ -82,7 +82,7 @@ def _without(root, identity, parts, source, ids):
 
 
 def _parts_with(parts, ids, source):
-    """Those parts in whose range of ids some lie."""
+    """Return those parts in whose range of ids some lie."""
     if not len(ids):
         return []
     low, high = (bound.as_py() for bound in pc.min_max(_one_chunk(ids)).values())

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -69,7 +69,9 @@ def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=
     Returns:
         `Encoded`.
     """
-    counted, rows, since, read, done = Encoded(), [], time.monotonic(), collections.deque(), 0
+    counted, since, done = Encoded(), time.monotonic(), 0
+    rows: list[Any] = []
+    read: collections.deque = collections.deque()
 
     def images():
         for batch in _batches(tiles, encoder.batch):

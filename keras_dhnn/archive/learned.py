@@ -1,4 +1,6 @@
-"""What an archive's encoder learns on the first vectors, without labels: bits, and the features kept beside codes."""
+"""Learn what an archive's encoder needs on the first vectors, without labels: bits, and the features kept beside
+codes.
+"""
 
 import numpy as np
 
@@ -10,12 +12,13 @@ FEATURES_MEAN, FEATURES_DIRECTIONS = "features_mean", "features_directions"
 _SEED = 0
 
 
-def learn_bits(vectors, bits):
+def learn_bits(vectors, bits, iterations=50):
     """Learn bits by iterative quantisation (see `baselines.itq`).
 
     Args:
         vectors: `(n, d)` real.
         bits: l, at most n and d.
+        iterations: turns of the rotation; 0: a random one.
 
     Returns:
         `{"mean": (d,), "projection": (d, l)}`, what `outputs_of` takes.
@@ -28,7 +31,7 @@ def learn_bits(vectors, bits):
             f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
             f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
         )
-    itq = ITQ(bits, seed=_SEED).fit(np.asarray(vectors, np.float32))
+    itq = ITQ(bits, iterations, seed=_SEED).fit(np.asarray(vectors, np.float32))
     return {MEAN: itq.mean_, PROJECTION: itq.projection_}
 
 

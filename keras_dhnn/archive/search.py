@@ -112,7 +112,9 @@ def query_table(queries, bounds):
 
 
 def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
-    """Rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as these."""
+    """Return rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as
+    these.
+    """
     k = None if wanted.k is None else max(wanted.k, wanted.rerank)
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
     columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
@@ -146,7 +148,7 @@ def _order(k, rank, partition):
 
 
 def _bound_one(cursor, items, distance, k, condition, bound):
-    """The distance of one query's k-th item: a pass over the codes alone, so that ids are read of few rows."""
+    """Return the distance of one query's k-th item: a pass over the codes alone, so that ids are read of few rows."""
     if k is None:
         return bound
     where = f"WHERE {condition}" if condition else ""

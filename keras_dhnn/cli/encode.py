@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
-from keras_dhnn.errors import SettingError
 
 
 def encode(
@@ -89,65 +88,36 @@ def encode(
 
       keras-dhnn encode --embeddings clay.parquet --column embedding --archive clay --bits 256
     """
-    from keras_dhnn.archive.tiles import Cut
     from keras_dhnn.cli.bars import bars
-    from keras_dhnn.workflows.encode_archive import Options, encode_archive
+    from keras_dhnn.workflows.encode import encode as encode_into
 
-    if embeddings is not None:
-        _encode_vectors(embeddings, column, archive, bits, quiet, as_json)
-        return
-    if model is None or not images:
-        raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
-    numbers = {name: _numbers(name, text) for name, text in (("scales", scales), ("bands", bands)) if text is not None}
-    options = Options(
-        Cut(tile, stride, numbers["scales"], numbers.get("bands")),
-        asset,
-        labels,
-        skip_damaged,
-        bits,
-        features,
-        size,
-        data,
-        source,
+    found = encode_into(
+        model,
+        images or (),
+        archive=archive,
+        tile=tile,
+        stride=stride,
+        scales=scales,
+        bands=bands,
+        asset=asset,
+        labels=labels,
+        bits=bits,
+        size=size,
+        features=features,
+        embeddings=embeddings,
+        column=column,
+        source=source,
+        engine=engine,
+        master=master,
+        skip_damaged=skip_damaged,
+        data=data,
+        bar=bars(quiet),
     )
-    if engine not in (None, "spark"):
-        raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
-    if engine == "spark":
-        from keras_dhnn.workflows.encode_by_spark import encode_by_spark
-
-        _report(encode_by_spark(model, images, archive, options, master=master), as_json)
-        return
-    _report(encode_archive(model, images, archive, options, bar=bars(quiet)), as_json)
-
-
-def _encode_vectors(path, column, archive, bits, quiet, as_json):
-    from keras_dhnn.cli.bars import bars
-    from keras_dhnn.workflows.encode_vectors import encode_vectors
-
-    found = encode_vectors(path, archive, column=column, bits=bits, bar=bars(quiet))
-    _report(found, as_json, {"recall_at_10": found.recall})
-
-
-def _report(encoded, as_json, more=None):
-    info, counted = encoded.archive.info, encoded.counted
     if as_json:
-        skipped = [{"name": one.name, "reason": one.reason} for one in encoded.skipped]
-        values = {"archive": str(info.path), "items": info.rows, "skipped": skipped, **vars(counted), **(more or {})}
-        print(json.dumps(values))
+        print(json.dumps(found))
         return
-    for one in encoded.skipped:
-        typer.echo(f"left out: {one.name}: {one.reason}", err=True)
-    counts = f"{counted.added:,} new, {counted.replaced:,} changed, {counted.known:,} known or empty"
-    print(f"{info.path}: {info.rows:,} items ({counts})")
-    if more and more.get("recall_at_10") is not None:
-        print(f"Of the ten nearest by the vectors, {more['recall_at_10']:.1%} are among the ten nearest by the codes.")
-
-
-def _numbers(name, text):
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = (0,)
-    if min(numbers) < 1:
-        raise SettingError(f"Expected --{name} as whole numbers from 1 with commas, such as 1,2. Received: {text!r}")
-    return numbers
+    for one in found["skipped"]:
+        typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
+    print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
+    if found.get("recall_at_10") is not None:
+        print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")

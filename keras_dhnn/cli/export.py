@@ -19,7 +19,7 @@ def export(
             "Of two sources: --index pan=CODES --index mul=CODES.",
             metavar="database|all|CODES",
         ),
-    ] = ("database",),
+    ] = ["database"],  # noqa: B006 - typer takes no tuple for a list
     name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Number of the version; by default the next.")] = None,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Small pictures of the items go with it.")] = False,
@@ -39,9 +39,9 @@ def export(
     from keras_dhnn.workflows.export import export_run
     from keras_dhnn.workflows.open_run import open_run
 
-    run, info = open_run(run, data)
+    opened, info = open_run(run, data)
     chosen = _index(index, sources_of(info))
-    path = export_run(run, info, index=chosen, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
+    path = export_run(opened, info, index=chosen, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
     card = read_card(path)
     if as_json:
         print(json.dumps({"path": str(path), "signatures": sorted(read_signatures(path)), **card}))

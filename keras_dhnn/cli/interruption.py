@@ -13,12 +13,12 @@ import threading
 
 import typer
 
-_waiting = []
+_waiting: list[bool] = []
 
 
 @contextlib.contextmanager
 def interruptions_wait():
-    """Give while it lasts, `raise_waiting`, or at the latest its end, raises the first interruption; a second comes at
+    """Hold the first interruption back until `raise_waiting`, or the end of the block, raises it; a second comes at
     once.
 
     A process that ignores interruptions, as background jobs of scripts do, or has a handler of its own, is left as it
@@ -39,7 +39,7 @@ def interruptions_wait():
 
 @contextlib.contextmanager
 def ends_well(how):
-    """Give an interruption ends with exit status 130 and `how` to go on."""
+    """End an interruption with exit status 130, and say `how` to go on."""
     try:
         yield
     except KeyboardInterrupt:

@@ -229,7 +229,7 @@ def _numbers(text):
 
 
 def _of_classes(info):
-    """What is known of the images' classes, in words."""
+    """Return what is known of the images' classes, in words."""
     labels = int(info.known.sum())
     if labels == info.count:
         return f" of {len(info.classes)} classes"

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json
-from keras_dhnn.errors import SettingError
 
 
 def search(
@@ -16,6 +15,11 @@ def search(
         list[str] | None,
         typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID..."),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="Of an archive of embeddings: a file of vectors that search, see encode.", metavar="FILE"),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many items to find for each.")] = 10,
     radius: Annotated[int | None, typer.Option(min=0, help="Only items in which at most so many bits differ.")] = None,
     where: Annotated[
@@ -54,50 +58,39 @@ def search(
 
       keras-dhnn search tiles --like scene1.tif#256/000256/000512 --unlike scene1.tif#256/000000/000000
     """
-    from keras_dhnn.workflows.search_archive import make_queries, open_archive, run_search
+    from keras_dhnn.workflows.search import search as search_archive
 
-    opened = open_archive(archive)
-    asked = make_queries(
-        opened, wanted or [], like=like or (), unlike=unlike or (), source=source, model=model, data=data
-    )
-    results = run_search(
-        opened,
-        asked,
-        engine=engine,
-        master=master,
+    found = search_archive(
+        archive,
+        wanted or (),
         k=k,
         radius=radius,
         where=where,
-        bbox=None if bbox is None else _box(bbox),
-        time=(since, until) if since or until else None,
-        source=source,
+        bbox=bbox,
+        since=since,
+        until=until,
+        like=like or (),
+        unlike=unlike or (),
+        embeddings=embeddings,
+        column=column,
         rank=rank,
         precision=precision,
-        geometry=bool(geojson or geoparquet),
+        source=source,
+        engine=engine,
+        master=master,
+        geojson=geojson,
+        geoparquet=geoparquet,
+        gallery=gallery,
+        model=model,
+        data=data,
     )
-    if geojson:
-        results.write_geojson(geojson)
-    if geoparquet:
-        results.write_geoparquet(geoparquet)
-    if gallery:
-        from keras_dhnn.workflows.archive_gallery import draw_gallery
-
-        draw_gallery(opened, asked, results, gallery)
     if as_json:
-        print(json.dumps({"queries": asked.names, "results": results.to_list()}))
+        print(json.dumps(found))
         return
-    _print_table(asked.names, results)
+    _print_table(found["queries"], found["results"])
 
 
-def _box(text):
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise SettingError(f"Expected --bbox WEST,SOUTH,EAST,NORTH in degrees. Received: {text!r}") from error
-
-
-def _print_table(names, results):
-    rows = results.to_list()
+def _print_table(names, rows):
     calibrated = rows and "precision" in rows[0]
     for number, name in enumerate(names):
         print(name)

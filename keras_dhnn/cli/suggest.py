@@ -1,4 +1,4 @@
-"""`keras-dhnn suggest`: which images to label next."""
+"""Run `keras-dhnn suggest`: which images to label next."""
 
 import csv
 import json

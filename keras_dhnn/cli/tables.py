@@ -40,7 +40,7 @@ def print_scores(run, metrics):
 
 
 def _score_rows(metrics):
-    """Name and text of the scores; none where no label is known."""
+    """Yield name and text of the scores; none where no label is known."""
     scores = metrics["map"]
     if scores is None:
         return
@@ -68,7 +68,7 @@ def _score_rows(metrics):
 
 
 def _label_rows(metrics):
-    """Name and text of what was learned from where labels are missing."""
+    """Yield name and text of what was learned from where labels are missing."""
     for k, share in metrics.get("neighbour_agreement", {}).items():
         yield f"float features' {k} neighbours found", f"{share:.4f}"
     used = metrics.get("labels_used")

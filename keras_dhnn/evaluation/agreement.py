@@ -1,4 +1,4 @@
-"""What can be said of codes without labels: whether they find what the float features find."""
+"""Measure what can be said of codes without labels: whether they find what the float features find."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def neighbour_agreement(outputs, features, split, at=AT):
 
 
 def _shared(distances, similarities, k):
-    """`(q,)` expected share of the k most similar items that are among the k nearest."""
+    """Return `(q,)` expected share of the k most similar items that are among the k nearest."""
     neighbours = np.argpartition(-similarities, k - 1, axis=1)[:, :k]
     theirs = np.take_along_axis(distances, neighbours, axis=1)
     ranked = np.sort(distances, axis=1)

@@ -44,7 +44,8 @@ class Evaluation:
 
 
 def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
-    """Scores hash codes: the queries of a split, seen by one source, search its whole database, seen by another or it.
+    """Score hash codes: the queries of a split, seen by one source, search its whole database, seen by another
+    or it.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items.
@@ -87,7 +88,9 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
 
 
 def _relevant_labels(labels, split, info):
-    """What decides relevance, of queries and database: a label each, or where there are several, sets of them."""
+    """Return what decides relevance, of queries and database: a label each, or where there are several, sets of
+    them.
+    """
     if info is None or info.label_sets is None:
         return labels[split.queries], labels[split.database]
     sets = info.label_sets.sets.astype(np.uint8)
@@ -95,7 +98,7 @@ def _relevant_labels(labels, split, info):
 
 
 def _map_per_class(per_query, labels, split, info):
-    """Mean over the queries of each class; of several labels, over those that have the label."""
+    """Return the mean over the queries of each class; of several labels, over those that have the label."""
     if info.label_sets is None:
         classes, means = mean_per_class(per_query, labels)
         return {info.classes[label]: float(mean) for label, mean in zip(classes, means, strict=True)}
@@ -105,7 +108,7 @@ def _map_per_class(per_query, labels, split, info):
 
 
 def _graded(counts):
-    """Scores of images with several labels, as the field reports them; "map" counts any shared label."""
+    """Return scores of images with several labels, as the field reports them; "map" counts any shared label."""
     return {
         "ndcg_at_100": float(ndcg(counts, 100).mean()),
         "ndcg": float(ndcg(counts).mean()),
@@ -115,7 +118,7 @@ def _graded(counts):
 
 
 def _f1(counts, k):
-    """Harmonic mean of precision and recall at k, of each query."""
+    """Return harmonic mean of precision and recall at k, of each query."""
     precision = precision_at(counts, k)
     recall = precision * k / np.maximum(counts.totals, 1)
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
@@ -137,7 +140,7 @@ def known_part(split, known):
 
 
 def health_alone(outputs, split, info, seed):
-    """What can be said of codes where no label is known: their health, and the protocol; a dictionary for JSON.
+    """Return what can be said of codes where no label is known: their health, and the protocol; a dictionary for JSON.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items.
@@ -186,7 +189,7 @@ def protocol(split, info, bits, seed):
 
 
 def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
-    """Scores every task between the sources; arguments as of `evaluate`.
+    """Score every task between the sources; arguments as of `evaluate`.
 
     Returns:
         `(evaluations, metrics)`: a list of `Evaluation`, and a dictionary for JSON. Of one source that is its only
@@ -228,7 +231,7 @@ def _codes(codes, split, task):
 
 
 def expected_map(outputs, labels, split, info=None):
-    """Expected mAP alone: what an untrained network's outputs are measured by.
+    """Return expected mAP alone: what an untrained network's outputs are measured by.
 
     Args:
         outputs: `{source: (n, l)}` real, hash outputs of all items; of two sources it is the mean of both directions.

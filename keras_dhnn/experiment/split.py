@@ -58,7 +58,7 @@ def draw_split(data, seed, info):
 
 
 def _split_of_few(data, info, how):
-    """A split where labels are missing: of classes with few, none is spent on a query, nor on validation.
+    """Return a split where labels are missing: of classes with few, none is spent on a query, nor on validation.
 
     Queries are drawn from the other images, of each class that is known to score by the same share.
     """

@@ -164,7 +164,7 @@ def _read_array(archive, member):
 
 @contextlib.contextmanager
 def _named(path, remedy):
-    """Give every error of the block as a DataError that names the file."""
+    """Raise every error of the block as a DataError that names the file."""
     try:
         yield
     except FileNotFoundError as error:

@@ -47,10 +47,13 @@ def objective_of(
         raise SettingError(invalid("argument `objective`", f"one of {', '.join(OBJECTIVES)}", name))
     if name == "triplet":
         return lambda labels, outputs, *_: triplet_semi_hard(labels, outputs, 1.0 if margin is None else margin)
-    if name == "central":
-        return lambda labels, outputs, *_: central_similarity(labels, outputs, centres)
-    if name == "angular":
-        return lambda labels, outputs, *_: angular(labels, outputs, centres, 0.2 if margin is None else margin)
+    if name in OF_CENTRES:
+        if centres is None:
+            raise SettingError(invalid("argument `centres`", "a code for each class", None))
+        codes = centres
+        if name == "central":
+            return lambda labels, outputs, *_: central_similarity(labels, outputs, codes)
+        return lambda labels, outputs, *_: angular(labels, outputs, codes, 0.2 if margin is None else margin)
 
     def of_pairs(labels, outputs, others, similarity, weights):
         if name == "contrastive":

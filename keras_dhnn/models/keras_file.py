@@ -153,7 +153,7 @@ def _array(weights, place, weight):
 
 @contextlib.contextmanager
 def _named(path):
-    """Give every error of the block as a RunError that names the file."""
+    """Raise every error of the block as a RunError that names the file."""
     try:
         yield
     except (FileNotFoundError, DataError) as error:

@@ -20,8 +20,8 @@ class SIDHCNN(tf.keras.Model):
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
 
     Args:
-        branches: two `DHNN`s of as many bits, each with a source and a name of its own. In alternating updates the
-            first is updated first.
+        branches: two models `DHNN` of as many bits, each with a source and a name of its own. In alternating updates
+            the first is updated first.
     """
 
     def __init__(self, branches, **kwargs):

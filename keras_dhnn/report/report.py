@@ -112,7 +112,7 @@ def _title(metrics):
 
 
 def _figures(info, split, outputs, evaluations, title):
-    """{name: function that draws the Figure}."""
+    """Return {name: function that draws the Figure}."""
     sources = len(outputs)
     if not evaluations:
         return {"gallery": partial(_unscored_gallery_figure, info, split, outputs, title)}
@@ -209,7 +209,7 @@ def _gallery(info, split, evaluation):
 
 
 def _unscored_gallery_figure(info, split, outputs, title):
-    """Some random queries and what they find, where nobody knows what is right."""
+    """Return some random queries and what they find, where nobody knows what is right."""
     ((source, of_source),) = outputs.items()
     rows = np.sort(np.random.default_rng(0).permutation(len(split.queries))[:GALLERY_QUERIES])
     codes = pack(of_source[split.queries[rows]]), pack(of_source[split.database])
@@ -239,7 +239,7 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
 
 
 def _right(info, items, query, item):
-    """Whether an item is relevant to a query; None if that is not known."""
+    """Return whether an item is relevant to a query; None if that is not known."""
     images = items.image(np.array([query, item]))
     if not info.truly_known[images].all():
         return None

@@ -109,7 +109,8 @@ class Encoder:
 
 
 def _in_order(batches, run: Callable, threads: int):
-    waiting, under_way = collections.deque(), 0
+    waiting: collections.deque = collections.deque()
+    under_way = 0
     pool = ThreadPoolExecutor(threads)
     try:
         for chunks in batches:

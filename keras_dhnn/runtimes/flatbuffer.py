@@ -33,7 +33,7 @@ def network_key(network: Any, *facts: Any) -> str:
         digest.update(f"{type(layer).__qualname__} {layer.compute_dtype} {config}".encode())
     for weights in network.get_weights():
         digest.update(f"{weights.dtype} {weights.shape}".encode())
-        digest.update(np.ascontiguousarray(weights).view(np.uint8))
+        digest.update(np.ascontiguousarray(weights).view(np.uint8).data)
     return digest.hexdigest()[:16]
 
 

@@ -1,5 +1,6 @@
 """Build the network that an experiment and a data set ask for, before any of its numbers are known or trained."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,9 @@ def rebuild(experiment: Experiment, info: Any, statistics: Callable[[str, str], 
     """
     parts = {}
     for source in sources_of(info):
-        backbone = make_backbone(experiment, info, source, lambda s=source: statistics(s, "backbone"), filled=False)
+        backbone = make_backbone(
+            experiment, info, source, functools.partial(statistics, source, "backbone"), filled=False
+        )
         parts[source] = backbone, make_head(experiment, backbone.output_shape[-1], statistics(source, "head"))
     return make_model(parts)
 

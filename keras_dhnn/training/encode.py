@@ -84,5 +84,5 @@ def _write(places, missing, outputs_from, report):
 
 
 def inputs_of(batches: Iterable, source: str) -> Iterator[tf.Tensor]:
-    """Yield what enters one source's network, of batches `({source: inputs}, targets)`."""
+    """Return what enters one source's network, of batches `({source: inputs}, targets)`."""
     return (inputs[source] for inputs, _ in batches)

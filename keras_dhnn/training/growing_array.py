@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +30,11 @@ class GrowingArray:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: type):
-        self.path, self.shape, self.dtype = path, tuple(shape), np.dtype(dtype)
+        self.path, self.shape = path, tuple(shape)
+        self.dtype: np.dtype = np.dtype(dtype)
         self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        self._file, self._first, self.done = None, 0, 0
+        self._file: Any = None
+        self._first, self.done = 0, 0
 
     @property
     def growing(self) -> Path:

@@ -53,7 +53,7 @@ def regression(inputs: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
 def _hash_inputs(branches: list, make_batches: Callable, items: np.ndarray) -> list[np.ndarray]:
     """Return, for each branch, what enters its hash layer, `(k, d)` float32, in the items' order."""
     models = [tf.keras.Model(branch.head.input, branch.head.get_layer("hash").input) for branch in branches]
-    found = [[] for _ in branches]
+    found: list[list[np.ndarray]] = [[] for _ in branches]
     for images, _ in make_batches(items, batch_size=_BATCH):
         for branch, model, rows in zip(branches, models, found, strict=True):
             rows.append(model(branch.backbone(images[branch.source], training=False), training=False).numpy())

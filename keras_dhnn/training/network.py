@@ -237,7 +237,7 @@ def _folder_or_temporary(folder):
 
 @contextlib.contextmanager
 def _computing_in(precision):
-    """Give layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
+    """Let layers made inside compute in "float32" or "bfloat16"; their weights are float32."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[precision])

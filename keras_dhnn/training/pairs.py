@@ -1,4 +1,4 @@
-"""Which items are similar, where that is more than the equality of two labels: tables of all images, by item number."""
+"""Tell which items are similar, where that is more than the equality of two labels: tables of all images, by item."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ LEAST_WEIGHT = 0.3
 
 
 class LabelSetPairs:
-    """Theta by shared labels (Jaccard), for images with several.
+    """Describe theta by shared labels (Jaccard), for images with several.
 
     Args:
         sets: `(n,)` labels of each image as a row of bool, `(n, c)`.
@@ -33,7 +33,8 @@ class LabelSetPairs:
 
 
 class InferredPairs:
-    """Theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they are not.
+    """Describe theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they
+    are not.
 
     `theta = c [y = y'] + (1 - c) w`, with y the labels, w the similarity of walks (`unlabelled.diffusion`), and c the
     geometric mean of both labels' margins. Where nothing is labelled it is w alone. An image counts
@@ -71,7 +72,7 @@ class InferredPairs:
 
 
 class Learned(NamedTuple):
-    """What training goes by where not all images have one label.
+    """Describe what training goes by where not all images have one label.
 
     Attributes:
         pairs: for `DHNN.compile`.
@@ -113,5 +114,5 @@ def learn_pairs(info, features, split, seed):
 
 
 def needs_pairs(info):
-    """Whether labels alone do not say which images are similar: some are missing, or an image has several."""
+    """Return whether labels alone do not say which images are similar: some are missing, or an image has several."""
     return info.label_sets is not None or not info.known.all()

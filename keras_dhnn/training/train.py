@@ -145,7 +145,7 @@ def _learn(network, split):
 
 
 def _nothing_held_out(experiment, split):
-    """The message where no class can spare an image for validation; a larger share would not change that."""
+    """Return the message where no class can spare an image for validation; a larger share would not change that."""
     groups = "" if experiment.data.groups is None and experiment.data.group_pattern is None else " or groups"
     return (
         "The epoch that is kept is picked by items held out of the database, and there are none: no class has enough "

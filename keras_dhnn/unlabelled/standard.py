@@ -31,11 +31,11 @@ def standard_features(features: np.ndarray, dimensions: int | None = None, seed:
     sample = _sampled(features, seed)
     mean, deviation = sample.mean(axis=0), sample.std(axis=0)
     # A dimension that hardly ever changes would become the loudest.
-    scale = 1 / np.maximum(deviation, 1e-2 * max(float(deviation.mean()), np.finfo(np.float32).tiny))
+    scale = 1 / np.maximum(deviation, 1e-2 * max(float(deviation.mean()), float(np.finfo(np.float32).tiny)))
     axes = None
     if dimensions is not None and dimensions < features.shape[1]:
         axes = _principal_axes((sample - mean) * scale, dimensions)
-    standard = np.empty((len(features), features.shape[1] if axes is None else dimensions), np.float32)
+    standard = np.empty((len(features), features.shape[1] if axes is None else axes.shape[1]), np.float32)
     for first in range(0, len(features), _BLOCK):
         block = (features[first : first + _BLOCK].astype(np.float32) - mean) * scale
         standard[first : first + _BLOCK] = unit_rows(block if axes is None else block @ axes)

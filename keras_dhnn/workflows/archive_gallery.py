@@ -62,7 +62,7 @@ def _window(row):
 
 
 def _place(row):
-    """What stands below a picture without a label: where in its scene, or the file's name."""
+    """Return what stands below a picture without a label: where in its scene, or the file's name."""
     return Path(row["id"]).name if row.get("row") is None else f"{row['row']}, {row['col']}"
 
 

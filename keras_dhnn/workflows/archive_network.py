@@ -1,4 +1,4 @@
-"""Networks as an archive's encoders: frozen, run by the fastest runtime that is installed."""
+"""Make networks an archive's encoders: frozen, run by the fastest runtime that is installed."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ from keras_dhnn.runtimes import Encoder
 
 
 class Network:
-    """A frozen backbone, with a hash head or without, run by the fastest runtime that is installed.
+    """Describe a frozen backbone, with a hash head or without, run by the fastest runtime that is installed.
 
     Args:
         backbone: functional model from images to features.
@@ -39,7 +39,7 @@ class Network:
 
 
 class NetworkEncoder:
-    """A network as `archive.encoding.Encoder`.
+    """Describe a network as `archive.encoding.Encoder`.
 
     Args:
         identity: the `Identity`.
@@ -55,7 +55,7 @@ class NetworkEncoder:
 
     @property
     def batch(self):
-        """How many images it takes at a time."""
+        """Return how many images it takes at a time."""
         return self.network.batch
 
     def expect(self, count, kept=None):
@@ -82,7 +82,7 @@ class NetworkEncoder:
 
 
 class ExportEncoder:
-    """An exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+    """Describe an exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
 
     Args:
         identity: the `Identity`.

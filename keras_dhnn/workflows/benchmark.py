@@ -174,7 +174,7 @@ def tabulate(plan: Plan, rows: list[dict], info: DatasetInfo, settings: Mapping[
 
 def _of_method(rows: list[dict], method: str, task: str, single: bool) -> dict[int, dict]:
     """Return `{bits: {"mean", "spread", "seeds"}}` of a method's rows."""
-    found = {}
+    found: dict = {}
     for row in rows:
         if row["method"] == method:
             scores = row if single else row["tasks"][task]

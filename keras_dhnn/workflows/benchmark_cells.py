@@ -193,7 +193,7 @@ def metered() -> Iterator[dict]:
     Memory is what the process had in memory beyond what it had before, in 10^6 bytes; where the operating system does
     not tell it (it is Linux that does), it is None.
     """
-    spent = {}
+    spent: dict[str, float | None] = {}
     before, started = _resident("VmRSS", reset=True), time.monotonic()
     yield spent
     peak = _resident("VmHWM")
@@ -205,6 +205,7 @@ def _resident(name: str, reset: bool = False) -> int | None:
     try:
         if reset:
             Path("/proc/self/clear_refs").write_text("5")
-        return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1))
-    except (OSError, AttributeError):
+        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
         return None
+    return None if found is None else 1024 * int(found.group(1))

@@ -15,7 +15,7 @@ from keras_dhnn.runs import Run
 
 
 def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False) -> dict[str, Any]:
-    """Read the scores of runs, checks that they compare, and draws their precision-recall curves.
+    """Read the scores of runs, check that they compare, and draw their precision-recall curves.
 
     Args:
         runs: folders of the runs, two or more.
@@ -32,10 +32,10 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
         DataError: if the figure cannot be written.
     """
     figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
-    runs = _named([Run.open(path) for path in runs])
-    metrics = {name: run.metrics for name, run in runs.items()}
-    differing = _differing({name: protocol_of(run) for name, run in runs.items()})
-    differing = differing or _unlike_splits(runs, metrics)
+    opened = _named([Run.open(path) for path in runs])
+    metrics = {name: run.metrics for name, run in opened.items()}
+    differing = _differing({name: protocol_of(run) for name, run in opened.items()})
+    differing = differing or _unlike_splits(opened, metrics)
     if differing and not unlike:
         lines = [
             f"  {field}: " + ", ".join(f"{n} {v}" for n, v in values.items()) for field, values in differing.items()
@@ -44,8 +44,8 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             "These runs were not scored by the same protocol:\n" + "\n".join(lines) + "\nTheir scores do not compare. "
             "Put them side by side all the same by --unlike."
         )
-    _draw(runs, figure)
-    settings = _differing({name: run.experiment.settings for name, run in runs.items()})
+    _draw(opened, figure)
+    settings = _differing({name: run.experiment.settings for name, run in opened.items()})
     return {
         "runs": [
             {
@@ -54,7 +54,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
                 "settings": {field: values[name] for field, values in settings.items()},
                 "metrics": metrics[name],
             }
-            for name, run in runs.items()
+            for name, run in opened.items()
         ],
         "unlike": differing,
         "figure": str(figure),

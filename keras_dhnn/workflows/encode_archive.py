@@ -164,7 +164,7 @@ def _open_existing(model, root, options):
 
 
 def _learn(model, form, tiles, root, options, result, source, total):
-    """Learns bits or features from the first tiles, makes the archive, and appends those."""
+    """Learn bits or features from the first tiles, make the archive, and append those."""
     first, rest = encoders.first_tiles(tiles)
     if not first:
         raise DataError("There is no image to learn from: all files are damaged or empty.")

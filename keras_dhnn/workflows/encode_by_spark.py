@@ -1,4 +1,4 @@
-"""`encode` by Spark: the list of inputs in pieces, each encoded by whichever worker is free into the same archive.
+"""Run `encode` by Spark: the list of inputs in pieces, each encoded by whichever worker is free into the same archive.
 
 What makes it safe is the archive's: a piece that a lost worker had half done is gone on with by another, since what is
 there is not encoded again and appends are whole or nothing.

@@ -19,7 +19,7 @@ def image_paths(given: Iterable[Path | str]) -> list[Path]:
     Raises:
         DataError: if one is not there, or a folder has no image.
     """
-    found = []
+    found: list[Path] = []
     for path in map(Path, given):
         found += _below(path) if path.is_dir() else [path]
     return found

@@ -87,7 +87,7 @@ def search(run, info, image, k, task=None, class_name=None):
 
 
 class RunSearch:
-    """The database of a run, ready to be searched by images.
+    """Describe the database of a run, ready to be searched by images.
 
     Args:
         run: a finished `Run`.

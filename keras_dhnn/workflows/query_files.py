@@ -1,4 +1,4 @@
-"""Retrieval for many image files, into one table."""
+"""Retrieve for many image files, into one table."""
 
 import csv
 import io

@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
-from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
 
@@ -32,7 +31,18 @@ class Asked:
     rerank: int = 0
 
 
-def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None, data=Path("data")):
+def make_queries(
+    archive,
+    given,
+    *,
+    like=(),
+    unlike=(),
+    embeddings=None,
+    column=None,
+    source=None,
+    model=None,
+    data=Path("data"),
+):
     """Turn what a user named into queries.
 
     Args:
@@ -40,6 +50,8 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
         given: texts, each the path of an image file, else an id of the archive.
         like: ids; together with `unlike` they make one query more.
         unlike: ids.
+        embeddings: path of a file of vectors, for an archive of such; it stands alone.
+        column: where the vectors are in it.
         source: the image source of the ids.
         model: path of the archive's model, where it has moved.
         data: folder of the prepared data sets.
@@ -51,6 +63,10 @@ def make_queries(archive, given, *, like=(), unlike=(), source=None, model=None,
         DataError: if a file is no image as the model takes it.
         SettingError: if an id is not there, or nothing is asked.
     """
+    if embeddings is not None:
+        from keras_dhnn.workflows.encode_vectors import vector_queries
+
+        return Asked(*vector_queries(archive, embeddings, column), {})
     if not (given or like):
         raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
     files = [text for text in given if Path(text).is_file()]
@@ -89,11 +105,6 @@ def _joined(parts):
     both = [[getattr(part, name) for part in parts] for name in ("outputs", "features")]
     whole = [None if any(one is None for one in ones) else np.concatenate(ones) for ones in both]
     return Queries(codes, *whole)
-
-
-def open_archive(path):
-    """Open an archive; here, so that `cli` need not know of rooms below."""
-    return Archive.open(path)
 
 
 def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):

@@ -92,7 +92,7 @@ def score(outputs, split, info, seed, codes=None, at=()):
 
 
 def _beside(trained, labels, scored, info):
-    """What retrieval by the untrained network and by float features scores, to compare with."""
+    """Return what retrieval by the untrained network and by float features scores, to compare with."""
     if scored is None:
         return {}
     return {
@@ -102,7 +102,7 @@ def _beside(trained, labels, scored, info):
 
 
 def _neighbours(trained, split, info):
-    """How well codes find what the float features find; said where labels are missing."""
+    """Return how well codes find what the float features find; said where labels are missing."""
     if info.known.all() or set(trained.features) != set(trained.outputs):
         return {}
     ((source, outputs),) = trained.outputs.items()

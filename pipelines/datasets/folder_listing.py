@@ -33,7 +33,7 @@ class Listing(NamedTuple):
 
 
 def list_collection(source, limits, *, skip_damaged, zip_encoding=None):
-    """Lists a folder or zip; arguments and errors as of `folder.open_archive`."""
+    """List a folder or zip; arguments and errors as of `folder.open_archive`."""
     tree = open_tree(source, _inside(source, zip_encoding), limits, zip_encoding)
     classes = tuple(name for name in tree.folders if name[0] != ".")
     images = [name for name in tree.files if is_image(name) and name[0] != "."]
@@ -47,7 +47,7 @@ def list_collection(source, limits, *, skip_damaged, zip_encoding=None):
 
 
 def _inside(source, zip_encoding):
-    """The folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
+    """Return the folder in the source that holds the classes, as `open_tree` takes it; () if that is the source itself.
 
     Folders that hold only the next one are looked through: zips are often packed so. What is wrong with the source is
     left for `open_tree` to say.
@@ -81,7 +81,7 @@ def _inside_zip(path, zip_encoding):
 
 
 def is_image(name):
-    """Whether a file is an image by its name."""
+    """Return whether a file is an image by its name."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -109,7 +109,9 @@ def _describe_misplaced(source, classes, images, misplaced, shown=5):
 
 
 def no_images(names):
-    """(name, reason) of files that are no images, an entry for all of a suffix: sidecar files come by the thousand."""
+    """Yield (name, reason) of files that are no images, an entry for all of a suffix: sidecar files come by the
+    thousand.
+    """
     names = sorted(name for name in names if not is_image(name))
     suffixes = collections.Counter(PurePosixPath(name).suffix for name in names)
     for suffix, count in sorted(suffixes.items()):

@@ -1,4 +1,4 @@
-"""Anybody's own images without classes: any tree of images, of any depth; labels may come later, or never.
+"""Read anybody's own images without classes: any tree of images, of any depth; labels may come later, or never.
 
 Images are read as those of `folder` are. Each has the class "unlabelled" until a table of labels says otherwise.
 """

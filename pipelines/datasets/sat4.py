@@ -36,7 +36,7 @@ _PIXELS = SIDE * SIDE * len(BANDS)
 
 @dataclass(frozen=True)
 class Patches:
-    """What tells archives of this kind apart: SAT-4 and SAT-6.
+    """Describe what tells archives of this kind apart: SAT-4 and SAT-6.
 
     Attributes:
         classes: in the order of the one-hot labels.
@@ -82,7 +82,7 @@ def open_archive(source):
 
 
 def open_patches(source, kind):
-    """As `open_archive`, of one of the `Patches`."""
+    """Return as `open_archive`, of one of the `Patches`."""
     source = Path(source).expanduser()
     if (source / kind.mat).is_file():
         source = source / kind.mat
@@ -161,7 +161,7 @@ def _csv_parts(paths, classes):
 
 
 def class_numbers(rows, name):
-    """Class numbers (n,) uint8 of one-hot rows (n, classes).
+    """Return the class numbers (n,) uint8 of one-hot rows (n, classes).
 
     Raises:
         DataError: naming the first row that is not one 1 among 0s.

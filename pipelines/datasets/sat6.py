@@ -1,4 +1,4 @@
-"""SAT-6: 405,000 patches as those of SAT-4, of six classes: 324,000 training and 81,000 test patches, all of them read.
+"""Read SAT-6: 405,000 patches as those of SAT-4, of six classes: 324,000 training and 81,000 test patches, all of them.
 
 It is published as `sat-6-full.mat`, with one-hot labels 6 x N, and as four CSV files with a row a patch.
 

@@ -20,7 +20,7 @@ FACTOR = 4  # as between the sensors of Gaofen-1 (2 m and 8 m), and of most sate
 
 
 def derive_pairs(archive):
-    """Yield an archive of single images as one of pairs.
+    """Return an archive of single images as one of pairs.
 
     Args:
         archive: Archive whose Examples have the one source `image`, `(H, W, C)`, H and W multiples of 4.

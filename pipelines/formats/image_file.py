@@ -107,7 +107,7 @@ def decode_image(content, most_bytes=MOST_BYTES):
     """
     try:
         file = decode_bands(content, most_bytes) if content[:4] in tiff_page.MAGIC else _NO_TIFF
-        bands = _decode_picture(content, most_bytes, file) if file.bands is None else file.bands
+        bands, clear = (file.bands, False) if file.bands is not None else _decode_picture(content, most_bytes, file)
     except UnidentifiedImageError as error:
         raise UnreadableImage("is no image of a known format") from error
     except UnreadableImage:
@@ -116,10 +116,14 @@ def decode_image(content, most_bytes=MOST_BYTES):
         raise UnreadableImage(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if max(bands.shape[:2]) > MOST_SIDE:
         raise UnreadableImage(_too_long(*bands.shape[:2]))
+    if file.valid is not None and file.valid.shape != bands.shape[:2]:
+        raise UnreadableImage("has a mask of another size: it says that it is to be turned, and the mask is not")
     kept = bands.astype(bands.dtype.name if bands.dtype.name in _AS_STORED else "float32", copy=False)
     empty = _empty(kept, file.nodata)
     if file.valid is not None:
         empty = empty | ~file.valid[..., None]
+    if clear:
+        empty = np.True_
     empty = np.broadcast_to(empty, kept.shape) if empty.any() else None
     return Decoded(kept, empty, bands.dtype.name, file.alpha, file.names, file.colours)
 
@@ -211,26 +215,39 @@ def _empty(image, nodata):
 
 
 def _decode_picture(content, most_bytes, file):
-    """Return the pixels of a file for Pillow; of a TIFF, of the image that `file` names."""
+    """Return the pixels of a file for Pillow, and whether none of them can be seen.
+
+    Args:
+        content: the file's bytes.
+        most_bytes: that pixels may take.
+        file: the `TiffBands` that names the image of a TIFF file.
+    """
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         if file.page:
             image.seek(file.page)
         _check_picture(image, content, most_bytes, file.streams)
         if image.format == "PNG" and content[24] == 16 and content[25] in (2, 4, 6):
-            return _decode_deep_png(content, colour=content[25] != 4)
+            return _decode_deep_png(content, colour=content[25] != 4), _is_clear(image)
         if image.mode == "I" and image.format == "PNG":  # how older versions of Pillow call 16 bits of grey
-            return np.asarray(image, np.uint16)[..., None]
+            return np.asarray(image, np.uint16)[..., None], False
         if image.mode.startswith("I") or image.mode == "F":
             pixels = np.asarray(image)
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))[..., None]
             # Pillow stretches what has fewer bits; the file's own values are wanted.
-            return pixels >> (16 - jpeg2000_bits(content)) if image.format == "JPEG2000" else pixels
+            return pixels >> (16 - jpeg2000_bits(content)) if image.format == "JPEG2000" else pixels, False
         if file.alpha and image.mode in ("RGBA", "RGBa", "LA", "La"):
-            return np.asarray(image)
-        image = ImageOps.exif_transpose(image)
+            return np.asarray(image), False
+        image, clear = ImageOps.exif_transpose(image), _is_clear(image)
         if image.mode in ("1", "L", "LA", "La"):
-            return np.asarray(image.convert("L"))[..., None]
-        return np.asarray(image.convert("RGB"))
+            return np.asarray(image.convert("L"))[..., None], clear
+        return np.asarray(image.convert("RGB")), clear
+
+
+def _is_clear(image):
+    """Whether no pixel of an image for Pillow can be seen, as of map tiles beyond the border of a scene."""
+    if not image.has_transparency_data:
+        return False
+    return image.convert("RGBA").getchannel("A").getextrema()[1] == 0
 
 
 def _check_picture(image, content, most_bytes, streams):

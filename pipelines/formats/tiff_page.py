@@ -127,7 +127,8 @@ def read_pages(content: bytes) -> list[Page]:
         raise UnreadableImage("is no readable TIFF (it does not begin as one)")
     order = "<" if content[:2] == b"II" else ">"
     layout = _Layout(order, big=content[2:4] in (b"+\0", b"\0+"))
-    pages, seen, entries = [], set(), 0
+    pages: list[Page] = []
+    seen, entries = set(), 0
     try:
         (place,) = struct.unpack_from(order + layout.place, content, 8 if layout.big else 4)
         while place:

@@ -42,11 +42,11 @@ def check_page(page: Page, content: bytes, most_bytes: int) -> None:
         raise UnreadableImage(
             f"is compressed as {name}; expected no compression, LZW, deflate, PackBits or Zstandard. {CURE}"
         )
-    if page.kind not in "uif" or (page.bits not in (8, 16, 32, 64) and (page.kind != "u" or page.bits > 16)):
+    if page.kind not in "uif" or (page.bits not in (8, 16, 32, 64) and (page.kind != "u" or page.bits > 32)):
         kinds = {"u": "unsigned whole", "i": "signed whole", "f": "real", "c": "complex"}
         raise UnreadableImage(
             f"has samples of {page.bits} bits, {kinds.get(page.kind, 'unknown')} numbers; expected whole or real ones "
-            "of 8, 16, 32 or 64, or unsigned ones of 1 to 16. Convert it, for example: gdal_translate -ot Float32 "
+            "of 8, 16, 32 or 64, or unsigned ones of 1 to 32. Convert it, for example: gdal_translate -ot Float64 "
             "IN.tif OUT.tif"
         )
     if page.fill_order != 1:
@@ -210,10 +210,10 @@ def _small(rows, bits, count):
     """Return `(rows, count)` samples of `bits` bits each, the highest first, of `(rows, bytes)`; rows begin at a
     byte.
     """
-    values = np.empty((len(rows), count), np.uint8 if bits <= 8 else np.uint16)
+    values = np.empty((len(rows), count), np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
     step = max(_AT_ONCE // (8 * count * bits), 1)
     for first in range(0, len(rows), step):
         ones = np.unpackbits(rows[first : first + step], axis=1)[:, : count * bits]
-        places = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
+        places = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint32)
         values[first : first + step] = np.dot(ones.reshape(len(ones), count, bits), places)
     return values

@@ -25,7 +25,7 @@ class Limits:
 
 
 def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
-    """A folder or a zip file as a flat listing of `<folder>/<file>` names, or of files at any depth.
+    """Return a folder or a zip file as a flat listing of `<folder>/<file>` names, or of files at any depth.
 
     Args:
         path: folder or zip file.
@@ -53,7 +53,7 @@ def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
 
 
 class FolderTree:
-    """List the files one folder deep below `path`.
+    """List list list the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -111,7 +111,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """List the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+    """List list list the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside

@@ -1,4 +1,6 @@
-"""What the members of a zip are called: packers of earlier days wrote names in the code page of their country."""
+"""Decode what the members of a zip are called: packers of earlier days wrote names in the code page of their
+country.
+"""
 
 import contextlib
 import struct
@@ -36,7 +38,7 @@ def member_names(path: object, members: list[zipfile.ZipInfo], encoding: str | N
 
 
 def _said(member):
-    """The name of a member that says how it is written; else None."""
+    """Return the name of a member that says how it is written; else None."""
     if member.flag_bits & _IS_UTF8:
         return member.filename
     extra = member.extra
@@ -55,7 +57,7 @@ def _bytes(member):
 
 
 def _ask(path, raw, encoding):
-    """The message, with what a name would be in each code page."""
+    """Return the message, with what a name would be in each code page."""
     odd = next((name for name in raw if not name.isascii()), b"")
     readings = {}
     for page in CODE_PAGES:

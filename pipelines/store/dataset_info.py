@@ -145,7 +145,7 @@ class DatasetInfo:
         return info
 
     def save(self):
-        """Writes `info.json`, the last file of a data set."""
+        """Write `info.json`, the last file of a data set."""
         values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
         for name in ("directory", "given", "table"):
             del values[name]
@@ -236,17 +236,17 @@ class DatasetInfo:
 
     @property
     def label_sets(self):
-        """The `Labels` behind `true_labels` where images have several; None where each has one at most."""
+        """Return the `Labels` behind `true_labels` where images have several; None where each has one at most."""
         return self.table if self.table is not None and self.table.several else None
 
     @property
     def known(self):
-        """(count,) bool: whether each item has a label to train on."""
+        """Return (count,) bool: whether each item has a label to train on."""
         return self._known(self.labels)
 
     @property
     def truly_known(self):
-        """(count,) bool: whether each item has a label to score by."""
+        """Return (count,) bool: whether each item has a label to score by."""
         return self._known(self.true_labels)
 
     def _known(self, labels):
@@ -255,7 +255,7 @@ class DatasetInfo:
 
     @property
     def labels(self):
-        """(count,) int32: class of each item."""
+        """Return (count,) int32: class of each item."""
         return self._items["labels"] if self.given is None else self.given["labels"]
 
     @property
@@ -277,7 +277,9 @@ class DatasetInfo:
 
     @property
     def true_labels(self):
-        """(count,) int32: class of each item to score by. It is `labels`, but where those are noisy or missing."""
+        """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
+        missing.
+        """
         return self._items["true_labels"] if self.given is None else self.given["true_labels"]
 
     @functools.cached_property

@@ -104,7 +104,7 @@ def find_prepared(directory, source, *, force=False):
 
 
 def _check_classes(classes):
-    """Class names are lines in lists and tables."""
+    """Check that class names are lines, as lists and tables need them."""
     for name in classes:
         if not name.strip() or any(unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") for sign in name):
             raise DataError(

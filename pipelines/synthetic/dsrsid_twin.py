@@ -16,7 +16,7 @@ from keras_dhnn.pipelines.synthetic.new_archive import new_archive
 
 LEAST, MOST = 2 * len(CLASSES), 80_000
 # What the panchromatic sensor sees of blue, green, red and near infrared.
-PAN_WEIGHTS = np.float32([0.1, 0.3, 0.35, 0.25])
+PAN_WEIGHTS = np.array([0.1, 0.3, 0.35, 0.25], np.float32)
 _FACTOR = PAN_SIDE // MUL_SIDE
 _CHUNK = 16  # pairs; small, so that any number of them is read without inflating others
 

@@ -87,7 +87,7 @@ class RestClient:
 
     @contextlib.contextmanager
     def _reading(self):
-        """Give what is read of an answer in other JSON is not there, or of another type."""
+        """Refuse other JSON, in which what is read of an answer is not there or of another type."""
         try:
             yield
         except (LookupError, TypeError, ValueError) as error:

@@ -44,7 +44,7 @@ class Index:
         found, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
             raise SettingError(
-                f"Every item of an index has a key of its own. Received twice: {found[counts.argmax()]!r}"
+                f"Every item of an index has a key of its own. Received twice: {str(found[counts.argmax()])!r}"
             )
 
     @property

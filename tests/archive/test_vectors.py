@@ -5,10 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
 from keras_dhnn.errors import DataError
-from keras_dhnn.workflows.encode_vectors import encode_vectors, measure_recall, vector_queries
+from keras_dhnn.workflows.encode_vectors import encode_vectors, learn_rotation, measure_recall, vector_queries
 
 
 def clustered(count, size, clusters=20, seed=0):
@@ -92,6 +93,25 @@ def test_vectors_become_a_searchable_archive(tmp_path):
         encode_vectors(write_parquet(tmp_path / "b.parquet", clustered(60, 12)), tmp_path / "ar")
 
 
+def test_vectors_on_the_command_line(tmp_path, monkeypatch, capfd):
+    from tests.command_line import command_line
+
+    run, vectors = command_line(monkeypatch, capfd), clustered(500, 32)
+    write_parquet(tmp_path / "a.parquet", vectors, id=[f"cell{n:05d}" for n in range(500)])
+    write_parquet(tmp_path / "q.parquet", vectors[7:9], id=["one", "two"])
+    place = tmp_path / "ar"
+    how = ("--column", "embedding", "--bits", 16, "--archive", place, "--quiet", "--json")
+    status, out, _ = run("encode", "--embeddings", tmp_path / "a.parquet", *how)
+    assert (status, json.loads(out)["added"]) == (0, 500)
+    assert 0 < json.loads(out)["recall_at_10"] <= 1
+    status, out, _ = run("search", place, "--embeddings", tmp_path / "q.parquet", "-k", 5, "--json")
+    found = json.loads(out)
+    assert (status, found["queries"]) == (0, ["one", "two"])
+    assert {row["distance"] for row in found["results"] if row["rank"] == 1} == {0}
+    status, _, error = run("search", place, str(tmp_path / "a.parquet"))
+    assert (status, "--embeddings FILE" in error) == (2, True)
+
+
 def test_recall_by_an_oracle():
     vectors = clustered(400, 16)
     learned = {"mean": np.zeros(16, np.float32), "projection": np.eye(16, dtype=np.float32)}
@@ -103,6 +123,18 @@ def test_recall_by_an_oracle():
         hits += len(set(by_vectors) & set(by_codes))
     assert measure_recall(vectors, learned, queries=100) == pytest.approx(hits / 1000, abs=0.005)
     assert measure_recall(vectors[:12], learned) is None
+
+
+def test_the_rotation_that_keeps_more_neighbours_is_taken():
+    vectors = clustered(600, 16)
+    learned = learn_rotation(vectors, 16)
+    recalls = [measure_recall(vectors, learn_bits(vectors / norms(vectors), 16, turns)) for turns in (50, 0)]
+    assert measure_recall(vectors, learned) == max(recalls)
+    assert recalls[0] != recalls[1]
+
+
+def norms(vectors):
+    return np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def _grids(height, width, cut):
 
 @contextlib.contextmanager
 def _quietly(rasterio):
-    """Give GDAL looks at no other file of the folder, takes little memory, and does not mind files at no place."""
+    """Let GDAL look at no other file of the folder, take little memory, and not mind files at no place."""
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield

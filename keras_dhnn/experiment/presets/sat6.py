@@ -1,4 +1,4 @@
-"""SAT-6: the patches of SAT-4 in six classes. Its preset is SAT-4's: nothing was measured on SAT-6 itself.
+"""Set up SAT-6, the patches of SAT-4 in six classes, by SAT-4's preset: nothing was measured on SAT-6 itself.
 
 keras-dhnn prepare sat6 --source sat-6-full.mat
 keras-dhnn fit sat6
@@ -10,5 +10,5 @@ EXPERIMENT = sat4.EXPERIMENT.override("data.name=sat6")
 
 
 def fitted_to(info):
-    """The preset for a part of the archive."""
+    """Return the preset for a part of the archive."""
     return with_passes(EXPERIMENT, info.count, sat4.STEPS, sat4.MOST_EPOCHS)

@@ -19,7 +19,7 @@ from keras_dhnn.models.backbones.vgg_f import load_vgg_f
 SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
 # The environment variable that allows to import "package.module:function".
 TRUST = "KERAS_DHNN_TRUST_CODE"
-_trusted = set()
+_trusted: set[str] = set()
 OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 

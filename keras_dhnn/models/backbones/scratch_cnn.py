@@ -1,5 +1,7 @@
 """Share what the papers' three networks that train from scratch have: convolutions, pools, fully connected layers."""
 
+from typing import ClassVar
+
 import numpy as np
 import tensorflow as tf
 
@@ -31,9 +33,9 @@ class ScratchCNN(tf.keras.Model):
     """
 
     # Of each convolution: side of the kernel, stride, and (side, stride) of the pool behind it or None.
-    TABLE = ()
+    TABLE: tuple[tuple[int, int, tuple[int, int] | None], ...] = ()
     # Fewest pixels a side that leave one before the fully connected layers.
-    SMALLEST = {}  # noqa: RUF012
+    SMALLEST: ClassVar[dict[str, int]] = {}
 
     def __init__(self, input_shape, filters, units, padding, mean, variance, dropout, **kwargs):
         self._check(input_shape, filters, padding, mean, variance)

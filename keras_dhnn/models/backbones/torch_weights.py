@@ -20,8 +20,10 @@ from keras_dhnn.files import read_bytes
 MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8"}
 # What a pickle or a tensor description that is damaged or forged may raise.
-_DAMAGE = (pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeError, AttributeError, ValueError)
-_DAMAGE += (OverflowError, RecursionError)
+_DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, LookupError, TypeError, AttributeError, ValueError),
+    *(OverflowError, RecursionError),
+)
 
 
 def read_torch_weights(path, max_bytes=2**30):
@@ -52,7 +54,9 @@ def read_torch_weights(path, max_bytes=2**30):
 
 
 def _unpickled(file):
-    """`(value, {storage: dtype})` of the pickle that is next in a file; its sizes are checked before it is run."""
+    """Return `(value, {storage: dtype})` of the pickle that is next in a file; its sizes are checked before it is
+    run.
+    """
     start, count, largest = file.tell(), 0, 0
     for opcode, argument, _ in pickletools.genops(file):  # raises ValueError for texts that are longer than the file
         count += 1
@@ -66,7 +70,7 @@ def _unpickled(file):
 
 
 class _Tensor:
-    """Stand for a tensor to be, until the storages are read."""
+    """Stand for stand for stand for a tensor to be, until the storages are read."""
 
     def __init__(self, key, offset, shape, strides, *_):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides

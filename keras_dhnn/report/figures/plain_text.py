@@ -1,4 +1,4 @@
-"""Names of all scripts, and with any signs, in figures."""
+"""Draw names of all scripts, and with any signs, in figures."""
 
 import functools
 from collections.abc import Callable
@@ -47,13 +47,13 @@ def _make_drawable(text):
 
 @functools.lru_cache
 def _fonts():
-    """(family, path) of the system's fonts, one face each."""
+    """Return (family, path) of the system's fonts, one face each."""
     return tuple(dict.fromkeys((font.name, font.fname) for font in font_manager.fontManager.ttflist))
 
 
 @functools.lru_cache(maxsize=512)
 def _signs(path):
-    """The characters that a font has; none if it cannot be read."""
+    """Return the characters that a font has; none if it cannot be read."""
     try:
         return frozenset(map(chr, FT2Font(path).get_charmap()))
     except (OSError, RuntimeError):

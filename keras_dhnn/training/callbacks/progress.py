@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 class ProgressBar(tf.keras.callbacks.Callback):
-    """Report steps done, and the latest loss and validation mAP, to a progress bar.
+    """Describe report steps done, and the latest loss and validation mAP, to a progress bar.
 
     Args:
         update: function `update(done, note)`.

@@ -137,7 +137,7 @@ def test_opacity_of_a_tiff_is_a_band_until_it_is_the_one_too_many():
     empty = (pixels[..., :3] == 7) | (pixels[..., 3:] == 0)
     np.testing.assert_array_equal(decoded.image(4)[..., :3], np.where(pixels[..., :3] == 7, 0, pixels[..., :3]))
     np.testing.assert_array_equal(decoded.without_opacity(3).empty, empty)
-    lowest = np.where(empty, 999, pixels[..., :3]).min((0, 1))
+    lowest = np.where(empty, 255, pixels[..., :3]).min((0, 1))
     np.testing.assert_array_equal(decoded.image(3), np.where(empty, lowest, pixels[..., :3]))
 
 
@@ -297,3 +297,31 @@ def test_an_address_is_refused_with_the_cure():
 
     with pytest.raises(DataError, match=r"is an address. Expected a file: download it first"):
         read_image(Path("https://example.org/a.png"), ImageSpec(8, 8, 3, "uint8"))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_picture_that_is_clear_throughout_holds_nothing(mode, kind):
+    if (mode, kind) in (("P", "WEBP"), ("LA", "WEBP")):
+        pytest.skip("WebP has no such pictures")
+    image = Image.new("RGBA", (9, 8), (10, 20, 30, 0))
+    seen = image.copy()
+    seen.putpixel((3, 4), (200, 100, 50, 255))
+    for one, nothing in ((image, True), (seen, False)):
+        file = io.BytesIO()
+        (one.quantize(4) if mode == "P" else one.convert(mode)).save(file, kind, lossless=True)
+        decoded = decode_image(file.getvalue())
+        assert decoded.holds_nothing == nothing
+        if not nothing:
+            assert decoded.empty is None
+
+
+def test_a_mask_of_an_image_that_is_to_be_turned_is_refused():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        turned = (274, "H", 1, 6, True)
+        image = np.zeros((20, 30), np.uint8)
+        writer.write(image > 0, photometric="minisblack", extratags=[turned], metadata=None)
+        writer.write(image == 0, photometric="minisblack", subfiletype=4, metadata=None)
+    with pytest.raises(UnreadableImage, match="a mask of another size"):
+        decode_image(file.getvalue())

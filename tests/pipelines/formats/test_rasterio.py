@@ -21,7 +21,7 @@ LAYOUTS = {
     "tile": {"tiled": True, "blockxsize": 256, "blockysize": 256},
 }
 KINDS = [("uint8", 8), ("uint8", 5), ("uint16", 16), ("uint16", 12), ("int16", 16), ("float32", 32)]
-KINDS += [("uint8", 1), ("uint8", 4), ("int8", 8), ("uint32", 32), ("int32", 32), ("float64", 64)]
+KINDS += [("uint8", 1), ("uint8", 4), ("uint32", 20), ("int8", 8), ("uint32", 32), ("int32", 32), ("float64", 64)]
 
 
 def values(shape, dtype, bits, seed=0):

@@ -1,0 +1,98 @@
+"""`encode`: images, scenes and others' embeddings into an archive."""
+
+from pathlib import Path
+
+from keras_dhnn.archive.tiles import Cut
+from keras_dhnn.errors import SettingError
+from keras_dhnn.progress import no_bar
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
+
+
+def encode(
+    model=None,
+    images=(),
+    *,
+    archive=Path("archive"),
+    tile=256,
+    stride=None,
+    scales="1",
+    bands=None,
+    asset=None,
+    labels=None,
+    bits=64,
+    size=256,
+    features=None,
+    embeddings=None,
+    column=None,
+    source=None,
+    engine=None,
+    master="local[*]",
+    skip_damaged=False,
+    data=Path("data"),
+    bar=no_bar,
+):
+    """Encode images into an archive, which is made if need be; what is there with the same content stays as it is.
+
+    Args:
+        model: path of a run or an exported model, or name of a backbone, whose bits are learned on the first images.
+        images: paths of image files, folders, scenes, lists and STAC files.
+        archive: folder of the archive.
+        tile: side of a scene's tiles in pixels.
+        stride: pixels from one tile to the next; None: a tile.
+        scales: whole numbers, `"1,4"` or a sequence: how many times as large a side of a tile is.
+        bands: numbers of a scene's bands from 1, `"4,3,2"` or a sequence; None: all.
+        asset: which asset of STAC items: a name, or `role:ROLE`.
+        labels: "folder", or path of a CSV file with the columns path and label; None: no labels.
+        bits: length of codes that are learned here.
+        size: side of the images that a backbone is given.
+        features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
+        embeddings: path of a file of float vectors, instead of model and images.
+        column: where the vectors are in it.
+        source: which of a model's several image sources.
+        engine: "spark" to encode by the workers of a Spark cluster; None: here.
+        master: Spark's.
+        skip_damaged: whether damaged files are left out.
+        data: folder of the prepared data sets.
+        bar: see `progress`.
+
+    Returns:
+        Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `skipped` (a list of `name` and
+        `reason`), and of embeddings `recall_at_10`.
+
+    Raises:
+        DataError: for images, a model or an archive that do not fit together.
+        SettingError: for an argument that is not as above.
+        MissingPackage: if a package that this needs is not installed.
+    """
+    if embeddings is not None:
+        from keras_dhnn.workflows.encode_vectors import encode_vectors
+
+        found = encode_vectors(embeddings, archive, column=column, bits=bits, source=source or "image", bar=bar)
+        return _summary(found) | {"recall_at_10": found.recall}
+    if model is None or not images:
+        raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
+    cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))
+    options = Options(cut, asset, labels, skip_damaged, bits, features, size, Path(data), source)
+    if engine is None:
+        return _summary(encode_archive(model, images, archive, options, bar=bar))
+    if engine != "spark":
+        raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
+    from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+
+    return _summary(encode_by_spark(model, images, archive, options, master=master))
+
+
+def _summary(encoded):
+    info = encoded.archive.info
+    skipped = [{"name": one.name, "reason": one.reason} for one in encoded.skipped]
+    return {"archive": str(info.path), "items": info.rows, **vars(encoded.counted), "skipped": skipped}
+
+
+def _numbers(name, given):
+    try:
+        numbers = tuple(int(part) for part in (given.split(",") if isinstance(given, str) else given))
+    except ValueError:
+        numbers = (0,)
+    if not numbers or min(numbers) < 1:
+        raise SettingError(f"Expected --{name} as whole numbers from 1 with commas, such as 1,2. Received: {given!r}")
+    return numbers

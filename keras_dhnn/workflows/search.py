@@ -1,0 +1,114 @@
+"""`search`: the items of an archive that are nearest to images, to other items, or to vectors."""
+
+from pathlib import Path
+
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.errors import SettingError
+from keras_dhnn.workflows.search_archive import make_queries, run_search
+
+
+def search(
+    archive,
+    wanted=(),
+    *,
+    k=10,
+    radius=None,
+    where=None,
+    bbox=None,
+    since=None,
+    until=None,
+    like=(),
+    unlike=(),
+    embeddings=None,
+    column=None,
+    rank="auto",
+    precision=None,
+    source=None,
+    engine="duckdb",
+    master="local[*]",
+    geojson=None,
+    geoparquet=None,
+    gallery=None,
+    model=None,
+    data=Path("data"),
+):
+    """Find the items of an archive that are nearest, exactly: by distance, then as `rank` says, then by id.
+
+    Args:
+        archive: folder of an archive.
+        wanted: paths of image files, and ids of its items.
+        k: how many items to find for each.
+        radius: only items in which at most so many bits differ; None: any.
+        where: condition over the columns, such as `"label = 'forest'"`.
+        bbox: `"west,south,east,north"` or a sequence of these, in degrees.
+        since: only items of this time or later, ISO 8601.
+        until: only items before this time.
+        like: ids; together with `unlike` they are one query, instead of `wanted`.
+        unlike: ids.
+        embeddings: path of a file of vectors that search, instead of `wanted`.
+        column: where the vectors are in it.
+        rank: "auto", "hamming", "asymmetric" or "features", see `Archive.search`.
+        precision: cut each list where so few are expected to be right.
+        source: which of several image sources.
+        engine: "duckdb" or "spark".
+        master: Spark's.
+        geojson: path of a GeoJSON file to write, or None.
+        geoparquet: path of a GeoParquet file to write, or None.
+        gallery: path of a PNG file to draw, or None.
+        model: path of the archive's run or export, where that has moved.
+        data: folder of the prepared data sets.
+
+    Returns:
+        Dictionary of `queries`, what each is called, and `results`, a list of dictionaries in order of query and rank.
+
+    Raises:
+        DataError: if the archive, an image or a model cannot be used.
+        SettingError: for an argument that is not as above.
+    """
+    opened = Archive.open(archive)
+    asked = make_queries(
+        opened,
+        wanted or (),
+        like=like or (),
+        unlike=unlike or (),
+        embeddings=embeddings,
+        column=column,
+        source=source,
+        model=model,
+        data=data,
+    )
+    results = run_search(
+        opened,
+        asked,
+        engine=engine,
+        master=master,
+        geometry=bool(geojson or geoparquet),
+        k=k,
+        radius=radius,
+        where=where,
+        bbox=_box(bbox),
+        time=(since, until) if since or until else None,
+        source=source,
+        rank=rank,
+        precision=precision,
+    )
+    if geojson:
+        results.write_geojson(Path(geojson))
+    if geoparquet:
+        results.write_geoparquet(Path(geoparquet))
+    if gallery:
+        from keras_dhnn.workflows.archive_gallery import draw_gallery
+
+        draw_gallery(opened, asked, results, gallery)
+    return {"queries": asked.names, "results": results.to_list()}
+
+
+def _box(given):
+    if given is None:
+        return None
+    parts = given.split(",") if isinstance(given, str) else given
+    try:
+        west, south, east, north = (float(part) for part in parts)
+    except ValueError as error:
+        raise SettingError(f"Expected --bbox WEST,SOUTH,EAST,NORTH in degrees. Received: {given!r}") from error
+    return west, south, east, north
