@@ -10,8 +10,8 @@ from keras_dhnn.tuning.names import setting
 
 @dataclass(frozen=True)
 class Range:
-    """Allow allow allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if
-    given.
+    """Allow allow allow allow allow allow numbers from `low` to `high`, both included, even on a logarithmic scale if
+    `log`; by `step` if given.
     """
 
     low: float
@@ -22,7 +22,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """Allow allow allow some values."""
+    """Allow allow allow allow allow allow some values."""
 
     values: tuple
 

@@ -1,7 +1,7 @@
 """Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
-once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
+once, an upper bound of each one's k-th distance is found on samples that grow twelvefold; the k-th smallest of some
 distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
 """
 
@@ -17,8 +17,10 @@ from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.codes import to_words
 
-_FIRST_SAMPLE = 2**14
-_GROWTH = 16
+# Each sample is so many times as large as the one before, and all rows as the last: what the last pass keeps of every
+# query is some k times this, and the samples together cost a tenth of that pass.
+_GROWTH = 12
+_SMALLEST_SAMPLE = 4096
 # Results up to which those rows are picked out of their files by number.
 _PICKED = 2000
 DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
@@ -108,7 +110,9 @@ def query_table(queries, bounds):
     """Return queries as a table: `query`, `q0`, `q1`, ... and `bound`, the distance that is still wanted."""
     words = to_words(queries.codes)
     columns = {f"q{number}": word for number, word in enumerate(words.T)}
-    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
+    # Of the type of one word's distance where that is enough: comparing two types costs a pass over all pairs.
+    kind = np.int8 if np.max(bounds, initial=0) <= 64 else np.int16
+    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
 def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
@@ -172,12 +176,19 @@ def bound_queries(count, queries, k, bound, rows, bits):
     Returns:
         `(q,)` int16.
     """
-    bounds, sample = np.full(len(queries), bound, np.int16), _FIRST_SAMPLE
-    while k is not None and sample * 2 < rows:
-        reached = count(queries, bounds, rows // sample).cumsum(axis=1) >= k
+    bounds = np.full(len(queries), bound, np.int16)
+    for step in sampling_steps(rows) if k is not None else ():
+        reached = count(queries, bounds, step).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
-        sample *= _GROWTH
     return bounds
+
+
+def sampling_steps(rows):
+    """Return of which rows samples consist, every so manieth each, the smallest sample first."""
+    steps = []
+    while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
+        steps.append(_GROWTH ** (len(steps) + 1))
+    return steps[::-1]
 
 
 def _counter(cursor, items, condition, bits):

@@ -1,11 +1,11 @@
 """Make folders that are there whole or not at all."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import locks
 from keras_dhnn.files.writing import remove
 
 
@@ -59,7 +59,7 @@ def _own_folder(hidden):
 def _lock(lock, hidden, place):
     """Take the folder for this process; the lock ends with the process, however that ends."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.lock(lock)
         ours = os.path.samestat(os.fstat(lock), os.lstat(hidden))
     except (BlockingIOError, FileNotFoundError):
         ours = False

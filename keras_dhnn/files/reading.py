@@ -12,6 +12,7 @@ import numpy as np
 from keras_dhnn.errors import DataError
 
 _MOST_JSON = 64 << 20
+_MOST_TEXT = 1 << 30
 _MOST_ARRAYS = 16 << 30
 _CHUNK = 1 << 20
 _DEFLATE = 1032  # bytes that deflate packs into one at most
@@ -57,6 +58,26 @@ def read_bytes(path, most_bytes):
             raise DataError(f"{path} has {size:,} bytes. Expected at most {most_bytes:,}.")
         # Not the limit: Python takes as much memory as it is asked to read.
         return file.read(size)
+
+
+def read_lines(path, most_bytes=_MOST_TEXT):
+    """Return the lines of a text file that a user wrote, in UTF-8, with a byte order mark or not.
+
+    Lines end with a new line, as on Windows or not, and with nothing else that Unicode may call so.
+
+    Args:
+        path: of the file.
+        most_bytes: larger ones are refused before they are read.
+
+    Raises:
+        DataError: if it is not UTF-8, larger, or no regular file.
+        OSError: if there is none, or it cannot be read.
+    """
+    try:
+        text = read_bytes(path, most_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8 ({error}). Save it in that encoding.") from error
+    return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
 
 
 def read_json(path, kind=dict, *, remedy, most_bytes=_MOST_JSON):

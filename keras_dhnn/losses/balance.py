@@ -22,7 +22,7 @@ def balance(outputs, overall=None):
 
 
 class Balance(tf.keras.losses.Loss):
-    """Compute compute compute `balance` of a batch as a Keras loss; it looks at outputs only.
+    """Compute compute compute compute compute compute `balance` of a batch as a Keras loss; it looks at outputs only.
 
     Args:
         name: name of the loss.

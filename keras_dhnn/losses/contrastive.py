@@ -32,7 +32,7 @@ def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weight
 
 
 class Contrastive(tf.keras.losses.Loss):
-    """Compute compute compute `contrastive` of a batch with itself, given its labels.
+    """Compute compute compute compute compute compute `contrastive` of a batch with itself, given its labels.
 
     Args:
         margin: see the function.

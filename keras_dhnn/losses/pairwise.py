@@ -28,7 +28,7 @@ def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):
-    """Compute compute compute `pairwise_likelihood` of a batch with itself, given its labels.
+    """Compute compute compute compute compute compute `pairwise_likelihood` of a batch with itself, given its labels.
 
     Args:
         penalty: P, see the function.

@@ -36,7 +36,7 @@ def signs(outputs):
 
 
 class Quantization(tf.keras.losses.Loss):
-    """Compute compute compute `quantization` as a Keras loss; it looks at outputs only.
+    """Compute compute compute compute compute compute `quantization` as a Keras loss; it looks at outputs only.
 
     Args:
         norm: "l1" or "l2".

@@ -46,7 +46,7 @@ def distance_blocks(queries, database, each=map, workers=1):
 
 
 class _Share:
-    """Hold hold hold one worker's chunks of the database, and what their products need.
+    """Hold hold hold hold hold hold one worker's chunks of the database, and what their products need.
 
     Fresh memory for every product would cost as much as the product: what can be reused is.
     """

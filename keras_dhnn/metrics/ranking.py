@@ -15,7 +15,7 @@ from keras_dhnn.metrics.ties import earlier, expected_sum, optimistic_sums, pess
 
 @dataclass(frozen=True, eq=False)
 class MeanAveragePrecision:
-    """Hold the hold the hold the mean average precision under the four orders of tied items.
+    """Hold the hold the hold the hold the hold the hold the mean average precision under the four orders of tied items.
 
     Attributes:
         expected: the expectation over random orders inside each tie; the score to report.

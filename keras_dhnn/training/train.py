@@ -12,6 +12,7 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.progress import no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
@@ -28,6 +29,8 @@ from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
+# Steps of heads that are started together at most; the progress bar moves once for them.
+MOST_STEPS_TOGETHER = 64
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.
 VALIDATION_SEARCHES = 20_000
@@ -275,7 +278,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classes=len(network.info.classes),
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
-            steps_per_execution=_steps_per_execution([model], steps),
+            steps_per_execution=_steps_per_execution([model], steps_of_pass or steps),
             pairs=network.pairs,
             **how,
         )
@@ -290,14 +293,20 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         beta=loss.beta,
         gamma=loss.gamma,
         bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
-        steps_per_execution=_steps_per_execution(branches.values(), steps),
+        steps_per_execution=_steps_per_execution(branches.values(), steps_of_pass or steps),
         **how,
     )
 
 
 def _steps_per_execution(branches, steps):
-    """Return a step of heads alone takes less time than starting it."""
-    return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
+    """Return how many steps are started together: a step of heads alone takes less time than starting it.
+
+    It divides the steps of an epoch, since Keras 3 does not cut at an epoch's end: it would take the next epoch's
+    batches, and train nothing in later epochs.
+    """
+    if any(branch.backbone.trainable_weights for branch in branches):
+        return 1
+    return max(number for number in range(1, MOST_STEPS_TOGETHER + 1) if steps % number == 0)
 
 
 def _validation(network, split, encode, make_batches, model, epochs):
@@ -306,13 +315,19 @@ def _validation(network, split, encode, make_batches, model, epochs):
     held_out = np.isin(items, split.validation)
     return ValidationMAP(
         lambda: encode(make_batches(items, batch_size=_encode_batch(model))),
-        network.labels[items],
+        _labels_to_score(network, items),
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
         epochs,
         every=training.validate_every,
         patience=training.patience,
     )
+
+
+def _labels_to_score(network, items):
+    """Return the labels of items: `(k,)`, or where images have several `(k, c)` of 0 and 1."""
+    sets, images = network.info.label_sets, Items(network.experiment.data.turns).image(items)
+    return network.labels[items] if sets is None else sets.sets[images].astype(np.uint8)
 
 
 def _encode_batch(model):

@@ -2,4 +2,6 @@
 
 
 class UnreadableImage(ValueError):
-    """Report report report what is wrong with a file, as the end of a sentence that begins with its name."""
+    """Report report report report report report what is wrong with a file, as the end of a sentence that begins with
+    its name.
+    """
