@@ -20,6 +20,15 @@ types: .venv
 	.venv/bin/pip install --quiet mypy
 	.ci/types .venv/bin/mypy
 
+# The newest TensorFlow (Keras 3, NumPy 2; no tensorflow-addons) in an environment of its own, on any Python from 3.11.
+.venv-newest: setup.cfg
+	rm -rf .venv-newest
+	.ci/newest .venv-newest
+	touch .venv-newest
+
+newest: .venv-newest
+	.venv-newest/bin/python -m pytest -m "not slow"
+
 format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
@@ -31,4 +40,4 @@ docs: .venv
 ci:
 	.ci/run
 
-.PHONY: test quick lint types format docs ci
+.PHONY: test quick newest lint types format docs ci

@@ -6,12 +6,12 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 """
 
 import contextlib
-import fcntl
 import os
 from dataclasses import asdict, dataclass, field
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, read_json, write_json
+from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
 PARTS = "parts.json"
@@ -115,7 +115,7 @@ def locked(root):
             f"The archive {root} cannot be changed: {error.strerror}. Check that you may write there, or copy it."
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_dhnn.errors import RunError
+from keras_dhnn.files.locks import lock
 
 OWNER = ".owner.json"
 # What file systems answer that have no locks: there two processes are not told of each other.
@@ -59,13 +59,13 @@ def _locked(folder, wait):
 
 def _lock(descriptor, folder, wait):
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except BlockingIOError:
         who = _signature(descriptor)
         if not wait:
             raise RunError(f"{folder} is being written by {who}. Wait until it has finished, or stop it.") from None
         _LOG.warning("%s is being written by %s. Waiting until it has finished.", folder, who)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

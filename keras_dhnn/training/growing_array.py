@@ -1,7 +1,6 @@
 """Write an array on disk row by row, so that what was written before a kill need not be computed again."""
 
 import contextlib
-import fcntl
 import io
 import math
 import os
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from keras_dhnn.files.locks import lock
 
 _WAIT = 0.5  # seconds between two looks at what another process has written
 
@@ -111,7 +112,7 @@ class GrowingArray:
 def _locked(file, path):
     """Take a file for this process; the lock ends with the process, however that ends."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
     except BlockingIOError:
         return False
     # Another process may have finished and moved the file between its opening and its locking.

@@ -29,6 +29,8 @@ from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 
 SNAPSHOT_ITEMS = 1000
+# Steps of heads that are started together at most; the progress bar moves once for them.
+MOST_STEPS_TOGETHER = 64
 # Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
 # them, and the expected mAP of a sample is nearly the same.
 VALIDATION_SEARCHES = 20_000
@@ -276,7 +278,7 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
             classes=len(network.info.classes),
             classification=loss.classification,
             bank=FeatureBank(items, labels, model.bits) if loss.pairs == "memory" else None,
-            steps_per_execution=_steps_per_execution([model], steps),
+            steps_per_execution=_steps_per_execution([model], steps_of_pass or steps),
             pairs=network.pairs,
             **how,
         )
@@ -291,14 +293,20 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         beta=loss.beta,
         gamma=loss.gamma,
         bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
-        steps_per_execution=_steps_per_execution(branches.values(), steps),
+        steps_per_execution=_steps_per_execution(branches.values(), steps_of_pass or steps),
         **how,
     )
 
 
 def _steps_per_execution(branches, steps):
-    """Return a step of heads alone takes less time than starting it."""
-    return 1 if any(branch.backbone.trainable_weights for branch in branches) else min(16, steps)
+    """Return how many steps are started together: a step of heads alone takes less time than starting it.
+
+    It divides the steps of an epoch, since Keras 3 does not cut at an epoch's end: it would take the next epoch's
+    batches, and train nothing in later epochs.
+    """
+    if any(branch.backbone.trainable_weights for branch in branches):
+        return 1
+    return max(number for number in range(1, MOST_STEPS_TOGETHER + 1) if steps % number == 0)
 
 
 def _validation(network, split, encode, make_batches, model, epochs):

@@ -1,6 +1,5 @@
 """Download published archives, resumable, checked by size and checksum."""
 
-import fcntl
 import http.client
 import os
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files.checksums import checksum as checksum_of
+from keras_dhnn.files.locks import lock
 
 _CHUNK = 1 << 18
 _PASSING = {408, 429, 500, 502, 503, 504}
@@ -53,7 +53,7 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
         if path.is_file() and _checksum(path, checksum) == checksum:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "ab") as file:
+        with open(part, "ab", opener=_no_link) as file:
             _lock(file, part)
             _fetch_all(url, file, size, attempts, pause, timeout, progress)
             os.fsync(file.fileno())
@@ -63,9 +63,14 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
     return path
 
 
+def _no_link(name, flags):
+    """Open the part itself: what a link that stands in its place leads to is not written to."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _lock(file, part):
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
     except BlockingIOError as error:
         raise DataError(f"Another process is downloading {part}. Wait until it has finished.") from error
 

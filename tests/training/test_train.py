@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_dhnn.training.train as training
 from keras_dhnn.codes import pack
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import expected_map
@@ -64,6 +65,26 @@ def test_outputs_are_the_models_for_every_item(info, split, tmp_path):
     batches = network._image_batches(np.arange(4 * info.count), batch_size=50)
     outputs = np.concatenate([trained.model(images)["image"] for images, _ in batches])
     np.testing.assert_allclose(trained.outputs["image"], outputs, atol=2e-2)  # activations at a cut are float16
+
+
+@pytest.mark.parametrize("batch", [5, 7, 24])
+def test_every_epoch_trains_as_many_steps(batch, info, split, tmp_path, monkeypatch):
+    """Keras 3 does not cut several steps at an epoch's end: later epochs trained nothing, and logged loss 0.0."""
+    models, compile_phase = [], training.compile_phase
+    monkeypatch.setattr(
+        training, "compile_phase", lambda model, *how: models.append(model) or compile_phase(model, *how)
+    )
+    history = train(HEAD.override(f"training.batch_size={batch}"), info, split, tmp_path).history["head"]
+    steps = len(split.fitting) // batch
+    assert int(models[0].optimizer.iterations.numpy()) == 6 * steps
+    assert min(history["loss"]) > 0
+
+
+@pytest.mark.parametrize(("steps", "together"), [(1, 1), (12, 12), (47, 47), (67, 1), (100, 50), (128, 64)])
+def test_steps_started_together_divide_an_epoch(steps, together, info, split):
+    network = Network(HEAD, info, split.database)
+    above, _ = network.above("features")
+    assert training._steps_per_execution([above], steps) == together
 
 
 def test_history_has_a_value_for_each_epoch(info, split, tmp_path):
