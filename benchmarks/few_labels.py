@@ -122,7 +122,9 @@ class Bench:
 
     def _fit(self, info, split, bits):
         steps = max(1, len(split.database) // self.experiment.training.batch_size)
-        experiment = self.experiment.replace({"model.bits": bits, "head.epochs": math.ceil(STEPS / steps)})
+        epochs = math.ceil(STEPS / steps)
+        changes = {"model.bits": bits, "head.epochs": epochs, "training.validate_every": epochs}
+        experiment = self.experiment.replace(changes)
         with tempfile.TemporaryDirectory() as folder:
             outputs = train(experiment, info, split, Path(folder)).outputs
         return expected_map(outputs, self.info.labels, self.split)
