@@ -52,8 +52,8 @@ def test_only_our_folders_of_a_checkout_are_importable():
             __import__(f"keras_dhnn.{name}")
 
 
-# What a shell has and a notebook does not need, or has as keywords or functions of its own.
-SHELL = {"context", "quiet", "as_json", "more_bits", "server", "verify", "out", "listed", "images"}
+# What a shell has and a notebook does not need, or has as keywords or functions of its own, or in the environment.
+SHELL = {"context", "quiet", "as_json", "more_bits", "server", "verify", "out", "listed", "images", "cache"}
 # Options of the archive's readers go through `**options`, and are checked there.
 OPTIONS = {option for name in MODULES for option in load_dataset(name).options}
 OPTIONS |= {size for name in PUBLISHED if load_dataset(name).twin for size in load_dataset(name).twin.sizes}
