@@ -47,8 +47,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     bench = Bench(load_prepared(arguments.name, arguments.data), arguments.seed)
-    result = {name: round(value, 4) for name, value in getattr(bench, arguments.part)()}
-    print(json.dumps(result) if arguments.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
+    result = {}
+    for name, value in getattr(bench, arguments.part)():
+        result[name] = round(value, 4)
+        if not arguments.json:
+            print(f"{name}: {result[name]}", flush=True)
+    if arguments.json:
+        print(json.dumps(result))
 
 
 class Bench:

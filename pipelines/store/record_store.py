@@ -81,7 +81,7 @@ class StreamedRecords:
 
 
 class ResidentRecords:
-    """Hold hold hold hold hold hold all images in memory, once, in their stored type."""
+    """Hold all images in memory, once, in their stored type."""
 
     def __init__(self, info):
         images = {source: _aligned((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
