@@ -47,8 +47,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     bench = Bench(load_prepared(arguments.name, arguments.data), arguments.seed)
-    result = {name: round(value, 4) for name, value in getattr(bench, arguments.part)()}
-    print(json.dumps(result) if arguments.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
+    result = {}
+    for name, value in getattr(bench, arguments.part)():
+        result[name] = round(value, 4)
+        if not arguments.json:
+            print(f"{name}: {result[name]}", flush=True)
+    if arguments.json:
+        print(json.dumps(result))
 
 
 class Bench:
@@ -117,7 +122,9 @@ class Bench:
 
     def _fit(self, info, split, bits):
         steps = max(1, len(split.database) // self.experiment.training.batch_size)
-        experiment = self.experiment.replace({"model.bits": bits, "head.epochs": math.ceil(STEPS / steps)})
+        epochs = math.ceil(STEPS / steps)
+        changes = {"model.bits": bits, "head.epochs": epochs, "training.validate_every": epochs}
+        experiment = self.experiment.replace(changes)
         with tempfile.TemporaryDirectory() as folder:
             outputs = train(experiment, info, split, Path(folder)).outputs
         return expected_map(outputs, self.info.labels, self.split)

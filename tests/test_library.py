@@ -69,6 +69,7 @@ VERBS = (
     "prepare",
     "query",
     "search",
+    "suggest",
     "tune",
 )
 

@@ -65,11 +65,9 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        # In memory a few more columns cost nothing; in files each is decoded for all rows, so that they come later.
-        extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
-        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits, extra)
-        if wanted.rank == FEATURES:
-            candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
+        candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
+        needed = ("id", FEATURES) if wanted.rank == FEATURES else ("id",)
+        candidates = _with_columns(engine, cursor, source, candidates, needed)
         found = order_candidates(candidates, queries, wanted, bits)
         return Results(_with_columns(engine, cursor, source, found, wanted.columns).drop(list(PLACE)), source)
     except duckdb.Error as error:
@@ -115,29 +113,30 @@ def query_table(queries, bounds):
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
-def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
-    """Return rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as
-    these.
+def _candidates(engine, cursor, items, queries, wanted, bound, rows):
+    """Return the k nearest of each query, and whatever is as far as the last of them, where order takes more than ids.
+
+    Rows have `query`, `distance`, `PLACE`, the codes where their order needs these, and what costs little: in memory
+    all columns; in files a column is decoded for all rows, so that of one query's rows ids come later.
     """
-    k = None if wanted.k is None else max(wanted.k, wanted.rerank)
+    bits, k = engine.identity.bits, None if wanted.k is None else max(wanted.k, wanted.rerank)
+    extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
+    columns = [*codes, *PLACE, *extra]
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
         bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
-        tests = [wanted.condition, f"{distance} <= {bound}"]
-        order = _order(k, wanted.rank, "")
-        sql = f"SELECT 0::INTEGER AS query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i"
+        tests, query, tables = [wanted.condition, f"{distance} <= {bound}"], "0::INTEGER AS query", f"{items} AS i"
+        columns, order = (["id", *columns], _order(k, wanted.rank, "")) if engine.memory else (columns, "")
     else:
-        distance = distance_to_queries(bits)
-        count = _counter(cursor, items, wanted.condition, bits)
-        bounds = bound_queries(count, queries, k, bound, rows, bits)
-        cursor.register("queries", query_table(queries, bounds))
-        tests = [wanted.condition, f"{distance} <= q.bound"]
-        order = _order(k, wanted.rank, "PARTITION BY query")
-        sql = f"SELECT q.query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i, queries AS q"
-    where = " AND ".join(test for test in tests if test)
-    return cursor.sql(f"{sql} {f'WHERE {where}' if where else ''} {order}").to_arrow_table()
+        distance, count = distance_to_queries(bits), _counter(cursor, items, wanted.condition, bits)
+        cursor.register("queries", query_table(queries, bound_queries(count, queries, k, bound, rows, bits)))
+        tests, query, tables = [wanted.condition, f"{distance} <= q.bound"], "q.query", f"{items} AS i, queries AS q"
+        columns, order = ["id", *columns], _order(k, wanted.rank, "PARTITION BY query")
+    named, where = ", ".join(f"i.{name}" for name in columns), " AND ".join(test for test in tests if test)
+    return cursor.sql(
+        f"SELECT {query}, {named}, ({distance})::SMALLINT AS distance FROM {tables} WHERE {where} {order}"
+    ).to_arrow_table()
 
 
 def _order(k, rank, partition):

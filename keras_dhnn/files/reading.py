@@ -6,6 +6,9 @@ import math
 import os
 import stat
 import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -21,7 +24,7 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
-def open_regular(path):
+def open_regular(path: Path | str) -> BinaryIO:
     """Open a file for reading bytes, if it is one: not a device that never ends, nor a pipe that never begins.
 
     Raises:
@@ -37,11 +40,11 @@ def open_regular(path):
     raise DataError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'a device')}. Expected a file.")
 
 
-def _at_once(name, flags):
+def _at_once(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def read_bytes(path, most_bytes):
+def read_bytes(path: Path | str, most_bytes: int) -> bytes:
     """Read a regular file.
 
     Args:
@@ -101,7 +104,7 @@ def read_json(path, kind=dict, *, remedy, most_bytes=_MOST_JSON):
         return value
 
 
-def check_kind(value, kind, place="its content"):
+def check_kind(value: Any, kind: Any, place: str = "its content") -> None:
     """Check that a value from JSON is of a kind.
 
     Args:
@@ -131,7 +134,9 @@ def check_kind(value, kind, place="its content"):
             raise ValueError(f"{place} is {type(value).__name__}; expected {expected}")
 
 
-def read_arrays(path, kinds=None, *, remedy, most_bytes=_MOST_ARRAYS):
+def read_arrays(
+    path: Path, kinds: Mapping[str, tuple[str, int]] | None = None, *, remedy: str, most_bytes: int = _MOST_ARRAYS
+) -> dict[str, np.ndarray]:
     """Read a NumPy file (.npz) that keras-dhnn wrote. No array is made before its bytes are seen to be there.
 
     Args:
@@ -163,7 +168,7 @@ def read_arrays(path, kinds=None, *, remedy, most_bytes=_MOST_ARRAYS):
         return arrays
 
 
-def _read_array(archive, member):
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """Return one array; its header, the directory's length and the bytes themselves must agree."""
     if member.file_size > _DEFLATE * member.compress_size + _CHUNK:
         raise ValueError(f"{member.filename} claims {member.file_size:,} bytes in {member.compress_size:,}")
@@ -184,7 +189,7 @@ def _read_array(archive, member):
 
 
 @contextlib.contextmanager
-def _named(path, remedy):
+def _named(path: Path | str, remedy: str) -> Iterator[None]:
     """Raise every error of the block as a DataError that names the file."""
     try:
         yield

@@ -53,7 +53,7 @@ def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
 
 
 class FolderTree:
-    """List list list list list list the files one folder deep below `path`.
+    """List the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -111,8 +111,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """List list list list list list the members of a zip file, with FolderTree's attributes; nothing is ever unpacked
-    to disk.
+    """List the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside

@@ -165,7 +165,8 @@ class DatasetInfo:
 
     def _check(self, *, content, remedy):
         for file in (self.items_file, *self.shards):
-            damage = file.damage(self.directory, content=content)
+            # Ids and labels are read always, and are small; records have checksums of their own.
+            damage = file.damage(self.directory, content=content or file is self.items_file)
             if damage:
                 raise DataError(f"The data set in {self.directory} is damaged: {damage}. {remedy}")
 
@@ -277,6 +278,13 @@ class DatasetInfo:
         return self._items["pixels"]
 
     @property
+    def checks(self):
+        """Return (count, 1) int64, the CRC-32 of each item's record, or where records are blocks (count, sources), of
+        each image; None of data sets that were prepared before there were such.
+        """
+        return self._items.get("checks")
+
+    @property
     def true_labels(self):
         """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
         missing.
@@ -319,6 +327,8 @@ def _fault_of_items(info, items):
     shapes = {name: (info.count,) for name in ("labels", "true_labels", "ids")} | {"places": (info.count, 3)}
     if info.items_per_record > 1:
         shapes["pixels"] = (info.count, len(info.images))
+    if "checks" in items:
+        shapes["checks"] = (info.count, len(info.images) if info.items_per_record > 1 else 1)
     for name, shape in shapes.items():
         if items[name].shape != shape:
             return f"its {name} are {items[name].shape}; expected {shape}"

@@ -1,4 +1,4 @@
-"""Connections of the development server: as many as there is room for, and none that never says what it wants."""
+"""Bound the connections of the development server: as many as there is room for, none that never says what it wants."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _KEPT_FREE = 64
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 whose request heads must be whole in time, and which closes connections that are too many.
+    """Speak HTTP/1.1 whose request heads must be whole in time, and which closes connections that are too many.
 
     Without the first, whoever opens connections and says nothing keeps them all; without the second, descriptors run
     out, and with them what reads new versions.

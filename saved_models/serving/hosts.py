@@ -1,4 +1,4 @@
-"""Which names a server answers to.
+"""Check the names that a server answers to.
 
 A web page can make its visitor's browser ask a server of the visitor's machine: by a name of its own that it lets lead
 there (DNS rebinding). The browser then sends that name as Host, and the page's address as Origin.
@@ -14,7 +14,7 @@ ANY = "*"
 
 
 class Hosts:
-    """The names and addresses by which a server may be asked.
+    """Hold the names and addresses by which a server may be asked.
 
     Args:
         host: the address that it listens at. At this machine's own it answers to loopback's names; everywhere, to any
@@ -44,7 +44,7 @@ class Hosts:
 
 
 def _bare(header):
-    """The name in "Name:8501", "name." or "[::1]:8501"."""
+    """Return the name in "Name:8501", "name." or "[::1]:8501"."""
     name = header.strip().lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""How much work the image files of a request are, read from their headers before any is decoded."""
+"""Measure how much work the image files of a request are, by their headers, before any is decoded."""
 
 import tensorflow as tf
 

@@ -86,7 +86,7 @@ def _bad(message):
 
 
 def _check_structure(body):
-    """Lists take ten to thirty times the memory of their text."""
+    """Refuse a body of too many lists, which take ten to thirty times the memory of their text."""
     parts = sum(body.count(sign) for sign in (b",", b"[", b"{"))
     if parts > MOST_VALUES:
         raise ServingError(

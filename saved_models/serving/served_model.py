@@ -122,7 +122,7 @@ class ServedModel:
             self.states[previous.number] = ("END", "")
 
     def _say(self, text):
-        """Log a line, once: what fails every second needs not be read every second."""
+        """Write a line, once: what fails every second needs not be read every second."""
         if text not in self._said:
             self._said.add(text)
             _LOG.warning("%s", text)

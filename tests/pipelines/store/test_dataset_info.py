@@ -95,7 +95,7 @@ def test_verify_names_a_shard_with_one_changed_byte(info):
 def test_damaged_items_file_of_the_right_size(info):
     path = info.directory / "items.npz"
     path.write_bytes(b"x" * path.stat().st_size)
-    with pytest.raises(DataError, match=r"items.npz is damaged"):
+    with pytest.raises(DataError, match=r"damaged: items.npz has changed"):
         _ = DatasetInfo.load(info.directory).labels
 
 
