@@ -195,7 +195,7 @@ def damaged_files():
         "grey PNG": (png(noise[..., 0]), "Expected 3 bands, not"),
         "grey JPEG": (jpeg(noise[..., 0]), "Expected 3 bands, not"),
         "16 bits": (png(noise[..., 0].astype(np.uint16)), "Expected"),
-        "bomb": (bytes(bomb), "16777216 pixels"),
+        "bomb": (bytes(bomb), "33,554,432 pixels"),
     }
 
 
