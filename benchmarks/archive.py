@@ -125,7 +125,7 @@ def measure(archive, queries, rounds):
         },
         rounds,
     )
-    multi = _multi_hash(items.codes, asked, rounds) if len(words) <= 10**7 else {}
+    multi = _multi_hash(items.codes, asked, rounds) if len(words) <= 10**6 else {}
     archive.load()
     memory = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))["memory"][0]
     ours, theirs = many["many_queries"], many["faiss"]

@@ -53,7 +53,7 @@ def make_features(path, count, seed=0):
     for first in range(0, count, 20_000):
         block = slice(first, first + 20_000)
         latent = centres[labels[block], parts[block]]
-        latent = (latent + 0.5 * random.standard_normal(latent.shape)).astype(np.float32)
+        latent = (latent + 1.0 * random.standard_normal(latent.shape)).astype(np.float32)
         noise = 0.2 * random.standard_normal((len(latent), WIDTH), np.float32)
         features[block] = np.maximum(latent @ mixing + noise, -0.2)
     features.flush()

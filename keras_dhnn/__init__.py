@@ -22,7 +22,7 @@ from keras_dhnn._version import __version__
 
 # TensorFlow reads these when it first needs memory. Where it does not use oneDNN, as on processors without VNNI, each
 # tensor above 32 MiB would come from fresh pages, which takes up to half of the time. This allocator keeps what it has;
-# results are the same, bit for bit (docs/encoding.md). Its limit is no more than the machine has.
+# results are the same, bit for bit (docs/measurements/encoding.md). Its limit is no more than the machine has.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault(
     "TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(1 << 16, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20))
@@ -37,14 +37,26 @@ if TYPE_CHECKING:
     from keras_dhnn.config import Experiment as Experiment
     from keras_dhnn.experiment.presets import load_preset as load_preset
     from keras_dhnn.experiment.resolve import resolve_experiment as resolve_experiment
+    from keras_dhnn.losses.angular import Angular as Angular
     from keras_dhnn.losses.balance import Balance as Balance
+    from keras_dhnn.losses.central import CentralSimilarity as CentralSimilarity
+    from keras_dhnn.losses.classification import Classification as Classification
     from keras_dhnn.losses.contrastive import Contrastive as Contrastive
     from keras_dhnn.losses.pairwise import PairwiseLikelihood as PairwiseLikelihood
     from keras_dhnn.losses.quantization import Quantization as Quantization
+    from keras_dhnn.losses.triplet import TripletSemiHard as TripletSemiHard
     from keras_dhnn.metrics.code_health import code_health as code_health
     from keras_dhnn.metrics.counting import rank as rank
+    from keras_dhnn.metrics.curves import precision_recall_by_radius as precision_recall_by_radius
     from keras_dhnn.metrics.curves import precision_recall_curve as precision_recall_curve
+    from keras_dhnn.metrics.graded import ndcg as ndcg
+    from keras_dhnn.metrics.graded import weighted_average_precision as weighted_average_precision
+    from keras_dhnn.metrics.ranking import average_precision as average_precision
     from keras_dhnn.metrics.ranking import mean_average_precision as mean_average_precision
+    from keras_dhnn.metrics.ranking import precision_at as precision_at
+    from keras_dhnn.metrics.ranking import precision_within as precision_within
+    from keras_dhnn.metrics.ranking import recall_at as recall_at
+    from keras_dhnn.metrics.ranking import recall_within as recall_within
     from keras_dhnn.models.dhnn import DHNN as DHNN
     from keras_dhnn.models.hash_head import hash_head as hash_head
     from keras_dhnn.models.sidhcnn import SIDHCNN as SIDHCNN
@@ -64,6 +76,7 @@ if TYPE_CHECKING:
     from keras_dhnn.workflows.prepare import prepare as prepare
     from keras_dhnn.workflows.query import query as query
     from keras_dhnn.workflows.search import search as search
+    from keras_dhnn.workflows.suggest import suggest as suggest
     from keras_dhnn.workflows.tune import tune as tune
 
 # Where each name of the library is defined.
@@ -73,14 +86,26 @@ _NAMES = {
     "keras_dhnn.config": ("Experiment",),
     "keras_dhnn.experiment.presets": ("load_preset",),
     "keras_dhnn.experiment.resolve": ("resolve_experiment",),
+    "keras_dhnn.losses.angular": ("Angular",),
     "keras_dhnn.losses.balance": ("Balance",),
+    "keras_dhnn.losses.central": ("CentralSimilarity",),
+    "keras_dhnn.losses.classification": ("Classification",),
     "keras_dhnn.losses.contrastive": ("Contrastive",),
     "keras_dhnn.losses.pairwise": ("PairwiseLikelihood",),
     "keras_dhnn.losses.quantization": ("Quantization",),
+    "keras_dhnn.losses.triplet": ("TripletSemiHard",),
     "keras_dhnn.metrics.code_health": ("code_health",),
     "keras_dhnn.metrics.counting": ("rank",),
-    "keras_dhnn.metrics.curves": ("precision_recall_curve",),
-    "keras_dhnn.metrics.ranking": ("mean_average_precision",),
+    "keras_dhnn.metrics.curves": ("precision_recall_by_radius", "precision_recall_curve"),
+    "keras_dhnn.metrics.graded": ("ndcg", "weighted_average_precision"),
+    "keras_dhnn.metrics.ranking": (
+        "average_precision",
+        "mean_average_precision",
+        "precision_at",
+        "precision_within",
+        "recall_at",
+        "recall_within",
+    ),
     "keras_dhnn.models.dhnn": ("DHNN",),
     "keras_dhnn.models.hash_head": ("hash_head",),
     "keras_dhnn.models.sidhcnn": ("SIDHCNN",),
@@ -103,6 +128,7 @@ _NAMES = {
             "prepare",
             "query",
             "search",
+            "suggest",
             "tune",
         )
     },

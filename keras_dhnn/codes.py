@@ -1,11 +1,12 @@
 """Turn real network outputs into packed hash codes, and measure the distances between them. NumPy only."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 
 
-def binarize(outputs):
+def binarize(outputs: ArrayLike) -> np.ndarray:
     """Return signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
 
     Args:
@@ -17,7 +18,7 @@ def binarize(outputs):
     return np.where(np.asarray(outputs) >= 0, np.int8(1), np.int8(-1))
 
 
-def pack(outputs):
+def pack(outputs: ArrayLike) -> np.ndarray:
     """Return packed hash codes of real outputs (or of codes in {-1, +1}); bit = output >= 0, first bit highest.
 
     Args:
@@ -37,7 +38,7 @@ def pack(outputs):
     return np.packbits(outputs >= 0, axis=1)
 
 
-def unpack(codes):
+def unpack(codes: ArrayLike) -> np.ndarray:
     """Return the inverse of `pack`, as signs.
 
     Args:
@@ -49,7 +50,7 @@ def unpack(codes):
     return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
 
 
-def to_words(codes):
+def to_words(codes: np.ndarray):
     """Return packed codes as whole words, filled up with zero bits to a multiple of 64.
 
     Args:
@@ -78,7 +79,7 @@ def from_words(words, bits):
     return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, : bits // 8])
 
 
-def hamming_distances(queries, database):
+def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:
     """Return the number of differing bits of every pair. Holds the whole matrix: for rankings at scale see `metrics`.
 
     Args:

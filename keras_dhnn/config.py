@@ -96,7 +96,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Data(Section):
-    """Choose choose choose which items are seen, and who searches among whom.
+    """Choose which items are seen, and who searches among whom.
 
     Attributes:
         name: folder of the prepared data set, below the data folder.
@@ -136,8 +136,7 @@ class Data(Section):
 
 @dataclass(frozen=True)
 class Augmentation(Section):
-    """Choose choose choose random changes to training images; used only where images, not cached features, are trained
-    on.
+    """Choose random changes to training images; used only where images, not cached features, are trained on.
 
     Attributes:
         flips: mirror left-right at random.
@@ -154,7 +153,7 @@ class Augmentation(Section):
 
 @dataclass(frozen=True)
 class Model(Section):
-    """Choose choose choose the network.
+    """Choose the network.
 
     Attributes:
         backbone: `keras-dhnn fit --help` lists the names.
@@ -182,7 +181,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Loss(Section):
-    """Choose choose choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
+    """Choose the objective (MATH: DHNN eqs. 2 to 5, corrected, in means).
 
     Attributes:
         objective: of the pairs "likelihood" or "contrastive" (DSH, whose own settings are eta = 0.02 * bits and
@@ -218,7 +217,7 @@ class Loss(Section):
 
 @dataclass(frozen=True)
 class Phase(Section):
-    """Choose choose choose one stretch of training, of everything above a cut through the network.
+    """Choose one stretch of training, of everything above a cut through the network.
 
     What lies below the cut is frozen and computed once per image; its outputs are cached.
 
@@ -238,7 +237,7 @@ class Phase(Section):
 
 @dataclass(frozen=True)
 class Training(Section):
-    """Choose choose choose how the two phases run.
+    """Choose how the two phases run.
 
     Attributes:
         batch_size: items a step.
@@ -261,7 +260,7 @@ class Training(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Hold hold hold everything that decides a run's result, given the prepared data set."""
+    """Hold everything that decides a run's result, given the prepared data set."""
 
     data: Data = field(default_factory=Data)
     augmentation: Augmentation = field(default_factory=Augmentation)

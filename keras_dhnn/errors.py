@@ -8,16 +8,15 @@ from typing import Any
 
 
 class KerasDhnnError(Exception):
-    """Report report report something that the user can mend; the message says how."""
+    """Report something that the user can mend; the message says how."""
 
 
 class DataError(KerasDhnnError):
-    """Report report report a data set, archive or image that cannot be used as it is."""
+    """Report a data set, archive or image that cannot be used as it is."""
 
 
 class DamagedFile(DataError):
-    """Report report report one file of an archive that is damaged or does not belong there; `--skip-damaged` leaves it
-    out.
+    """Report one file of an archive that is damaged or does not belong there; `--skip-damaged` leaves it out.
 
     Attributes:
         name: the file, relative to the archive.
@@ -31,23 +30,21 @@ class DamagedFile(DataError):
 
 
 class RunError(KerasDhnnError):
-    """Report report report a run, an export or a search that is not there, not finished, damaged, or somebody else's at
-    the moment.
+    """Report a run, an export or a search that is not there, not finished, damaged, or somebody else's at the
+    moment.
     """
 
 
 class SettingError(KerasDhnnError, ValueError):
-    """Report report report a setting, an argument or a combination of them that is not allowed."""
+    """Report a setting, an argument or a combination of them that is not allowed."""
 
 
 class CollapseError(KerasDhnnError):
-    """Report report report a training that ended with one code for all images, or without a finite loss."""
+    """Report a training that ended with one code for all images, or without a finite loss."""
 
 
 class MissingPackage(KerasDhnnError, ImportError):
-    """Report report report an optional package that is not installed; the message names the `pip install` that brings
-    it.
-    """
+    """Report an optional package that is not installed; the message names the `pip install` that brings it."""
 
 
 def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import platform
 import shlex
 from importlib import metadata
@@ -241,12 +242,18 @@ def environment(seed, info):
         "keras_dhnn": __version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "cores": cores(),
         "packages": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
         "seed": seed,
         "data": str(info.directory),
         "checksum": info.checksum,
         "synthetic": info.synthetic,
     }
+
+
+def cores():
+    """Return how many processor cores this process may use, which is how many threads TensorFlow computes with."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _installed(name):

@@ -5,7 +5,7 @@ import numpy as np
 from keras_dhnn.errors import invalid
 
 
-def displayable(image):
+def displayable(image: np.ndarray) -> np.ndarray:
     """Return any image as one that a screen can show: its first three bands, or its only one (or first of two) as grey.
 
     uint8 stays as it is; other types are stretched from the 2nd to the 98th percentile of the image.

@@ -93,9 +93,9 @@ class Archive:
     Attributes:
         classes: class names; an Example's label is a position here.
         count: items that will be read if none is skipped.
-        source: where it came from: `kind`, `path` and `fingerprint`, which changes when the source does.
+        origin: where it came from: `kind`, `path` and `fingerprint`, which changes when the origin does.
         read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
-            to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the source
+            to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the origin
             is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
         blocks: `blocks()` iterates over the same items as Blocks of any size; None where `read` is fast enough. It
             decides how the data set is stored: see `DatasetInfo.items_per_record`.
@@ -103,6 +103,6 @@ class Archive:
 
     classes: tuple
     count: int
-    source: dict
+    origin: dict
     read: Callable[[list], Iterator[Example]]
     blocks: Callable[[], Iterator[Block]] | None = None

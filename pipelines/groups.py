@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -11,7 +12,7 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, write_arrays
 
 
-def merge_groups(one, other):
+def merge_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return groups `(n,)` int64 of what either of two groupings `(n,)` keeps together, directly or through others."""
     _, one = np.unique(one, return_inverse=True)
     _, other = np.unique(other, return_inverse=True)
@@ -20,7 +21,7 @@ def merge_groups(one, other):
     return connected_components(links, directed=False)[1][one].astype(np.int64)
 
 
-def save_groups(path, groups, info):
+def save_groups(path: Path | str, groups: np.ndarray, info: Any) -> None:
     """Write groups `(n,)` of the images of a data set to a file (.npz, no pickle), whole or not at all.
 
     Raises:
@@ -33,7 +34,7 @@ def save_groups(path, groups, info):
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error
 
 
-def load_groups(path, info):
+def load_groups(path: Path, info: Any) -> np.ndarray:
     """Return the groups `(n,)` int64 that `save_groups` wrote.
 
     Raises:

@@ -1,12 +1,15 @@
 """Tell which image sources a data set has, and who searches in whom."""
 
-from keras_dhnn.config import of_source
+from collections.abc import Sequence
+from typing import Any
+
+from keras_dhnn.config import Data, of_source
 from keras_dhnn.errors import SettingError
 
 ARROW = "->"
 
 
-def sources_of(info):
+def sources_of(info: Any) -> tuple[str, ...]:
     """Return names of a data set's sources, the one with the finest pixels first: panchromatic before multispectral.
 
     Args:
@@ -24,7 +27,7 @@ def sources_of(info):
     return tuple(names)
 
 
-def tasks_of(sources):
+def tasks_of(sources: Sequence[str]) -> list[tuple[str, str]]:
     """Return pairs (source that searches, source that is searched): both directions across, then within each (or only
     that).
 
@@ -38,17 +41,17 @@ def tasks_of(sources):
     return [(first, second), (second, first), *within]
 
 
-def main_tasks(sources):
+def main_tasks(sources: Sequence[str]) -> list[tuple[str, str]]:
     """Return the tasks that a network is judged by: across the sources, where there are two."""
     return tasks_of(sources)[:2]
 
 
-def task_name(task):
+def task_name(task: tuple[str, str]) -> str:
     """Return E.g. "pan->mul"."""
     return ARROW.join(task)
 
 
-def image_sizes(data, info):
+def image_sizes(data: Data, info: Any) -> dict[str, tuple[int, int]]:
     """Return `{source: (height, width)}` in pixels that the network takes.
 
     Args:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
 from keras_dhnn.pipelines.names import ImageNames
 
 _PARTS = {
@@ -62,8 +63,8 @@ def read_split_file(path: Path | str, ids: np.ndarray) -> dict[str, np.ndarray]:
 def _rows(path: Path | str) -> list[tuple[int, tuple[str, str | None]]]:
     """Return `[(line number, (name, part or None))]` of a file."""
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, DataError) as error:
         raise DataError(f"{path} is no list of names ({error}). Expected a text file with a name a line.") from error
     rows = []
     for line, fields in enumerate(csv.reader(lines), 1):

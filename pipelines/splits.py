@@ -6,8 +6,10 @@ Items are numbered as in `pipelines.items`. NumPy and the standard library only.
 import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DataError, invalid
 from keras_dhnn.files import read_arrays, write_arrays
@@ -58,24 +60,24 @@ class Split:
             raise ValueError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
 
     @property
-    def items(self):
+    def items(self) -> Items:
         """Return the `Items` that the numbers are of."""
         return Items(self.turns)
 
     @property
-    def training(self):
+    def training(self) -> np.ndarray:
         """Return `(k,)` the items to train on as the papers do: the whole database; of "standard" in all of its
         turns.
         """
         return self._all_turns(self.database)
 
     @property
-    def fitting(self):
+    def fitting(self) -> np.ndarray:
         """Return `(k,)` the items to train on while validation picks the epoch: `training` less validation."""
         return np.setdiff1d(self.training, self._all_turns(self.validation))
 
     @property
-    def searched(self):
+    def searched(self) -> np.ndarray:
         """Return `(m - v,)` the items that validation searches: the database less validation."""
         return np.setdiff1d(self.database, self.validation)
 
@@ -83,27 +85,29 @@ class Split:
         return self.items.of_images(self.items.image(items)) if self.protocol == "standard" else items
 
     @property
-    def hash(self):
+    def hash(self) -> str:
         """Return 12 hexadecimal digits of the SHA-256 of all fields; names the split in every score."""
         digest = hashlib.sha256(f"{self.protocol} {self.seed} {self.turns}".encode())
         for items in (self.queries, self.database, self.validation):
             digest.update(f" {items.size} ".encode() + items.astype("<i8").tobytes())
         return digest.hexdigest()[:12]
 
-    def save(self, path):
+    def save(self, path: Path | str) -> None:
         """Write the split and its hash to `path` (.npz, no pickle), whole or not at all."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         write_arrays(Path(path), {"hash": self.hash, **values}, compressed=True)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> "Split":
         """Return the split that `save` wrote.
 
         Raises:
             DataError: if there is no such file, it is not a split, or its content does not match its hash.
         """
-        values = read_arrays(path, _STORED, remedy="Expected a split written by `Split.save`. Fit anew.")
-        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
+        arrays = read_arrays(path, _STORED, remedy="Expected a split written by `Split.save`. Fit anew.")
+        values: dict[str, Any] = {
+            name: arrays[name].item() if axes == 0 else arrays[name] for name, (_, axes) in _STORED.items()
+        }
         stored = values.pop("hash")
         try:
             split = cls(**values)
@@ -114,7 +118,16 @@ class Split:
         return split
 
 
-def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=None):
+def make_split(
+    labels: ArrayLike,
+    *,
+    protocol: str,
+    seed: int,
+    queries: float,
+    validation: float,
+    turns: int = 4,
+    groups: ArrayLike | None = None,
+) -> Split:
     """Draw a split; the same arguments give the same split, and `validation` does not change the queries.
 
     - "paper" (DHNN section IV): queries are drawn uniformly from all items, so that nearly every query finds a turned
@@ -141,10 +154,10 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
     Raises:
         ValueError: for an argument outside these bounds.
     """
-    labels, groups = _checked(labels, protocol, seed, validation, turns, groups)
+    classes, together = _checked(labels, protocol, seed, validation, turns, groups)
     query_rng, validation_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     if protocol == "paper":
-        items = Items(turns).all(labels.size)
+        items = Items(turns).all(classes.size)
         chosen = _draw(query_rng, items, _count(queries, items.size))
         database = np.setdiff1d(items, chosen)
         held = _draw(validation_rng, database, _share(validation, database.size) if validation else 0)
@@ -152,15 +165,23 @@ def make_split(labels, *, protocol, seed, queries, validation, turns=4, groups=N
         if not 0 < queries < 1:
             expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
             raise ValueError(invalid("argument `queries`", expected, queries))
-        images = np.arange(labels.size)
-        query_images = images[_stratified(query_rng, labels, groups, queries)]
+        images = np.arange(classes.size)
+        query_images = images[_stratified(query_rng, classes, together, queries)]
         rest = np.setdiff1d(images, query_images)
-        held = rest[_stratified(validation_rng, labels[rest], groups[rest], validation)] if validation else rest[:0]
+        held = rest[_stratified(validation_rng, classes[rest], together[rest], validation)] if validation else rest[:0]
         chosen, database, held = (_items(protocol, part, turns) for part in (query_images, rest, held))
     return Split(protocol, int(seed), int(turns), chosen, database, held)
 
 
-def split_of_images(queries, database, *, seed, validation, labels, turns=4):
+def split_of_images(
+    queries: np.ndarray,
+    database: np.ndarray,
+    *,
+    seed: int,
+    validation: float | np.ndarray,
+    labels: np.ndarray,
+    turns: int = 4,
+) -> Split:
     """Return the "standard" split of images that a list names; the seed draws what is held out, if the list does not.
 
     Args:

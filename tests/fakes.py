@@ -63,7 +63,7 @@ def make_archive(count=20, classes=2, images=None, seed=0, fingerprint="made up"
     return Archive(
         classes=tuple(f"class{label}" for label in range(classes)),
         count=count,
-        source={"kind": "folder", "path": f"/made/up/{fingerprint}", "fingerprint": fingerprint},
+        origin={"kind": "folder", "path": f"/made/up/{fingerprint}", "fingerprint": fingerprint},
         read=lambda skipped: make_examples(count, classes, images, seed),
     )
 

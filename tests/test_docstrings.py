@@ -12,9 +12,9 @@ VERBS = set(
     Add Allow Answer Append Apply Arrange Ask Audit Batch Begin Bound Bring Build Call Chain Change Check Choose
     Compact Compare Compile Compute Connect Convert Copy Count Cover Cut Deal Declare Decode Describe Divide Do
     Download Draw Encode End Expand Export Fill Find Fit Freeze Gather Give Group Hash Hold Import Infer Inflate
-    Keep Know Lay Learn Leave Let List Load Look Lower Make Measure Merge Minimise Move Name Notice Number Offer
-    Open Order Paint Parse Prepare Print Put Raise Read Reduce Refuse Regress Remove Repeat Replace Report
-    Resize Resolve Retrieve Return Round Run Say Scale Score Search See Send Serve Set Share Show Sort Split
+    Keep Know Lay Learn Leave Let List Load Lock Log Look Lower Make Measure Merge Minimise Move Name Notice Number
+    Offer Open Order Paint Parse Prepare Print Put Raise Read Reduce Refuse Regress Remove Repeat Replace Report
+    Resize Resolve Retrieve Return Round Run Say Scale Score Search See Send Serve Set Share Show Sort Speak Split
     Spread Stand Start Step Store Suggest Sum Summarise Take Talk Tell Train Try Turn Word Work Write Yield
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
@@ -33,5 +33,6 @@ def docstrings(path):
 def test_docstrings_begin_with_a_verb(module, path):
     for name, text in docstrings(path):
         if text is not None:
-            first = text.split()[0].rstrip(",:.")
+            first, *others = (word.rstrip(",:.") for word in text.split())
             assert first in VERBS, f"{path}: the docstring of {name} begins with {first!r}, which is no verb we know"
+            assert [first.lower()] != others[:1], f"{path}: the docstring of {name} says {first!r} twice"

@@ -10,6 +10,7 @@ import typer
 
 import keras_dhnn
 from keras_dhnn import cli
+from keras_dhnn.pipelines.datasets import MODULES, PUBLISHED, load_dataset
 
 HEAVY = ("tensorflow", "keras", "numpy", "matplotlib", "sklearn", "typer")
 
@@ -51,10 +52,11 @@ def test_only_our_folders_of_a_checkout_are_importable():
             __import__(f"keras_dhnn.{name}")
 
 
-# What a shell has and a notebook does not need, or has as keywords of its own.
-SHELL = {"context", "quiet", "as_json", "more_bits", "server"}
+# What a shell has and a notebook does not need, or has as keywords or functions of its own, or in the environment.
+SHELL = {"context", "quiet", "as_json", "more_bits", "server", "verify", "out", "listed", "images", "cache"}
 # Options of the archive's readers go through `**options`, and are checked there.
-OPTIONS = {"skip_damaged", "image_size", "percentiles", "scale", "rgb_bands", "per_class", "size", "label_noise"}
+OPTIONS = {option for name in MODULES for option in load_dataset(name).options}
+OPTIONS |= {size for name in PUBLISHED if load_dataset(name).twin for size in load_dataset(name).twin.sizes}
 VERBS = (
     "ablate",
     "audit",
@@ -67,6 +69,7 @@ VERBS = (
     "prepare",
     "query",
     "search",
+    "suggest",
     "tune",
 )
 

@@ -86,8 +86,8 @@ def test_installed_package_imports_outside_and_inside_the_checkout(kind, checkou
 
 
 def test_bare_checkout_imports_without_an_install(checkout):
-    command = (sys.executable, "-S", "-c", "import keras_dhnn, keras_dhnn.pipelines.splits as s; print(s.__file__)")
-    assert Path(run(*command, cwd=checkout).strip()) == checkout / "pipelines" / "splits.py"
+    command = (sys.executable, "-S", "-c", "import keras_dhnn, keras_dhnn.pipelines.datasets as s; print(s.__file__)")
+    assert Path(run(*command, cwd=checkout).strip()) == checkout / "pipelines" / "datasets" / "__init__.py"
 
 
 def test_editable_install_imports_outside_the_checkout(checkout, tmp_path):
@@ -99,5 +99,5 @@ def test_editable_install_imports_outside_the_checkout(checkout, tmp_path):
         cwd=tmp_path,
         path=os.pathsep.join(sys.path),
     )
-    command = (python, "-c", "import keras_dhnn, keras_dhnn.pipelines.splits as s; print(s.__file__)")
-    assert Path(run(*command, cwd=tmp_path).strip()) == checkout / "pipelines" / "splits.py"
+    command = (python, "-c", "import keras_dhnn, keras_dhnn.pipelines.datasets as s; print(s.__file__)")
+    assert Path(run(*command, cwd=tmp_path).strip()) == checkout / "pipelines" / "datasets" / "__init__.py"

@@ -10,9 +10,7 @@ from keras_dhnn.tuning.names import setting
 
 @dataclass(frozen=True)
 class Range:
-    """Allow allow allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if
-    given.
-    """
+    """Allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if given."""
 
     low: float
     high: float
@@ -22,7 +20,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """Allow allow allow some values."""
+    """Allow some values."""
 
     values: tuple
 

@@ -1,7 +1,7 @@
 """Find the nearest items of an archive by DuckDB: exact, in one order whatever files the rows lie in.
 
 The order is that of `HammingRetrieval` over `Archive.codes`: by distance, then id. Where many queries are asked at
-once, an upper bound of each one's k-th distance is found on samples that grow sixteenfold; the k-th smallest of some
+once, an upper bound of each one's k-th distance is found on samples that grow twelvefold; the k-th smallest of some
 distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
 """
 
@@ -17,8 +17,10 @@ from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.codes import to_words
 
-_FIRST_SAMPLE = 2**14
-_GROWTH = 16
+# Each sample is so many times as large as the one before, and all rows as the last: what the last pass keeps of every
+# query is some k times this, and the samples together cost a tenth of that pass.
+_GROWTH = 12
+_SMALLEST_SAMPLE = 4096
 # Results up to which those rows are picked out of their files by number.
 _PICKED = 2000
 DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
@@ -63,11 +65,9 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        # In memory a few more columns cost nothing; in files each is decoded for all rows, so that they come later.
-        extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
-        candidates = _candidates(cursor, items, queries, wanted, bound, rows, bits, extra)
-        if wanted.rank == FEATURES:
-            candidates = _with_columns(engine, cursor, source, candidates, (FEATURES,))
+        candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
+        needed = ("id", FEATURES) if wanted.rank == FEATURES else ("id",)
+        candidates = _with_columns(engine, cursor, source, candidates, needed)
         found = order_candidates(candidates, queries, wanted, bits)
         return Results(_with_columns(engine, cursor, source, found, wanted.columns).drop(list(PLACE)), source)
     except duckdb.Error as error:
@@ -108,32 +108,35 @@ def query_table(queries, bounds):
     """Return queries as a table: `query`, `q0`, `q1`, ... and `bound`, the distance that is still wanted."""
     words = to_words(queries.codes)
     columns = {f"q{number}": word for number, word in enumerate(words.T)}
-    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, np.int16)})
+    # Of the type of one word's distance where that is enough: comparing two types costs a pass over all pairs.
+    kind = np.int8 if np.max(bounds, initial=0) <= 64 else np.int16
+    return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
-def _candidates(cursor, items, queries, wanted, bound, rows, bits, extra):
-    """Return rows `query`, `id`, `distance`, codes, `PLACE`, extra columns: the k nearest, and whatever is as far as
-    these.
+def _candidates(engine, cursor, items, queries, wanted, bound, rows):
+    """Return the k nearest of each query, and whatever is as far as the last of them, where order takes more than ids.
+
+    Rows have `query`, `distance`, `PLACE`, the codes where their order needs these, and what costs little: in memory
+    all columns; in files a column is decoded for all rows, so that of one query's rows ids come later.
     """
-    k = None if wanted.k is None else max(wanted.k, wanted.rerank)
+    bits, k = engine.identity.bits, None if wanted.k is None else max(wanted.k, wanted.rerank)
+    extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = ", ".join(f"i.{name}" for name in ("id", *codes, *PLACE, *extra))
+    columns = [*codes, *PLACE, *extra]
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
         bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
-        tests = [wanted.condition, f"{distance} <= {bound}"]
-        order = _order(k, wanted.rank, "")
-        sql = f"SELECT 0::INTEGER AS query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i"
+        tests, query, tables = [wanted.condition, f"{distance} <= {bound}"], "0::INTEGER AS query", f"{items} AS i"
+        columns, order = (["id", *columns], _order(k, wanted.rank, "")) if engine.memory else (columns, "")
     else:
-        distance = distance_to_queries(bits)
-        count = _counter(cursor, items, wanted.condition, bits)
-        bounds = bound_queries(count, queries, k, bound, rows, bits)
-        cursor.register("queries", query_table(queries, bounds))
-        tests = [wanted.condition, f"{distance} <= q.bound"]
-        order = _order(k, wanted.rank, "PARTITION BY query")
-        sql = f"SELECT q.query, {columns}, ({distance})::SMALLINT AS distance FROM {items} AS i, queries AS q"
-    where = " AND ".join(test for test in tests if test)
-    return cursor.sql(f"{sql} {f'WHERE {where}' if where else ''} {order}").to_arrow_table()
+        distance, count = distance_to_queries(bits), _counter(cursor, items, wanted.condition, bits)
+        cursor.register("queries", query_table(queries, bound_queries(count, queries, k, bound, rows, bits)))
+        tests, query, tables = [wanted.condition, f"{distance} <= q.bound"], "q.query", f"{items} AS i, queries AS q"
+        columns, order = ["id", *columns], _order(k, wanted.rank, "PARTITION BY query")
+    named, where = ", ".join(f"i.{name}" for name in columns), " AND ".join(test for test in tests if test)
+    return cursor.sql(
+        f"SELECT {query}, {named}, ({distance})::SMALLINT AS distance FROM {tables} WHERE {where} {order}"
+    ).to_arrow_table()
 
 
 def _order(k, rank, partition):
@@ -172,12 +175,19 @@ def bound_queries(count, queries, k, bound, rows, bits):
     Returns:
         `(q,)` int16.
     """
-    bounds, sample = np.full(len(queries), bound, np.int16), _FIRST_SAMPLE
-    while k is not None and sample * 2 < rows:
-        reached = count(queries, bounds, rows // sample).cumsum(axis=1) >= k
+    bounds = np.full(len(queries), bound, np.int16)
+    for step in sampling_steps(rows) if k is not None else ():
+        reached = count(queries, bounds, step).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
-        sample *= _GROWTH
     return bounds
+
+
+def sampling_steps(rows):
+    """Return of which rows samples consist, every so manieth each, the smallest sample first."""
+    steps = []
+    while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
+        steps.append(_GROWTH ** (len(steps) + 1))
+    return steps[::-1]
 
 
 def _counter(cursor, items, condition, bits):

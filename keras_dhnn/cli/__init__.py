@@ -28,6 +28,7 @@ from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
+from keras_dhnn.cli.verify import verify
 from keras_dhnn.errors import KerasDhnnError
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def _print_version(asked):
 
 for verb in (
     *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
-    *(encode, search),
+    *(encode, search, verify),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")

@@ -3,13 +3,15 @@
 import contextlib
 import functools
 import sys
+from collections.abc import Callable
 
 from tqdm import tqdm
 
 from keras_dhnn.cli.interruption import interruptions_wait, raise_waiting
+from keras_dhnn.progress import Bar
 
 
-def bars(quiet, *, delay=0):
+def bars(quiet: bool, *, delay: float = 0) -> Bar:
     """Return a factory of progress bars, `bar(description, total, unit)`: contexts that give `update(done, note)`.
 
     Ctrl-C is raised by the next update (`interruption.py`).
@@ -21,7 +23,7 @@ def bars(quiet, *, delay=0):
     return functools.partial(_bar, quiet, delay)
 
 
-def notices(quiet):
+def notices(quiet: bool) -> Callable[[str], None]:
     """Return what tells the user of decisions that were taken for them: on stderr, or nothing if `quiet`."""
     return (lambda text: None) if quiet else functools.partial(print, file=sys.stderr)
 

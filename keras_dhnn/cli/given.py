@@ -1,9 +1,11 @@
 """Refuse options where they have no effect, instead of ignoring them."""
 
+from typing import Any
+
 from keras_dhnn.errors import SettingError
 
 
-def refuse_beside_resume(context, *allowed):
+def refuse_beside_resume(context: Any, *allowed: str) -> None:
     """Refuse what would have no effect on something that is continued.
 
     Args:
@@ -21,13 +23,13 @@ def refuse_beside_resume(context, *allowed):
         )
 
 
-def given_beside(context, *allowed):
+def given_beside(context: Any, *allowed: str) -> list[str]:
     """Return what of the command line is neither `allowed`, names of parameters, nor --data, --quiet or --json; as
     written.
     """
-    allowed = {"data", "quiet", "as_json", *allowed}
+    passed = {"data", "quiet", "as_json", *allowed}
     return [
         parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
         for parameter in context.command.params
-        if context.get_parameter_source(parameter.name).name == "COMMANDLINE" and parameter.name not in allowed
+        if context.get_parameter_source(parameter.name).name == "COMMANDLINE" and parameter.name not in passed
     ]

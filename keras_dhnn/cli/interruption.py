@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 import typer
 
@@ -17,7 +18,7 @@ _waiting: list[bool] = []
 
 
 @contextlib.contextmanager
-def interruptions_wait():
+def interruptions_wait() -> Iterator[None]:
     """Hold the first interruption back until `raise_waiting`, or the end of the block, raises it; a second comes at
     once.
 
@@ -38,7 +39,7 @@ def interruptions_wait():
 
 
 @contextlib.contextmanager
-def ends_well(how):
+def ends_well(how: str) -> Iterator[None]:
     """End an interruption with exit status 130, and say `how` to go on."""
     try:
         yield
@@ -47,7 +48,7 @@ def ends_well(how):
         raise typer.Exit(130) from None
 
 
-def raise_waiting():
+def raise_waiting() -> None:
     """Raise KeyboardInterrupt if an interruption is waiting."""
     if _waiting:
         raise KeyboardInterrupt

@@ -53,6 +53,14 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to keep what is computed once, such as the frozen layers' outputs: by default beside the data "
+        "sets, or in ~/.cache/keras-dhnn where these cannot be written. KERAS_DHNN_CACHE says the same.",
+        metavar="DIR",
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(help="An experiment as JSON, such as a run's experiment.json.", metavar="FILE")
 ]

@@ -248,7 +248,7 @@ def _report(prepared, seconds, as_json):
         "synthetic": info.synthetic,
         "written": fresh,
         "images_per_second": info.count / seconds if fresh else None,
-        "notes": info.source.get("notes", []),
+        "notes": info.origin.get("notes", []),
     }
     if as_json:
         print(json.dumps(result))

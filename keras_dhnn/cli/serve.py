@@ -15,14 +15,26 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen at; by default only this machine reaches it.")] = (
         "127.0.0.1"
     ),
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another name by which it may be asked, such as that of a proxy before it; repeat it for more. * is "
+            "any: then web pages may ask it too.",
+            metavar="NAME",
+        ),
+    ] = None,
     max_body: Annotated[int, typer.Option(min=1, help="Megabytes that a request may have.")] = 32,
     max_batch: Annotated[int, typer.Option(min=1, help="Items that a request may have.")] = 256,
 ):
     """Serve an exported model by TensorFlow Serving's REST API, for development; follows new versions.
 
+    An export is a program: whatever operations are in its graph run here when it is loaded and asked, and they can read
+    and write files as you can. Serve only exports whose origin you know.
+
     Ask it: keras-dhnn query --server http://localhost:8501/v1/models/NAME IMAGE
     """
     try:
+        from keras_dhnn.saved_models.serving.hosts import Hosts
         from keras_dhnn.saved_models.serving.server import listen, server
     except ImportError as error:
         raise MissingPackage(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
@@ -34,4 +46,5 @@ def serve(
     address = f"[{host}]" if ":" in host else host
     url = f"http://{address}:{listening.getsockname()[1]}/v1/models/{model.name}"
     print(f"Serving version {model.version().number} at {url}", file=sys.stderr, flush=True)
-    server(model, max_body=max_body << 20, max_batch=max_batch).run(sockets=[listening])
+    hosts = Hosts(host, allow_host or ())
+    server(model, hosts=hosts, max_body=max_body << 20, max_batch=max_batch).run(sockets=[listening])

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from keras_dhnn.cli.options import (
     Backbone,
     Bits,
+    Cache,
     Config,
     DataFolder,
     Protocol,
@@ -30,6 +32,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "data": (DataFolder, Path("data")),
     "runs": (RunsFolder, Path("runs")),
     "seed": (Seed, None),
+    "cache": (Cache, None),
 }
 
 
@@ -52,6 +55,8 @@ def training_options(*left_out: str) -> Callable[[Callable[..., None]], Callable
         def run(**options: Any) -> None:
             options["backbone"] = ",".join(options["backbone"] or [])
             options["settings"] = options["settings"] or []
+            if (place := options.pop("cache", None)) is not None:
+                os.environ["KERAS_DHNN_CACHE"] = str(place)
             verb(**options)
 
         own = [one for one in inspect.signature(verb).parameters.values() if one.kind is not one.VAR_KEYWORD]

@@ -39,8 +39,6 @@ DSRSID_PAPER = {
         "sidhcnn": {8: 0.9668, 16: 0.9725, 24: 0.9730, 32: 0.9789},
     },
 }
-# Standard 80/20 on UC Merced, as (who, bits, value): other backbones, so not a row of a table.
-UCMD_STANDARD = (("DHCNN, VGG-F, 2021", 64, 0.9667), ("distilled from a transformer, 2024", 128, 0.9920))
 
 _TABLES = {
     ("ucmd", "paper"): UCMD_PAPER,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from keras_dhnn.config import Experiment, Model, parse_sources
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset
+from keras_dhnn.files import read_lines
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 Parsed = TypeVar("Parsed")
@@ -125,9 +126,7 @@ def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     if not path.is_file():
         raise SettingError(f"There is no file {path}. Expected JSON, see --help.")
     try:
-        return parse(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise SettingError(f"{path}: Expected text in UTF-8. Save it in that encoding. Received: {error}") from error
+        return parse("\n".join(read_lines(path)))
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from error
 

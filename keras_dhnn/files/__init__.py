@@ -5,7 +5,7 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 
 from keras_dhnn.files.folders import atomic_folder
 from keras_dhnn.files.names import check_name, expanded, new_folder
-from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json
+from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import whole, whole_file, write_arrays, write_json, write_text
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "read_arrays",
     "read_bytes",
     "read_json",
+    "read_lines",
     "whole",
     "whole_file",
     "write_arrays",

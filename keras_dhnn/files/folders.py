@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import locks
@@ -10,7 +12,7 @@ from keras_dhnn.files.writing import remove
 
 
 @contextlib.contextmanager
-def atomic_folder(place):
+def atomic_folder(place: Path) -> Iterator[Path]:
     """Give an empty hidden folder beside `place`, which takes that place when the block ends well.
 
     If the block fails, the hidden folder is removed. If the process is killed, it is left, and emptied by the next
@@ -43,7 +45,7 @@ def atomic_folder(place):
         os.close(lock)
 
 
-def _own_folder(hidden):
+def _own_folder(hidden: Path) -> int:
     """Return a descriptor of the hidden folder itself: whoever plants a link in its place names what would be
     emptied.
     """
@@ -56,7 +58,7 @@ def _own_folder(hidden):
         ) from error
 
 
-def _lock(lock, hidden, place):
+def _lock(lock: int, hidden: Path, place: Path) -> None:
     """Take the folder for this process; the lock ends with the process, however that ends."""
     try:
         locks.lock(lock)
@@ -67,13 +69,13 @@ def _lock(lock, hidden, place):
         raise DataError(f"Another process is preparing {place}. Wait until it has finished.")
 
 
-def _empty(folder):
+def _empty(folder: Path) -> None:
     for left in folder.iterdir():
         # Of a link only itself goes; rmtree refuses links, also one that is put there this moment.
         shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
 
-def _move(hidden, place, replaced):
+def _move(hidden: Path, place: Path, replaced: Path) -> None:
     for path in (*hidden.rglob("*"), hidden):
         _sync(path)
     remove(replaced)
@@ -84,7 +86,7 @@ def _move(hidden, place, replaced):
     remove(replaced)
 
 
-def _sync(path):
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however that ends; the one file that asks for the system."""
+"""Lock files until the process that holds them ends, however that ends; the one file that asks for the system."""
 
 import os
 
@@ -27,7 +27,7 @@ def lock(descriptor: int, *, wait: bool = False) -> None:
     place = os.lseek(descriptor, 0, os.SEEK_CUR)
     os.lseek(descriptor, 1 << 30, os.SEEK_SET)
     try:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
     except PermissionError as error:
         raise BlockingIOError(*error.args) from error
     finally:

@@ -11,7 +11,7 @@ _SIGNS = set("/\\:;&|<>$`\"'*?")
 _MOST_NAME = 200  # bytes; with what we put before and behind it, less than the 255 that file systems take
 
 
-def check_name(name, what):
+def check_name(name: str, what: str) -> str:
     """Return a name that becomes a folder, if it is one.
 
     Args:
@@ -31,7 +31,7 @@ def check_name(name, what):
     return name
 
 
-def _fault(name):
+def _fault(name: str) -> str | None:
     foreign = sorted({sign for sign in name if not sign.isprintable() or sign in _SIGNS})
     if not name or name != name.strip():
         return "is empty" if not name.strip() else "begins or ends with a space"
@@ -46,19 +46,21 @@ def _fault(name):
     return f"is longer than {_MOST_NAME} bytes" if size > _MOST_NAME else None
 
 
-def new_folder(parent, base):
+def new_folder(parent: Path, base: str) -> Path:
     """Make the first of the folders `base`, `base-2`, `base-3`, ... that is not there; no other process gets the same.
 
     Returns:
         Its path.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    for name in itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2))):
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    while True:
+        folder = parent / next(names)
         with contextlib.suppress(FileExistsError):
-            (parent / name).mkdir()
-            return parent / name
+            folder.mkdir()
+            return folder
 
 
-def expanded(path):
+def expanded(path: Path | str) -> Path:
     """Return a path that the user named, `~` being their home."""
     return Path(path).expanduser()

@@ -6,12 +6,16 @@ import math
 import os
 import stat
 import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
 
 _MOST_JSON = 64 << 20
+_MOST_TEXT = 1 << 30
 _MOST_ARRAYS = 16 << 30
 _CHUNK = 1 << 20
 _DEFLATE = 1032  # bytes that deflate packs into one at most
@@ -20,7 +24,7 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
-def open_regular(path):
+def open_regular(path: Path | str) -> BinaryIO:
     """Open a file for reading bytes, if it is one: not a device that never ends, nor a pipe that never begins.
 
     Raises:
@@ -36,11 +40,11 @@ def open_regular(path):
     raise DataError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'a device')}. Expected a file.")
 
 
-def _at_once(name, flags):
+def _at_once(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def read_bytes(path, most_bytes):
+def read_bytes(path: Path | str, most_bytes: int) -> bytes:
     """Read a regular file.
 
     Args:
@@ -57,6 +61,26 @@ def read_bytes(path, most_bytes):
             raise DataError(f"{path} has {size:,} bytes. Expected at most {most_bytes:,}.")
         # Not the limit: Python takes as much memory as it is asked to read.
         return file.read(size)
+
+
+def read_lines(path, most_bytes=_MOST_TEXT):
+    """Return the lines of a text file that a user wrote, in UTF-8, with a byte order mark or not.
+
+    Lines end with a new line, as on Windows or not, and with nothing else that Unicode may call so.
+
+    Args:
+        path: of the file.
+        most_bytes: larger ones are refused before they are read.
+
+    Raises:
+        DataError: if it is not UTF-8, larger, or no regular file.
+        OSError: if there is none, or it cannot be read.
+    """
+    try:
+        text = read_bytes(path, most_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8 ({error}). Save it in that encoding.") from error
+    return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
 
 
 def read_json(path, kind=dict, *, remedy, most_bytes=_MOST_JSON):
@@ -80,7 +104,7 @@ def read_json(path, kind=dict, *, remedy, most_bytes=_MOST_JSON):
         return value
 
 
-def check_kind(value, kind, place="its content"):
+def check_kind(value: Any, kind: Any, place: str = "its content") -> None:
     """Check that a value from JSON is of a kind.
 
     Args:
@@ -110,7 +134,9 @@ def check_kind(value, kind, place="its content"):
             raise ValueError(f"{place} is {type(value).__name__}; expected {expected}")
 
 
-def read_arrays(path, kinds=None, *, remedy, most_bytes=_MOST_ARRAYS):
+def read_arrays(
+    path: Path, kinds: Mapping[str, tuple[str, int]] | None = None, *, remedy: str, most_bytes: int = _MOST_ARRAYS
+) -> dict[str, np.ndarray]:
     """Read a NumPy file (.npz) that keras-dhnn wrote. No array is made before its bytes are seen to be there.
 
     Args:
@@ -142,7 +168,7 @@ def read_arrays(path, kinds=None, *, remedy, most_bytes=_MOST_ARRAYS):
         return arrays
 
 
-def _read_array(archive, member):
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """Return one array; its header, the directory's length and the bytes themselves must agree."""
     if member.file_size > _DEFLATE * member.compress_size + _CHUNK:
         raise ValueError(f"{member.filename} claims {member.file_size:,} bytes in {member.compress_size:,}")
@@ -163,7 +189,7 @@ def _read_array(archive, member):
 
 
 @contextlib.contextmanager
-def _named(path, remedy):
+def _named(path: Path | str, remedy: str) -> Iterator[None]:
     """Raise every error of the block as a DataError that names the file."""
     try:
         yield

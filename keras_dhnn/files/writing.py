@@ -4,12 +4,15 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 
 @contextlib.contextmanager
-def whole(path, *, shared=False):
+def whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Give a hidden place beside `path` for a file or a folder, which becomes `path` when the block ends well.
 
     If the block fails, what is in the hidden place is removed. What another one of its name was, such as a link that
@@ -37,7 +40,7 @@ def whole(path, *, shared=False):
 
 
 @contextlib.contextmanager
-def whole_file(path, *, shared=False):
+def whole_file(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     """Give a file, open for writing bytes, that becomes `path` when the block ends well and is on disk then.
 
     Args:
@@ -53,24 +56,24 @@ def whole_file(path, *, shared=False):
         os.fsync(file.fileno())
 
 
-def write_text(path, text):
+def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8, whole or not at all."""
     with whole_file(path) as file:
         file.write(text.encode())
 
 
-def write_json(path, value):
+def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def write_arrays(path, arrays, *, compressed=False):
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
     """Write `{name: array}` as a NumPy file that `read_arrays` reads, whole or not at all."""
     with whole_file(path) as file:
         (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
-def remove(path):
+def remove(path: Path) -> None:
     """Remove a file, a folder with all that is in it, or a link, and not what it leads to; nothing may be there."""
     if path.is_symlink() or path.is_file():
         path.unlink()

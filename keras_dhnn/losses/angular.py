@@ -30,7 +30,7 @@ def angular(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarray, margin: 
 
 
 class Angular(tf.keras.losses.Loss):
-    """Compute compute compute `angular` of a batch, given its labels.
+    """Compute `angular` of a batch, given its labels.
 
     Args:
         centres: `(C, l)` in {-1, +1}.

@@ -1,9 +1,11 @@
 """Compute the balance loss (the feature distribution constraint of SIDHCNN): each bit is as often +1 as -1."""
 
+from typing import Any
+
 import tensorflow as tf
 
 
-def balance(outputs, overall=None):
+def balance(outputs: tf.Tensor, overall: tf.Tensor | None = None) -> tf.Tensor:
     """Return the mean over bits of the squared mean over items (SIDHCNN eq. 5, last two terms, in means).
 
     Args:
@@ -22,18 +24,18 @@ def balance(outputs, overall=None):
 
 
 class Balance(tf.keras.losses.Loss):
-    """Compute compute compute `balance` of a batch as a Keras loss; it looks at outputs only.
+    """Compute `balance` of a batch as a Keras loss; it looks at outputs only.
 
     Args:
         name: name of the loss.
     """
 
-    def __init__(self, name="balance"):
+    def __init__(self, name: str = "balance") -> None:
         super().__init__(reduction="none", name=name)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of outputs `(n, l)`; the labels are not used."""
         return balance(y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -24,7 +24,7 @@ def central_similarity(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarra
 
 
 class CentralSimilarity(tf.keras.losses.Loss):
-    """Compute compute compute `central_similarity` of a batch, given its labels.
+    """Compute `central_similarity` of a batch, given its labels.
 
     Args:
         centres: `(C, l)` in {-1, +1}.

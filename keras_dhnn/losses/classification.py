@@ -18,7 +18,7 @@ def classification(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 class Classification(tf.keras.losses.Loss):
-    """Compute compute compute `classification` of a batch, given its labels.
+    """Compute `classification` of a batch, given its labels.
 
     Args:
         name: name of the loss.

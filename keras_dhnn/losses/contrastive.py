@@ -1,12 +1,21 @@
 """Compute DSH's contrastive loss, a baseline: similar items close by, dissimilar ones at least a margin apart."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
 
-def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weights=None):
+def contrastive(
+    similarity: tf.Tensor,
+    rows: tf.Tensor,
+    columns: tf.Tensor,
+    margin: float,
+    pair_weighting: str = "mean",
+    weights: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Return the contrastive loss of pairs (H. Liu, R. Wang, S. Shan and X. Chen, "Deep Supervised Hashing for Fast
     Image Retrieval", CVPR 2016, eq. 4 without its regulariser).
 
@@ -32,7 +41,7 @@ def contrastive(similarity, rows, columns, margin, pair_weighting="mean", weight
 
 
 class Contrastive(tf.keras.losses.Loss):
-    """Compute compute compute `contrastive` of a batch with itself, given its labels.
+    """Compute `contrastive` of a batch with itself, given its labels.
 
     Args:
         margin: see the function.
@@ -40,16 +49,16 @@ class Contrastive(tf.keras.losses.Loss):
         name: name of the loss.
     """
 
-    def __init__(self, margin, pair_weighting="mean", name="contrastive"):
+    def __init__(self, margin: float, pair_weighting: str = "mean", name: str = "contrastive") -> None:
         super().__init__(reduction="none", name=name)
         self.margin = margin
         self.pair_weighting = pair_weighting
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
         labels = tf.reshape(y_true, [-1])
         similarity = label_similarity(labels, labels)
         return contrastive(similarity, y_pred, y_pred, self.margin, self.pair_weighting)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"margin": self.margin, "pair_weighting": self.pair_weighting, "name": self.name}

@@ -7,7 +7,13 @@ from keras_dhnn.errors import invalid
 PAIR_WEIGHTINGS = ("mean", "balanced")
 
 
-def pair_mean(similar, dissimilar, similarity, pair_weighting="mean", weights=None):
+def pair_mean(
+    similar: tf.Tensor,
+    dissimilar: tf.Tensor,
+    similarity: tf.Tensor,
+    pair_weighting: str = "mean",
+    weights: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Return the mean cost of pairs, each of which is similar, dissimilar or something between.
 
     Args:

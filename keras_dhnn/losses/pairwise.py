@@ -1,12 +1,21 @@
 """Compute the weighted pairwise likelihood: codes of similar items agree, codes of dissimilar items do not."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
 
-def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean", weights=None):
+def pairwise_likelihood(
+    similarity: tf.Tensor,
+    rows: tf.Tensor,
+    columns: tf.Tensor,
+    penalty: float,
+    pair_weighting: str = "mean",
+    weights: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Return the negative log-likelihood of the pairs' similarity (DHNN eqs. 2, 3, 5; SIDHCNN eq. 5; corrected).
 
     With `upsilon = rows . columns / penalty`, a pair costs `softplus(upsilon) - similarity * upsilon`, which is
@@ -28,7 +37,7 @@ def pairwise_likelihood(similarity, rows, columns, penalty, pair_weighting="mean
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):
-    """Compute compute compute `pairwise_likelihood` of a batch with itself, given its labels.
+    """Compute `pairwise_likelihood` of a batch with itself, given its labels.
 
     Args:
         penalty: P, see the function.
@@ -36,16 +45,16 @@ class PairwiseLikelihood(tf.keras.losses.Loss):
         name: name of the loss.
     """
 
-    def __init__(self, penalty, pair_weighting="mean", name="pairwise_likelihood"):
+    def __init__(self, penalty: float, pair_weighting: str = "mean", name: str = "pairwise_likelihood") -> None:
         super().__init__(reduction="none", name=name)
         self.penalty = penalty
         self.pair_weighting = pair_weighting
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)` over all ordered pairs of the batch."""
         labels = tf.reshape(y_true, [-1])
         similarity = label_similarity(labels, labels)
         return pairwise_likelihood(similarity, y_pred, y_pred, self.penalty, self.pair_weighting)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"penalty": self.penalty, "pair_weighting": self.pair_weighting, "name": self.name}

@@ -1,5 +1,7 @@
 """Compute the quantisation loss: network outputs stay close to the bits that they become."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.errors import invalid
@@ -7,7 +9,7 @@ from keras_dhnn.errors import invalid
 NORMS = ("l1", "l2")
 
 
-def quantization(outputs, norm="l2", codes=None):
+def quantization(outputs: tf.Tensor, norm: str = "l2", codes: tf.Tensor | None = None) -> tf.Tensor:
     """Return the distance of outputs `f` from their codes `b`, which are constants for the gradient.
 
     L1 (DHNNs-L1 eq. 3) is the mean of `|f - b|`, L2 (DHNNs-L2 eq. 5) that of `(f - b)^2`, over items and bits.
@@ -30,32 +32,32 @@ def quantization(outputs, norm="l2", codes=None):
     return tf.reduce_mean(tf.abs(gaps) if norm == "l1" else tf.square(gaps))
 
 
-def signs(outputs):
+def signs(outputs: tf.Tensor) -> tf.Tensor:
     """Return `(n, l)` float32 in {-1, +1}, with `sign(0) = +1`."""
     return tf.where(outputs >= 0, 1.0, -1.0)
 
 
 class Quantization(tf.keras.losses.Loss):
-    """Compute compute compute `quantization` as a Keras loss; it looks at outputs only.
+    """Compute `quantization` as a Keras loss; it looks at outputs only.
 
     Args:
         norm: "l1" or "l2".
         name: name of the loss.
     """
 
-    def __init__(self, norm="l2", name="quantization"):
+    def __init__(self, norm: str = "l2", name: str = "quantization") -> None:
         super().__init__(reduction="none", name=name)
         self.norm = norm
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of outputs `(n, l)`; the labels are not used."""
         return quantization(y_pred, self.norm)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"norm": self.norm, "name": self.name}
 
 
-def eta_in_means(eta_paper, pairs_per_item, similarity_factor, *, pairs="batch"):
+def eta_in_means(eta_paper: float, pairs_per_item: int, similarity_factor: float, *, pairs: str = "batch") -> float:
     """Return the weight that makes our loss of means equal, up to scale, to the papers' loss of sums.
 
     The papers' eta weighs a sum over pairs against a sum over items and bits, and their gradient (eq. 11) lacks

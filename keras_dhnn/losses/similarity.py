@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def label_similarity(rows, columns):
+def label_similarity(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     """Return 1 where two items have the same label, 0 elsewhere (theta of DHNN eq. 1).
 
     Args:
@@ -16,7 +16,7 @@ def label_similarity(rows, columns):
     return tf.cast(tf.equal(rows[:, None], columns[None, :]), tf.float32)
 
 
-def label_set_similarity(rows, columns):
+def label_set_similarity(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     """Return the share of labels that two items have in common (Jaccard), a theta between 0 and 1.
 
     Args:

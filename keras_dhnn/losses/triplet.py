@@ -43,7 +43,7 @@ def squared_differences(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
 
 
 class TripletSemiHard(tf.keras.losses.Loss):
-    """Compute compute compute `triplet_semi_hard` of a batch, given its labels.
+    """Compute `triplet_semi_hard` of a batch, given its labels.
 
     Args:
         margin: see the function.

@@ -1,13 +1,15 @@
 """Check the arguments that the metrics share."""
 
 import operator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 
 
-def check_codes(query_codes, database_codes):
+def check_codes(query_codes: ArrayLike, database_codes: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return both as arrays, if they are packed codes of equal length and neither is empty; otherwise ValueError."""
     query_codes = check_packed("query_codes", query_codes)
     database_codes = check_packed("database_codes", database_codes)
@@ -18,7 +20,7 @@ def check_codes(query_codes, database_codes):
     return query_codes, database_codes
 
 
-def check_packed(name, codes):
+def check_packed(name: str, codes: ArrayLike) -> np.ndarray:
     """Return the codes as an array, if they are packed and not empty; otherwise ValueError."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
@@ -27,7 +29,7 @@ def check_packed(name, codes):
     return codes
 
 
-def check_length(name, labels, items):
+def check_length(name: str, labels: ArrayLike, items: int) -> np.ndarray:
     """Return the labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
     labels = np.asarray(labels)
     if labels.ndim == 0 or len(labels) != items:
@@ -37,14 +39,14 @@ def check_length(name, labels, items):
     return labels
 
 
-def check_cutoff(name, k):
+def check_cutoff(name: str, k: int | None) -> int | None:
     """Return a cut-off as int, or None for the whole ranking; ValueError if it is neither."""
     if k is None:
         return None
     return check_integer(name, k, smallest=1)
 
 
-def check_integer(name, value, smallest):
+def check_integer(name: str, value: Any, smallest: int) -> int:
     """Return the value as int, if it is an integer of at least `smallest`; otherwise ValueError."""
     try:
         number = operator.index(value)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.arguments import check_length, check_packed
@@ -42,7 +43,7 @@ class CodeHealth:
     distance_within: float | None
     distance_between: float | None
 
-    def scalars(self):
+    def scalars(self) -> dict[str, float | None]:
         """Return one number for each finding, for tables and logs: name -> int, float or None."""
         off_diagonal = np.abs(self.bit_correlation[~np.eye(len(self.bit_correlation), dtype=bool)])
         return {
@@ -60,7 +61,7 @@ class CodeHealth:
         }
 
 
-def code_health(codes, labels=None, outputs=None):
+def code_health(codes: ArrayLike, labels: ArrayLike | None = None, outputs: ArrayLike | None = None) -> CodeHealth:
     """Return the health of packed codes, in one pass over their bits.
 
     Args:

@@ -5,11 +5,13 @@ Every metric is derived from these counts. Items are relevant by the labels that
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from keras_dhnn.errors import invalid
@@ -39,35 +41,35 @@ class RankingCounts:
     stable: dict
 
     @property
-    def items(self):
+    def items(self) -> np.ndarray:
         """Return `(n, l + 1)` int64, database items at each distance."""
         return self.by_gain.sum(axis=1)
 
     @property
-    def relevant(self):
+    def relevant(self) -> np.ndarray:
         """Return `(n, l + 1)` int64, relevant database items at each distance."""
         return self.by_gain[:, 1:].sum(axis=1)
 
     @property
-    def totals(self):
+    def totals(self) -> np.ndarray:
         """Return `(n,)` int64, relevant database items of each query."""
         return self.by_gain[:, 1:].sum(axis=(1, 2))
 
     @property
-    def without_relevant(self):
+    def without_relevant(self) -> int:
         """Return the number of queries to which no database item is relevant."""
         return int((self.totals == 0).sum())
 
 
 def rank(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: ArrayLike,
+    database_codes: ArrayLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    exclude_self=False,
-    stable_at=(None,),
-):
+    exclude_self: bool | ArrayLike = False,
+    stable_at: Sequence[int | None] = (None,),
+) -> RankingCounts:
     """Count the database by distance and relevance for every query, without a queries x database matrix.
 
     Args:
@@ -100,7 +102,7 @@ def rank(
         database = ungrouped(len(database_codes))
 
     counter = _Counter(queries, database, labels, own, 8 * query_codes.shape[1], cutoffs)
-    workers = os.cpu_count() if len(database.first) >= _THREADS_FROM else 1
+    workers = os.cpu_count() or 1 if len(database.first) >= _THREADS_FROM else 1
     # Products of our own threads: those of the BLAS would only stand in their way.
     with ThreadPoolExecutor(workers) as pool, threadpool_limits(1 if workers > 1 else None, "blas"):
         each = pool.map if workers > 1 else map
@@ -241,7 +243,7 @@ class Relevance:
         return (self.label_sets[queries] * self.label_sets[database]).sum(axis=1).astype(np.int64)
 
 
-def relevance(query_labels, database_labels):
+def relevance(query_labels: ArrayLike, database_labels: ArrayLike) -> Relevance:
     """Return the relevance by labels.
 
     Args:

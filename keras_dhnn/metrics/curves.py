@@ -3,10 +3,11 @@
 import numpy as np
 
 from keras_dhnn.metrics.arguments import check_integer
+from keras_dhnn.metrics.counting import RankingCounts
 from keras_dhnn.metrics.ties import earlier
 
 
-def precision_recall_by_radius(counts):
+def precision_recall_by_radius(counts: RankingCounts) -> tuple[np.ndarray, np.ndarray]:
     """Return the precision and recall of hash lookup, for every Hamming radius 0..l.
 
     Args:
@@ -22,7 +23,7 @@ def precision_recall_by_radius(counts):
     return precision.mean(axis=0), recall.mean(axis=0)
 
 
-def precision_recall_curve(counts, levels=101):
+def precision_recall_curve(counts: RankingCounts, levels: int = 101) -> tuple[np.ndarray, np.ndarray]:
     """Return interpolated precision on a grid of recalls, tie-aware, mean over queries.
 
     Interpolated precision at recall x is the highest precision at any rank where recall is at least x. Inside

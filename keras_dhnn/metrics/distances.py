@@ -1,6 +1,7 @@
 """Compute Hamming distances in blocks of queries, in bounded memory."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import repeat
 
 import numpy as np
@@ -15,7 +16,9 @@ CHUNK = 2**13
 _HALF_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) - 0.5
 
 
-def distance_blocks(queries, database, each=map, workers=1):
+def distance_blocks(
+    queries: np.ndarray, database: np.ndarray, each: Callable = map, workers: int = 1
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield Hamming distances of all queries to all database codes, a block of queries at a time.
 
     They come from matrix products. float32 holds integers up to 2^24, so that one product of float32 carries
@@ -46,7 +49,7 @@ def distance_blocks(queries, database, each=map, workers=1):
 
 
 class _Share:
-    """Hold hold hold one worker's chunks of the database, and what their products need.
+    """Hold one worker's chunks of the database, and what their products need.
 
     Fresh memory for every product would cost as much as the product: what can be reused is.
     """

@@ -6,10 +6,11 @@ All are expectations over random orders of items at equal distances.
 import numpy as np
 
 from keras_dhnn.metrics.arguments import check_cutoff
+from keras_dhnn.metrics.counting import RankingCounts
 from keras_dhnn.metrics.ties import earlier, expected_sum, ranks_within
 
 
-def ndcg(counts, k=None, exponential=True):
+def ndcg(counts: RankingCounts, k: int | None = None, exponential: bool = True) -> np.ndarray:
     """Return the normalised discounted cumulative gain.
 
     `DCG = sum over ranks i of gain(i) / log2(1 + i)`, divided by that of the best order.
@@ -43,7 +44,7 @@ def _discounted(tied, gains, upto, k):
     return (gains * (upto[np.minimum(before, last) + counted] - upto[np.minimum(before, last)])).sum(axis=1)
 
 
-def weighted_average_precision(counts, k=None):
+def weighted_average_precision(counts: RankingCounts, k: int | None = None) -> np.ndarray:
     """Return the weighted average precision: average cumulated gain, averaged over the relevant ranks.
 
     `WAP = (1 / n) * sum over relevant ranks i <= k of (1 / i) * (labels shared by the first i items)`, with n

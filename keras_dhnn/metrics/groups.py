@@ -22,17 +22,17 @@ class Groups:
     items: np.ndarray
 
     @property
-    def all_distinct(self):
+    def all_distinct(self) -> bool:
         """Return whether no two items are equal; group g is then item g."""
         return len(self.first) == len(self.items)
 
-    def members(self, groups):
+    def members(self, groups: np.ndarray) -> np.ndarray:
         """Return the items of some groups, group after group: `(m,)` integers -> `(sum of sizes,)` int64."""
         starts = np.cumsum(self.sizes) - self.sizes
         return self.items[_ranges(starts[groups], self.sizes[groups])]
 
 
-def group(*keys):
+def group(*keys: np.ndarray) -> Groups:
     """Return groups of items whose keys are all equal.
 
     Args:
@@ -60,20 +60,20 @@ def _ranges(starts, lengths):
     return np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
 
 
-def ungrouped(items):
+def ungrouped(items: int) -> Groups:
     """Return each of a number of items as a group of its own."""
     numbers = np.arange(items)
     return Groups(of_item=numbers, first=numbers, sizes=np.ones(items, np.int64), items=numbers)
 
 
-def words(rows):
+def words(rows: np.ndarray):
     """Return rows of bytes as columns of 64-bit words, to group by: `(n, b)` uint8 -> list of `(n,)` uint64."""
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
     padded[:, : rows.shape[1]] = rows
     return list(np.ascontiguousarray(padded.view(np.uint64).T))
 
 
-def small_unsigned(integers):
+def small_unsigned(integers: np.ndarray) -> np.ndarray:
     """Return the same differences in the smallest unsigned type, to group by: `(n,)` integers -> `(n,)` unsigned."""
     spread = int(integers.max()) - int(integers.min())
     return (integers - integers.min()).astype(np.min_scalar_type(spread))

@@ -7,15 +7,16 @@ came in. Here every score is the expectation over random orders inside each tie,
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.metrics.arguments import check_cutoff, check_integer
-from keras_dhnn.metrics.counting import rank
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.ties import earlier, expected_sum, optimistic_sums, pessimistic_sums, ranks_within
 
 
 @dataclass(frozen=True, eq=False)
 class MeanAveragePrecision:
-    """Hold the hold the hold the mean average precision under the four orders of tied items.
+    """Hold the mean average precision under the four orders of tied items.
 
     Attributes:
         expected: the expectation over random orders inside each tie; the score to report.
@@ -43,8 +44,15 @@ class MeanAveragePrecision:
 
 
 def mean_average_precision(
-    query_codes, database_codes, query_labels, database_labels, *, k=None, exclude_self=False, stable=True
-):
+    query_codes: ArrayLike,
+    database_codes: ArrayLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    *,
+    k: int | None = None,
+    exclude_self: bool | ArrayLike = False,
+    stable: bool = True,
+) -> MeanAveragePrecision:
     """Return tie-aware mean average precision of a Hamming ranking (DHNN eq. 15, SIDHCNN eq. 10, corrected).
 
     `AP(q) = (1 / n_q) * sum over relevant ranks r of precision@r`, over the whole database, `n_q` relevant
@@ -88,7 +96,7 @@ def mean_average_precision(
     return average_precision(counts, k)
 
 
-def average_precision(counts, k=None):
+def average_precision(counts: RankingCounts, k: int | None = None) -> MeanAveragePrecision:
     """Return `mean_average_precision` from counts that exist.
 
     Args:
@@ -120,7 +128,7 @@ def average_precision(counts, k=None):
     )
 
 
-def precision_at(counts, k):
+def precision_at(counts: RankingCounts, k: int) -> np.ndarray:
     """Return expected share of relevant items among the first k (of the whole ranking, if it is shorter).
 
     Args:
@@ -134,13 +142,13 @@ def precision_at(counts, k):
     return found / np.maximum(ranks, 1)
 
 
-def recall_at(counts, k):
+def recall_at(counts: RankingCounts, k: int) -> np.ndarray:
     """Return expected share of the relevant items that are among the first k: `(n,)`; 0 where there is none."""
     found, _ = _found(counts, k)
     return found / np.maximum(counts.totals, 1)
 
 
-def precision_within(counts, radius):
+def precision_within(counts: RankingCounts, radius: int) -> np.ndarray:
     """Return the share of relevant items among those within a Hamming radius; 0 where there is none (a failed lookup).
 
     Args:
@@ -155,13 +163,13 @@ def precision_within(counts, radius):
     return counts.relevant[:, : radius + 1].sum(axis=1) / np.maximum(items, 1)
 
 
-def recall_within(counts, radius):
+def recall_within(counts: RankingCounts, radius: int) -> np.ndarray:
     """Return the share of the relevant items that are within a Hamming radius: `(n,)`; 0 where there is none."""
     radius = check_integer("radius", radius, smallest=0)
     return counts.relevant[:, : radius + 1].sum(axis=1) / np.maximum(counts.totals, 1)
 
 
-def mean_per_class(per_query, query_labels):
+def mean_per_class(per_query: ArrayLike, query_labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return means of a score over the queries of each class.
 
     Args:
@@ -181,7 +189,7 @@ def mean_per_class(per_query, query_labels):
     return classes, (per_query @ query_labels)[classes] / queries[classes]
 
 
-def _found(counts, k):
+def _found(counts: RankingCounts, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return expected number of relevant items among the first k, and the number of items there: `(n,)` each."""
     k, tied = check_integer("k", k, smallest=1), counts.items
     ranks = ranks_within(k, earlier(tied), tied)

@@ -9,6 +9,7 @@ or none, need no order: their sum is closed-form. Only the items of mixed bins a
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.special import digamma
 
@@ -18,17 +19,19 @@ _SERIES_FROM = 64
 _FEW = 32
 
 
-def earlier(counts):
+def earlier(counts: np.ndarray) -> np.ndarray:
     """Return totals of the bins before each bin, along the last axis: `(..., l + 1)` integers, the same out."""
     return np.cumsum(counts, axis=-1) - counts
 
 
-def ranks_within(k, before, most):
+def ranks_within(k: int | None, before: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Return how many of `most` ranks after the first `before` are among the first `k`."""
     return most if k is None else np.clip(k - before, 0, most)
 
 
-def expected_sum(tied, relevant, k=None, gains=None):
+def expected_sum(
+    tied: np.ndarray, relevant: np.ndarray, k: int | None = None, gains: np.ndarray | None = None
+) -> np.ndarray:
     """Return the expectation over random orders of the sum, over the relevant ranks i of a bin, of precision at i.
 
     At rank `before + i` stands a relevant item with probability `r / t`, and then on average
@@ -59,7 +62,7 @@ def expected_sum(tied, relevant, k=None, gains=None):
     return sums.sum(axis=-1)
 
 
-def optimistic_sums(tied, relevant, k=None):
+def optimistic_sums(tied: np.ndarray, relevant: np.ndarray, k: int | None = None) -> np.ndarray:
     """Return the sum of precision over each bin's relevant ranks when its relevant items come first.
 
     Args:
@@ -73,7 +76,7 @@ def optimistic_sums(tied, relevant, k=None):
     return _run(earlier(tied), earlier(relevant), relevant, k)
 
 
-def pessimistic_sums(tied, relevant, k=None):
+def pessimistic_sums(tied: np.ndarray, relevant: np.ndarray, k: int | None = None) -> np.ndarray:
     """Return the same as `optimistic_sums` when each bin's relevant items come last."""
     return _run(earlier(tied) + tied - relevant, earlier(relevant), relevant, k)
 
@@ -84,7 +87,7 @@ def _run(before, found, length, k):
     return ranks + (found - before) * harmonic_difference(before, ranks)
 
 
-def harmonic_difference(start, count):
+def harmonic_difference(start: ArrayLike, count: ArrayLike) -> np.ndarray:
     """Return `H(start + count) - H(start)`, that is the sum of `1 / (start + i)` over `i = 1..count`.
 
     The plain difference of two digammas is right to 1e-15, which is not enough: average precision multiplies

@@ -8,8 +8,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class BandScaling(tf.keras.layers.Layer):
-    """Compute compute compute `255 * (x - low) / (high - low)` of each band, cut off at 0 and 255; what is not a number
-    becomes 0.
+    """Compute `255 * (x - low) / (high - low)` of each band, cut off at 0 and 255; what is not a number becomes 0.
 
     Takes `(..., C)` of any type and returns `(..., C)` float32. It is part of the network, so that a served model takes
     images as the sensor gave them.

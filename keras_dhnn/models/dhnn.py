@@ -44,9 +44,11 @@ class DHNN(tf.keras.Model):
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
-    @property
     def plain(self):
-        """Return the network as a functional model from images to hash outputs, a tensor each."""
+        """Return the network as a functional model from images to hash outputs, a tensor each.
+
+        It is no property, since Keras saves what the attributes of a model hold.
+        """
         return tf.keras.Model(self.input[self.source], self.output[self.source], name=f"plain_{self.name}")
 
     def compile(

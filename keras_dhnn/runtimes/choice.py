@@ -7,7 +7,7 @@ from keras_dhnn.errors import MissingPackage, SettingError, invalid
 
 # Environment variable that names the runtime to use for every network.
 RUNTIME = "KERAS_DHNN_RUNTIME"
-# From the fastest, as benchmarks/encode.py measures them (docs/encoding.md), with what brings each.
+# From the fastest, as benchmarks/encode.py measures them (docs/measurements/encoding.md), with what brings each.
 PACKAGES = {"openvino": "pip install 'keras-dhnn[fast]'", "litert": "pip install ai-edge-litert"}
 # Multiplications from which on converting a network (a second or two) takes less time than it saves: 200 images of
 # 256 x 256 pixels through EfficientNet-Lite0. Fewer are TensorFlow's.

@@ -19,7 +19,7 @@ from keras_dhnn.runtimes.interpreters import make_interpreters
 VALUES = 256 * 256 * 3
 # Chunks that are under way for each interpreter, so that none waits for the next batch.
 AHEAD = 3
-# Largest difference from TensorFlow's outputs, as a share of the largest of them, that a runtime may have. All are
+# Largest difference from TensorFlow's outputs, as a share of the largest of them, that a runtime may have. They are
 # some 1e-6 away; what is above has converted something else.
 TOLERANCE = 1e-3
 

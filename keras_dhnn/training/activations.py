@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.store.record_store import open_records
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.flatbuffer import network_key
 from keras_dhnn.training.cache import activations_folder, make_room, networks_folder
@@ -98,7 +99,9 @@ def compute_activations(backbone, cuts, info, turns, source, size, *, progress=N
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
 
         def outputs_from(first):
-            images = batches(info, items[first:], batch_size=encoder.batch, turns=turns, image_size=sizes)
+            # Each image is seen once, so they are read from their files rather than held in memory.
+            how = {"turns": turns, "image_size": sizes, "records": open_records(info, memory_budget=0)}
+            images = batches(info, items[first:], batch_size=encoder.batch, **how)
             return encoder.outputs(inputs_of(images, source))
 
         fill(list(missing.values()), outputs_from, progress)

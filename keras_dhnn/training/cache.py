@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from keras_dhnn.errors import SettingError, invalid
 
+# Environment variable: another folder than that of the data sets, which may not be writable.
+PLACE = "KERAS_DHNN_CACHE"
 # Environment variable: GiB that the activations of a data set may take.
 LIMIT = "KERAS_DHNN_CACHE_GIB"
 DEFAULT_LIMIT = 16.0
@@ -35,12 +37,21 @@ class Kept(NamedTuple):
 
 def activations_folder(directory: Path) -> Path:
     """Return where the activations of the data set in `directory` are kept."""
-    return directory.with_name(f".{directory.name}{_SUFFIX}")
+    return _place(directory.parent) / f".{directory.name}{_SUFFIX}"
 
 
 def networks_folder(directory: Path) -> Path:
     """Return where converted networks are kept, beside the data set in `directory`."""
-    return directory.with_name(_NETWORKS)
+    return _place(directory.parent) / _NETWORKS
+
+
+def _place(data: Path) -> Path:
+    """Return where caches go: where the user says, beside the data sets, or where nobody may write there, to `~`."""
+    if os.environ.get(PLACE):
+        return Path(os.environ[PLACE]).expanduser()
+    if not data.exists() or os.access(data, os.W_OK):
+        return data
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"
 
 
 def limit() -> int:
@@ -98,6 +109,7 @@ def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
     Raises:
         SettingError: if nothing is kept for one of the names.
     """
+    data = _place(data)
     folders = {path.name[1 : -len(_SUFFIX)]: path for path in sorted(data.glob(f".*{_SUFFIX}"))}
     if (data / _NETWORKS).is_dir():
         folders["networks"] = data / _NETWORKS

@@ -209,7 +209,7 @@ class Network:
         return outputs
 
     def _encode_branch(self, branch, source, make_batches, items, folder, report):
-        network = branch.plain
+        network = branch.plain()
         facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
         path = folder / f"{network_key(network, *facts)}.npy"
         array = GrowingArray(path, (len(items), branch.bits), np.float32)

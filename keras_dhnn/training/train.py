@@ -12,6 +12,7 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.progress import no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
@@ -314,13 +315,19 @@ def _validation(network, split, encode, make_batches, model, epochs):
     held_out = np.isin(items, split.validation)
     return ValidationMAP(
         lambda: encode(make_batches(items, batch_size=_encode_batch(model))),
-        network.labels[items],
+        _labels_to_score(network, items),
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),
         epochs,
         every=training.validate_every,
         patience=training.patience,
     )
+
+
+def _labels_to_score(network, items):
+    """Return the labels of items: `(k,)`, or where images have several `(k, c)` of 0 and 1."""
+    sets, images = network.info.label_sets, Items(network.experiment.data.turns).image(items)
+    return network.labels[items] if sets is None else sets.sets[images].astype(np.uint8)
 
 
 def _encode_batch(model):

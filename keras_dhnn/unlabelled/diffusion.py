@@ -46,9 +46,8 @@ def diffuse(
     """
     random, walks = np.random.default_rng(seed), normalised(graph)
     count = graph.shape[0]
-    places = np.eye(count, dtype=np.float32)
-    if count > EXACT:
-        places = random.standard_normal((count, MIXTURES), np.float32)
+    exact = count <= EXACT
+    places = np.eye(count, dtype=np.float32) if exact else random.standard_normal((count, MIXTURES), np.float32)
     sample = np.sort(random.choice(count, min(count, _SAMPLE), replace=False))
     for step in range(1, MOST_STEPS + 1):
         places = multiply(walks, places)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 
 _RANKS = 10
@@ -47,8 +48,8 @@ def read_tile(row):
     try:
         if row.get("row") is not None:
             return _window(row)
-        return decode_image(Path(row["path"]).read_bytes()).bands
-    except (OSError, TypeError, UnreadableImage):
+        return read_image_file(row["path"]).bands
+    except (TypeError, DataError):
         return _blank()
 
 

@@ -1,4 +1,4 @@
-"""`encode`: images, scenes and others' embeddings into an archive."""
+"""Encode images, scenes and others' embeddings into an archive."""
 
 from pathlib import Path
 

@@ -23,6 +23,7 @@ from keras_dhnn.archive.tiles import (
     stac_scenes,
 )
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
 from keras_dhnn.progress import no_bar
 from keras_dhnn.workflows import archive_encoder as encoders
 
@@ -219,10 +220,9 @@ def _labels(labels):
     if labels == FOLDER_LABELS:
         return lambda path: Path(path).parent.name
     try:
-        with open(labels, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(read_lines(labels)))
         named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
         named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, DataError) as error:
         raise DataError(f"The labels {labels} cannot be read ({error!r}). Expected columns path and label.") from error
     return lambda path: named.get(Path(path).as_posix()) or None

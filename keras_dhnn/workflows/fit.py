@@ -18,7 +18,7 @@ from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
-from keras_dhnn.runs import Run
+from keras_dhnn.runs import Run, cores
 from keras_dhnn.training.distribution import is_chief, make_strategy
 from keras_dhnn.workflows.open_run import open_run
 from keras_dhnn.workflows.prepare import draw_twin, load_prepared
@@ -114,6 +114,7 @@ def fit(
             quoted = shlex.quote(str(run.path))
             say(f"{run.path} is finished: nothing to train. Its figures anew: keras-dhnn evaluate {quoted}")
             return run
+        _compare_cores(run, say)
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)
         return None
@@ -131,6 +132,17 @@ def fit(
             run.discard_untrained()
         raise
     return run
+
+
+def _compare_cores(run: Run, say: Say) -> None:
+    """Say so if the rest of a run would be computed with another number of threads than its beginning."""
+    before = run.environment.get("cores")
+    if before not in (None, cores()):
+        say(
+            f"{run.path} was begun on {before} processor cores, and goes on with {cores()}: sums are then added in "
+            "another order, so that its codes may differ a little from those of a run that was not interrupted. To "
+            f"have the same, continue it with {before}, for instance by taskset."
+        )
 
 
 def _create(experiment: Experiment, info: DatasetInfo, runs: Path, name: str | None) -> Run:

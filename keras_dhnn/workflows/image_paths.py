@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import read_bytes
+from keras_dhnn.files import read_lines
 from keras_dhnn.pipelines.datasets.folder_listing import SUFFIXES
-
-_MOST_LIST = 1 << 30
 
 
 def image_paths(given: Iterable[Path | str]) -> list[Path]:
@@ -36,15 +34,12 @@ def read_path_list(path: Path) -> list[Path]:
     """Return the paths in a text file, one a line; relative ones are from where the command is given.
 
     Raises:
-        SettingError: if there is no such file, it is not UTF-8, or names nothing.
+        SettingError: if there is no such file, or it names nothing.
+        DataError: if it is not UTF-8.
     """
     if not path.is_file():
         raise SettingError(f"There is no file {path}. Expected a list of image files, a path a line.")
-    try:
-        lines = read_bytes(path, _MOST_LIST).decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise SettingError(f"{path}: Expected text in UTF-8, a path a line. Received: {error}") from error
-    paths = [Path(line.removesuffix("\r")) for line in lines if line.strip()]
+    paths = [Path(line) for line in read_lines(path) if line.strip()]
     if not paths:
         raise SettingError(f"{path} names no file. Expected a list of image files, a path a line.")
     return paths

@@ -134,7 +134,7 @@ def prepare_twin(
         with bar("Drawing the synthetic twin", None, "image") as update:
             twin.write(Path(folder), seed=seed, progress=lambda done, total: update(done), **how)
         archive = load_dataset(name).open_archive(Path(folder))
-        archive = dataclasses.replace(archive, source={**archive.source, **origin})
+        archive = dataclasses.replace(archive, origin={**archive.origin, **origin})
         return _write(archive, directory, seed, bar, force=force, synthetic=True)
 
 

@@ -1,4 +1,4 @@
-"""`search`: the items of an archive that are nearest to images, to other items, or to vectors."""
+"""Search an archive for the items that are nearest to images, to other items, or to vectors."""
 
 from pathlib import Path
 

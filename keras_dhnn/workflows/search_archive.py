@@ -8,7 +8,8 @@ import numpy as np
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.pipelines.formats.image_file import read_image_file
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 # Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
 WEIGHED = 5000
@@ -92,7 +93,7 @@ def _encode_files(archive, files, model, data):
     encoder, images = open_encoder(archive, model=model, data=data), {}
     for path in files:
         try:
-            images[path] = decode_image(Path(path).read_bytes()).image(encoder.form.channels)
+            images[path] = read_image_file(path).image(encoder.form.channels)
         except UnreadableImage as error:
             raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
     parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]

@@ -18,8 +18,8 @@ _SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
 
 
 class EmptyImage(DamagedFile):
-    """Report report report an image without a measurement, such as a tile beyond the border of a scene; it is left out
-    in any case.
+    """Report an image without a measurement, such as a tile beyond the border of a scene; it is left out in any
+    case.
     """
 
 

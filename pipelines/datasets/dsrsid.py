@@ -66,7 +66,7 @@ def open_archive(source):
     return Archive(
         classes=CLASSES,
         count=count,
-        source={**origin, "rgb_bands": {"mul": [3, 2, 1]}},
+        origin={**origin, "rgb_bands": {"mul": [3, 2, 1]}},
         read=lambda skipped: _examples(pan, mul, labels),
     )
 

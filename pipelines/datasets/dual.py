@@ -45,7 +45,7 @@ def open_archive(
 
     Returns:
         Archive, for `prepare`; its Examples have a source of each name, and the first source's file as their id. Its
-        `source` has `scaling` of both where one of them is not uint8, and `rgb_bands` of each.
+        `origin` has `scaling` of both where one of them is not uint8, and `rgb_bands` of each.
 
     Raises:
         DataError: as of `folder.open_archive`; for sources that are not two; for images without a partner, if not
@@ -78,7 +78,7 @@ def open_archive(
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
         count=len(keys),
-        source=_description(found),
+        origin=_description(found),
         read=read,
     )
 
@@ -140,8 +140,8 @@ def _describe_alone(sources, keys, alone):
 
 
 def _description(found):
-    """Return the Archive's `source`."""
-    trees = [collection.listing.tree.source for collection in found.values()]
+    """Return the Archive's `origin`."""
+    trees = [collection.listing.tree.origin for collection in found.values()]
     made_by = {
         "layout": NAME,
         "image_size": {source: collection.side for source, collection in found.items()},

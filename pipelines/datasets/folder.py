@@ -54,7 +54,7 @@ def open_archive(
         seed: of the sample.
 
     Returns:
-        Archive, for `prepare`. Its `source` says how the images are read: `layout`, `scaling`, `rgb_bands`, and
+        Archive, for `prepare`. Its `origin` says how the images are read: `layout`, `scaling`, `rgb_bands`, and
         `notes` for the user.
 
     Raises:
@@ -103,12 +103,12 @@ def archive_of(listing, layout, label_of, check, *, skip_damaged, grey_to_rgb=Fa
         **({"grey_to_rgb": True} if grey_to_rgb else {}),
         **({"band_names": list(collection.survey.names)} if any(collection.survey.names) else {}),
     }
-    tree = listing.tree.source
+    tree = listing.tree.origin
     fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
     return Archive(
         classes=listing.classes,
         count=len(listing.images),
-        source={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
+        origin={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
         read=read,
     )
 

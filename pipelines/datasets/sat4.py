@@ -98,7 +98,7 @@ def open_patches(source, kind):
     return Archive(
         classes=classes,
         count=sum(len(part.labels) for part in parts),
-        source={"kind": "mat" if is_mat else "csv", "path": str(source.resolve()), "fingerprint": _fingerprint(paths)},
+        origin={"kind": "mat" if is_mat else "csv", "path": str(source.resolve()), "fingerprint": _fingerprint(paths)},
         read=lambda skipped: _examples(parts),
         blocks=lambda: _blocks(parts),
     )

@@ -62,7 +62,7 @@ def open_archive(source, *, skip_damaged=False):
         skipped += [(name, f"does not belong there; expected {LAYOUT}") for name in foreign]
         return _examples(source, tree, images, skipped if skip_damaged else None)
 
-    return Archive(classes=tuple(tree.folders), count=len(images), source=tree.source, read=read)
+    return Archive(classes=tuple(tree.folders), count=len(images), origin=tree.origin, read=read)
 
 
 def _examples(source, tree, images, skipped):

@@ -34,8 +34,8 @@ def derive_pairs(archive):
             image = example.images["image"]
             yield Example(example.id, example.label, {PAN: band_mean(image), MUL: area_average(image, FACTOR)})
 
-    fingerprint = hashlib.sha256(f"{archive.source['fingerprint']} pan, mul by {FACTOR}".encode()).hexdigest()
-    return dataclasses.replace(archive, source={**archive.source, "fingerprint": fingerprint}, read=read, blocks=None)
+    fingerprint = hashlib.sha256(f"{archive.origin['fingerprint']} pan, mul by {FACTOR}".encode()).hexdigest()
+    return dataclasses.replace(archive, origin={**archive.origin, "fingerprint": fingerprint}, read=read, blocks=None)
 
 
 def band_mean(image):

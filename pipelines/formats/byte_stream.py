@@ -8,7 +8,7 @@ _CHUNK = 1 << 18
 
 
 class FileBytes:
-    """Read read read the bytes of an open file from `start` to `end`.
+    """Read the bytes of an open file from `start` to `end`.
 
     Args:
         file: opened for reading bytes.

@@ -53,7 +53,7 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
         if path.is_file() and _checksum(path, checksum) == checksum:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "ab") as file:
+        with open(part, "ab", opener=_no_link) as file:
             _lock(file, part)
             _fetch_all(url, file, size, attempts, pause, timeout, progress)
             os.fsync(file.fileno())
@@ -61,6 +61,11 @@ def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, 
     except OSError as error:
         raise DataError(f"Cannot write {error.filename or part}: {error.strerror or error}.") from error
     return path
+
+
+def _no_link(name, flags):
+    """Open the part itself: what a link that stands in its place leads to is not written to."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _lock(file, part):

@@ -244,7 +244,7 @@ def _decode_picture(content, most_bytes, file):
 
 
 def _is_clear(image):
-    """Whether no pixel of an image for Pillow can be seen, as of map tiles beyond the border of a scene."""
+    """Return whether no pixel of an image for Pillow can be seen, as of map tiles beyond the border of a scene."""
     if not image.has_transparency_data:
         return False
     return image.convert("RGBA").getchannel("A").getextrema()[1] == 0

@@ -82,7 +82,7 @@ def _read(path, opened, variable, items):
     count, *shape = variable.shape
     nbytes = math.prod(shape) * variable.stored.itemsize
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             stream = opened(file)
             stream.skip(variable.place)
             for first in range(0, count, items):

@@ -53,7 +53,7 @@ def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
 
 
 class FolderTree:
-    """List list list the files one folder deep below `path`.
+    """List the files one folder deep below `path`.
 
     Attributes:
         folders: names of the folders, sorted.
@@ -75,7 +75,7 @@ class FolderTree:
             self.files = dict(sorted(self.files.items()))
         self.misplaced.sort()
         fingerprint = _fingerprint(self._stamps)
-        self.source = {"kind": "folder", "path": str(path.resolve()), "fingerprint": fingerprint}
+        self.origin = {"kind": "folder", "path": str(path.resolve()), "fingerprint": fingerprint}
 
     def _list(self, folder, prefix, deep):
         for entry in _entries(folder):
@@ -111,7 +111,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """List list list the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
+    """List the members of a zip file, with FolderTree's attributes; nothing is ever unpacked to disk.
 
     Raises:
         DataError: on opening, before any member is read: not a zip, encrypted, members that point outside
@@ -134,7 +134,7 @@ class ZipTree:
         self.files = {name: self._members[name].file_size for name in fits}
         self.misplaced = [name for name in names if name not in self.files and name.rstrip("/") not in self.folders]
         stamps = [path.stat().st_size, *sorted((name, m.file_size, m.CRC) for name, m in named)]
-        self.source = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
+        self.origin = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
 
     def read(self, name):
         """Return the bytes of one member, never more than it declares.

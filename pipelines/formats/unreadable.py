@@ -2,4 +2,4 @@
 
 
 class UnreadableImage(ValueError):
-    """Report report report what is wrong with a file, as the end of a sentence that begins with its name."""
+    """Report what is wrong with a file, as the end of a sentence that begins with its name."""

@@ -1,6 +1,7 @@
 """Write blocks of items to TFRecord shards with many items a record, in random order."""
 
 import contextlib
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def write_blocks(blocks, directory, *, classes, shards=8, seed=0, items_per_reco
     fields, items = content.fields(), content.items()
     places = np.zeros((fields["count"], 3), np.int64)
     places[:, 0] = homes
-    items |= {"places": places, "pixels": np.zeros((fields["count"], len(content.images)), np.int64)}
+    items["places"] = places
+    items |= {name: np.zeros((fields["count"], len(content.images)), np.int64) for name in ("pixels", "checks")}
     stored = []
     for number, spool in enumerate(spools):
         path = directory / f"records-{number:05d}-of-{shards:05d}.tfrecord"
@@ -99,3 +101,5 @@ def _write_shard(spool, path, order, items, images, items_per_record):
             items["places"][index, 1:] = first, len(record)
             for column, (source, spec) in enumerate(images.items()):
                 items["pixels"][index, column] = first + within[source] + np.arange(len(index)) * spec.nbytes
+                own = chosen[:, cuts[column] : cuts[column + 1]]
+                items["checks"][index, column] = [zlib.crc32(image) for image in np.ascontiguousarray(own)]

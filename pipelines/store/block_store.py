@@ -3,6 +3,7 @@
 import os
 import sys
 import weakref
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ class StreamedBlocks:
 
     def __init__(self, info):
         self._images, self._shards, self._pixels = info.images, info.places[:, 0], info.pixels
+        self._checks = info.checks
         self._names = [info.directory / shard.file for shard in info.shards]
         self._files = [os.open(name, os.O_RDONLY) for name in self._names]
         weakref.finalize(self, _close, self._files)
@@ -33,6 +35,8 @@ class StreamedBlocks:
             self._read(source, index, images)
             return images
 
+        if tf.executing_eagerly():  # whose errors come as they are
+            return tf.constant(read(np.asarray(index)))
         images = tf.numpy_function(read, [index], spec.dtype, stateful=False)
         return tf.ensure_shape(images, [*index.shape, *spec.shape])
 
@@ -48,14 +52,35 @@ class StreamedBlocks:
         column, nbytes = sorted(self._images).index(source), self._images[source].nbytes
         rows = range(len(index)) if rows is None else rows.tolist()
         memory, places = images.reshape(len(images), -1).view(np.uint8), self._pixels[index, column].tolist()
-        for row, shard, place in zip(rows, self._shards[index].tolist(), places, strict=True):
+        for row, number, shard, place in zip(rows, index.tolist(), self._shards[index].tolist(), places, strict=True):
             if os.preadv(self._files[shard], [memory[row]], place) != nbytes:
                 raise DataError(
                     f"{self._names[shard]} is damaged: it ends before byte {place + nbytes:,}. Prepare the data set "
                     "again, with --force."
                 )
+            check_bytes(memory[row], self._checks, number, column, self._names[shard])
         if sys.byteorder == "big" and images.itemsize > 1:
             images[rows] = images[rows].byteswap()
+
+
+def check_bytes(content, checks, number, column, name):
+    """Check that bytes of a shard are those that were written.
+
+    Args:
+        content: what was read.
+        checks: see `DatasetInfo.checks`.
+        number: of the item.
+        column: of `checks`.
+        name: of the shard's file.
+
+    Raises:
+        DataError: if they are not.
+    """
+    if checks is not None and zlib.crc32(content) != checks[number, column]:
+        raise DataError(
+            f"{name} is damaged: the image with number {number} is not what was written. Prepare the data set again, "
+            "with --force."
+        )
 
 
 def _close(files):

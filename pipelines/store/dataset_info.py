@@ -75,11 +75,11 @@ class DatasetInfo:
         class_counts: items of each class, in the order of `classes`.
         shards: the TFRecord files, as StoredFile.
         items_file: `items.npz`, as StoredFile.
-        checksum: sha256 over ids, labels and pixels in the order of items; the same whether the source was a
+        checksum: sha256 over ids, labels and pixels in the order of items; the same whether the origin was a
             folder or a zip, and however many shards there are.
-        source: where it came from (`kind`, `path`, `fingerprint`).
+        origin: where it came from (`kind`, `path`, `fingerprint`); "source" in the file.
         synthetic: whether the images are made up.
-        skipped: (name, reason) of each file of the source that was left out.
+        skipped: (name, reason) of each file of the origin that was left out.
         package_version: the version of keras-dhnn that wrote it.
         items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
         given: `labels` and `true_labels` that are seen instead of those stored, see `with_labels`; None if none are.
@@ -95,7 +95,7 @@ class DatasetInfo:
     shards: tuple
     items_file: StoredFile
     checksum: str
-    source: dict
+    origin: dict
     synthetic: bool
     skipped: tuple
     package_version: str
@@ -138,6 +138,8 @@ class DatasetInfo:
         values["items_file"] = StoredFile(**values["items_file"])
         values["skipped"] = tuple(map(tuple, values["skipped"]))
         values["classes"], values["class_counts"] = tuple(values["classes"]), tuple(values["class_counts"])
+        # By this name in the files of all versions.
+        values["origin"] = values.pop("source")
         info = cls(directory=directory, **values)
         fault = _fault(info)
         if fault:
@@ -149,6 +151,7 @@ class DatasetInfo:
         values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
         for name in ("directory", "given", "table"):
             del values[name]
+        values["source"] = values.pop("origin")
         text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
         write_text(self.directory / INFO_FILE, text + "\n")
 
@@ -162,7 +165,8 @@ class DatasetInfo:
 
     def _check(self, *, content, remedy):
         for file in (self.items_file, *self.shards):
-            damage = file.damage(self.directory, content=content)
+            # Ids and labels are read always, and are small; records have checksums of their own.
+            damage = file.damage(self.directory, content=content or file is self.items_file)
             if damage:
                 raise DataError(f"The data set in {self.directory} is damaged: {damage}. {remedy}")
 
@@ -174,23 +178,21 @@ class DatasetInfo:
     @property
     def layout(self):
         """Return what kind of archive it was read from, such as "folder"; None of those that are known by name."""
-        return self.source.get("layout")
+        return self.origin.get("layout")
 
     @property
     def scaling(self):
         """Return {source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as
         uint8.
         """
-        return self.source.get("scaling")
-
-    @property
-    def rgb_bands(self):
-        """Return numbers, from 1, of the bands that are red, green and blue, where there are three or more."""
-        return self.rgb_bands_of(self.sources[0])
+        return self.origin.get("scaling")
 
     def rgb_bands_of(self, source):
-        """Return the same for one of several sources; (1, 2, 3) where there are fewer bands, or nobody said."""
-        bands = self.source.get("rgb_bands")
+        """Return numbers, from 1, of the bands of a source that are red, green and blue.
+
+        They are (1, 2, 3) where there are fewer than three bands, or nobody said.
+        """
+        bands = self.origin.get("rgb_bands")
         return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 
     @property
@@ -276,6 +278,13 @@ class DatasetInfo:
         return self._items["pixels"]
 
     @property
+    def checks(self):
+        """Return (count, 1) int64, the CRC-32 of each item's record, or where records are blocks (count, sources), of
+        each image; None of data sets that were prepared before there were such.
+        """
+        return self._items.get("checks")
+
+    @property
     def true_labels(self):
         """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
         missing.
@@ -318,6 +327,8 @@ def _fault_of_items(info, items):
     shapes = {name: (info.count,) for name in ("labels", "true_labels", "ids")} | {"places": (info.count, 3)}
     if info.items_per_record > 1:
         shapes["pixels"] = (info.count, len(info.images))
+    if "checks" in items:
+        shapes["checks"] = (info.count, len(info.images) if info.items_per_record > 1 else 1)
     for name, shape in shapes.items():
         if items[name].shape != shape:
             return f"its {name} are {items[name].shape}; expected {shape}"

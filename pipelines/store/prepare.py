@@ -50,7 +50,7 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     """
     _check_classes(archive.classes)
     name, place = Path(directory).name, Path(directory).resolve()
-    info = find_prepared(directory, archive.source, force=force)
+    info = find_prepared(directory, archive.origin, force=force)
     if info:
         return Prepared(info, fresh=False)
     try:
@@ -64,14 +64,14 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     return Prepared(DatasetInfo.load(directory), fresh=True)
 
 
-def find_prepared(directory, source, *, force=False):
-    """Return the finished data set in `directory`, if it was made from `source`; None if it has to be written.
+def find_prepared(directory, origin, *, force=False):
+    """Return the finished data set in `directory`, if it was made from `origin`; None if it has to be written.
 
     One that is unfinished, damaged or of another format version has to be written anew.
 
     Args:
         directory: the data set's folder.
-        source: an Archive's `source`.
+        origin: an Archive's `origin`.
         force: as if it had to be written in any case.
 
     Raises:
@@ -94,11 +94,11 @@ def find_prepared(directory, source, *, force=False):
         info = DatasetInfo.load(directory)
     except DataError:
         return None
-    if info.source["fingerprint"] == source["fingerprint"]:
+    if info.origin["fingerprint"] == origin["fingerprint"]:
         return info
     raise DataError(
-        f"{directory} holds a data set from another source, or the source has changed since: {info.source['kind']} "
-        f"{info.source['path']}. Received: {source['kind']} {source['path']}. Replace it by --force, or choose another "
+        f"{directory} holds a data set from another source, or the source has changed since: {info.origin['kind']} "
+        f"{info.origin['path']}. Received: {origin['kind']} {origin['path']}. Replace it by --force, or choose another "
         "folder by --data."
     )
 
@@ -129,7 +129,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
         directory=workspace,
         name=name,
         classes=archive.classes,
-        source=archive.source,
+        origin=archive.origin,
         synthetic=synthetic,
         skipped=tuple(skipped),
         package_version=keras_dhnn.__version__,

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.pipelines.store.block_store import StreamedBlocks
+from keras_dhnn.pipelines.store.block_store import StreamedBlocks, check_bytes
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.tf_example import decode_images
 
@@ -50,13 +50,17 @@ class StreamedRecords:
     """
 
     def __init__(self, info):
-        self._images, self._places = info.images, info.places
+        self._images, self._places, self._checks = info.images, info.places, info.checks
+        self._names = [info.directory / shard.file for shard in info.shards]
         self._files = [os.open(info.directory / shard.file, os.O_RDONLY) for shard in info.shards]
         weakref.finalize(self, _close, self._files)
 
     def gather(self, index):
         """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
-        records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
+        if tf.executing_eagerly():  # whose errors come as they are
+            records = tf.constant(self._read(np.asarray(index)))
+        else:
+            records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
         return decode_images(tf.ensure_shape(records, index.shape), self._images)[1]
 
     def load(self, images):
@@ -70,11 +74,14 @@ class StreamedRecords:
     def _read(self, index):
         places = self._places[index].tolist()
         # An array of objects: NumPy's own bytes type would drop trailing zeros.
-        return np.array([os.pread(self._files[shard], size, first) for shard, first, size in places], dtype=object)
+        records = [os.pread(self._files[shard], size, first) for shard, first, size in places]
+        for number, record, (shard, *_) in zip(index.tolist(), records, places, strict=True):
+            check_bytes(record, self._checks, number, 0, self._names[shard])
+        return np.array(records, dtype=object)
 
 
 class ResidentRecords:
-    """Hold hold hold all images in memory, once, in their stored type."""
+    """Hold all images in memory, once, in their stored type."""
 
     def __init__(self, info):
         images = {source: _aligned((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}

@@ -1,6 +1,7 @@
 """Write examples to TFRecord shards, in random order."""
 
 import contextlib
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=Non
         OSError: if the disk is full or not writable.
     """
     directory, random, content = Path(directory), np.random.default_rng(seed), Content(classes)
-    spools, homes, lengths = [directory / f"spool-{k}" for k in range(shards)], [], []
+    spools, homes, lengths, checks = [directory / f"spool-{k}" for k in range(shards)], [], [], []
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(spool, "wb")) for spool in spools]
         for index, example in enumerate(examples):
@@ -47,13 +48,16 @@ def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=Non
             record = encode_example(index, example, content.add(example))
             homes.append(order[index % shards])
             lengths.append(len(record))
+            checks.append(zlib.crc32(record))
             files[homes[-1]].write(record)
             if progress:
                 progress(index + 1)
     places = np.stack([homes, np.zeros(len(homes)), lengths], axis=1).astype(np.int64)
     stored = tuple(_write_shard(spool, k, shards, places, random) for k, spool in enumerate(spools))
     fields = content.fields()
-    np.savez_compressed(directory / ITEMS_FILE, **content.items(), places=places)
+    np.savez_compressed(
+        directory / ITEMS_FILE, **content.items(), places=places, checks=np.array(checks, np.int64)[:, None]
+    )
     return fields | {"shards": stored, "items_file": StoredFile.of(directory / ITEMS_FILE, len(lengths))}
 
 

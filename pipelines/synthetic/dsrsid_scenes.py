@@ -42,7 +42,7 @@ def draw(rng, label):
 
 
 def aquafarm(canvas):
-    """Draw draw draw ponds side by side, narrow dikes between them."""
+    """Draw ponds side by side, narrow dikes between them."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.1)
     farm, long, wide = canvas.patch(turn(rng), *rng.uniform(-20, 20, 2)), rng.uniform(26, 70), rng.uniform(14, 34)
@@ -54,7 +54,7 @@ def aquafarm(canvas):
 
 
 def cloud(canvas):
-    """Draw draw draw clouds, thick or thin, over ground of any class."""
+    """Draw clouds, thick or thin, over ground of any class."""
     rng = canvas.rng
     SCENES[rng.choice([0, 2, 4, 5, 6, 7])](canvas)
     billows = noise(rng, rng.uniform(50, 110)) + np.float32(0.5) * noise(rng, 26) + np.float32(0.22) * noise(rng, 9)
@@ -64,7 +64,7 @@ def cloud(canvas):
 
 
 def forest(canvas):
-    """Draw draw draw crowns of a few metres on hills that light and shade show, with clearings."""
+    """Draw crowns of a few metres on hills that light and shade show, with clearings."""
     rng = canvas.rng
     canvas.ground(_one(rng, TREE, TREE, MEADOW), 0.06)
     crowns = noise(rng, rng.uniform(2.2, 4.5)) * np.float32(rng.uniform(0.12, 0.4))
@@ -77,7 +77,7 @@ def forest(canvas):
 
 
 def high_building(canvas):
-    """Draw draw draw towers and slabs with long shadows, streets between them."""
+    """Draw towers and slabs with long shadows, streets between them."""
     rng = canvas.rng
     town, pitch = _town(canvas, rng.uniform(26, 52))
     blocks = Lattice(rng, town.u, town.v, pitch, pitch * rng.uniform(0.7, 1.3), 0.08 * pitch)
@@ -86,7 +86,7 @@ def high_building(canvas):
 
 
 def low_building(canvas):
-    """Draw draw draw small houses in rows, some fields left among them."""
+    """Draw small houses in rows, some fields left among them."""
     rng = canvas.rng
     town, pitch = _town(canvas, rng.uniform(11, 24))
     lots = Lattice(rng, town.u, town.v, pitch, pitch * rng.uniform(0.8, 1.2), 0.1 * pitch)
@@ -95,7 +95,7 @@ def low_building(canvas):
 
 
 def farm_land(canvas):
-    """Draw draw draw fields of several crops and stages, some in furrows, with paths and a few trees."""
+    """Draw fields of several crops and stages, some in furrows, with paths and a few trees."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.08)
     farm, long, wide = canvas.patch(turn(rng)), rng.uniform(40, 130), rng.uniform(14, 60)
@@ -109,7 +109,7 @@ def farm_land(canvas):
 
 
 def river(canvas):
-    """Draw draw draw water between two banks, through fields, woods or houses."""
+    """Draw water between two banks, through fields, woods or houses."""
     rng = canvas.rng
     SCENES[rng.choice([2, 4, 5, 5])](canvas)
     bed = canvas.patch(turn(rng), *rng.uniform(-20, 20, 2))
@@ -119,7 +119,7 @@ def river(canvas):
 
 
 def water(canvas):
-    """Draw draw draw lake or sea, with currents, boats, and in many a shore."""
+    """Draw lake or sea, with currents, boats, and in many a shore."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.12)
     if rng.random() < 0.5:
@@ -157,7 +157,7 @@ def _town(canvas, pitch):
 
 
 def _houses(lots, town, halves, vacant, height):
-    """Draw draw draw roofs of half sides `halves`, and their shadows; none on a share `vacant` of the lots."""
+    """Draw roofs of half sides `halves`, and their shadows; none on a share `vacant` of the lots."""
     rng, missing = lots.rng, lots.vacant(vacant)
     along, across = town.sun * np.float32(height)
     town.paint(box(lots.u - along, lots.v - across, *halves) + missing, SHADOW, 0.65)
@@ -167,7 +167,7 @@ def _houses(lots, town, halves, vacant, height):
 
 
 def _road(canvas, share):
-    """Draw draw draw a road across the scene, on a share of the scenes."""
+    """Draw a road across the scene, on a share of the scenes."""
     rng = canvas.rng
     if rng.random() < share:
         road = canvas.patch(turn(rng), *rng.uniform(-90, 90, 2))

@@ -35,7 +35,7 @@ def places(rng, count, apart, reach=100):
 
 
 def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
-    """Draw draw draw ragged round crowns, bright towards the sun and dark away from it, with shadows.
+    """Draw ragged round crowns, bright towards the sun and dark away from it, with shadows.
 
     Args:
         canvas: Canvas.
@@ -61,15 +61,13 @@ def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
 
 
 def trees(canvas, share, away=None):
-    """Draw draw draw single trees of one kind on `share` of the places, none where the signed distance `away` is
-    negative.
-    """
+    """Draw single trees of one kind on `share` of the places, none where the signed distance `away` is negative."""
     if share > 0.03:
         crowns(canvas, canvas.rng.uniform(18, 32), 1 - share, (0.2, 0.4), one(canvas.rng, TREE), 0.8, away)
 
 
 def houses(canvas, pitch, size, street, green, vacant):
-    """Draw draw draw rows of gabled houses along parallel streets, with gardens.
+    """Draw rows of gabled houses along parallel streets, with gardens.
 
     Args:
         canvas: Canvas.
@@ -95,7 +93,7 @@ def houses(canvas, pitch, size, street, green, vacant):
 
 
 def gable(patch, offset, half, colour):
-    """Draw draw draw one house, lit on one side of its ridge; `half` its half sides, `offset` along and across from the
+    """Draw one house, lit on one side of its ridge; `half` its half sides, `offset` along and across from the
     origin.
     """
     u, v = patch.u - np.float32(offset), patch.v - np.float32(offset)
@@ -104,7 +102,7 @@ def gable(patch, offset, half, colour):
 
 
 def carriageways(canvas, angle, offset):
-    """Draw draw draw two carriageways of two to four lanes with a median between them."""
+    """Draw two carriageways of two to four lanes with a median between them."""
     rng = canvas.rng
     road, lane, lanes = canvas.patch(angle), 12, rng.integers(2, 5)
     half, gap = lanes * lane / 2, rng.uniform(3, 18)
@@ -123,7 +121,7 @@ def carriageways(canvas, angle, offset):
 
 
 def traffic(rng, road, half, vacant):
-    """Draw draw draw cars in the lanes of a road that runs along u, `half` wide to each side."""
+    """Draw cars in the lanes of a road that runs along u, `half` wide to each side."""
     lanes = Lattice(rng, road.u, road.v, 34, 12, 1.5)
     shape = np.maximum(box(lanes.u, lanes.v, lanes.draw(6, 9), 3) + lanes.vacant(vacant), np.abs(road.v) - half)
     road.paint(shape - 1.2, SHADOW, 0.4)

@@ -32,6 +32,8 @@ class ImageEncoder(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
         def encode(images):
+            # Of no number, whatever is computed is none, and its bits would look like an answer.
+            images = tf.debugging.check_numerics(images, "Expected pixels that are finite")
             return codes(_to_stored_size(images, spec))
 
         self.encode = encode

@@ -2,19 +2,22 @@
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import DataError, RunError, SettingError
 from keras_dhnn.saved_models.serving.rest import ServingError
-from keras_dhnn.saved_models.version.exporter import EXTRA, read_signatures
+from keras_dhnn.saved_models.version.exporter import EXTRA, read_signatures, version_damage
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.saved_models.version.warmup import FILE, read_warmup
 
 POLL_SECONDS = 1.0
+# After which a version that failed is tried again though its files are the same; twice as long each time.
+RETRY_SECONDS = 5.0
 # HTTP statuses of TensorFlow's error codes, as in TensorFlow Serving; others are 500.
 _STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
 # Lines of an error's message that say where in the graph, or that nobody knows where in Python.
@@ -27,6 +30,25 @@ class _Version:
     number: int
     loaded: object
     signatures: dict
+
+
+class _Attempt:
+    """Say when a version that could not be loaded is tried again."""
+
+    def __init__(self):
+        self._tried, self._seen, self._again, self._pause = None, None, 0.0, 0.0
+
+    def due(self, contents):
+        """Return whether its files are another than those that failed and stay as they are, or it has been a while."""
+        settled, self._seen = contents == self._seen, contents
+        return settled and (contents != self._tried or time.monotonic() >= self._again)
+
+    def begin(self, contents):
+        self._tried = self._seen = contents
+
+    def failed(self):
+        self._pause = min(max(2 * self._pause, RETRY_SECONDS), 60 * RETRY_SECONDS)
+        self._again = time.monotonic() + self._pause
 
 
 class ServedModel:
@@ -46,45 +68,74 @@ class ServedModel:
     def __init__(self, base):
         self.base = Path(base)
         self.name, self.states, self._current = self.base.resolve().name, {}, None
+        self._attempts, self._said = {}, set()
         self._stop = threading.Event()
         if not list_versions(self.base):
             raise SettingError(
                 f"{base} holds no version of a model. Expected numbered folders, as in RUN/export/NAME after "
                 "keras-dhnn export RUN."
             )
-        self.refresh()
+        self._take(list_versions(self.base)[-1])
         if self._current is None:
             ((number, (_, message)),) = self.states.items()
-            raise SettingError(f"Version {number} in {base} cannot be loaded: {message}")
+            raise RunError(f"Version {number} in {base} cannot be loaded: {message}")
 
     def refresh(self):
-        """Load the latest version, if it is another one; a broken one leaves what is served as it is."""
+        """Load the latest version, if it is another one and whole; until then, what is served stays as it is.
+
+        A version may be copied in slowly, in any order: it is tried once its files stay the same from one look to the
+        next, or are those that it lists; and if that fails, again when they change, or after a while.
+        """
         found = list_versions(self.base)
         latest = found[-1] if found else None
-        if latest is None or (self._current and latest == self._current.number) or self._failed(latest):
+        if latest is None or (self._current and latest == self._current.number):
             return
-        self.states[latest] = ("LOADING", "")
+        attempt = self._attempts.setdefault(latest, _Attempt())
+        if attempt.due(_contents(self.base / str(latest))) and not self._copying(latest):
+            self._take(latest)
+
+    def _copying(self, number):
+        """Return whether a version lacks files that it lists, or parts of them."""
         try:
-            version = _load(self.base / str(latest), latest)
+            missing = version_damage(self.base / str(number), content=False)
+        except DataError as error:  # of the list itself there is a part
+            missing = [str(error)]
+        if missing:
+            self.states[number] = ("LOADING", missing[0])
+        return bool(missing)
+
+    def _take(self, number):
+        folder = self.base / str(number)
+        attempt = self._attempts.setdefault(number, _Attempt())
+        attempt.begin(_contents(folder))
+        self.states[number] = ("LOADING", "")
+        try:
+            version = _load(folder, number)
         except Exception as error:  # Damaged files surface as almost anything.
-            _LOG.warning("Version %s of %s cannot be loaded: %s", latest, self.name, error)
-            self.states[latest] = ("END", str(error) or repr(error))
+            attempt.failed()
+            self._say(f"Version {number} of {self.name} cannot be loaded: {error}")
+            self.states[number] = ("END", str(error) or repr(error))
             return
         previous, self._current = self._current, version
-        self.states[latest] = ("AVAILABLE", "")
+        self.states[number] = ("AVAILABLE", "")
         if previous:
             self.states[previous.number] = ("END", "")
 
-    def _failed(self, number):
-        state, message = self.states.get(number, ("", ""))
-        return state == "END" and bool(message)
+    def _say(self, text):
+        """Write a line, once: what fails every second needs not be read every second."""
+        if text not in self._said:
+            self._said.add(text)
+            _LOG.warning("%s", text)
 
     def follow(self, seconds=POLL_SECONDS):
         """Look for new versions every so many seconds, in a thread, until `close`."""
 
         def watch():
             while not self._stop.wait(seconds):
-                self.refresh()
+                try:
+                    self.refresh()
+                except Exception as error:  # No descriptors, a disk that is away: the next look may find it again.
+                    self._say(f"New versions of {self.name} cannot be looked for: {error}")
 
         threading.Thread(target=watch, daemon=True, name="versions").start()
 
@@ -124,7 +175,16 @@ def _first_line(message):
     return (lines[0] if lines else message.strip()).removesuffix(".") + "."
 
 
+def _contents(folder):
+    """Return what of a folder's files changes while they are copied: names, sizes and times."""
+    stats = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+
+
 def _load(folder, number):
+    found = version_damage(folder)
+    if found:
+        raise DataError(f"{folder} is damaged: {'; '.join(found)}.")
     version = _Version(number, tf.saved_model.load(str(folder)), read_signatures(folder))
     warmup = folder / EXTRA / FILE
     for signature, inputs in read_warmup(warmup) if warmup.is_file() else ():

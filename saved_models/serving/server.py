@@ -2,16 +2,21 @@
 
 import re
 import socket
+from dataclasses import dataclass
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.saved_models.serving.connections import PatientProtocol, room_for_connections
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
+from keras_dhnn.saved_models.serving.hosts import Hosts
+from keras_dhnn.saved_models.serving.image_files import check_files
 from keras_dhnn.saved_models.serving.rest import ServingError, format_answer, format_error, parse_predict
 from keras_dhnn.saved_models.serving.served_model import predict
 
@@ -19,8 +24,13 @@ MAX_BODY = 32 << 20
 MAX_BATCH = 256
 # What one answer may list, over all its queries.
 MAX_RESULTS = 1_000_000
-# Requests that compute at a time; TensorFlow has threads of its own.
-_AT_WORK = 2
+# Requests that compute at a time, of either kind: large ones wait for one another, and do not keep small ones waiting.
+# TensorFlow has threads of its own.
+_AT_WORK = {"small": 2, "large": 1}
+# What makes a request a large one: bytes of its body, pixels of its image files, items.
+_LARGE_BODY, _LARGE_PIXELS, _LARGE_BATCH = 1 << 20, 1 << 21, 16
+# Seconds in which a body must have come.
+BODY_SECONDS = 60.0
 # Of a body that is too large, so much is read (and forgotten), so that its sender reads the answer.
 _DRAINED = 1 << 30
 # Of a version's number, an int64.
@@ -30,35 +40,45 @@ _PREDICT = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classi
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
-def make_app(model, max_body=MAX_BODY, max_batch=MAX_BATCH):
+def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
     """Return the ASGI application that serves one model.
 
     Args:
         model: the `ServedModel`.
+        hosts: `Hosts` by which it may be asked, others are 403; by default this machine's own.
         max_body: bytes that a request may have; more are 413.
         max_batch: items that a request may have; more are 400.
 
     Returns:
         A Starlette application.
     """
-    at_work = anyio.Semaphore(_AT_WORK)
+    at_work = {kind: anyio.Semaphore(count) for kind, count in _AT_WORK.items()}
+    hosts = hosts or Hosts()
+
+    async def predicted(matched, body):
+        number = _checked_version(model, matched)
+        kind = "large" if len(body) > _LARGE_BODY else "small"
+        async with at_work[kind]:
+            request = await run_in_threadpool(_parse, model, number, matched["method"], body, max_batch)
+        async with at_work["large" if request.large else kind]:
+            return await run_in_threadpool(_predict, request)
 
     async def answer(request):
         path = request.url.path
         try:
+            _check_origin(request, hosts)
             if request.method == "GET" and (matched := _STATUS.fullmatch(path)):
                 content = _describe(model, matched)
             elif request.method == "POST" and (matched := _PREDICT.fullmatch(path)):
-                body = await _read(request, max_body)
-                number = _checked_version(model, matched)
-                async with at_work:
-                    content = await run_in_threadpool(_predict, model, number, matched["method"], body, max_batch)
+                content = await predicted(matched, await _read(request, max_body))
             elif path.lower().startswith("/v1/"):
                 raise ServingError(400, f"Malformed request: {request.method} {path}")
             else:
                 raise ServingError(404, f"Not found: {path}")
         except ServingError as error:
             return Response(format_error(str(error)), error.status, media_type="application/json")
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is there to read it
         return Response(content, media_type="application/json")
 
     async def broken(request, error):
@@ -85,18 +105,46 @@ def listen(host, port):
 
 def server(model, **limits):
     """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
-    return uvicorn.Server(uvicorn.Config(make_app(model, **limits), log_level="warning", timeout_keep_alive=60))
+    room = room_for_connections()
+    protocol = type("Protocol", (PatientProtocol,), {"most": room})
+    return uvicorn.Server(
+        uvicorn.Config(
+            make_app(model, **limits),
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            backlog=min(room, 64),
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=30,
+        )
+    )
+
+
+def _check_origin(request, hosts):
+    """Refuse what a page of another site makes a browser send."""
+    host, origin = request.headers.get("host"), request.headers.get("origin")
+    if not hosts.allow(host):
+        raise ServingError(403, f"This server does not answer to the name {host!r}. Allow it by --allow-host.")
+    if not hosts.allow_origin(origin):
+        raise ServingError(403, f"This server does not answer to pages of {origin!r}. Allow them by --allow-host.")
+    content = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if request.method == "POST" and content != "application/json":
+        raise ServingError(415, f"Expected the content type application/json. Received: {content!r}")
 
 
 async def _read(request, max_body):
     """The body, or a ServingError once it is read to its end and forgotten."""
     body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= max_body:
-            body += chunk
-        elif size > _DRAINED:
-            break
+    with anyio.move_on_after(BODY_SECONDS) as scope:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= max_body:
+                body += chunk
+            elif size > _DRAINED:
+                break
+    if scope.cancelled_caught:
+        raise ServingError(408, f"The body of the request did not come within {BODY_SECONDS:.0f} seconds.")
     if size > max_body:
         raise ServingError(413, f"The request has more than {max_body:,} bytes, the most that this server takes.")
     return bytes(body)
@@ -115,7 +163,18 @@ def _checked_version(model, matched):
     return int(matched["version"])
 
 
-def _predict(model, number, method, body, max_batch):
+@dataclass(frozen=True)
+class _Request:
+    """Describe a request that was read, and whether it is a large one."""
+
+    version: object
+    signature: str
+    inputs: dict
+    row: bool
+    large: bool
+
+
+def _parse(model, number, method, body, max_batch):
     if method.lower() != "predict":
         raise ServingError(400, f"The signatures of {model.name} are for predict. Received: {method}")
     version = model.version(number)
@@ -131,7 +190,13 @@ def _predict(model, number, method, body, max_batch):
         raise ServingError(400, f"A request may have {max_batch} items at most. Received: {batch}")
     if "k" in inputs and inputs["k"].size and batch * int(inputs["k"].max()) > MAX_RESULTS:
         raise ServingError(400, f"A request may ask for {MAX_RESULTS:,} results at most, over all its items.")
-    return format_answer(predict(version, signature, inputs), row)
+    files = [content for name in inputs if name == "image_bytes" for content in inputs[name].ravel()]
+    pixels = check_files(files)
+    return _Request(version, signature, inputs, row, pixels > _LARGE_PIXELS or batch > _LARGE_BATCH)
+
+
+def _predict(request):
+    return format_answer(predict(request.version, request.signature, request.inputs), request.row)
 
 
 def _describe(model, matched):

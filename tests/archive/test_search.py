@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries, combine
+from keras_dhnn.archive.search import sampling_steps
 from keras_dhnn.codes import hamming_distances, pack, unpack
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
 from tests.archives import make_archive, random_codes, squares, tile_rows
@@ -29,8 +30,10 @@ def test_search_finds_what_hamming_retrieval_finds(tmp_path, bits, distinct, que
 
 
 def test_bounds_from_samples_lose_nothing(tmp_path):
-    codes = random_codes(40_000, 64, distinct=3000)
+    codes = random_codes(60_000, 64, distinct=3000)
     archive = make_archive(tmp_path / "a", codes, parts=2)
+    assert sampling_steps(len(codes)) == [12]
+    assert sampling_steps(10**7) == [1728, 144, 12]
     asked = random_codes(5, 64, seed=4)
     items, found = archive.codes(), archive.search(asked, 30).table
     distances = hamming_distances(asked, items.codes)

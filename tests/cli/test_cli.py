@@ -360,7 +360,6 @@ def test_fit_killed_without_warning_and_resumed_ends_as_if_it_had_not_been(prepa
     ("setting", "message"),
     [
         ("model.backbone=resnet_x", "resnet_x"),
-        ("data.validation=0", "data.validation=0.1"),
         ("head.epochs=0", "head.epochs and fine_tune.epochs are both 0"),
         ("head.cut=stage99", "stage99"),
     ],

@@ -151,7 +151,7 @@ def test_interrupted_tune_says_how_to_continue(root, run, monkeypatch):
         (("--vary", "sigma"), "'sigma'"),
         (("--space", "nowhere.json"), "There is no file nowhere.json"),
         (("--config", "nowhere.json"), "There is no file nowhere.json"),
-        (("--set", "data.validation=0"), "data.validation=0.1"),
+        (("--set", "data.validation=0"), "data.validation above 0"),
     ],
 )
 def test_mistakes_are_one_message(root, run, arguments, message):

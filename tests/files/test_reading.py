@@ -11,6 +11,7 @@ from keras_dhnn.files import (
     read_arrays,
     read_bytes,
     read_json,
+    read_lines,
     write_arrays,
     write_json,
 )
@@ -168,3 +169,17 @@ def test_no_more_is_read_than_is_allowed(tmp_path):
     assert read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(DataError, match="has 5 bytes. Expected at most 4"):
         read_bytes(tmp_path / "a", 4)
+
+
+def test_lines_end_where_a_line_ends_and_nowhere_else(tmp_path):
+    for content, lines in (
+        ("", []),
+        ("a\n", ["a"]),
+        ("a\r\nb\u2028c\n\x85d", ["a", "b\u2028c", "\x85d"]),
+        ("\ufeffa\n\nb", ["a", "", "b"]),
+    ):
+        (tmp_path / "a.txt").write_bytes(content.encode())
+        assert read_lines(tmp_path / "a.txt") == lines
+    (tmp_path / "a.txt").write_bytes("ä".encode("utf-16"))
+    with pytest.raises(DataError, match=r"a\.txt is no text in UTF-8 .* Save it in that encoding"):
+        read_lines(tmp_path / "a.txt")

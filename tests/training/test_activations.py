@@ -121,7 +121,7 @@ def test_scaled_bands_are_below_every_cut(tmp_path):
         "fine_tune.cut=stage1",
     )
     scaling = {"image": {"low": [10.0] * 3, "high": [200.0] * 3}}
-    scaled = replace(info, source={**info.source, "scaling": scaling})
+    scaled = replace(info, origin={**info.origin, "scaling": scaling})
     network = Network(experiment, scaled, np.arange(100))
     below, _ = network.model.above("stage1")
     expected = below(all_images(info)).numpy()

@@ -65,3 +65,19 @@ def test_a_limit_that_is_no_number_is_refused(text, monkeypatch):
     monkeypatch.setenv(cache.LIMIT, text)
     with pytest.raises(SettingError, match="a number of GiB"):
         cache.limit()
+
+
+def test_another_place_by_the_environment(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    assert cache.activations_folder(data / "made").parent == data
+    monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
+    assert cache.activations_folder(data / "made") == tmp_path / "elsewhere" / ".made.activations"
+    assert cache.networks_folder(data / "made").parent == tmp_path / "elsewhere"
+
+
+def test_where_data_cannot_be_written_caches_go_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache.os, "access", lambda path, mode: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    tmp_path.joinpath("data").mkdir()
+    assert cache.activations_folder(tmp_path / "data" / "made").parent == tmp_path / "home" / "keras-dhnn"

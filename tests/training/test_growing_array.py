@@ -88,3 +88,36 @@ def test_a_second_process_waits_for_the_first(tmp_path):
     assert seen[0] == 6
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), ROWS)
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+PIECE = 500
+
+
+def _fill(path, log):
+    """Write 100,000 rows in pieces, and note the first row of each piece that is computed."""
+    array = GrowingArray(path, (100_000, 2), np.float32)
+    with array.own() as missing, open(log, "a") as computed:
+        while missing and array.done < 100_000:
+            print(array.done, file=computed, flush=True)
+            numbers = np.arange(array.done, array.done + PIECE)
+            time.sleep(0.002)
+            array.append(np.stack([numbers, numbers**2 % 1009], axis=1))
+        if missing:
+            array.finish()
+
+
+def test_a_pass_that_is_killed_twelve_times_repeats_only_the_pieces_under_way(tmp_path):
+    context, random = multiprocessing.get_context("fork"), np.random.default_rng(0)
+    path, log = tmp_path / "a.npy", tmp_path / "log"
+    for kill in range(13):
+        process = context.Process(target=_fill, args=(path, log))
+        process.start()
+        if kill < 12:
+            time.sleep(random.uniform(0.005, 0.06))
+            process.kill()
+        process.join()
+    numbers = np.arange(100_000)
+    np.testing.assert_array_equal(np.load(path), np.stack([numbers, numbers**2 % 1009], axis=1))
+    computed = [int(line) for line in log.read_text().split()]
+    assert len(set(computed)) >= 100_000 // PIECE
+    assert len(computed) <= 100_000 // PIECE + 12

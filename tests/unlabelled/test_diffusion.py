@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse
 
 from keras_dhnn.unlabelled import diffusion
 from keras_dhnn.unlabelled.diffusion import LEAST_STEPS, MOST_STEPS, diffuse, multiply, walk_similarity
@@ -70,3 +71,10 @@ def test_similarity_is_the_logistic_of_the_cosine():
     units = np.array([[1.0, 0.0], [0.6, 0.8]])
     expected = 1 / (1 + np.exp(-15 * (np.array([[1, 0.6], [0.6, 1]]) - 0.5)))
     np.testing.assert_allclose(walk_similarity(units, units), expected)
+
+
+def test_a_large_collection_is_no_square_matrix():
+    count = 100_000  # squared, 40 GB
+    numbers = np.arange(count)
+    ring = scipy.sparse.csr_array((np.ones(count, np.float32), (numbers, np.roll(numbers, 1))), shape=(count, count))
+    assert diffuse(ring + ring.T, share=0.0).shape == (count, diffusion.MIXTURES)

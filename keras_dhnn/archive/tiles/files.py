@@ -7,7 +7,9 @@ from pathlib import Path
 
 from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.pipelines.formats.image_file import UnreadableImage, decode_image
+from keras_dhnn.files import read_bytes, read_lines
+from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
+from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
@@ -83,10 +85,10 @@ def file_form(path):
         DamagedFile: if it is none.
     """
     try:
-        bands = decode_image(Path(path).read_bytes()).bands
+        bands = decode_image(read_bytes(path, MOST_BYTES)).bands
     except OSError as error:
         raise DamagedFile(path, f"cannot be read ({error.strerror})") from error
-    except UnreadableImage as error:
+    except (DataError, UnreadableImage) as error:
         raise DamagedFile(path, str(error)) from error
     return bands.shape[2], bands.dtype.name
 
@@ -94,7 +96,7 @@ def file_form(path):
 def _read(path, form, content, labels):
     """Return a `Tile`, None if it is known, or the DamagedFile to raise."""
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path, MOST_BYTES)
         found = content_of(data)
         if found == content:
             return None
@@ -103,10 +105,10 @@ def _read(path, form, content, labels):
         return Tile(path, found, form.fit(image, path), values)
     except OSError as error:
         return DamagedFile(path, f"cannot be read ({error.strerror})")
-    except UnreadableImage as error:
-        return DamagedFile(path, str(error))
     except DamagedFile as error:
         return error
+    except (DataError, UnreadableImage) as error:
+        return DamagedFile(path, str(error))
 
 
 def _walk(folder):
@@ -120,10 +122,9 @@ def _walk(folder):
 def _listed(path):
     """Return the paths in a list; relative ones start where the list lies."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line for line in read_lines(path) if line.strip()]
+    except (OSError, DataError) as error:
         raise DataError(f"The list {path} cannot be read ({error}). Expected UTF-8 text, a path a line.") from error
-    lines = [line for line in text.splitlines() if line.strip()]
     if path.suffix.lower() == ".csv":
         rows = csv.DictReader(lines)
         if "path" not in (rows.fieldnames or ()):

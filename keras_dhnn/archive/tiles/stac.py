@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlparse
 
 from keras_dhnn.archive.tiles.scenes import Scene
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import read_lines
 
 _MOST_DEPTH = 32
 _RASTERS = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2")
@@ -113,8 +114,8 @@ def _local(href, base):
 
 def _load(path):
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads("\n".join(read_lines(path)))
+    except (OSError, ValueError, RecursionError, DataError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_dhnn.errors import DamagedFile
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.image_file import resize_stored
 
 _CHUNK = 1 << 22
@@ -85,7 +86,7 @@ def content_of(*parts):
 def content_of_file(path, *more):
     """Return `content_of` a file of any size, and more bytes."""
     digest = hashlib.blake2b(digest_size=8)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     for part in more:

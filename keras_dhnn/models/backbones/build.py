@@ -138,13 +138,23 @@ def _application(name, image_shape, weights):
         )
     images = tf.keras.Input(image_shape, name="images")
     scale = ApplicationPreprocessing(modules[name]) if image_shape[2] == 3 else tf.keras.layers.Rescaling(1 / 127.5, -1)
-    network = getattr(tf.keras.applications, name)(
-        include_top=False,
-        input_tensor=scale(images),
-        weights=None if weights in ("auto", "none") else weights,
-        pooling="avg",
-    )
+    network = _of_keras(name, scale(images), None if weights in ("auto", "none") else weights)
     return tf.keras.Model(images, network.output, name=name.lower())
+
+
+def _of_keras(name, images, weights):
+    try:
+        return getattr(tf.keras.applications, name)(
+            include_top=False, input_tensor=images, weights=weights, pooling="avg"
+        )
+    except Exception as error:  # Keras has no type of its own for a download that failed.
+        if weights != "imagenet" or "URL fetch failure" not in str(error):
+            raise
+        raise SettingError(
+            f"The ImageNet weights of {name} could not be fetched ({error}). With a network, Keras keeps them in "
+            "~/.keras/models: fetch them there, copy them, or give a file by --set model.weights=PATH, or none by "
+            "--set model.weights=none."
+        ) from None
 
 
 def _custom(name, image_shape):

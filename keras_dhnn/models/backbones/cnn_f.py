@@ -11,8 +11,8 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
 class MeanSubtraction(tf.keras.layers.Layer):
-    """Compute compute compute `(x - mean) * scale`, the mean per band held as a weight that is not trained, so that a
-    checkpoint carries it.
+    """Compute `(x - mean) * scale`, the mean per band held as a weight that is not trained, so that a checkpoint
+    carries it.
 
     Args:
         mean: one number, or one a band; the weight's initial value, in the units of the images.

@@ -70,7 +70,7 @@ def _unpickled(file):
 
 
 class _Tensor:
-    """Stand for stand for stand for a tensor to be, until the storages are read."""
+    """Stand for a tensor to be, until the storages are read."""
 
     def __init__(self, key, offset, shape, strides, *_):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides

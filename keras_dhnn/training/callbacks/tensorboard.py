@@ -36,6 +36,7 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
     def _write_health(self, outputs, which):
         database = self.validation.database
         outputs, labels = outputs[database], self.validation.labels[database]
+        labels = labels if labels.ndim == 1 else None
         write_health(code_health(pack(outputs), labels, outputs), which)
 
     def on_train_end(self, logs=None):

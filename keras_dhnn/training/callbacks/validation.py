@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.codes import pack
+from keras_dhnn.metrics.counting import rank
+from keras_dhnn.metrics.graded import ndcg
 from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.pipelines.sources import main_tasks
 
@@ -19,7 +21,8 @@ class ValidationMAP(tf.keras.callbacks.Callback):
 
     Args:
         encode: function of no arguments that returns the hash outputs `{source: (n, l)}` of all items.
-        labels: `(n,)` labels of all items.
+        labels: `(n,)` labels of all items; or `(n, c)` of 0 and 1 where they have several, and then `val_map` is the
+            normalised discounted cumulative gain: nearly everything shares some label.
         queries: positions of the held-out items. If there are none nothing is scored, and the last epoch is the best.
         database: positions of the items that are searched.
         epochs: of the phase; the last always has a validation. A pause before it has none of its own.
@@ -69,5 +72,8 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         return logs
 
     def _score(self, searching, searched):
+        codes = searching[self.queries], searched[self.database]
         labels = self.labels[self.queries], self.labels[self.database]
-        return mean_average_precision(searching[self.queries], searched[self.database], *labels).expected
+        if self.labels.ndim == 2:
+            return float(ndcg(rank(*codes, *labels, stable_at=())).mean())
+        return mean_average_precision(*codes, *labels).expected

@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
+from keras_dhnn.models.backbones import build
 from keras_dhnn.models.backbones.build import ApplicationPreprocessing, build_backbone, is_pretrained
 
 
@@ -98,3 +102,13 @@ def test_sat4_cnn_has_no_imagenet_weights():
 )
 def test_is_pretrained(name, weights, pretrained):
     assert is_pretrained(name, weights) == pretrained
+
+
+def test_weights_that_cannot_be_fetched_are_one_message(monkeypatch):
+    def offline(**_):
+        raise OSError("URL fetch failure on https://x.example/weights.h5: None -- [Errno -3] no such host")
+
+    keras = SimpleNamespace(applications=SimpleNamespace(MobileNetV2=offline))
+    monkeypatch.setattr(build, "tf", SimpleNamespace(keras=keras))
+    with pytest.raises(SettingError, match=r"of MobileNetV2 could not be fetched .*no such host.*model.weights="):
+        build._of_keras("MobileNetV2", None, "imagenet")

@@ -112,5 +112,5 @@ def test_no_file(tmp_path):
 
 def test_the_fingerprint_follows_the_file(path, tmp_path, arrays):
     other = write_dsrsid(tmp_path / "DSRSID.mat", arrays)
-    prints = [dsrsid.open_archive(p).source["fingerprint"] for p in (path, path, other)]
+    prints = [dsrsid.open_archive(p).origin["fingerprint"] for p in (path, path, other)]
     assert prints[0] == prints[1] != prints[2]

@@ -44,10 +44,10 @@ def test_each_source_is_what_the_folder_layout_makes_of_it(tmp_path):
     archive = dual.open_archive(sources(root, OPTICAL_AND_RADAR), image_size={"optical": 16})
     for source, side in (("optical", 16), ("radar", 12)):
         alone = folder.open_archive(root / source, image_size=side)
-        assert archive.source["scaling"][source] == alone.source["scaling"]["image"]
+        assert archive.origin["scaling"][source] == alone.origin["scaling"]["image"]
         for pair, single in zip(archive.read([]), alone.read([]), strict=True):
             np.testing.assert_array_equal(pair.images[source], single.images["image"])
-    assert any(note.startswith("radar: Pixels become") for note in archive.source["notes"])
+    assert any(note.startswith("radar: Pixels become") for note in archive.origin["notes"])
 
 
 def test_a_prepared_data_set_knows_both_sources(tmp_path):
@@ -65,7 +65,7 @@ def test_a_prepared_data_set_knows_both_sources(tmp_path):
 
 
 def test_uint8_in_both_sources_is_used_as_it_is(root):
-    assert dual.open_archive(sources(root)).source["scaling"] is None
+    assert dual.open_archive(sources(root)).origin["scaling"] is None
 
 
 def test_suffixes_may_differ_and_zips_will_do(root, tmp_path):
@@ -151,8 +151,8 @@ def test_settings_of_a_source_that_there_is_not(root):
     "changed", [{"image_size": 16}, {"image_size": {"mul": 16}}, {"rgb_bands": {"mul": (3, 2, 1)}}]
 )
 def test_the_fingerprint_follows_files_and_settings(root, changed):
-    before = dual.open_archive(sources(root)).source["fingerprint"]
-    assert dual.open_archive(sources(root)).source["fingerprint"] == before
-    assert dual.open_archive(sources(root), **changed).source["fingerprint"] != before
+    before = dual.open_archive(sources(root)).origin["fingerprint"]
+    assert dual.open_archive(sources(root)).origin["fingerprint"] == before
+    assert dual.open_archive(sources(root), **changed).origin["fingerprint"] != before
     (root / "mul" / "town" / "town1.tif").touch()
-    assert dual.open_archive(sources(root)).source["fingerprint"] != before
+    assert dual.open_archive(sources(root)).origin["fingerprint"] != before

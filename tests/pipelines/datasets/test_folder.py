@@ -55,7 +55,7 @@ def test_a_folder_is_a_class_and_names_may_hold_any_letter(root, tmp_path):
     assert info == DatasetInfo.load(tmp_path / "data" / "mine")
     assert info.classes == CLASSES
     assert info.ids.tolist() == list(found)
-    assert (info.layout, info.scaling, info.rgb_bands) == ("folder", None, (1, 2, 3))
+    assert (info.layout, info.scaling, info.rgb_bands_of("image")) == ("folder", None, (1, 2, 3))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp", ".tif", ".TIFF"])
@@ -99,11 +99,11 @@ def test_sentinel_2_patches_just_work(tmp_path):
     np.testing.assert_array_equal(read(archive)["urban area/image 1.tif"].images["image"], stored)
     info = prepare(archive, tmp_path / "data" / "s2").info
     assert str(info.images["image"]) == "64 x 64 x 13 uint16"
-    assert info.rgb_bands == (4, 3, 2)
+    assert info.rgb_bands_of("image") == (4, 3, 2)
     # Drawn evenly from 0 to 8,999: the 1st and 99th percentile are known.
     np.testing.assert_allclose(info.scaling["image"]["low"], 90, atol=60)
     np.testing.assert_allclose(info.scaling["image"]["high"], 8910, atol=60)
-    notes = "\n".join(info.source["notes"])
+    notes = "\n".join(info.origin["notes"])
     assert "band 13: " in notes
     assert "Bands [4, 3, 2] are taken as red, green and blue; change it by --rgb-bands." in notes
 
@@ -116,20 +116,20 @@ def test_bands_and_types(tmp_path, dtype, bands):
     image = next(iter(read(archive).values())).images["image"]
     assert image.shape == (16, 16, bands)
     assert image.dtype == dtype
-    assert len(archive.source["scaling"]["image"]["low"]) == bands
-    assert archive.source["rgb_bands"] == ([1, 2, 3] if bands > 2 else None)
+    assert len(archive.origin["scaling"]["image"]["low"]) == bands
+    assert archive.origin["rgb_bands"] == ([1, 2, 3] if bands > 2 else None)
 
 
 def test_scaling_is_robust_to_what_holds_nothing(tmp_path):
     write_collection(tmp_path, shape=(32, 32, 2), dtype="float32", suffix=".tif")
-    clean = folder.open_archive(tmp_path).source["scaling"]["image"]
+    clean = folder.open_archive(tmp_path).origin["scaling"]["image"]
     for path in tmp_path.glob("*/*.tif"):
         image = tifffile.imread(path)
         image[:3], image[3:6], image[6:9, :, 0] = np.nan, -9999, np.inf
         write_image(path, image)
     archive = folder.open_archive(tmp_path)
     for bound in ("low", "high"):
-        np.testing.assert_allclose(archive.source["scaling"]["image"][bound], clean[bound], atol=120)
+        np.testing.assert_allclose(archive.origin["scaling"]["image"][bound], clean[bound], atol=120)
     for example in read(archive).values():
         assert np.isfinite(example.images["image"]).all()
         assert example.images["image"].min() >= 0
@@ -137,9 +137,9 @@ def test_scaling_is_robust_to_what_holds_nothing(tmp_path):
 
 def test_scaling_can_be_given_and_percentiles_chosen(tmp_path):
     write_collection(tmp_path, dtype="uint16", suffix=".tif")
-    given = folder.open_archive(tmp_path, scale=(0, 10_000)).source["scaling"]
+    given = folder.open_archive(tmp_path, scale=(0, 10_000)).origin["scaling"]
     assert given == {"image": {"low": [0.0] * 3, "high": [10_000.0] * 3}}
-    wide = folder.open_archive(tmp_path, percentiles=(10, 90)).source["scaling"]["image"]
+    wide = folder.open_archive(tmp_path, percentiles=(10, 90)).origin["scaling"]["image"]
     np.testing.assert_allclose(wide["low"] + wide["high"], [900] * 3 + [8100] * 3, atol=250)
 
 
@@ -151,9 +151,9 @@ def test_rgb_bands_that_do_not_exist_are_rejected(root, bands):
 
 @pytest.mark.parametrize("changed", [{"image_size": 16}, {"rgb_bands": (3, 2, 1)}, {"scale": (0, 200)}])
 def test_fingerprint_changes_with_how_images_are_read(root, changed):
-    before = folder.open_archive(root).source["fingerprint"]
-    assert folder.open_archive(root).source["fingerprint"] == before
-    assert folder.open_archive(root, **changed).source["fingerprint"] != before
+    before = folder.open_archive(root).origin["fingerprint"]
+    assert folder.open_archive(root).origin["fingerprint"] == before
+    assert folder.open_archive(root, **changed).origin["fingerprint"] != before
 
 
 # What is wrong with collections.
@@ -299,8 +299,8 @@ def test_patches_without_a_measurement_are_left_out_and_said_so(tmp_path):
     assert [example.id for example in examples] == [f"class{c}/{n}.tif" for c in (0, 1) for n in range(c, 6, 2)]
     reason = "holds no measurement: all of its pixels are empty"
     assert skipped == [("class0/nothing.tif", reason), ("class1/fill.tif", reason)]
-    assert "Of 6 images looked at, 5 have empty pixels" in " ".join(archive.source["notes"])
-    assert min(archive.source["scaling"]["image"]["low"]) >= 1
+    assert "Of 6 images looked at, 5 have empty pixels" in " ".join(archive.origin["notes"])
+    assert min(archive.origin["scaling"]["image"]["low"]) >= 1
     for example in examples:
         assert np.isfinite(example.images["image"]).all()
         assert example.images["image"].min() >= 1
@@ -315,7 +315,7 @@ def test_pixels_that_an_opacity_leaves_out_do_not_enter_the_percentiles(tmp_path
         path = tmp_path / f"class{number % 2}" / f"{number}.tif"
         tifffile.imwrite(path, image, photometric="rgb", extrasamples=["unassalpha"])
     archive = folder.open_archive(tmp_path)
-    assert max(archive.source["scaling"]["image"]["high"]) < 200
+    assert max(archive.origin["scaling"]["image"]["high"]) < 200
     assert max(example.images["image"].max() for example in archive.read([])) < 200
 
 
@@ -360,7 +360,7 @@ def test_names_and_colours_of_bands_come_from_the_files(tmp_path):
         path = tmp_path / f"class{number % 2}" / f"{number}.tif"
         tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig", extratags=tags, metadata=None)
     archive = folder.open_archive(tmp_path)
-    assert archive.source["band_names"] == ["NIR & more", "B4", "", "B2"]
-    assert archive.source["rgb_bands"] == [2, 3, 4]
-    assert "The files call their bands NIR & more, B4, -, B2." in archive.source["notes"]
-    assert folder.open_archive(tmp_path, rgb_bands=(4, 3, 1)).source["rgb_bands"] == [4, 3, 1]
+    assert archive.origin["band_names"] == ["NIR & more", "B4", "", "B2"]
+    assert archive.origin["rgb_bands"] == [2, 3, 4]
+    assert "The files call their bands NIR & more, B4, -, B2." in archive.origin["notes"]
+    assert folder.open_archive(tmp_path, rgb_bands=(4, 3, 1)).origin["rgb_bands"] == [4, 3, 1]

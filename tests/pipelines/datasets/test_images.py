@@ -77,7 +77,7 @@ def test_labels_in_the_data_set_are_seen_when_it_is_loaded(info):
     assert seen.class_counts == (1, 1, 19)
     assert seen.checksum == info.checksum
     # Preparing anew replaces nothing that is not ours.
-    assert prepare(images.open_archive(info.source["path"]), info.directory).fresh is False
+    assert prepare(images.open_archive(info.origin["path"]), info.directory).fresh is False
 
 
 def test_labels_of_other_images_are_refused(info):

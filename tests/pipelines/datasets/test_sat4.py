@@ -61,7 +61,7 @@ def test_all_layouts_make_the_same_data_set(tmp_path):
     sources = [write(tmp_path / kind, sat4_arrays(), kind) for kind in KINDS]
     infos = [prepare(sat4.open_archive(s), tmp_path / f"data-{k}").info for k, s in zip(KINDS, sources, strict=True)]
     assert len({info.checksum for info in infos}) == 1
-    assert [info.source["kind"] for info in infos] == ["mat"] * 4 + ["csv"]
+    assert [info.origin["kind"] for info in infos] == ["mat"] * 4 + ["csv"]
     assert infos[0].count == 10
     assert infos[0].items_per_record > 1
     assert str(infos[0].images["image"]) == "28 x 28 x 4 uint8"
@@ -77,15 +77,15 @@ def test_a_data_set_in_blocks_has_the_checksum_of_one_item_by_item(tmp_path):
 
 def test_a_folder_that_holds_the_file(tmp_path):
     path = write(tmp_path / "raw", sat4_arrays(), "plain")
-    assert sat4.open_archive(path.parent).source == sat4.open_archive(path).source
+    assert sat4.open_archive(path.parent).origin == sat4.open_archive(path).origin
 
 
 def test_the_fingerprint_changes_with_the_file(tmp_path):
     path = write(tmp_path / "raw", sat4_arrays(), "plain")
-    before = sat4.open_archive(path).source
-    assert sat4.open_archive(path).source == before
+    before = sat4.open_archive(path).origin
+    assert sat4.open_archive(path).origin == before
     write(tmp_path / "raw", sat4_arrays(train=8), "plain")
-    assert sat4.open_archive(path).source["fingerprint"] != before["fingerprint"]
+    assert sat4.open_archive(path).origin["fingerprint"] != before["fingerprint"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "hdf5"])

@@ -61,7 +61,7 @@ def test_images_of_other_sizes_are_resized_without_aliasing(root, classes):
 @pytest.mark.parametrize("inside", ["UCMerced_LandUse", IMAGES])
 def test_any_folder_of_the_archive_will_do(root, inside):
     assert_same(ucmd.examples(root / inside), ucmd.examples(root))
-    assert ucmd.open_archive(root / inside).source == ucmd.open_archive(root).source
+    assert ucmd.open_archive(root / inside).origin == ucmd.open_archive(root).origin
 
 
 def test_zip_gives_the_same_as_folder(root, tmp_path):

@@ -53,8 +53,8 @@ def test_what_is_left_out_is_passed_on():
 
 
 def test_the_fingerprint_is_another_than_the_originals_and_follows_it():
-    prints = [archive.source["fingerprint"] for archive in (make_archive(), make_archive(fingerprint="other"))]
-    derived = [derive_pairs(make_archive(fingerprint=name)).source["fingerprint"] for name in ("made up", "other")]
+    prints = [archive.origin["fingerprint"] for archive in (make_archive(), make_archive(fingerprint="other"))]
+    derived = [derive_pairs(make_archive(fingerprint=name)).origin["fingerprint"] for name in ("made up", "other")]
     assert len({*prints, *derived}) == 4
 
 

@@ -238,3 +238,12 @@ def test_ucmd_names_a_published_address_size_and_checksum():
     assert published.url.endswith("UCMerced_LandUse.zip")
     assert published.size == 332_468_434
     assert len(published.checksum) == len("sha256:") + 64
+
+
+def test_a_link_in_the_place_of_the_part_is_not_written_through(server, path, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name(path.name + ".part").symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(DataError, match="Cannot write"):
+        fetch(server, path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"

@@ -174,3 +174,12 @@ def test_decode_of_damaged_bytes_is_bounded_and_raises_nothing_else(options):
             decode_tiff(bytes(damaged), ENOUGH)
         except UnreadableImage as error:
             assert not isinstance(error.__cause__, MemoryError), seed  # noqa: PT017
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tile_that_is_larger_than_memory_is_refused_by_what_it_claims(compression):
+    content = encode(tile=(32, 32), compression=compression)
+    for tag in (322, 323):
+        content = set_tag(content, tag, 2000)
+    with pytest.raises(UnreadableImage, match=r"claims an image of \(20, 30, 3\), 12,000,000 bytes"):
+        decode_tiff(content, ENOUGH)

@@ -67,26 +67,26 @@ def test_tree_ignores_the_litter_of_operating_systems(tmp_path, packed):
 
 def test_fingerprint_is_the_same_for_the_same_source(tmp_path, packed):
     path = packed(write_files(tmp_path / "root"))
-    assert open_tree(path).source == open_tree(path).source
+    assert open_tree(path).origin == open_tree(path).origin
 
 
 def test_fingerprint_of_a_folder_changes_with_size_time_and_name(tmp_path):
     root = write_files(tmp_path / "root")
-    seen = {open_tree(root).source["fingerprint"]}
+    seen = {open_tree(root).origin["fingerprint"]}
     os.utime(root / "a/1.tif", (1, 1))
-    seen.add(open_tree(root).source["fingerprint"])
+    seen.add(open_tree(root).origin["fingerprint"])
     (root / "a/1.tif").rename(root / "a/3.tif")
-    seen.add(open_tree(root).source["fingerprint"])
+    seen.add(open_tree(root).origin["fingerprint"])
     (root / "a/3.tif").write_bytes(b"longer")
     os.utime(root / "a/3.tif", (1, 1))
-    seen.add(open_tree(root).source["fingerprint"])
+    seen.add(open_tree(root).origin["fingerprint"])
     assert len(seen) == 4
 
 
 def test_fingerprint_of_a_zip_changes_with_content(tmp_path):
     one = write_zip(tmp_path / "1.zip", ("a/1.tif", b"one"))
     two = write_zip(tmp_path / "2.zip", ("a/1.tif", b"two"))
-    assert open_tree(one).source["fingerprint"] != open_tree(two).source["fingerprint"]
+    assert open_tree(one).origin["fingerprint"] != open_tree(two).origin["fingerprint"]
 
 
 def test_open_rejects_what_is_not_there(tmp_path):

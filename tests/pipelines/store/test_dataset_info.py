@@ -29,6 +29,13 @@ def test_load_returns_what_was_saved(info):
     assert info.nbytes == 20 * 8 * 8 * 3
 
 
+def test_the_file_calls_the_origin_as_earlier_versions_did(info):
+    written = json.loads((info.directory / "info.json").read_text())
+    assert written["source"] == info.origin
+    assert info.origin["kind"] == "folder"
+    assert "origin" not in written
+
+
 def test_labels_and_ids_are_in_item_order_and_read_only(info):
     np.testing.assert_array_equal(info.labels, [0] * 10 + [1] * 10)
     assert info.labels.dtype == np.int32
@@ -88,7 +95,7 @@ def test_verify_names_a_shard_with_one_changed_byte(info):
 def test_damaged_items_file_of_the_right_size(info):
     path = info.directory / "items.npz"
     path.write_bytes(b"x" * path.stat().st_size)
-    with pytest.raises(DataError, match=r"items.npz is damaged"):
+    with pytest.raises(DataError, match=r"damaged: items.npz has changed"):
         _ = DatasetInfo.load(info.directory).labels
 
 

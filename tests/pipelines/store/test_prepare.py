@@ -54,7 +54,7 @@ def test_prepare_writes_a_data_set(place):
     assert info.name == "small"
     assert info.classes == ("class0", "class1")
     assert not info.synthetic
-    assert info.source["fingerprint"] == "made up"
+    assert info.origin["fingerprint"] == "made up"
     assert info.package_version == keras_dhnn.__version__
     assert seen == [(done, 20) for done in range(1, 21)]
     assert beside(place) == ["small"]
@@ -85,7 +85,7 @@ def test_another_source_does_not_replace_a_finished_data_set(place):
     with pytest.raises(DataError, match=r"another source.*/made/up/made up.*/made/up/other.*--force"):
         prepare(make_archive(fingerprint="other"), place)
     assert content(place) == before
-    assert prepare(make_archive(fingerprint="other"), place, force=True).info.source["fingerprint"] == "other"
+    assert prepare(make_archive(fingerprint="other"), place, force=True).info.origin["fingerprint"] == "other"
 
 
 def test_force_keeps_the_old_data_set_if_the_new_source_is_bad(place):
@@ -132,7 +132,7 @@ def test_a_link_to_another_disk_is_kept(place, tmp_path):
 
 
 def test_find_prepared_of_nothing(place):
-    assert find_prepared(place, make_archive().source) is None
+    assert find_prepared(place, make_archive().origin) is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DataError("bad image")], ids=["Ctrl-C", "bad source"])
@@ -238,7 +238,7 @@ def test_ucmd_from_folder_and_zip_has_the_same_checksum(place, tmp_path):
         prepare(ucmd.open_archive(packed), place)
     zipped = prepare(ucmd.open_archive(packed), place.with_name("zipped"), shards=2, seed=1).info
     assert folder.checksum == zipped.checksum
-    assert (folder.source["kind"], zipped.source["kind"]) == ("folder", "zip")
+    assert (folder.origin["kind"], zipped.origin["kind"]) == ("folder", "zip")
     assert str(folder.images["image"]) == "256 x 256 x 3 uint8"
 
 

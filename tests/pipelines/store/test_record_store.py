@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.store import record_store
 from keras_dhnn.pipelines.store.prepare import prepare
 from keras_dhnn.pipelines.store.record_store import ResidentRecords, StreamedRecords, open_records, shared_records
@@ -57,3 +58,18 @@ def test_streamed_records_close_their_files(data):
     del records
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("kind", [ResidentRecords, StreamedRecords])
+def test_a_changed_byte_of_an_image_is_noticed(data, kind):
+    info, _ = data
+    shard, first, size = info.places[7].tolist()
+    path = info.directory / info.shards[shard].file
+    content = bytearray(path.read_bytes())
+    content[first + size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{path.name} is damaged: the image with number 7 is not what was written"):
+        kind(info).gather(tf.constant([7]))
+    assert list(StreamedRecords(info).gather(tf.constant([6, 8])))
+    with pytest.raises(DataError, match=path.name):
+        info.verify()

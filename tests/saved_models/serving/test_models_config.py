@@ -5,7 +5,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "serving"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "serving"
 
 
 def test_it_parses_and_names_the_folder_of_an_export():

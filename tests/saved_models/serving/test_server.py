@@ -106,10 +106,16 @@ def test_status_and_metadata(port):
     assert [dim["size"] for dim in images["tensor_shape"]["dim"]] == ["-1", "-1", "-1", "3"]
 
 
-IN_NO_CLASS = {
-    "signature_name": "search_in_class",
-    "inputs": {"images": [[[[1, 2, 3]]]], "k": 1, "class_name": "moon"},
-}
+def nested(value, depth):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+PIXEL = {"images": [[[[1, 2, 3]]]], "k": 1}
+IN_NO_CLASS = {"signature_name": "search_in_class", "inputs": {**PIXEL, "class_name": "moon"}}
+# Says that it has 4096 x 4096 pixels; they are not there.
+LARGE_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (4096).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0" + bytes(30)
 # In order: status, what the message says, path, body.
 BAD = [
     (404, "Servable not found", "/v1/models/other:predict", b"{}"),
@@ -150,6 +156,14 @@ BAD = [
     (400, "base64", PREDICT, {"signature_name": "encode_bytes", "inputs": [{"b64": "!"}]}),
     (400, "half of a surrogate pair: '\\ud800'", PREDICT, {"signature_name": "encode_bytes", "inputs": ["\ud800"]}),
     (400, "neither a string", PREDICT, {"signature_name": "encode_bytes", "inputs": [3]}),
+    (400, "Expected lists nested 1 deep", PREDICT, {"signature_name": "encode_bytes", "inputs": nested("a", 40)}),
+    (400, "Expected lists nested", PREDICT, {**IN_NO_CLASS, "inputs": {**PIXEL, "class_name": nested("a", 33)}}),
+    (400, "images", PREDICT, {"inputs": {"images": nested(1, 40), "k": 1}}),
+    (400, "finite", PREDICT, b'{"inputs": {"images": [[[[1, 2, NaN]]]], "k": 1}}'),
+    (400, "finite", PREDICT, b'{"inputs": {"images": [[[[1, -Infinity, 2]]]], "k": 1}}'),
+    (400, "finite", PREDICT, {"inputs": {"images": np.full((1, 16, 16, 3), np.nan).tolist(), "k": 1}}),
+    (400, "33,554,432 pixels in all", PREDICT, {"signature_name": "encode_bytes", "inputs": [b64(LARGE_PNG)] * 3}),
+    (400, "100 scans", PREDICT, {"signature_name": "encode_bytes", "inputs": [b64(b"\xff\xd8\xff\xda" * 101)]}),
     (400, "PNG or JPEG", PREDICT, {"signature_name": "encode_bytes", "inputs": [""]}),
     (400, "PNG or JPEG", PREDICT, {"signature_name": "encode_bytes", "inputs": ["GIF89a"]}),
     (400, "loss of precision", PREDICT, {"signature_name": "search_codes", "inputs": {"codes": [[1, 300]], "k": 1}}),
@@ -181,7 +195,7 @@ def damaged_files():
         "grey PNG": (png(noise[..., 0]), "Expected 3 bands, not"),
         "grey JPEG": (jpeg(noise[..., 0]), "Expected 3 bands, not"),
         "16 bits": (png(noise[..., 0].astype(np.uint16)), "Expected"),
-        "bomb": (bytes(bomb), "16777216 pixels"),
+        "bomb": (bytes(bomb), "33,554,432 pixels"),
     }
 
 
@@ -210,7 +224,7 @@ def chunked_headers(chunked):
 
 def test_a_client_that_hangs_up_harms_nobody(port, images):
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{".encode())
+        client.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode())
     assert_serves(port, images)
 
 

@@ -1,0 +1,48 @@
+"""Run `keras-dhnn verify`: whether what was written is still what it was."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.options import Json, Quiet
+
+
+def verify(
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder of a data set, a run or an exported model, or of many: data.", metavar="PATH"),
+    ],
+    quiet: Quiet = False,
+    as_json: Json = False,
+):
+    """Read every file of data sets, runs and exports, and compare it with what was written. Exit status 2 if one has
+    changed or is missing.
+
+    The other verbs compare what they read of runs and exports by themselves.
+
+    Examples:
+
+      keras-dhnn verify runs/ucmd-paper-64
+
+      keras-dhnn verify data
+    """
+    from keras_dhnn.workflows.verify import verify as check
+
+    found = check(path, bar=bars(quiet, delay=2))
+    if as_json:
+        print(json.dumps([{**one._asdict(), "path": str(one.path)} for one in found]))
+    else:
+        for one in found:
+            print(f"{one.path}: {one.kind}, {_state(one)}")
+            for fault in one.faults:
+                print(f"  {fault}")
+    raise typer.Exit(2 if any(one.faults for one in found) else 0)
+
+
+def _state(one):
+    if one.faults:
+        return "damaged"
+    return f"{one.files} files as they were written" if one.files else "made before there was anything to compare with"

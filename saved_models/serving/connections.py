@@ -1,0 +1,80 @@
+"""Bound the connections of the development server: as many as there is room for, none that never says what it wants."""
+
+import contextlib
+import os
+import resource
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 15.0
+_MOST = 256
+# Descriptors that loading a version takes, and then some.
+_KEPT_FREE = 64
+
+
+class PatientProtocol(H11Protocol):
+    """Speak HTTP/1.1 whose request heads must be whole in time, and which closes connections that are too many.
+
+    Without the first, whoever opens connections and says nothing keeps them all; without the second, descriptors run
+    out, and with them what reads new versions.
+    """
+
+    most = _MOST
+    head_seconds = HEAD_SECONDS
+    _deadline = None
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+        else:
+            self._await_head()
+
+    def data_received(self, data):
+        if self._deadline is None and self._idle():
+            self._await_head()
+        super().data_received(data)
+        if not self._idle():
+            self._stop_waiting()
+
+    def connection_lost(self, exc):
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_response_complete(self):
+        super().on_response_complete()
+        # A next request that has come already is being answered; of one that has begun, the rest must come in time.
+        if self._idle() and self.conn.trailing_data[0]:
+            self._await_head()
+
+    def _idle(self):
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await_head(self):
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(self.head_seconds, self.transport.abort)
+
+    def _stop_waiting(self):
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def room_for_connections():
+    """Raise the limit of open files as far as it goes, and return how many connections there is room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        return _MOST
+    # Half of it: asyncio accepts as many again before it is told that there are too many.
+    return max(4, min(_MOST, (soft - _open_files() - _KEPT_FREE) // 2))
+
+
+def _open_files():
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/fd"))
+    return _KEPT_FREE
