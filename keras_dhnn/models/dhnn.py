@@ -173,7 +173,9 @@ class DHNN(tf.keras.Model):
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
-        return self._track(objective + added, parts)
+        # One sum of a vector: TensorFlow may reorder a tree of additions, differently in each process, and a resumed
+        # run would log another last digit.
+        return self._track(tf.reduce_sum(tf.stack([objective, added])), parts)
 
     def test_step(self, data):
         """Return the losses of a batch, without a step."""
