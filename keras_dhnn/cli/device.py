@@ -1,4 +1,4 @@
-"""Which processor the work is done on, said before TensorFlow is imported."""
+"""Choose which processor the work is done on, said before TensorFlow is imported."""
 
 import re
 from collections.abc import MutableMapping
