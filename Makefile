@@ -12,6 +12,9 @@ test: .venv
 quick: .venv
 	.venv/bin/python -m pytest -m "not slow"
 
+slow: .venv
+	.venv/bin/python -m pytest -m slow
+
 lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -40,4 +43,4 @@ docs: .venv
 ci:
 	.ci/run
 
-.PHONY: test quick newest lint types format docs ci
+.PHONY: test quick slow newest lint types format docs ci

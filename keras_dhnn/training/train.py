@@ -114,7 +114,8 @@ def train(
     network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
     cuts = [getattr(experiment, name).cut for name in phases]
-    kept = folder / "outputs"
+    # Others that train along write nothing; they encode into folders of their own, which go.
+    kept = folder / "outputs" if is_chief(network.strategy) else None
     untrained = network.encode(cuts[0], everything, "Codes before training", kept) if outputs else None
     history = {}
     for name in phases:
@@ -128,7 +129,8 @@ def train(
     if experiment.training.precision != "float32":
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
-    shutil.rmtree(kept, ignore_errors=True)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
     return Trained(network.model, trained, untrained, network.features, history, learned)
 
 
