@@ -2,7 +2,15 @@
 
 import json
 
+import google.protobuf
 from google.protobuf import json_format
+
+# Protocol buffers 5 renamed the argument that has fields written which hold their default.
+_WITH_DEFAULTS = (
+    "including_default_value_fields"
+    if int(google.protobuf.__version__.split(".")[0]) < 5
+    else "always_print_fields_with_no_presence"
+)
 
 
 def format_states(states):
@@ -31,9 +39,7 @@ def format_metadata(name, number, signatures):
         signatures: `{name: SignatureDef}`.
     """
     definitions = {
-        key: json_format.MessageToDict(
-            definition, including_default_value_fields=True, preserving_proto_field_name=True
-        )
+        key: json_format.MessageToDict(definition, preserving_proto_field_name=True, **{_WITH_DEFAULTS: True})
         for key, definition in sorted(signatures.items())
     }
     spec = {"name": name, "signature_name": "", "version": str(number)}
