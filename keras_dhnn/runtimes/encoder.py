@@ -55,7 +55,7 @@ class Encoder:
         self.runtime = choose_runtime(count * multiplications(network)) if _in_float32(network) else "tensorflow"
         self._interpreters = self._converted(kept) if self.runtime != "tensorflow" else []
         self.batch = self._chunk * self._threads if self._interpreters else tensorflow_batch(self._shape)
-        self._step = None if self._interpreters else _tensorflow_step(network)
+        self._step = None if self._interpreters else _tensorflow_step(network, self._shape)
 
     def _converted(self, kept):
         import tensorflow as tf
@@ -147,10 +147,10 @@ def _check_equal(outputs, expected):
             raise ValueError(f"its outputs differ by {difference:.2g}, where the largest is {largest:.2g}")
 
 
-def _tensorflow_step(network):
+def _tensorflow_step(network, shape):
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
     def step(images):
         return tf.nest.flatten(network(images, training=False))
 
