@@ -37,8 +37,10 @@ class _Version:
 class _Attempt:
     """Say when a version that could not be loaded is tried again."""
 
-    def __init__(self):
-        self._tried, self._seen, self._again, self._pause = None, None, 0.0, 0.0
+    def __init__(self) -> None:
+        self._tried: list[tuple[str, int, int]] | None = None
+        self._seen: list[tuple[str, int, int]] | None = None
+        self._again, self._pause = 0.0, 0.0
 
     def due(self, contents: list[tuple[str, int, int]]) -> bool:
         """Return whether its files are another than those that failed and stay as they are, or it has been a while."""
