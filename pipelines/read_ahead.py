@@ -3,10 +3,17 @@
 import collections
 import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def read_ahead(work, items, threads=None):
+def read_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Iterator[tuple[Item, Result]]:
     """Yield `(item, work(item))` in the order of `items`; decoding images leaves Python free for other threads.
 
     Args:
