@@ -113,7 +113,7 @@ def compute_activations(
 
         def outputs_from(first: int) -> Iterator[list[np.ndarray]]:
             # Each image is seen once, so they are read from their files rather than held in memory.
-            how = {"turns": turns, "image_size": sizes, "records": open_records(info, memory_budget=0)}
+            how: dict[str, Any] = {"turns": turns, "image_size": sizes, "records": open_records(info, memory_budget=0)}
             images = batches(info, items[first:], batch_size=encoder.batch, **how)
             return encoder.outputs(inputs_of(images, source))
 
