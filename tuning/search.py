@@ -1,9 +1,9 @@
 """Search: trials one after another, or by many workers for one chief."""
 
 import contextlib
+import io
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -117,8 +117,8 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
     oracle.verbose, oracle.is_chief = 0, role() == "chief"
     if hours is not None:
         oracle.deadline = time.monotonic() + 3600 * hours
-    # KerasTuner prints what it does; results alone go to stdout.
-    with bar("Search", trials, "trial") as update, contextlib.redirect_stdout(sys.stderr):
+    # KerasTuner prints what it does, which the progress shows; results alone go to stdout.
+    with bar("Search", trials, "trial") as update, contextlib.redirect_stdout(io.StringIO()):
         searching = Search(oracle, RetrievalHyperModel(space, info, inner_bar), folder)
 
         def on_end(_):

@@ -24,6 +24,7 @@ from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
+from keras_dhnn.cli.quiet_import import quieten_tensorflow
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.suggest import suggest
@@ -88,8 +89,7 @@ def main() -> None:
     What is neither one of our own errors nor a file that the operating system refused is ours to mend: it keeps its
     traceback.
     """
-    # TensorFlow's own notes on start-up say nothing to somebody who searches images.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
     try:
         app([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:

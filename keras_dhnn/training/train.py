@@ -210,7 +210,16 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 epochs=range(passes * first, passes * last),
                 drop_remainder=True,
             )
-            model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
+            model.fit(
+                data,
+                epochs=last,
+                initial_epoch=first,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                verbose=0,
+                # The batches are in their order already; Keras 3 warns unless it is told.
+                shuffle=False,
+            )
     history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
