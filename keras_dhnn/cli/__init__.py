@@ -73,7 +73,7 @@ def everywhere(
         str,
         typer.Option(help="auto (a GPU where there is one), cpu, or gpu:0 and the like. It goes before the verb."),
     ] = "auto",
-):
+) -> None:
     """Find more like this: content-based retrieval of remote-sensing images by deep hashing.
 
     Start with: keras-dhnn fit ucmd --synthetic
@@ -83,7 +83,7 @@ def everywhere(
         os.environ["KERAS_DHNN_TRUST_CODE"] = "1"
 
 
-def main():
+def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer).
 
     What is neither one of our own errors nor a file that the operating system refused is ours to mend: it keeps its

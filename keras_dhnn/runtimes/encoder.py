@@ -87,7 +87,7 @@ class Encoder:
         for interpreter in self._interpreters:
             free.put(interpreter)
 
-        def run(chunk):
+        def run(chunk: np.ndarray) -> list[np.ndarray]:
             interpreter = free.get()
             try:
                 return interpreter(chunk)
@@ -151,7 +151,7 @@ def _tensorflow_step(network, shape):
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
-    def step(images):
+    def step(images: Any) -> Any:
         return tf.nest.flatten(network(images, training=False))
 
     return step

@@ -118,7 +118,7 @@ def fit(
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)
         return None
-    if run is None:
+    if run is None or info is None:
         experiment = resolve()
         info = _labelled(load_prepared(experiment.data.name, data), experiment)
         _check_split(experiment, info, say)
@@ -167,7 +167,7 @@ def _assist(
     strategy: tf.distribute.Strategy,
 ) -> None:
     """Do what a worker does beside the chief: it trains along, and writes no run."""
-    if run is not None:
+    if run is not None and info is not None:
         assist(run.experiment, info, run.checkpoints, strategy)
         return
     if synthetic:
