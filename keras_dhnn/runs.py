@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from keras_dhnn.errors import RunError
 from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
 from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
 from keras_dhnn.files.owner import OWNER, owned
+from keras_dhnn.machine import cores
 
 # What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
 _CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}
@@ -253,11 +253,6 @@ def environment(seed: int, info: Any) -> dict[str, Any]:
         "checksum": info.checksum,
         "synthetic": info.synthetic,
     }
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use, which is how many threads TensorFlow computes with."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _installed(name):

@@ -2,10 +2,11 @@
 
 import collections
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from keras_dhnn.machine import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +22,7 @@ def read_ahead(
         items: iterable.
         threads: how many; by default one a core, at most 8.
     """
-    threads = threads or min(os.cpu_count() or 1, 8)
+    threads = threads or min(cores(), 8)
     items = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         waiting = collections.deque((item, pool.submit(work, item)) for item in itertools.islice(items, 4 * threads))

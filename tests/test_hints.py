@@ -9,10 +9,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # Folders and files whose public functions have all their hints.
 ROOMS = (
     *("keras_dhnn/__init__.py", "keras_dhnn/_version.py", "keras_dhnn/backend.py", "keras_dhnn/codes.py"),
-    *("keras_dhnn/config.py", "keras_dhnn/errors.py", "keras_dhnn/progress.py", "keras_dhnn/runs.py"),
+    *(
+        "keras_dhnn/config.py",
+        "keras_dhnn/errors.py",
+        "keras_dhnn/machine.py",
+        "keras_dhnn/progress.py",
+        "keras_dhnn/runs.py",
+    ),
     *("keras_dhnn/baselines", "keras_dhnn/cli", "keras_dhnn/evaluation", "keras_dhnn/experiment", "keras_dhnn/files"),
     *("keras_dhnn/losses", "keras_dhnn/metrics", "keras_dhnn/models", "keras_dhnn/report", "keras_dhnn/runtimes"),
     *("keras_dhnn/training", "keras_dhnn/unlabelled", "keras_dhnn/workflows"),
+    *("pipelines", "saved_models", "tuning"),
 )
 
 

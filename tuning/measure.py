@@ -64,7 +64,7 @@ def measure(
         "distinct_codes": int(_values(phases[-1], "distinct_codes")[-1]) if phases else None,
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
-    if queries:
+    if queries and trained.outputs is not None:
         labels = split.items.spread(info.true_labels)
         evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores

@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 def quieten_tensorflow() -> None:
-    """Have the first `import tensorflow` of this process write nothing on standard error, unless it fails.
+    """Keep the first `import tensorflow` of this process from writing on standard error, unless it fails.
 
     TensorFlow's own notes on start-up say nothing to somebody who searches images. Whoever sets TF_CPP_MIN_LOG_LEVEL
     decides for themselves, and sees all that it lets through.

@@ -3,7 +3,6 @@
 Every metric is derived from these counts. Items are relevant by the labels that they share with the query.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.machine import cores
 from keras_dhnn.metrics.arguments import check_codes, check_cutoff, check_length
 from keras_dhnn.metrics.distances import distance_blocks
 from keras_dhnn.metrics.groups import Groups, group, small_unsigned, ungrouped, words
@@ -102,7 +102,7 @@ def rank(
         database = ungrouped(len(database_codes))
 
     counter = _Counter(queries, database, labels, own, 8 * query_codes.shape[1], cutoffs)
-    workers = os.cpu_count() or 1 if len(database.first) >= _THREADS_FROM else 1
+    workers = cores() if len(database.first) >= _THREADS_FROM else 1
     # Products of our own threads: those of the BLAS would only stand in their way.
     with ThreadPoolExecutor(workers) as pool, threadpool_limits(1 if workers > 1 else None, "blas"):
         each = pool.map if workers > 1 else map

@@ -13,12 +13,13 @@ from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
+from keras_dhnn.machine import cores
 from keras_dhnn.models.backbones.build import trust
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
-from keras_dhnn.runs import Run, cores
+from keras_dhnn.runs import Run
 from keras_dhnn.training.distribution import is_chief, make_strategy
 from keras_dhnn.workflows.open_run import open_run
 from keras_dhnn.workflows.prepare import draw_twin, load_prepared

@@ -6,7 +6,6 @@ No score on a twin may be set beside a published one; every report says "synthet
 
 import collections
 import functools
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.machine import cores
 from keras_dhnn.pipelines.datasets.sat4 import BANDS, CLASSES, MAT, PARTS, SIDE
 from keras_dhnn.pipelines.formats.mat5_writer import write_array, write_header, write_small
 from keras_dhnn.pipelines.synthetic.new_archive import new_archive
@@ -118,7 +118,7 @@ def with_noise(labels: np.ndarray, share: float, seed: int, part: int) -> np.nda
 
 def _ahead(function, count):
     """Yield function(0), function(1), ... up to `count`, in order, computed by all cores a few steps ahead."""
-    workers = os.cpu_count() or 1
+    workers = cores()
     with ThreadPoolExecutor(workers) as pool:
         waiting = collections.deque()
         for number in range(count):

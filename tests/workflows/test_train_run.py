@@ -15,7 +15,7 @@ from keras_dhnn.files import read_json
 from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.report import report
-from keras_dhnn.runs import Run, cores
+from keras_dhnn.runs import Run
 from keras_dhnn.workflows.evaluate import evaluate
 from keras_dhnn.workflows.train_run import train_run
 from tests.command_line import command_line
@@ -193,12 +193,6 @@ def test_a_refused_new_run_leaves_nothing(run, tmp_path):
     status, _, _ = run(*fit_command(*more))
     assert status == 2
     assert not list((tmp_path / "runs").glob("*"))
-
-
-def test_a_machine_that_cannot_count_its_cores_has_one(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cores() == 1
 
 
 def test_a_run_is_created_once(info, tmp_path):

@@ -1,7 +1,6 @@
 """Gather what images are compared by, in one pass over a data set."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from keras_dhnn.evaluation.leakage.corners import corner_keys, find_corners
 from keras_dhnn.evaluation.leakage.symmetries import COUNT, turned
+from keras_dhnn.machine import cores
 from keras_dhnn.pipelines.display import displayable
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
@@ -54,7 +54,7 @@ def take_fingerprints(info: DatasetInfo, progress: Callable[[int], None] | None 
     Returns:
         `Fingerprints`.
     """
-    threads = os.cpu_count() or 1
+    threads = cores()
     parts, images, waiting = [], read_images(info, np.arange(info.count)), []
     with ThreadPoolExecutor(threads) as pool:
         for _, image in images:
