@@ -123,10 +123,10 @@ def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     Raises:
         SettingError: if there is no such file, it is not UTF-8, or `parse` refuses the text.
     """
-    if not path.is_file():
-        raise SettingError(f"There is no file {path}. Expected JSON, see --help.")
     try:
         return parse("\n".join(read_lines(path)))
+    except FileNotFoundError as error:
+        raise SettingError(f"There is no file {path}. Expected JSON, see --help.") from error
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from error
 

@@ -1,7 +1,6 @@
 """Read one image file of any common format, as a data set's images are."""
 
 import io
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -140,8 +139,6 @@ def read_image_file(path):
     Raises:
         DataError: if the file is not there, no regular file, not an image or too large.
     """
-    if re.match(r"[a-z][a-z+]+:/", str(path)):
-        raise DataError(f"{path} is an address. Expected a file: download it first, for example with curl -O.")
     try:
         return decode_image(read_bytes(path, MOST_BYTES))
     except OSError as error:
