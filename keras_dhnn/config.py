@@ -106,7 +106,8 @@ class Data(Section):
             and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
-            protocol is then "standard", and `queries` has no effect.
+            protocol is then "standard", and `queries` has no effect; "published" is the split that came with the
+            archive.
         labels: table of the images' labels instead of those prepared, see `pipelines.label_file`; where it has none for
             an image, what is similar is inferred.
         validation: share of the database held out while training to choose the best epoch; 0, or labels that are

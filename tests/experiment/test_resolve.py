@@ -35,7 +35,8 @@ def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
 ):
     """SAT-4's preset trains its own network on 28 pixels; this one takes the head that folders have."""
     (tmp_path / "sat4").mkdir()
-    info = SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
+    images = {"image": SimpleNamespace(channels=channels)}
+    info = SimpleNamespace(count=count, images=images, directory=tmp_path / "sat4")
     monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
     chosen = resolve_experiment("sat4", data=tmp_path, backbone="efficientnet_lite0")
     assert (chosen.model.backbone, chosen.model.weights, chosen.model.hidden) == ("efficientnet_lite0", "auto", 512)

@@ -12,6 +12,7 @@ was trained on larger things. docs/measurements/folder.md has what this was chos
 import math
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase
+from keras_dhnn.pipelines.published_split import PUBLISHED, has_published
 
 EXPERIMENT = Experiment(
     data=Data(name="folder", protocol="grouped", queries=0.1, turns=1, image_size=256, validation=0.1),
@@ -25,7 +26,8 @@ STEPS, MOST_EPOCHS = 480, 160
 
 
 def fitted_to(info):
-    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three.
+    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three, the
+    split that was published with it, if there is one.
 
     Args:
         info: its `DatasetInfo`.
@@ -39,5 +41,11 @@ def fitted_to(info):
     more = any(spec.channels > 3 for spec in info.images.values())
     # Where epochs are many they are short, and validating would take longer than they do.
     every = max(1, epochs // EXPERIMENT.head.epochs)
-    changes = f"head.epochs={epochs}", f"training.validate_every={every}", f"model.band_statistics={str(more).lower()}"
+    changes = [
+        f"head.epochs={epochs}",
+        f"training.validate_every={every}",
+        f"model.band_statistics={str(more).lower()}",
+    ]
+    if has_published(info.directory):
+        changes += [f"data.split={PUBLISHED}", "data.protocol=standard"]
     return EXPERIMENT.override(*changes)
