@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.errors import DataError, MissingPackage
+from keras_dhnn.files import refuse_address
 
 _BATCH = 50_000
 # Names that a column of ids has in collections that people share.
@@ -76,6 +77,7 @@ def open_vectors(path, column=None):
     """
     path = Path(path)
     if not path.exists():
+        refuse_address(path)
         raise DataError(f"There is no file {path}. Expected vectors as Parquet, NPZ, NPY or Zarr.")
     kind = path.suffix.lower()
     if kind in (".parquet", ".geoparquet"):
