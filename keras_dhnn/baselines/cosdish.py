@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.baselines.hasher import SupervisedHasher, check_count, ridge
+from keras_dhnn.baselines.hasher import SupervisedHasher, ridge
 from keras_dhnn.baselines.ksh import sample_evenly
 
 
@@ -55,27 +55,13 @@ class COSDISH(SupervisedHasher):
         self.weight = weight
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "COSDISH":
-        """Learn codes, and the regression that finds them from the vectors.
-
-        Args:
-            X: `(n, d)` real.
-            y: `(n,)` labels.
-
-        Returns:
-            The estimator itself.
-
-        Raises:
-            ValueError: if `bits` is no whole number above 0, or `X` is no matrix of finite numbers.
-        """
-        check_count("bits", self.bits)
-        X, classes = self._checked_with_labels(X, y)
+    def learn(self, X: np.ndarray, classes: np.ndarray) -> None:
+        """Learn codes, and the regression that finds them from the vectors."""
         codes = self._codes(classes)
         self.codes_ = codes.astype(np.int8)
         self.mean_, self.offset_ = X.mean(axis=0), codes.mean(axis=0).astype(X.dtype)
         centred = X - self.mean_
         self.projection_ = ridge(centred, codes, self.weight * float(np.square(centred).mean(dtype=np.float64)))
-        return self
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
