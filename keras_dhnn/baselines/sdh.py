@@ -26,7 +26,7 @@ class SDH(SupervisedHasher):
 
     Args:
         bits: length l of the codes.
-        anchors: m of `Anchors`; the paper takes 1,000.
+        anchors: m of `Anchors`; the paper takes 1,000. With 0 the code is a linear function of x.
         width: of the kernel, see `Anchors`.
         weight: of the squared classifier weights.
         fit_weight: nu, of what the kernel regression misses of the codes.
