@@ -6,7 +6,9 @@ violators), which noise alone prevents them from. Queries of an archive are take
 left out of its own search.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,9 @@ from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
+
+if TYPE_CHECKING:
+    from keras_dhnn.archive.store import Archive
 
 FILE = "calibration.json"
 _QUERIES = 1000
@@ -39,7 +44,7 @@ class Calibration:
     queries: int
     rows: int
 
-    def radius_for(self, precision, counts):
+    def radius_for(self, precision: float, counts: np.ndarray) -> int:
         """Return the largest distance at which a list is still expected to be right to a share.
 
         Args:
@@ -55,7 +60,9 @@ class Calibration:
         return int(np.flatnonzero(enough)[-1]) if enough.any() else -1
 
 
-def measure(codes, labels, *, queries=_QUERIES, items=_ITEMS, seed=0):
+def measure(
+    codes: np.ndarray, labels: Sequence[str | None], *, queries: int = _QUERIES, items: int = _ITEMS, seed: int = 0
+) -> Calibration:
     """Measure what distances are worth.
 
     Args:
@@ -78,7 +85,7 @@ def measure(codes, labels, *, queries=_QUERIES, items=_ITEMS, seed=0):
     return Calibration(precision, np.cumsum(every) / max(every.sum(), 1), len(searched), len(among))
 
 
-def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
+def calibrate(archive: "Archive", source: str | None = None, *, queries: int = _QUERIES, seed: int = 0) -> Calibration:
     """Measure an archive's distances and keep the result with it.
 
     Args:
@@ -104,7 +111,7 @@ def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
     return measured
 
 
-def load_calibration(archive, source):
+def load_calibration(archive: "Archive", source: str) -> Calibration | None:
     """Return the `Calibration` that is kept with an archive, None if it has none of that source."""
     kept = manifest.load_json(archive.root / FILE).get(source)
     if kept is None:
@@ -113,7 +120,7 @@ def load_calibration(archive, source):
     return Calibration(precision, np.array(kept["background"]), kept["queries"], kept["rows"])
 
 
-def with_precision(results, calibration, least=None):
+def with_precision(results: Results, calibration: Calibration | None, least: float | None = None) -> Results:
     """Return results with what is expected of each distance, cut where a list falls short.
 
     Args:

@@ -12,7 +12,7 @@ FEATURES_MEAN, FEATURES_DIRECTIONS = "features_mean", "features_directions"
 _SEED = 0
 
 
-def learn_bits(vectors, bits, iterations=50):
+def learn_bits(vectors: np.ndarray, bits: int, iterations: int = 50) -> dict[str, np.ndarray]:
     """Learn bits by iterative quantisation (see `baselines.itq`).
 
     Args:
@@ -35,12 +35,12 @@ def learn_bits(vectors, bits, iterations=50):
     return {MEAN: itq.mean_, PROJECTION: itq.projection_}
 
 
-def outputs_of(vectors, learned):
+def outputs_of(vectors: np.ndarray, learned: dict[str, np.ndarray]) -> np.ndarray:
     """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
     return (vectors - learned[MEAN]) @ learned[PROJECTION]
 
 
-def learn_features(vectors, count):
+def learn_features(vectors: np.ndarray, count: int) -> dict[str, np.ndarray]:
     """Learn `{"features_mean": (d,), "features_directions": (d, count)}`, the leading principal directions."""
     mean = vectors.mean(axis=0)
     return {FEATURES_MEAN: mean, FEATURES_DIRECTIONS: principal_directions(vectors - mean, count)}

@@ -7,7 +7,12 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, read_json, write_json
@@ -62,12 +67,12 @@ class Part:
     last: str = ""
 
 
-def write_identity(root, identity):
+def write_identity(root: Path, identity: Identity) -> None:
     """Write what a new archive is."""
     replace_json(root / IDENTITY, asdict(identity))
 
 
-def read_identity(root):
+def read_identity(root: Path) -> Identity:
     """Return the `Identity` of the archive in a folder.
 
     Raises:
@@ -83,7 +88,7 @@ def read_identity(root):
     return Identity(**{name: value[name] for name in kinds})
 
 
-def read_parts(root):
+def read_parts(root: Path) -> list[Part]:
     """Return the list of `Part` that counts now.
 
     Raises:
@@ -96,13 +101,13 @@ def read_parts(root):
     return [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
 
 
-def write_parts(root, parts):
+def write_parts(root: Path, parts: list[Part]) -> None:
     """Replace the list of what counts; call it with the lock held, after the files themselves are on disk."""
     replace_json(root / PARTS, {"parts": [asdict(part) for part in parts]})
 
 
 @contextlib.contextmanager
-def locked(root):
+def locked(root: Path) -> Iterator[None]:
     """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
 
     Raises:
@@ -121,13 +126,13 @@ def locked(root):
         os.close(descriptor)
 
 
-def replace_json(path, value):
+def replace_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file whole or not at all, on disk when this returns."""
     write_json(path, value)
     sync(path.parent)
 
 
-def sync(path):
+def sync(path: Path) -> None:
     """See that a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -136,7 +141,7 @@ def sync(path):
         os.close(descriptor)
 
 
-def load_arrays(root):
+def load_arrays(root: Path) -> dict[str, np.ndarray]:
     """Return `{name: array}` that an archive's encoder learned.
 
     Raises:
@@ -145,7 +150,7 @@ def load_arrays(root):
     return read_arrays(root / LEARNED, remedy="Restore it from a copy, or search by ids.")
 
 
-def load_json(path):
+def load_json(path: Path) -> dict[str, Any]:
     """Return the dictionary in a JSON file that may not be there; then it is empty.
 
     Raises:

@@ -2,13 +2,14 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keras_dhnn.archive.manifest import DATA, Part, sync
+from keras_dhnn.archive.manifest import DATA, Identity, Part, sync
 from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 
@@ -20,7 +21,7 @@ _REPEATING = ["label", "path", "scene", "crs", "time", "row", "col", "size", "co
 _BOX_COLUMNS = [f"bbox.{name}" for name in ("xmin", "ymin", "xmax", "ymax")]
 
 
-def write_part(root, identity, rows, source):
+def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> Part:
     """Write rows into a new file of an archive, in order of id.
 
     The file counts only once it is in the list of `manifest.write_parts`.
@@ -55,7 +56,7 @@ def write_part(root, identity, rows, source):
     return Part(name, source, len(rows), path.stat().st_size, first, last)
 
 
-def write_rows(path, rows, identity, source):
+def write_rows(path: Path, rows: pa.Table, identity: Identity, source: str) -> None:
     """Write one Parquet file with the encodings that suit the columns, and the metadata of `file_metadata`."""
     repeating = _REPEATING if distinct(rows, identity.bits) else [*_REPEATING, *code_columns(identity.bits)]
     rows = rows.replace_schema_metadata(file_metadata(rows, identity, source))
@@ -71,13 +72,13 @@ def write_rows(path, rows, identity, source):
     )
 
 
-def distinct(rows, bits):
+def distinct(rows: pa.Table, bits: int) -> bool:
     """Return whether most codes are met once, so that a dictionary of them would cost more than it saves."""
     first = rows[code_columns(bits)[0]].to_numpy()[:ROW_GROUP]
     return len(np.unique(first)) > len(first) / 2
 
 
-def read_part(root, part, columns=None):
+def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a file.
 
     Raises:
@@ -97,7 +98,7 @@ def read_part(root, part, columns=None):
         ) from error
 
 
-def remove_orphans(root, parts):
+def remove_orphans(root: Path, parts: list[Part]) -> int:
     """Remove Parquet files that do not count: what a killed writer left. Call it with the archive's lock held.
 
     Args:

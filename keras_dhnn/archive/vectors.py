@@ -1,7 +1,7 @@
 """Read float vectors that others made from the files that they are kept in, a part at a time."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +48,9 @@ class VectorFile:
     path: Path
     count: int
     size: int
-    batches: object
+    batches: Callable[[], Iterator[Batch]]
 
-    def sample(self, count):
+    def sample(self, count: int) -> np.ndarray:
         """Return vectors `(m, d)` float32 spread over the whole file, at most `count`."""
         step, seen, taken = max(self.count // count, 1), 0, []
         for batch in self.batches():
@@ -59,7 +59,7 @@ class VectorFile:
         return np.concatenate(taken)[:count]
 
 
-def open_vectors(path, column=None):
+def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
     """Open a file of vectors.
 
     Args:

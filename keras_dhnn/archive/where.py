@@ -6,10 +6,14 @@ few functions of the archive's own columns. The same condition is written for Du
 """
 
 import datetime
+from collections.abc import Sequence
 
 from keras_dhnn.archive.schema import FEATURES
 from keras_dhnn.errors import SettingError
 
+# West, south, east, north in degrees; start and end in ISO 8601.
+Box = tuple[float, float, float, float]
+Times = tuple[str | None, str | None]
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 # Names of sqlglot's expression classes.
 _LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean", "Literal", "Column", "Identifier"}
@@ -20,7 +24,7 @@ _ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
 _TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
 
 
-def make_condition(text, columns, dialect="duckdb"):
+def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -> str:
     """Return a condition as an SQL expression that is safe to run.
 
     Args:
@@ -41,7 +45,7 @@ def make_condition(text, columns, dialect="duckdb"):
     return f"({expression.sql(dialect=dialect, comments=False)})"
 
 
-def box_condition(box, dialect="duckdb"):
+def box_condition(box: Box, dialect: str = "duckdb") -> str:
     """Return the condition that an item's footprint meets a bounding box.
 
     Args:
@@ -64,7 +68,7 @@ def box_condition(box, dialect="duckdb"):
     )
 
 
-def time_condition(start, end):
+def time_condition(start: str | None, end: str | None) -> str | None:
     """Return the condition that an item's time lies in `start` <= time < `end`; either may be None.
 
     Args:

@@ -3,9 +3,10 @@
 import csv
 import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of
+from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import read_bytes, read_lines
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
@@ -17,7 +18,7 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 _BATCH = 512
 
 
-def list_images(inputs):
+def list_images(inputs: Iterable[Path | str]) -> list[str]:
     """Return the image files that a user named, in order.
 
     Args:
@@ -46,7 +47,15 @@ def list_images(inputs):
     return list(dict.fromkeys(found))
 
 
-def file_tiles(paths, form, known, *, labels=None, skip_damaged=False, skipped=None):
+def file_tiles(
+    paths: Iterable[str],
+    form: Form,
+    known: Known,
+    *,
+    labels: Callable[[str], str | None] | None = None,
+    skip_damaged: bool = False,
+    skipped: list[Skipped] | None = None,
+) -> Iterator[Tile | None]:
     """Read image files, several at a time, in the order of their paths; an image's id is its path as given.
 
     Args:
@@ -66,19 +75,20 @@ def file_tiles(paths, form, known, *, labels=None, skip_damaged=False, skipped=N
     for batch in _batches(paths):
         contents = known(batch)
 
-        def read(path, contents=contents):
+        def read(path: str, contents: Mapping[str, int | None] = contents) -> Tile | DamagedFile | None:
             return _read(path, form, contents.get(path), labels)
 
         for path, tile in read_ahead(read, batch):
             if isinstance(tile, DamagedFile):
                 if not skip_damaged:
                     raise tile
-                skipped.append(Skipped(path, tile.reason))
+                if skipped is not None:
+                    skipped.append(Skipped(path, tile.reason))
                 continue
             yield tile
 
 
-def file_form(path):
+def file_form(path: str) -> tuple[int, str]:
     """Return the number of bands and the type of an image file.
 
     Raises:
