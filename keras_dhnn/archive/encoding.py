@@ -91,7 +91,7 @@ def encode_tiles(
             counted.known += len(batch) - len(fresh)
             if fresh:
                 read.append(without_images(fresh))
-                yield np.stack([tile.image for tile in fresh])
+                yield np.stack([np.asarray(tile.image) for tile in fresh])
 
     def append() -> None:
         if rows:
