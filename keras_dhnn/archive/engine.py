@@ -1,12 +1,14 @@
 """Open DuckDB over an archive's files, shut off from every other file."""
 
 import re
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 
 from keras_dhnn.archive.manifest import Identity, Part
+from keras_dhnn.archive.many_queries import ManyQueries
 from keras_dhnn.archive.schema import code_columns, make_schema
 from keras_dhnn.errors import DataError
 
@@ -27,9 +29,11 @@ class Engine:
     def __init__(self, root: Path, identity: Identity, parts: list[Part], memory: bool = False):
         self.root, self.identity, self.memory = root, identity, memory
         self._files: dict[str, list[str]] = {}
+        self._parts, self._guard = parts, threading.Lock()
+        self._many: dict[str, ManyQueries] = {}
         self._connection = duckdb.connect(":memory:")
         for part in parts:
-            self._files.setdefault(part.source, []).append(str((root / part.name).absolute()))
+            self._files.setdefault(part.source, []).append(part.file(root))
         self._connection.execute("SET preserve_insertion_order = false")
         self._connection.execute("SET parquet_metadata_cache = true")
         self._shut_off()
@@ -53,6 +57,14 @@ class Engine:
     def items_of_files(self, source: str, files: Iterable[str]) -> str:
         """Return SQL of all columns of the rows in some files of an image source, from disk."""
         return _read(sorted(set(files) & set(self._files[source])))
+
+    def many(self, source: str) -> ManyQueries:
+        """Return what searches an image source for many queries at once."""
+        with self._guard:
+            if source not in self._many:
+                own = [part for part in self._parts if part.source == source]
+                self._many[source] = ManyQueries(self.root, self.identity, own)
+            return self._many[source]
 
     def _shut_off(self):
         folder = str(self.root.absolute()) + "/"

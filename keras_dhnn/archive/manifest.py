@@ -66,6 +66,10 @@ class Part:
     first: str = ""
     last: str = ""
 
+    def file(self, root: Path) -> str:
+        """Return the absolute name of the file."""
+        return str((root / self.name).absolute())
+
 
 def write_identity(root: Path, identity: Identity) -> None:
     """Write what a new archive is."""

@@ -71,7 +71,9 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
     kept = order if wanted.k is None else order[rank <= wanted.k]
     found = candidates.take(pa.array(kept))
     extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
-    return found.drop(extra).add_column(1, "rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    found = found.drop(extra).append_column("rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    first = ["query", "rank", "id", "distance"]
+    return found.select([*first, *(name for name in found.column_names if name not in first)])
 
 
 def asymmetric_scores(outputs: ArrayLike, codes: np.ndarray) -> np.ndarray:
