@@ -16,6 +16,7 @@ from keras_dhnn.archive import manifest
 from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
+from keras_dhnn.archive.labels import SEPARATOR
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part
 from keras_dhnn.archive.queries import Queries
@@ -326,13 +327,17 @@ class Archive:
     def labels(
         self, source: str | None = None, *, where: str | None = None, bbox: Box | None = None, time: Times | None = None
     ) -> dict[str | None, int]:
-        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`."""
+        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`.
+
+        An item of several labels counts for each.
+        """
         condition = self.condition(where, bbox, time) or "true"
         return dict(
             self.sql(
                 lambda items: (
-                    f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
-                    "ORDER BY n DESC, label"
+                    "SELECT nullif(trim(one), '') AS name, count(*) AS n FROM (SELECT unnest(string_split("
+                    f"coalesce(label, ''), '{SEPARATOR}')) AS one FROM {items} AS i WHERE {condition}) "
+                    "GROUP BY name ORDER BY n DESC, name"
                 ),
                 source,
             )

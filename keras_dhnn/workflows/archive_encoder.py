@@ -65,13 +65,13 @@ def open_model(model, *, data=Path("data"), source=None, features=0):
             "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
         )
     if features:
-        raise DataError("An exported model gives codes alone. Leave --features out, or name the run that it is of.")
+        raise DataError("An exported model keeps no features. Leave --features out, or name the run that it is of.")
     export = load_version(version)
     source = _source(list(export.encoders), source)
     spec, bits = export.card["images"][source], export.card["bits"]
     kind = {"kind": "export", "path": str(version.resolve()), "source": source}
     identity = Identity(export.card["model"], bits, f"resized to {ImageSpec(**spec)}", 0, kind)
-    return ExportEncoder(identity, Form(**spec), export.encoders[source].encode), source
+    return ExportEncoder(identity, Form(**spec), export.encoders[source]), source
 
 
 def learn(encoder, tiles, name, bits, features):

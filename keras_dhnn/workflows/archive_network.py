@@ -82,19 +82,19 @@ class NetworkEncoder:
 
 
 class ExportEncoder:
-    """Describe an exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+    """Describe an exported model as `archive.encoding.Encoder`: codes, and outputs where it gives them.
 
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        encode: its function from images float32 to packed codes.
+        export: its `ImageEncoder` as loaded; of earlier days it has no outputs.
     """
 
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
     batch = 4
 
-    def __init__(self, identity, form, encode):
-        self.identity, self.form, self._encode = identity, form, encode
+    def __init__(self, identity, form, export):
+        self.identity, self.form, self._export = identity, form, export
 
     def expect(self, count, kept=None):
         """Take no notice: its graph is run by TensorFlow however many images there are."""
@@ -102,7 +102,11 @@ class ExportEncoder:
     def stream(self, batches):
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
-            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+            pixels = tf.constant(images.astype(np.float32))
+            if hasattr(self._export, "outputs"):
+                yield Queries.from_outputs(self._export.outputs(pixels).numpy())
+            else:
+                yield Queries(self._export.encode(pixels).numpy())
 
     def encode(self, images):
         """Return the `Queries` of images `(b, H, W, C)`."""
