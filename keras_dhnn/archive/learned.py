@@ -2,6 +2,8 @@
 codes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_dhnn.baselines.itq import ITQ, principal_directions
@@ -36,7 +38,7 @@ def learn_bits(vectors: np.ndarray, bits: int, iterations: int = 50) -> dict[str
     return {MEAN: itq.mean_, PROJECTION: itq.projection_}
 
 
-def outputs_of(vectors: np.ndarray, learned: dict[str, np.ndarray]) -> np.ndarray:
+def outputs_of(vectors: np.ndarray, learned: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`.
 
     Args:

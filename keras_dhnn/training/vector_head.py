@@ -1,10 +1,9 @@
 """Train the hash head alone on vectors that somebody else's network made."""
 
-from typing import NamedTuple
-
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.config import Phase
 from keras_dhnn.losses.similarity import label_set_similarity
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.hash_head import hash_head
@@ -14,11 +13,6 @@ from keras_dhnn.training.optimizers import make_optimizer
 _EPOCHS, _BATCH, _HIDDEN, _DECAY = 40, 128, 512, 1e-4
 _MOST_STEPS = 8000
 _SEED = 0
-
-
-class _Phase(NamedTuple):
-    learning_rate: float = 1e-3
-    backbone_learning_rate: float = 0.0
 
 
 def train_vector_head(vectors: np.ndarray, members: np.ndarray, bits: int, seed: int = _SEED) -> dict[str, np.ndarray]:
@@ -48,7 +42,7 @@ def train_vector_head(vectors: np.ndarray, members: np.ndarray, bits: int, seed:
     def pairs(rows, columns):
         return label_set_similarity(tf.gather(of_items, rows), tf.gather(of_items, columns)), None
 
-    model.compile(make_optimizer("adam", _Phase(), model, steps), pair_weighting="balanced", pairs=pairs)
+    model.compile(make_optimizer("adam", Phase(), model, steps), pair_weighting="balanced", pairs=pairs)
     model.fit(_batches(vectors, seed), epochs=epochs, verbose=0)
     (hidden, hidden_bias), (projection, bias) = (head.get_layer(name).get_weights() for name in ("hidden", "hash"))
     arrays = {"mean": mean, "scale": 1 / np.sqrt(variance), "hidden": hidden, "hidden_bias": hidden_bias}

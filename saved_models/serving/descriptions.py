@@ -1,9 +1,14 @@
 """Say what TensorFlow Serving's REST API says of a model: the states of its versions, and its signatures."""
 
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import google.protobuf
 from google.protobuf import json_format
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 # Protocol buffers 5 renamed the argument that has fields written which hold their default.
 _WITH_DEFAULTS = (
@@ -13,7 +18,7 @@ _WITH_DEFAULTS = (
 )
 
 
-def format_states(states):
+def format_states(states: Mapping[int, tuple[str, str]]) -> bytes:
     """Return the body of an answer to `/v1/models/<name>`, bytes.
 
     Args:
@@ -30,7 +35,7 @@ def format_states(states):
     return _dump({"model_version_status": listed})
 
 
-def format_metadata(name, number, signatures):
+def format_metadata(name: str, number: int, signatures: "Mapping[str, SignatureDef]") -> bytes:
     """Return the body of an answer to `/v1/models/<name>/metadata`, bytes.
 
     Args:
