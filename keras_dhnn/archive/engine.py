@@ -4,11 +4,13 @@ import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.places import file_name, is_address
 from keras_dhnn.archive.schema import code_columns, make_schema
 from keras_dhnn.errors import DataError
 
@@ -34,6 +36,11 @@ class Engine:
         self._connection = duckdb.connect(":memory:")
         for part in parts:
             self._files.setdefault(part.source, []).append(part.file(root))
+        if is_address(root):
+            # Read through fsspec, not through an extension that DuckDB would fetch.
+            self._connection.execute("SET autoinstall_known_extensions = false")
+            remote: Any = root
+            self._connection.register_filesystem(remote.fs)
         self._connection.execute("SET preserve_insertion_order = false")
         self._connection.execute("SET parquet_metadata_cache = true")
         self._shut_off()
@@ -67,7 +74,7 @@ class Engine:
             return self._many[source]
 
     def _shut_off(self):
-        folder = str(self.root.absolute()) + "/"
+        folder = file_name(self.root).rstrip("/") + "/"
         # As it is, and as the pattern that stands for it, which is what DuckDB compares first.
         self._connection.execute(f"SET allowed_directories = [{_literal(folder)}, {_literal(_pattern(folder))}]")
         self._connection.execute("SET enable_external_access = false")

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
@@ -86,9 +87,17 @@ def verify(archive: Archive, drop_damaged: bool = False) -> list[Fault]:
             for name in names:
                 path = archive.root / name
                 if path.exists():
-                    path.rename(path.with_name(f"{path.name}.damaged"))
+                    _set_aside(path)
         archive.refresh()
     return faults
+
+
+def _set_aside(path):
+    aside = path.with_name(f"{path.name}.damaged")
+    if is_address(path):
+        path.fs.mv(path.path, aside.path)
+    else:
+        path.rename(aside)
 
 
 def remove(archive: Archive, ids: list[str] | None = None, where: str | None = None, source: str | None = None) -> int:

@@ -6,16 +6,19 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 """
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_dhnn.archive.places import file_name, is_address, local_copy, put
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_arrays, read_json, write_json
+from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json
 from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
@@ -68,7 +71,7 @@ class Part:
 
     def file(self, root: Path) -> str:
         """Return the absolute name of the file."""
-        return str((root / self.name).absolute())
+        return file_name(root / self.name)
 
 
 def write_identity(root: Path, identity: Identity) -> None:
@@ -88,7 +91,7 @@ def read_identity(root: Path) -> Identity:
             f"keras-dhnn encode RUN IMAGES --archive {root}"
         )
     kinds = {"model": str, "bits": int, "pipeline": str, "features": int, "encoder": dict}
-    value = read_json(root / IDENTITY, kinds, remedy=_RESTORE)
+    value = _read_json(root / IDENTITY, kinds)
     return Identity(**{name: value[name] for name in kinds})
 
 
@@ -101,7 +104,7 @@ def read_parts(root: Path) -> list[Part]:
     if not (root / PARTS).exists():
         return []
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
-    value = read_json(root / PARTS, {"parts": [kinds]}, remedy=_RESTORE, most_bytes=_MOST_PARTS)
+    value = _read_json(root / PARTS, {"parts": [kinds]})
     return [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
 
 
@@ -114,9 +117,14 @@ def write_parts(root: Path, parts: list[Part]) -> None:
 def locked(root: Path) -> Iterator[None]:
     """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
 
+    Object stores have no locks: there, whoever writes sees to it that nobody else does.
+
     Raises:
         DataError: if nothing can be written there.
     """
+    if is_address(root):
+        yield
+        return
     try:
         descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
@@ -132,6 +140,11 @@ def locked(root: Path) -> Iterator[None]:
 
 def replace_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file whole or not at all, on disk when this returns."""
+    if is_address(path):
+        # Stores put an object whole or not at all.
+        stored: Any = path
+        stored.fs.pipe_file(stored.path, json.dumps(value).encode())
+        return
     write_json(path, value)
     sync(path.parent)
 
@@ -151,7 +164,19 @@ def load_arrays(root: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: if the file is not there or damaged.
     """
-    return read_arrays(root / LEARNED, remedy="Restore it from a copy, or search by ids.")
+    with local_copy(root / LEARNED) as copy:
+        return read_arrays(copy, remedy="Restore it from a copy, or search by ids.")
+
+
+def save_arrays(root: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write what an archive's encoder learned, into a folder that is made if need be."""
+    if is_address(root):
+        with tempfile.TemporaryDirectory() as folder:
+            write_arrays(Path(folder) / LEARNED, arrays)
+            put(Path(folder) / LEARNED, root / LEARNED)
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    write_arrays(root / LEARNED, arrays)
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -160,4 +185,9 @@ def load_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: if it is damaged.
     """
-    return read_json(path, remedy=_RESTORE) if path.exists() else {}
+    return _read_json(path, dict) if path.exists() else {}
+
+
+def _read_json(path, kinds):
+    with local_copy(path) as copy:
+        return read_json(copy, kinds, remedy=_RESTORE, most_bytes=_MOST_PARTS)

@@ -1,7 +1,9 @@
 """Write Parquet files of an archive whole, named so that nobody else's is overwritten."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, Identity, Part, sync
+from keras_dhnn.archive.places import is_address, put
 from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 
@@ -40,7 +43,18 @@ def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> P
     """
     rows = rows.sort_by("id")
     name = f"{DATA}/{SOURCE}={source}/part-{identity.model[:12]}-{secrets.token_hex(8)}.parquet"
-    path = root / name
+    first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
+    return Part(name, source, len(rows), _write(root / name, rows, identity, source), first, last)
+
+
+def _write(path, rows, identity, source):
+    """Write a file whole, at its place when this returns; returns its size."""
+    if is_address(path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / path.name
+            write_rows(local, rows, identity, source)
+            put(local, path)
+            return local.stat().st_size
     path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden from whoever reads the folder, until it is whole.
     partial = path.with_name(f".{path.name}.partial")
@@ -52,8 +66,7 @@ def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> P
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
-    return Part(name, source, len(rows), path.stat().st_size, first, last)
+    return path.stat().st_size
 
 
 def write_rows(path: Path, rows: pa.Table, identity: Identity, source: str) -> None:
@@ -87,7 +100,7 @@ def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> p
     """
     try:
         # One file as it is: no other columns from the names of its folders.
-        with pq.ParquetFile(root / part.name) as file:
+        with _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
             return file.read(columns)
     except FileNotFoundError:
         raise
@@ -98,8 +111,15 @@ def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> p
         ) from error
 
 
+def _opened(path):
+    """Return a context of what pyarrow reads a file by."""
+    return path.fs.open(path.path, "rb") if is_address(path) else contextlib.nullcontext(path)
+
+
 def remove_orphans(root: Path, parts: list[Part]) -> int:
     """Remove Parquet files that do not count: what a killed writer left. Call it with the archive's lock held.
+
+    At an address, where nothing locks, they stay.
 
     Args:
         root: Path of the archive.
@@ -108,6 +128,8 @@ def remove_orphans(root: Path, parts: list[Part]) -> int:
     Returns:
         Number of files removed.
     """
+    if is_address(root):
+        return 0
     counted = {root / part.name for part in parts}
     orphans = [path for path in Path(root, DATA).glob(f"{SOURCE}=*/*part-*") if path not in counted]
     for path in orphans:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from keras_dhnn.archive.calibration import load_calibration, with_precision
+from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank, order_candidates
 from keras_dhnn.archive.results import Results
@@ -17,7 +18,7 @@ from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, bound_queries, query_table
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.where import Box, Times
-from keras_dhnn.errors import MissingPackage
+from keras_dhnn.errors import MissingPackage, SettingError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,6 +86,8 @@ def search_by_spark(
     Raises:
         ValueError: as of `Archive.search`.
     """
+    if is_address(archive.root):
+        raise SettingError(f"Spark takes an archive on a file system that all workers mount. Received: {archive.root}")
     queries, source = archive.checked(queries), archive.source(source)
     condition = archive.condition(where, bbox, time, dialect="spark")
     wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)

@@ -19,6 +19,7 @@ from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.labels import SEPARATOR
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part
+from keras_dhnn.archive.places import is_address, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank
 from keras_dhnn.archive.results import Results
@@ -88,7 +89,7 @@ class Archive:
     """
 
     def __init__(self, root: Path, identity: Identity):
-        self.root, self.identity = Path(root), identity
+        self.root, self.identity = place(root), identity
         self._parts: list[Part] = []
         self._engine: Engine | None = None
         self._memory, self._guard = False, threading.Lock()
@@ -99,7 +100,7 @@ class Archive:
         """Open an archive that exists.
 
         Args:
-            path: its folder.
+            path: its folder, or an address.
 
         Returns:
             `Archive`.
@@ -107,14 +108,15 @@ class Archive:
         Raises:
             DataError: if there is none, or it cannot be read.
         """
-        return cls(Path(path), manifest.read_identity(Path(path)))
+        root = place(path)
+        return cls(root, manifest.read_identity(root))
 
     @classmethod
     def create(cls, path: Path | str, identity: Identity) -> "Archive":
         """Open an archive, and make it if there is none.
 
         Args:
-            path: its folder, which need not exist.
+            path: its folder, which need not exist, or an address such as s3://bucket/tiles.
             identity: the `Identity` that it has or gets.
 
         Returns:
@@ -123,9 +125,10 @@ class Archive:
         Raises:
             DataError: if the archive there holds codes of another model or length, or cannot be written.
         """
-        root = Path(path)
+        root = place(path)
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            if not is_address(root):
+                root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
         if not (root / manifest.IDENTITY).exists():

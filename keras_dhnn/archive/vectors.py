@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.archive.labels import join_labels
+from keras_dhnn.archive.places import address, is_address, kept_copy, place
 from keras_dhnn.errors import DataError, MissingPackage
 
 _BATCH = 50_000
@@ -74,8 +75,8 @@ def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
     """Open a file of vectors.
 
     Args:
-        path: Parquet or GeoParquet (a column of lists), NPZ (an array `(n, d)`; arrays `id` and `label` are taken too),
-            NPY (`(n, d)`), or Zarr (an array `(n, d)`, or one in a group).
+        path: or address, of Parquet or GeoParquet (a column of lists), NPZ (an array `(n, d)`; arrays `id` and `label`
+            are taken too), NPY (`(n, d)`), or Zarr (an array `(n, d)`, or one in a group; not at an address).
         column: name of the column or array; may be left out where there is one such.
 
     Returns:
@@ -85,6 +86,9 @@ def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
         DataError: if it is none of these, has no such column, or vectors of several lengths.
         MissingPackage: for Zarr, if zarr is not installed.
     """
+    if is_address(path):
+        file = open_vectors(kept_copy(address(path)), column)
+        return replace(file, path=place(path))
     path = Path(path)
     if not path.exists():
         raise DataError(f"There is no file {path}. Expected vectors as Parquet, NPZ, NPY or Zarr.")

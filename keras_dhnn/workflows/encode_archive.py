@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.places import is_address, place
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
     Cut,
@@ -124,7 +125,7 @@ def encode_listed(
         bar: see `progress`.
         learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
     """
-    root, total = Path(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened = _open_existing(model, root, options)
     form = opened[0].form if opened else _form(model, scenes, files, options)
@@ -143,7 +144,7 @@ def encode_listed(
         done = result.counted.added
         if learn_only or done == total:
             return result
-        encoder.expect(total - done, root / NETWORKS)
+        encoder.expect(total - done, _networks(root))
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
         )
@@ -192,7 +193,7 @@ def _learn(model, form, tiles, root, options, result, source, total):
     else:
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
-    encoder.expect(total, root / NETWORKS)
+    encoder.expect(total, _networks(root))
     encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
@@ -201,12 +202,16 @@ def _learn(model, form, tiles, root, options, result, source, total):
     return encoder, result.archive, rest
 
 
+def _networks(root):
+    return None if is_address(root) else root / NETWORKS
+
+
 def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:
     """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
     scenes: list[Scene] = []
     others: list[Path | str] = []
     for given in inputs:
-        if Path(given).is_file() and is_stac(given):
+        if not is_address(given) and Path(given).is_file() and is_stac(given):
             scenes += stac_scenes(given, options.asset)
         else:
             others.append(given)

@@ -10,7 +10,8 @@ import numpy as np
 from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.labels import membership
 from keras_dhnn.archive.learned import HIDDEN, learn_bits, outputs_of
-from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
+from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays, save_arrays
+from keras_dhnn.archive.places import place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
@@ -18,7 +19,6 @@ from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.codes import pack, unpack
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import write_arrays
 from keras_dhnn.progress import Bar, no_bar
 
 # Vectors by which bits are learned, and the sample on which it is measured what they keep.
@@ -79,7 +79,7 @@ def encode_vectors(
     Raises:
         DataError: if the file cannot be read, or the archive is of other vectors.
     """
-    file, root = open_vectors(path, column), Path(root)
+    file, root = open_vectors(path, column), place(root)
     archive, learned = _open(file, root, bits, learn_by)
     counted, done = Encoded(), 0
     with bar("Encode", file.count, "vector") as update:
@@ -181,8 +181,7 @@ def _open(file, root, bits, learn_by):
         return archive, load_arrays(root)
     learned = _learn(file, bits, learn_by)
     model = hashlib.sha256(b"".join(array.tobytes() for array in learned.values())).hexdigest()
-    root.mkdir(parents=True, exist_ok=True)
-    write_arrays(root / LEARNED, learned)
+    save_arrays(root, learned)
     kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
     return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
+from keras_dhnn.archive.places import address, is_address, kept_copy
 from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_file
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -61,7 +62,9 @@ class Scene:
 
     @classmethod
     def of(cls, path: Path | str) -> "Scene":
-        """Return the scene in a file, called as the path is given."""
+        """Return the scene in a file, called as the path is given; an address is read from a copy."""
+        if is_address(path):
+            return cls(str(kept_copy(address(path))), address(path))
         return cls(str(path), Path(path).as_posix())
 
 
@@ -71,7 +74,7 @@ def is_scene(path: Path | str, tile: int) -> bool:
     if Path(path).suffix.lower() not in _SUFFIXES or rasterio is None:
         return False
     try:
-        with _quietly(rasterio), rasterio.open(path) as raster:
+        with _quietly(rasterio), rasterio.open(kept_copy(address(path)) if is_address(path) else path) as raster:
             return max(raster.width, raster.height) >= 2 * tile or raster.crs is not None or bool(raster.gcps[0])
     except rasterio.errors.RasterioError:
         return False
@@ -237,7 +240,7 @@ class _Reader:
         return tiles
 
     def _values(self, row, col, shape):
-        path = str(Path(self.scene.path).absolute())
+        path = self.scene.name if is_address(self.scene.name) else str(Path(self.scene.path).absolute())
         place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
         return {"path": path, "scene": self.scene.name, "time": self.time} | place
 
