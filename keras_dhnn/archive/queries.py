@@ -6,6 +6,9 @@ import numpy as np
 
 from keras_dhnn.codes import pack, unpack
 
+# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
+WEIGHED = 5000
+
 
 @dataclass(frozen=True)
 class Queries:

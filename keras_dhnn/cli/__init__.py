@@ -13,6 +13,7 @@ from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.benchmark import benchmark
+from keras_dhnn.cli.browse import browse
 from keras_dhnn.cli.cache import cache
 from keras_dhnn.cli.compare import compare
 from keras_dhnn.cli.device import choose_device
@@ -47,7 +48,7 @@ def _print_version(asked):
 
 for verb in (
     *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
-    *(encode, search, verify),
+    *(encode, search, browse, verify),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")

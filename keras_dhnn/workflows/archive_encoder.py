@@ -132,13 +132,14 @@ def save_learned(root, encoder):
     write_arrays(root / LEARNED, encoder.learned)
 
 
-def open_encoder(archive, *, model=None, data=Path("data")):
+def open_encoder(archive, *, model=None, data=Path("data"), source=None):
     """Open the encoder that an archive was filled with.
 
     Args:
         archive: `Archive`.
         model: path of its run or export, where that has moved.
         data: folder of the prepared data sets.
+        source: which of a model's several image sources; None: the one that the archive was made with.
 
     Raises:
         DataError: if it is not there any more, or is another model; or the archive's codes are of vectors.
@@ -159,7 +160,7 @@ def open_encoder(archive, *, model=None, data=Path("data")):
             f"The archive {archive.root} holds codes of vectors, not of images. Search it by an id, or by a file of "
             "vectors: --embeddings FILE."
         )
-    made, _ = open_model(model or how["path"], data=data, source=how["source"], features=identity.features)
+    made, _ = open_model(model or how["path"], data=data, source=source or how["source"], features=identity.features)
     if made.identity.model != identity.model:
         raise DataError(
             f"{model or how['path']} is another model now ({made.identity.model[:12]}) than the one that filled "
