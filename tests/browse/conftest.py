@@ -1,0 +1,22 @@
+import pytest
+
+pytest.importorskip("starlette", reason="needs keras-dhnn[browse]")
+pytest.importorskip("duckdb", reason="needs keras-dhnn[scale]")
+
+from tests.browse.asked import opened, page_of, picture_archive
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return picture_archive(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def page(archive, tmp_path_factory):
+    return page_of(archive, tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="module")
+def browser(page):
+    with opened(page) as browser:
+        yield browser
