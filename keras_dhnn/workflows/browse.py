@@ -45,16 +45,50 @@ def browse(
         DataError: if there is no archive, or it cannot be read.
         SettingError: if the port is not free, or `bands` are none.
     """
-    listening = listen(host, port)
-    page = open_page(archive, bands=bands, model=model, data=data)
-    page.warm_up()
-    server = make_server(make_app(page, Hosts(host, allow_host)))
-    address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
-    url = f"http://{address}:{listening.getsockname()[1]}/"
-    say(f"{page.name}: {page.archive.info.rows:,} items at {url} (Ctrl-C ends it)")
-    if open_browser:
-        threading.Thread(target=_open_when_ready, args=(server, url), daemon=True).start()
-    server.run(sockets=[listening])
+    serve_page(
+        lambda: archive,
+        port=port,
+        host=host,
+        allow_host=allow_host,
+        open_browser=open_browser,
+        say=say,
+        bands=bands,
+        model=model,
+        data=data,
+    )
+
+
+def serve_page(
+    make: Callable[[], Path | str],
+    *,
+    port: int,
+    host: str,
+    allow_host: Iterable[str],
+    open_browser: bool,
+    say: Callable[[str], None],
+    **how: Any,
+) -> None:
+    """Serve the page of an archive; the port is taken before anything is made, so that a busy one costs no work.
+
+    Args:
+        make: function that gives the archive's folder.
+        port: as of `browse`, as are the following.
+        host: address to listen at.
+        allow_host: other names.
+        open_browser: whether the browser is told to open it.
+        say: is told the address.
+        **how: see `open_page`.
+    """
+    with listen(host, port) as listening:
+        page = open_page(make(), **how)
+        page.warm_up()
+        server = make_server(make_app(page, Hosts(host, allow_host)))
+        address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+        url = f"http://{address}:{listening.getsockname()[1]}/"
+        say(f"{page.name}: {page.archive.info.rows:,} items at {url} (Ctrl-C ends it)")
+        if open_browser:
+            threading.Thread(target=_open_when_ready, args=(server, url), daemon=True).start()
+        server.run(sockets=[listening])
 
 
 def open_page(
