@@ -13,27 +13,42 @@ from keras_dhnn.codes import unpack
 # Items that are laid out; of larger archives a sample, among which others get their place by their nearest ones.
 MOST_POINTS = 2000
 _NEAREST, _TYPICAL, _MOST_CLUSTERS, _SEED = 3, 6, 20, 0
-_PER_CLUSTER = 12
+_PER_CLUSTER, _FEW = 12, 8
 _CHUNK = 20_000
 
 
 class Layout:
-    """Hold where the items of one source lie. It is made when it is first asked for, which takes some seconds.
+    """Hold where the items of one source lie: roughly at once (principal components), and finely after some seconds.
 
     Args:
         catalogue: `Catalogue`.
     """
 
     def __init__(self, catalogue: Catalogue):
-        self._catalogue, self._guard, self._made = catalogue, threading.Lock(), False
+        self._catalogue, self._guard, self._made, self._refining = catalogue, threading.Lock(), False, False
+        self._rough = True
 
     def warm_up(self) -> None:
         """Make it in a thread of its own."""
-        threading.Thread(target=self._make, daemon=True, name="layout").start()
+        threading.Thread(target=self.refine, daemon=True, name="layout").start()
+
+    def refine(self) -> None:
+        """Lay the items out finely; whoever asks meanwhile is told where they are roughly."""
+        self._make()
+        with self._guard:
+            if self._refining:
+                return
+            self._refining = True
+        self._plane, self._rough = _on_plane(self._vectors), False
 
     def describe(self, filters: Filters) -> dict[str, Any]:
-        """Return points and clusters of what filters leave, a dictionary for JSON."""
+        """Return points and clusters of what filters leave, a dictionary for JSON.
+
+        It has `rough`: whether it is worth asking again in some seconds.
+        """
         self._make()
+        if self._rough:
+            self.warm_up()
         numbers = self._catalogue.matching(filters)
         shown = np.sort(self._catalogue.mixed(filters)[:MOST_POINTS])
         places, clusters = self._places(shown), self._clusters[shown]
@@ -49,7 +64,7 @@ class Layout:
             for cluster in np.argsort(-counts)
             if counts[cluster]
         ]
-        return {"total": len(numbers), "points": points, "clusters": described}
+        return {"total": len(numbers), "rough": self._rough, "points": points, "clusters": described}
 
     def _describe_cluster(self, cluster, count, shown, places, labels, names):
         inside = np.flatnonzero(self._clusters[shown] == cluster)
@@ -76,7 +91,7 @@ class Layout:
         rng = np.random.default_rng(_SEED)
         self._sample = np.sort(rng.choice(count, min(count, MOST_POINTS), replace=False))
         self._vectors = self._vectors_of(self._sample)
-        self._plane = _on_plane(self._vectors)
+        self._plane = _within_bounds(_principal(self._vectors))
         self._centres = _centres(self._vectors)
         self._clusters, self._far = self._assign(count)
 
@@ -109,18 +124,30 @@ class Layout:
         return np.round(found, 4)
 
 
+def _principal(vectors):
+    """Return `(n, 2)` coordinates on the plane that varies most."""
+    centred = vectors - vectors.mean(axis=0, keepdims=True) if len(vectors) else vectors
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    return centred @ directions[:, np.argsort(-values)[:2]]
+
+
 def _on_plane(vectors):
     """Return `(n, 2)` places within -1..1, near to each other where vectors are alike (t-SNE from PCA's plane)."""
-    if len(vectors) < 8:
-        return np.stack([np.linspace(-1, 1, len(vectors)), np.zeros(len(vectors))], axis=1)
+    if len(vectors) < _FEW:
+        return _within_bounds(_principal(vectors))
     from sklearn.manifold import TSNE
 
     perplexity = min(30, (len(vectors) - 1) / 3)
-    found = TSNE(perplexity=perplexity, init="pca", metric="euclidean", random_state=_SEED, max_iter=500).fit_transform(
-        vectors
-    )
-    found = found - (found.min(axis=0) + found.max(axis=0)) / 2
-    return found / max(float(np.abs(found).max()), 1e-9)
+    made = TSNE(perplexity=perplexity, init="pca", random_state=_SEED, max_iter=500)
+    return _within_bounds(made.fit_transform(vectors))
+
+
+def _within_bounds(places):
+    """Return places moved and shrunk, both coordinates alike, so that they fill -1..1."""
+    if not len(places):
+        return places
+    centred = places - (places.min(axis=0) + places.max(axis=0)) / 2
+    return centred / max(float(np.abs(centred).max()), 1e-9)
 
 
 def _centres(vectors):

@@ -1,7 +1,7 @@
 """Read windows and overviews of scenes whose paths an archive names.
 
-An archive may come from a stranger: what it names is opened only if it is a regular file, by drivers that read one
-file, and nothing is fetched over a network.
+An archive may come from a stranger: what it names is opened only if it is a regular file, by the one driver that its
+suffix stands for, and nothing is fetched over a network.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import numpy as np
 from keras_dhnn.archive.tiles.scenes import load_rasterio
 from keras_dhnn.browse.refusal import Refusal, not_found
 
-_DRIVERS = ("GTiff", "JP2OpenJPEG")
+_DRIVERS = {".vrt": "VRT", ".jp2": "JP2OpenJPEG"}
 # Of what is read at once, before it is made smaller.
 MOST_VALUES = 1 << 27
 # GDAL's own switches: no other files of the folder, no network, little memory.
@@ -102,7 +102,7 @@ def _opened(path):
     try:
         with warnings.catch_warnings(), rasterio.Env(**_SETTINGS):
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(path, driver=_DRIVERS) as raster:
+            with rasterio.open(path, driver=_DRIVERS.get(Path(path).suffix.lower(), "GTiff")) as raster:
                 yield raster
     except rasterio.errors.RasterioError as error:
         raise not_found(f"The scene {path} cannot be read: {error}") from error

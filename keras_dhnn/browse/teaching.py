@@ -13,7 +13,7 @@ from keras_dhnn.browse.parameters import Filters
 from keras_dhnn.browse.searches import RIGHT, Search
 from keras_dhnn.codes import hamming_distances
 
-# Random items that stand in, lightly, for what is wrong.
+# Random items that stand in for what is wrong.
 _BACKGROUND, _SEED = 500, 0
 _DEPTHS = (10, 20, 50, 100)
 _BINS = 20
@@ -66,8 +66,9 @@ class Taught:
 
     def histogram(self) -> dict[str, list]:
         """Return how many items have which score: `edges` and `counts`."""
-        counts, edges = np.histogram(as_share(self._scores), _BINS, (0, 1))
-        return {"edges": np.round(edges, 3).tolist(), "counts": counts.tolist()}
+        bins = np.minimum((as_share(self._scores) * _BINS).astype(np.int8), _BINS - 1)
+        edges = np.linspace(0, 1, _BINS + 1)
+        return {"edges": np.round(edges, 3).tolist(), "counts": np.bincount(bins, minlength=_BINS).tolist()}
 
     def _best(self, count):
         with self._guard:
@@ -76,10 +77,11 @@ class Taught:
             return self._order
 
     def _suggest(self, marked):
-        free = ~np.isin(self._numbers, marked)
-        numbers = self._numbers[free]
-        codes = self._catalogue.codes
-        chosen = scorer.suggest(self._scores[free], codes[numbers], codes[marked], _SUGGESTED)
+        free = np.ones(len(self._catalogue), bool)
+        free[marked] = False
+        doubtful = scorer.most_doubtful(self._scores, free[self._numbers])
+        codes, numbers = self._catalogue.codes, self._numbers[doubtful]
+        chosen = scorer.suggest(self._scores[doubtful], codes[numbers], codes[marked], _SUGGESTED)
         return numbers[chosen]
 
 
@@ -123,7 +125,7 @@ def marked_numbers(catalogue: Catalogue, marks: dict[str, str]) -> tuple[np.ndar
 
 
 def as_share(scores: np.ndarray) -> np.ndarray:
-    """Return scores from -1 (wrong) to +1 (right) as 0 to 1."""
+    """Return scores, -1 for what is usual in the archive and +1 for a usual right item, as 0 to 1."""
     return np.clip((scores + 1) / 2, 0, 1)
 
 
