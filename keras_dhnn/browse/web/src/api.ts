@@ -94,8 +94,8 @@ export const api = {
 /** A file that the server makes, and the name that it gives it. */
 async function file(method: Method, path: string, body?: object): Promise<{ name: string; content: Blob }> {
   const answer = await send(method, path, body, undefined);
-  const named = /filename="?([^";]+)"?/.exec(answer.headers.get("Content-Disposition") ?? "");
-  return { name: named?.[1] ?? "export", content: await answer.blob() };
+  const named = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") ?? "");
+  return { name: decodeURIComponent(named?.[1] ?? "export"), content: await answer.blob() };
 }
 
 /** The address of an item's picture, `side` pixels wide at most. */

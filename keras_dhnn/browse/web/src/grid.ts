@@ -52,12 +52,15 @@ export class Grid {
     this.refresh();
   }
 
-  /** Draws the tiles in sight anew. */
+  /** Draws the tiles in sight anew; the focus stays at its place on the wall. */
   refresh(): void {
+    const focus = focusedPart(this.shown.get(this.active));
     for (const tile of this.shown.values()) tile.remove();
     this.shown.clear();
     this.measure();
     this.draw();
+    const tile = this.shown.get(this.active);
+    if (tile && focus !== null) restoreFocus(tile, focus);
   }
 
   /** Draws one tile anew, if it is in sight; the focus stays. */
@@ -221,8 +224,8 @@ function setReachable(tile: HTMLElement, reachable: boolean): void {
 }
 
 /** The number of the button of a tile that has the focus. */
-function focusedPart(tile: HTMLElement): number | null {
-  const buttons = [...tile.querySelectorAll("button")];
+function focusedPart(tile: HTMLElement | undefined): number | null {
+  const buttons = [...(tile?.querySelectorAll("button") ?? [])];
   const at = buttons.findIndex((element) => element === document.activeElement);
   return at < 0 ? null : at;
 }
