@@ -62,7 +62,9 @@ def find(page: Page, query: QueryParams, queries: Queries, rerank: bool) -> tupl
     """Return the `Ranking` that a request asks for, and the source that is searched."""
     target = page.source(text(query, "target") or text(query, "source"))
     radius = number(query, "radius", None, 0, page.archive.identity.bits)
-    asked = Asked(queries, rerank, choice(query, "rank", _RANKS), radius, Filters.of(query))
+    filters = Filters.of(query)
+    page.catalogues[target].matching(filters)  # says what is wrong with a condition
+    asked = Asked(queries, rerank, choice(query, "rank", _RANKS), radius, filters)
     return page.rankings.of(asked, page.catalogues[target]), target
 
 

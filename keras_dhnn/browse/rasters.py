@@ -88,7 +88,8 @@ def read_window(
         if len(numbers) * shape[0] * shape[1] > MOST_VALUES:
             raise Refusal(413, "too_large", "The box is too large to be read at once. Draw a smaller one.")
         window = load_rasterio().windows.Window(box.col, box.row, box.width, box.height)
-        resampling = load_rasterio().enums.Resampling.average if smaller < 1 else 0
+        ways = load_rasterio().enums.Resampling
+        resampling = ways.average if smaller < 1 else ways.nearest
         pixels = raster.read(numbers, window=window, out_shape=(len(numbers), *shape), resampling=resampling)
         valid = raster.dataset_mask(out_shape=shape, window=window) > 0
         return np.moveaxis(pixels, 0, -1), valid

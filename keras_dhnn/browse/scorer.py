@@ -89,7 +89,7 @@ def solve(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, ridge: f
 
 def best(scores: np.ndarray, count: int) -> np.ndarray:
     """Return the places of the `count` highest scores, the highest first; equal ones in order of place."""
-    if count < len(scores):
+    if 0 < count < len(scores):
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         places = np.flatnonzero(scores >= least)
     else:

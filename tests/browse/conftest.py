@@ -1,12 +1,18 @@
-"""A page served in the test's own process, and a real browser that looks at it."""
+"""A page served in the test's own process, asked over sockets or looked at by a real browser."""
 
 import contextlib
 import shutil
-import threading
-import time
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("starlette", reason="needs keras-dhnn[browse]")
+pytest.importorskip("duckdb", reason="needs keras-dhnn[browse]")
+
+from tests.browse.asked import opened, page_of, picture_archive
+from tests.browse.window import chromium, drawn, look, site
+
+__all__ = ["chromium", "drawn", "look", "site"]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Without --no-sandbox Chromium refuses to run as root, as CI does; the others keep it from calling home.
@@ -25,23 +31,13 @@ AXE = Path(__file__).parents[2] / "keras_dhnn/browse/web/node_modules/axe-core/a
 @contextlib.contextmanager
 def served(archive, state, opener=None, **how):
     """Gives the address at which the page of an archive is served."""
-    from keras_dhnn.browse import Page, make_app
-    from keras_dhnn.saved_models.serving.connections import listen, make_server
+    from keras_dhnn.browse import Page
     from tests.browse.drawn import DrawnEncoder
 
     page = Page(archive, opener or (lambda source: DrawnEncoder()), state=state, synthetic=True, **how)
     page.warm_up()
-    listening = listen("127.0.0.1", 0)
-    server = make_server(make_app(page))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with opened(page) as browser:
+        yield f"http://127.0.0.1:{browser.port}/"
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +78,6 @@ def look(chromium):
 def drawn(tmp_path_factory):
     """An archive of 2,000 labelled pictures and a scene."""
     pytest.importorskip("rasterio")
-    pytest.importorskip("duckdb")
     from tests.browse.drawn import drawn_archive
 
     folder = tmp_path_factory.mktemp("drawn")
@@ -94,3 +89,21 @@ def site(drawn, tmp_path_factory):
     """The address of its page; searches are kept for the tests of one file."""
     with served(drawn, tmp_path_factory.mktemp("state")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Sixty small pictures of three kinds."""
+    return picture_archive(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def page(archive, tmp_path_factory):
+    return page_of(archive, tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="module")
+def browser(page):
+    """Asks that page."""
+    with opened(page) as browser:
+        yield browser

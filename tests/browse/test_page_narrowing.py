@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browse.conftest import served
+from tests.browse.window import served
 from tests.browse.drawn import drawn_archive, dual_archive
 
 
@@ -52,7 +52,7 @@ def test_filters_that_leave_nothing_say_so(look, site):
 def test_box_drawn_on_the_map_filters(look, site):
     page = look(f"{site}?panel=map&where=size+%3E+0")
     expect(heading(page)).to_have_text("16 tiles")
-    page.wait_for_function("document.querySelector('.leaflet-overlay-pane canvas')")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
     page.get_by_role("button", name="Draw a box").nth(1).click()
     frame = page.locator(".map").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
@@ -80,7 +80,7 @@ def test_box_is_typed_without_a_map(look, site):
 
 def test_map_and_list_point_at_each_other(look, site):
     page = look(f"{site}?panel=map&where=size+%3E+0")
-    page.wait_for_function("document.querySelector('.leaflet-overlay-pane canvas')")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
     expect(page.locator(".tile").nth(15)).to_be_attached()
     frame = page.locator(".map").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
