@@ -112,5 +112,7 @@ def _with_noise(codes, seed=1):
 
 def _mosaic(side=4):
     names = sorted(CLASSES)
-    tiles = [[draw(names[(row + col) % len(names)], 50 + side * row + col) for col in range(side)] for row in range(side)]
+    tiles = [
+        [draw(names[(row + col) % len(names)], 50 + side * row + col) for col in range(side)] for row in range(side)
+    ]
     return np.concatenate([np.concatenate(row, axis=1) for row in tiles], axis=0)

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from keras_dhnn.errors import DataError
-from tests.browse.window import served
 from tests.browse.drawn import drawn_archive
+from tests.browse.window import served
 
 
 def query_alert(page):
@@ -48,7 +48,12 @@ def test_file_that_is_too_large_is_not_sent(look, site):
 
 @pytest.mark.parametrize(
     "address, words",
-    [("like=nowhere", "nowhere"), ("code=12", "code"), ("upload=abcdef", "Drop the file again"), ("where=row+%3C", "row <")],
+    [
+        ("like=nowhere", "nowhere"),
+        ("code=12", "code"),
+        ("upload=abcdef", "Drop the file again"),
+        ("where=row+%3C", "row <"),
+    ],
 )
 def test_address_that_names_nothing(look, site, address, words):
     page = look(f"{site}?{address}", expect_errors=True)

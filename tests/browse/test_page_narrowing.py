@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browse.window import served
 from tests.browse.drawn import drawn_archive, dual_archive
+from tests.browse.window import served
 
 
 def heading(page):
@@ -112,7 +112,8 @@ def test_unlabelled_archive_begins_with_clusters(look, unlabelled):
 def test_point_of_the_layout_is_a_query(look, unlabelled):
     page = look(f"{unlabelled}?panel=similarity")
     canvas = page.locator(".similarity canvas")
-    expect(page.get_by_text("200 tiles; like tiles lie close together.")).to_be_visible()
+    # The fine layout takes seconds; points move until it is there.
+    expect(page.get_by_text(re.compile("^200 tiles; like tiles lie close together.$"))).to_be_visible(timeout=20_000)
     box = canvas.bounding_box()
     for across in range(20, int(box["width"]), 12):
         page.mouse.move(box["x"] + across, box["y"] + box["height"] / 2)

@@ -21,6 +21,9 @@ def test_marks_reorder_suggest_and_estimate(look, site):
     expect(suggestions.get_by_role("button", name=re.compile("^Look closer"))).to_have_count(5)
     suggestions.get_by_role("button", name=re.compile("is wrong")).first.click()
     expect(page.locator(".tally")).to_have_text("2 right, 1 wrong")
+    for number in range(4, 8):
+        mark(page, number, "right")
+        expect(page.locator(".tally")).to_have_text(f"{number - 1} right, 1 wrong")
     expect(page.get_by_role("row", name=re.compile("first 100"))).to_be_visible()
     expect(page.locator(".tile .caption-number").first).to_have_text(re.compile(r"^[01]\.\d\d$"))
     for number in range(5):
