@@ -71,7 +71,7 @@ def open_model(model, *, data=Path("data"), source=None, features=0):
     spec, bits = export.card["images"][source], export.card["bits"]
     kind = {"kind": "export", "path": str(version.resolve()), "source": source}
     identity = Identity(export.card["model"], bits, f"resized to {ImageSpec(**spec)}", 0, kind)
-    return ExportEncoder(identity, Form(**spec), export.encoders[source].encode), source
+    return ExportEncoder(identity, Form(**spec), export.encoders[source]), source
 
 
 def learn(encoder, tiles, name, bits, features):

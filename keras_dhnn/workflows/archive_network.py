@@ -87,14 +87,15 @@ class ExportEncoder:
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        encode: its function from images float32 to packed codes.
+        encoder: as `load_version` gives it. It is held as a whole: its function `encode`, from images float32 to packed
+            codes, does not keep its variables alive.
     """
 
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
     batch = 4
 
-    def __init__(self, identity, form, encode):
-        self.identity, self.form, self._encode = identity, form, encode
+    def __init__(self, identity, form, encoder):
+        self.identity, self.form, self._encoder = identity, form, encoder
 
     def expect(self, count, kept=None):
         """Take no notice: its graph is run by TensorFlow however many images there are."""
@@ -102,7 +103,7 @@ class ExportEncoder:
     def stream(self, batches):
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
-            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+            yield Queries(self._encoder.encode(tf.constant(images.astype(np.float32))).numpy())
 
     def encode(self, images):
         """Return the `Queries` of images `(b, H, W, C)`."""
