@@ -10,6 +10,9 @@ pytest.importorskip("starlette", reason="needs keras-dhnn[browse]")
 pytest.importorskip("duckdb", reason="needs keras-dhnn[browse]")
 
 from tests.browse.asked import opened, page_of, picture_archive
+from tests.browse.window import chromium, drawn, look, site
+
+__all__ = ["chromium", "drawn", "look", "site"]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Without --no-sandbox Chromium refuses to run as root, as CI does; the others keep it from calling home.

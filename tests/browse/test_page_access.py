@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browse.conftest import AXE
+from tests.browse.window import AXE
 
 VIEWS = {
     "wall": "",

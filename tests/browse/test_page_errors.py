@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from keras_dhnn.errors import DataError
-from tests.browse.conftest import served
 from tests.browse.drawn import drawn_archive
+from tests.browse.window import served
 
 
 def query_alert(page):

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browse.conftest import served
 from tests.browse.drawn import drawn_archive, dual_archive
+from tests.browse.window import served
 
 
 def heading(page):
@@ -52,7 +52,7 @@ def test_filters_that_leave_nothing_say_so(look, site):
 def test_box_drawn_on_the_map_filters(look, site):
     page = look(f"{site}?panel=map&where=size+%3E+0")
     expect(heading(page)).to_have_text("16 tiles")
-    page.wait_for_function("document.querySelector('.leaflet-overlay-pane canvas')")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
     page.get_by_role("button", name="Draw a box").nth(1).click()
     frame = page.locator(".map").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
@@ -80,7 +80,7 @@ def test_box_is_typed_without_a_map(look, site):
 
 def test_map_and_list_point_at_each_other(look, site):
     page = look(f"{site}?panel=map&where=size+%3E+0")
-    page.wait_for_function("document.querySelector('.leaflet-overlay-pane canvas')")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
     expect(page.locator(".tile").nth(15)).to_be_attached()
     frame = page.locator(".map").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
@@ -112,7 +112,8 @@ def test_unlabelled_archive_begins_with_clusters(look, unlabelled):
 def test_point_of_the_layout_is_a_query(look, unlabelled):
     page = look(f"{unlabelled}?panel=similarity")
     canvas = page.locator(".similarity canvas")
-    expect(page.get_by_text("200 tiles; like tiles lie close together.")).to_be_visible()
+    # The fine layout takes seconds; points move until it is there.
+    expect(page.get_by_text(re.compile("^200 tiles; like tiles lie close together.$"))).to_be_visible(timeout=20_000)
     box = canvas.bounding_box()
     for across in range(20, int(box["width"]), 12):
         page.mouse.move(box["x"] + across, box["y"] + box["height"] / 2)
@@ -132,5 +133,5 @@ def test_query_in_one_source_finds_answers_in_the_other(look, tmp_path):
         expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
         page.get_by_role("combobox", name="Answers").select_option("pan")
         expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
-        page.get_by_role("button", name=re.compile("^beach,")).first.click()
-        assert "source=pan" in page.url
+        page.locator(".tile .picture").nth(5).click()
+        expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))

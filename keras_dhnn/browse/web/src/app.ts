@@ -42,7 +42,7 @@ function build(root: HTMLElement, page: Page): void {
   const rail = h("div", { class: "rail" }, new Ask(page).element, new Histogram(page).element, new LessonPanel(page).element, filters.element);
   const main = h("main", { class: "main", id: "main" }, rail, wall.element, panels.element);
   fill(root, header(page, panels.tabs), main, h("footer", { class: "foot" }, new Takeaway(page).element, page.status.element));
-  keepInStep(page, wall, panels, (view) => void facets(page, view, chips, filters));
+  keepInStep(page, panels, (view) => void facets(page, view, chips, filters));
 }
 
 function header(page: Page, tabs: HTMLElement): HTMLElement {
@@ -53,7 +53,7 @@ function header(page: Page, tabs: HTMLElement): HTMLElement {
   return h("header", { class: "head" }, title, synthetic && h("span", { class: "tag", title: "Drawn by keras-dhnn, not photographed" }, "synthetic"), tabs, h("div", { class: "head-end" }, makeSourceSwitch(page), makeThemeSwitch(), open));
 }
 
-function keepInStep(page: Page, wall: Wall, panels: Panels, showFacets: (view: View) => void): void {
+function keepInStep(page: Page, panels: Panels, showFacets: (view: View) => void): void {
   const { view, listing, teaching, status } = page;
   listing.listed.on((listed) => {
     if (listed.state === "loading") status.say("Searching…");
@@ -76,7 +76,6 @@ function keepInStep(page: Page, wall: Wall, panels: Panels, showFacets: (view: V
   void listing.load(value);
   showFacets(value);
   void panels.follow();
-  wall.element.focus();
 }
 
 let running = new AbortController();

@@ -44,12 +44,14 @@ export class Grid {
 
   /** Shows another list, from its beginning unless it is the same one that has grown. */
   reset(count: number, keepPlace = false): void {
+    const focused = this.element.contains(document.activeElement);
     this.count = count;
     if (!keepPlace) {
       this.active = 0;
       this.scroller.scrollTop = 0;
     }
     this.refresh();
+    if (focused && !this.element.contains(document.activeElement)) this.focus(this.active);
   }
 
   /** Draws the tiles in sight anew; the focus stays at its place on the wall. */

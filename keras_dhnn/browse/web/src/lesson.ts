@@ -67,7 +67,9 @@ export class LessonPanel {
     const focus = [...this.suggestions.querySelectorAll("button")].findIndex((each) => each === document.activeElement);
     fill(this.suggestions, suggested.length > 0 && h("h4", {}, "Most useful to mark next"), suggested.length > 0 && h("div", { class: "suggested" }, ...suggested.map((item) => this.suggestion(item))));
     if (focus >= 0) this.suggestions.querySelectorAll("button")[focus]?.focus();
-    fill(this.estimates, ...this.estimateRows(taught?.precision ?? []), name !== "" && taught !== null && !taught.ready && h("p", { class: "hint" }, "One tile marked right is needed before the order can learn."));
+    const rows = this.estimateRows(taught?.precision ?? []);
+    const still = !taught || !name ? "" : !taught.ready ? "One tile marked right is needed before the order can learn." : rows.length ? "" : "More marks among the best are needed to estimate precision.";
+    fill(this.estimates, ...rows, still !== "" && h("p", { class: "hint" }, still));
   }
 
   private suggestion(item: Item): HTMLElement {

@@ -9,6 +9,7 @@ import { shownParams } from "./view";
 import { count, shortName } from "./words";
 
 const NEAR = 14; // pixels from the pointer within which a point is meant
+const AGAIN = 3000; // milliseconds until a finer layout is asked for
 
 export class SimilarityPanel {
   readonly element: HTMLElement;
@@ -36,15 +37,15 @@ export class SimilarityPanel {
   /** Loads what the filters leave, unless it is there. */
   async load(): Promise<void> {
     const query = shownParams(this.page.view.value);
-    if (query.toString() === this.shownFor && this.layout) return;
+    if (query.toString() === this.shownFor && this.layout && !this.layout.rough) return;
     this.shownFor = query.toString();
     this.running.abort();
     const { signal } = (this.running = new AbortController());
     this.trouble.clear();
-    this.words.textContent = "Laying the archive out…";
     try {
       this.layout = await this.page.status.during("Laying the archive out by similarity…", api.layout(query, signal));
       this.show(this.layout);
+      if (this.layout.rough) setTimeout(() => !signal.aborted && !this.element.hidden && void this.load(), AGAIN);
     } catch (error) {
       if (isAborted(error)) return;
       this.words.textContent = "";
@@ -55,7 +56,8 @@ export class SimilarityPanel {
 
   private show(layout: Layout): void {
     const { total, points, clusters } = layout;
-    this.words.textContent = points.length < total ? `A sample of ${count(points.length)} of ${count(total, "tile")}; like tiles lie close together.` : `${count(total, "tile")}; like tiles lie close together.`;
+    const shown = points.length < total ? `A sample of ${count(points.length)} of ${count(total, "tile")}` : count(total, "tile");
+    this.words.textContent = `${shown}; like tiles lie close together.${layout.rough ? " They are still being laid out." : ""}`;
     fill(this.clusters, ...[...clusters].sort((one, other) => other.count - one.count).map((cluster) => this.clusterButton(cluster)));
     this.draw();
   }

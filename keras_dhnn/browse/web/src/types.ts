@@ -149,6 +149,8 @@ export interface Cluster {
 
 export interface Layout {
   total: number;
+  /** Whether a finer one is on its way. */
+  rough?: boolean;
   points: Point[];
   clusters: Cluster[];
 }

@@ -42,7 +42,10 @@ export class Wall {
     const { listing, teaching, selection, hovered } = this.page;
     listing.listed.on((listed, before) => this.update(listed, before));
     listing.arrived.on(() => this.grid.redrawAll());
-    teaching.lesson.on((lesson, before) => this.redrawIds(Object.keys({ ...lesson.marks, ...before.marks })));
+    teaching.lesson.on((lesson, before) => {
+      this.redrawIds(Object.keys({ ...lesson.marks, ...before.marks }));
+      if (lesson.name !== before.name) fill(this.title, this.heading(listing.listed.value));
+    });
     selection.ids.on((ids, before) => this.redrawIds([...ids, ...before].filter((id) => ids.has(id) !== before.has(id))));
     hovered.on((id) => this.point(id));
   }
@@ -72,14 +75,15 @@ export class Wall {
     fill(this.title, this.heading(listed));
     fill(this.remark, this.remarkOf(listed));
     if (listed !== before && before.state === "ready" && listed.found === before.found && listed.taught === before.taught && listed.total === before.total) return;
-    this.grid.reset(listed.total, listed.kind === "taught" && before.kind === "taught");
+    // An order that was learned comes without a load: whoever marks goes on where they are.
+    this.grid.reset(listed.total, before.state === "ready");
     this.showEmpty(listed);
   }
 
   private heading(listed: Listed): string {
     if (listed.state === "failed") return "Nothing to show";
     if (listed.kind === "wall") return count(listed.total, "tile");
-    if (listed.kind === "taught") return `${listed.taught?.name ?? ""}`;
+    if (listed.kind === "taught") return this.page.teaching.lesson.value.name;
     return `Nearest to ${listed.query ? shortName(listed.query.name) : "the query"}`;
   }
 
