@@ -1,6 +1,7 @@
 """Hold what is known of all items of one image source in memory, in order of id: an item's number is its place there.
 
-Some 120 bytes an item and its texts: what a page shows of any sixty of a million must not wait for files.
+A million items take some 370 MB, and the archive in memory 280 MB more: what a page shows of any sixty of them must not
+wait for files.
 """
 
 import bisect

@@ -52,6 +52,7 @@ def test_a_run_shows_all_images_of_its_data_set(run, info, tmp_path):
         assert shown.size == image.shape[1::-1]
 
 
+@pytest.mark.slow
 def test_an_export_shows_what_it_searches(run, info, tmp_path):
     version = export_run(run, info, name="coloured", thumbnails=True, warmup=False)
     page = open_page(version.parent, data=tmp_path / "nowhere", state=tmp_path)
