@@ -1,10 +1,10 @@
 """Everything that goes wrong is said in place, in words, and the page goes on."""
 
 import pytest
-from playwright.sync_api import expect
 
 from keras_dhnn.errors import DataError
 from tests.browse.drawn import drawn_archive
+from tests.browse.driver import expect
 from tests.browse.window import served
 
 
@@ -36,6 +36,7 @@ def test_image_of_other_bands(look, site, tmp_path):
 
 def test_file_that_is_too_large_is_not_sent(look, site):
     page = look(site)
+    expect(page.locator(".tile").first).to_be_visible()
     page.evaluate(
         """() => {
             const data = new DataTransfer();
@@ -47,7 +48,7 @@ def test_file_that_is_too_large_is_not_sent(look, site):
 
 
 @pytest.mark.parametrize(
-    "address, words",
+    ("address", "words"),
     [
         ("like=nowhere", "nowhere"),
         ("code=12", "code"),
@@ -81,18 +82,14 @@ def test_server_that_has_ended_is_said(look, drawn, tmp_path):
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
 
 
-def test_server_that_was_started_again_is_used_on(look, drawn, site, tmp_path):
-    page = look(f"{site}?like=beach/00000")
+def test_server_that_was_started_again_is_used_on(look, site):
+    page = look(f"{site}?like=beach/00000", expect_errors=True)
     # As after a new start: the token of before counts no more.
-    page.route("**/api/searches", lambda route: _with_old_token(route, page))
+    refusal = {"error": {"kind": "token", "message": "The server was started again."}}
+    page.route("**/api/searches", lambda route: route.fulfill(status=403, json=refusal), times=1)
     page.locator(".tile .picture").first.focus()
     page.keyboard.press("y")
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
-
-
-def _with_old_token(route, page):
-    page.unroute("**/api/searches")
-    route.fulfill(status=403, json={"error": {"kind": "token", "message": "The server was started again."}})
 
 
 def test_picture_that_is_gone_leaves_words(look, tmp_path):

@@ -1,9 +1,9 @@
-"""Marks of right and wrong: a new order, suggestions, estimates, undo, searches that are kept, and labels that leave."""
+"""Marks of right and wrong: a new order, suggestions, estimates, undo, kept searches, and labels that leave."""
 
 import csv
 import re
 
-from playwright.sync_api import expect
+from tests.browse.driver import expect
 
 
 def mark(page, number, which):

@@ -36,10 +36,11 @@ def served(archive, state, opener=None):
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium, driven by Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright drives the browser")
+    from tests.browse.driver import sync_api
+
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium brings it")
-    with playwright.sync_playwright() as driver:
+    with sync_api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
         browser.close()
