@@ -6,9 +6,9 @@ pytest.importorskip("starlette", reason="needs keras-dhnn[browse]")
 pytest.importorskip("duckdb", reason="needs keras-dhnn[scale]")
 
 from tests.browse.asked import opened, page_of, picture_archive
-from tests.browse.window import chromium, drawn, look, site
+from tests.browse.window import chromium, drawn, look, serve, site
 
-__all__ = ["chromium", "drawn", "look", "site"]
+__all__ = ["chromium", "drawn", "look", "serve", "site"]
 
 
 @pytest.fixture(scope="module")

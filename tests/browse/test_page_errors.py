@@ -62,16 +62,15 @@ def test_address_that_names_nothing(look, site, address, words):
     expect(page.get_by_role("heading", name="Nothing to show")).to_be_visible()
 
 
-def test_archive_whose_model_is_gone_still_shows_tiles(look, tmp_path):
+def test_archive_whose_model_is_gone_still_shows_tiles(serve, look, tmp_path):
     def gone(source):
         raise DataError("The run runs/coast, whose codes these are, is not there any more. Say --model RUN.")
 
-    with served(drawn_archive(tmp_path, 40), tmp_path / "state", gone) as url:
-        page = look(url)
-        expect(page.get_by_text("The run runs/coast, whose codes these are")).to_be_visible()
-        expect(page.get_by_text("Drop, paste or choose a picture")).to_be_hidden()
-        page.locator(".tile .picture").first.click()
-        expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    page = look(serve(drawn_archive(tmp_path, 40), tmp_path / "state", gone))
+    expect(page.get_by_text("The run runs/coast, whose codes these are")).to_be_visible()
+    expect(page.get_by_text("Drop, paste or choose a picture")).to_be_hidden()
+    page.locator(".tile .picture").first.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
 
 
 def test_server_that_has_ended_is_said(look, drawn, tmp_path):
@@ -92,10 +91,9 @@ def test_server_that_was_started_again_is_used_on(look, site):
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
 
 
-def test_picture_that_is_gone_leaves_words(look, tmp_path):
+def test_picture_that_is_gone_leaves_words(serve, look, tmp_path):
     archive = drawn_archive(tmp_path, 40, scene=False)
     for path in (tmp_path / "pictures").glob("beach*"):
         path.unlink()
-    with served(archive, tmp_path / "state") as url:
-        page = look(f"{url}?label=beach", expect_errors=True)
-        expect(page.get_by_text("picture not found").first).to_be_visible()
+    page = look(f"{serve(archive, tmp_path / 'state')}?label=beach", expect_errors=True)
+    expect(page.get_by_text("picture not found").first).to_be_visible()

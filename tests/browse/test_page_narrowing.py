@@ -124,14 +124,14 @@ def test_point_of_the_layout_is_a_query(look, unlabelled):
     expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
 
 
-def test_query_in_one_source_finds_answers_in_the_other(look, tmp_path):
-    with served(dual_archive(tmp_path), tmp_path / "state") as url:
-        page = look(f"{url}?like=forest/00002&source=pan&target=mul")
-        expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
-        expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
-        expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
-        expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
-        page.get_by_role("combobox", name="Answers").select_option("pan")
-        expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
-        page.locator(".tile .picture").nth(5).click()
-        expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))
+def test_query_in_one_source_finds_answers_in_the_other(serve, look, tmp_path):
+    url = serve(dual_archive(tmp_path), tmp_path / "state")
+    page = look(f"{url}?like=forest/00002&source=pan&target=mul")
+    expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
+    expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
+    expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
+    page.get_by_role("combobox", name="Answers").select_option("pan")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+    page.locator(".tile .picture").nth(5).click()
+    expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))
