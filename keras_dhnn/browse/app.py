@@ -41,7 +41,7 @@ def make_app(page: Page, hosts: Hosts | None = None) -> ASGIApp:
     handlers = {Refusal: _refused, KerasDhnnError: _refused, HTTPException: _refused, Exception: _broken}
     app = Starlette(
         routes=[*_reading(page), *_searches(page), *_taking(page), *_files()],
-        exception_handlers={**handlers, ClientDisconnect: _gone},  # type: ignore[dict-item]
+        exception_handlers={**handlers, ClientDisconnect: _gone},
     )
     return Guard(app, hosts or Hosts(), page.token)
 

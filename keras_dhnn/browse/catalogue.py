@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from keras_dhnn.archive import Archive, Queries
 from keras_dhnn.archive.schema import FEATURES, code_columns, table_codes, table_features
@@ -22,6 +22,8 @@ from keras_dhnn.browse.parameters import Filters
 from keras_dhnn.browse.refusal import not_found
 from keras_dhnn.errors import SettingError
 
+# Its functions are made when it is imported: type checkers see none.
+pc: Any = pyarrow.compute
 _SHOWN = ("label", "time", "scene", "row", "col", "size", "bbox", "content", "path")
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 _FILTERS_KEPT = 32

@@ -52,7 +52,8 @@ class Filters:
 
     def without(self, *names: str) -> "Filters":
         """Return the same filters but those named."""
-        return replace(self, **{name: Filters.__dataclass_fields__[name].default for name in names})
+        none: dict[str, Any] = {name: Filters.__dataclass_fields__[name].default for name in names}
+        return replace(self, **none)
 
     def conditions(self) -> dict[str, Any]:
         """Return the arguments `where`, `bbox` and `time` of `Archive.search` and `Archive.condition`."""

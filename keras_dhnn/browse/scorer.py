@@ -117,7 +117,8 @@ def suggest(scores: np.ndarray, codes: np.ndarray, marked: np.ndarray, count: in
     """
     doubt = 1 - np.minimum(np.abs(scores), 0.99)
     signs = unpack(codes).astype(np.float32)
-    bits, chosen = signs.shape[1], []
+    bits = signs.shape[1]
+    chosen: list[int] = []
     # Distance of each to the nearest that is marked or chosen, as a share of the bits.
     apart = np.ones(len(codes), np.float32)
     if len(marked):

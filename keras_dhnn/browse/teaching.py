@@ -116,7 +116,7 @@ class Teacher:
 
 def marked_numbers(catalogue: Catalogue, marks: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the right and of the wrong items; those that are gone are passed over."""
-    places = np.searchsorted(catalogue.ids, np.array(list(marks), object)) if marks else []
+    places = np.searchsorted(catalogue.ids, np.array(list(marks), object)).tolist() if marks else []
     found: tuple[list, list] = [], []
     for place, (key, mark) in zip(places, marks.items(), strict=True):
         if place < len(catalogue) and catalogue.ids[place] == key:
