@@ -1,10 +1,10 @@
 """Everything that goes wrong is said in place, in words, and the page goes on."""
 
 import pytest
-from playwright.sync_api import expect
 
 from keras_dhnn.errors import DataError
 from tests.browse.drawn import drawn_archive
+from tests.browse.driver import expect
 from tests.browse.window import served
 
 
@@ -36,6 +36,7 @@ def test_image_of_other_bands(look, site, tmp_path):
 
 def test_file_that_is_too_large_is_not_sent(look, site):
     page = look(site)
+    expect(page.locator(".tile").first).to_be_visible()
     page.evaluate(
         """() => {
             const data = new DataTransfer();
@@ -47,7 +48,7 @@ def test_file_that_is_too_large_is_not_sent(look, site):
 
 
 @pytest.mark.parametrize(
-    "address, words",
+    ("address", "words"),
     [
         ("like=nowhere", "nowhere"),
         ("code=12", "code"),
@@ -61,16 +62,15 @@ def test_address_that_names_nothing(look, site, address, words):
     expect(page.get_by_role("heading", name="Nothing to show")).to_be_visible()
 
 
-def test_archive_whose_model_is_gone_still_shows_tiles(look, tmp_path):
+def test_archive_whose_model_is_gone_still_shows_tiles(serve, look, tmp_path):
     def gone(source):
         raise DataError("The run runs/coast, whose codes these are, is not there any more. Say --model RUN.")
 
-    with served(drawn_archive(tmp_path, 40), tmp_path / "state", gone) as url:
-        page = look(url)
-        expect(page.get_by_text("The run runs/coast, whose codes these are")).to_be_visible()
-        expect(page.get_by_text("Drop, paste or choose a picture")).to_be_hidden()
-        page.locator(".tile .picture").first.click()
-        expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    page = look(serve(drawn_archive(tmp_path, 40), tmp_path / "state", gone))
+    expect(page.get_by_text("The run runs/coast, whose codes these are")).to_be_visible()
+    expect(page.get_by_text("Drop, paste or choose a picture")).to_be_hidden()
+    page.locator(".tile .picture").first.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
 
 
 def test_server_that_has_ended_is_said(look, drawn, tmp_path):
@@ -81,24 +81,19 @@ def test_server_that_has_ended_is_said(look, drawn, tmp_path):
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
 
 
-def test_server_that_was_started_again_is_used_on(look, drawn, site, tmp_path):
-    page = look(f"{site}?like=beach/00000")
+def test_server_that_was_started_again_is_used_on(look, site):
+    page = look(f"{site}?like=beach/00000", expect_errors=True)
     # As after a new start: the token of before counts no more.
-    page.route("**/api/searches", lambda route: _with_old_token(route, page))
+    refusal = {"error": {"kind": "token", "message": "The server was started again."}}
+    page.route("**/api/searches", lambda route: route.fulfill(status=403, json=refusal), times=1)
     page.locator(".tile .picture").first.focus()
     page.keyboard.press("y")
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
 
 
-def _with_old_token(route, page):
-    page.unroute("**/api/searches")
-    route.fulfill(status=403, json={"error": {"kind": "token", "message": "The server was started again."}})
-
-
-def test_picture_that_is_gone_leaves_words(look, tmp_path):
+def test_picture_that_is_gone_leaves_words(serve, look, tmp_path):
     archive = drawn_archive(tmp_path, 40, scene=False)
     for path in (tmp_path / "pictures").glob("beach*"):
         path.unlink()
-    with served(archive, tmp_path / "state") as url:
-        page = look(f"{url}?label=beach", expect_errors=True)
-        expect(page.get_by_text("picture not found").first).to_be_visible()
+    page = look(f"{serve(archive, tmp_path / 'state')}?label=beach", expect_errors=True)
+    expect(page.get_by_text("picture not found").first).to_be_visible()

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.browse.drawn import drawn_archive, dual_archive
+from tests.browse.driver import expect
 from tests.browse.window import served
 
 
@@ -102,7 +102,7 @@ def unlabelled(tmp_path_factory):
 def test_unlabelled_archive_begins_with_clusters(look, unlabelled):
     page = look(unlabelled)
     expect(page.get_by_role("img", name=re.compile("laid out by similarity"))).to_be_visible()
-    clusters = page.get_by_role("button", name=re.compile("^Cluster .* find tiles like its most typical"))
+    clusters = page.get_by_role("button", name=re.compile(r"^Cluster \d+ \d+ tiles?$"))
     expect(clusters.first).to_be_visible()
     clusters.first.click()
     expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
@@ -124,14 +124,14 @@ def test_point_of_the_layout_is_a_query(look, unlabelled):
     expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
 
 
-def test_query_in_one_source_finds_answers_in_the_other(look, tmp_path):
-    with served(dual_archive(tmp_path), tmp_path / "state") as url:
-        page = look(f"{url}?like=forest/00002&source=pan&target=mul")
-        expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
-        expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
-        expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
-        expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
-        page.get_by_role("combobox", name="Answers").select_option("pan")
-        expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
-        page.locator(".tile .picture").nth(5).click()
-        expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))
+def test_query_in_one_source_finds_answers_in_the_other(serve, look, tmp_path):
+    url = serve(dual_archive(tmp_path), tmp_path / "state")
+    page = look(f"{url}?like=forest/00002&source=pan&target=mul")
+    expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
+    expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
+    expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
+    page.get_by_role("combobox", name="Answers").select_option("pan")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+    page.locator(".tile .picture").nth(5).click()
+    expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))

@@ -4,9 +4,9 @@ import re
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
 
 from tests.browse.drawn import draw
+from tests.browse.driver import expect
 
 
 def tiles(page):

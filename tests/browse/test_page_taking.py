@@ -7,7 +7,8 @@ import re
 import zipfile
 
 import pytest
-from playwright.sync_api import expect
+
+from tests.browse.driver import expect
 
 
 def save(page, form):

@@ -24,6 +24,13 @@ _FLAGS = [
 AXE = Path(__file__).parents[2] / "keras_dhnn/browse/web/node_modules/axe-core/axe.min.js"
 
 
+@pytest.fixture
+def serve():
+    """Serves an archive until the test ends. Ask for it before `look`, so that windows are closed first."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *what: stack.enter_context(served(*what))
+
+
 @contextlib.contextmanager
 def served(archive, state, opener=None):
     """Gives the address at which the page of an archive of drawn pictures is served."""
@@ -36,10 +43,11 @@ def served(archive, state, opener=None):
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium, driven by Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright drives the browser")
+    from tests.browse.driver import sync_api
+
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium brings it")
-    with playwright.sync_playwright() as driver:
+    with sync_api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
         browser.close()
@@ -64,7 +72,7 @@ def look(chromium):
     yield open_page
     for context in contexts:
         context.close()
-    assert not troubles
+    assert not troubles, troubles
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ export class Ask {
     box.hidden = !page.about.sources.some((source) => source.scenes > 0);
     const upload = page.about.upload;
     const no = upload.state === "no";
-    this.element = h("section", { class: "card", attrs: { "aria-label": "Query" } }, h("h3", {}, "Query"), this.asked, this.chooser, no ? h("p", { class: "hint" }, upload.message) : drop, this.idForm(), !no && box, this.trouble.element);
+    this.element = h("section", { class: "card", attrs: { "aria-label": "Query" } }, h("h2", {}, "Query"), this.asked, this.chooser, no ? h("p", { class: "hint" }, upload.message) : drop, this.idForm(), !no && box, this.trouble.element);
     this.chooser.disabled = no;
     if (!no) this.listen();
     page.listing.listed.on((listed) => {

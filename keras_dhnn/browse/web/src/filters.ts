@@ -29,7 +29,7 @@ export class Filters {
       page.show({ where: this.where.value.trim() });
     };
     const condition = h("form", { class: "row", on: { submit: apply } }, this.where, h("button", { type: "submit", class: "button" }, "Apply"));
-    this.element = h("section", { class: "card", attrs: { "aria-label": "Filters" } }, h("h3", {}, "Filters"), this.sceneGroup, this.timeGroup, this.boxGroup, h("fieldset", {}, h("legend", {}, "Condition"), condition));
+    this.element = h("section", { class: "card", attrs: { "aria-label": "Filters" } }, h("h2", {}, "Filters"), this.sceneGroup, this.timeGroup, this.boxGroup, h("fieldset", {}, h("legend", {}, "Condition"), condition));
     page.view.on((view) => this.follow(view));
     this.follow(page.view.value);
   }

@@ -21,7 +21,7 @@ export class Histogram {
     this.handle = h("div", { class: "cut", tabIndex: 0, attrs: { role: "slider", "aria-label": "Cut-off: largest distance in bits", "aria-valuemin": 0 }, on: { keydown: (event) => this.key(event) } });
     const plot = h("div", { class: "plot", on: { pointerdown: (event) => this.drag(event) } }, this.chart, this.handle);
     const axis = h("div", { class: "chart-axis", attrs: { "aria-hidden": "true" } }, h("span", {}, "0"), h("span", {}, "bits that differ"), h("span", { class: "chart-bits" }));
-    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Distances" } }, h("h3", {}, "Distances"), plot, axis, this.words, this.all);
+    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Distances" } }, h("h2", {}, "Distances"), plot, axis, this.words, this.all);
     page.listing.listed.on((listed) => {
       if (listed.state === "loading") return;
       this.element.hidden = listed.found === null;

@@ -11,7 +11,7 @@ import { NO_QUERY } from "./view";
 export class KeptSearches {
   private readonly list = h("ul", { class: "kept" });
   private readonly trouble = new Trouble();
-  readonly element = h("div", { hidden: true }, h("h4", {}, "Kept searches"), this.list, this.trouble.element);
+  readonly element = h("div", { hidden: true }, h("h3", {}, "Kept searches"), this.list, this.trouble.element);
   private open = "";
 
   constructor(private readonly page: Page) {}

@@ -28,7 +28,7 @@ export class LessonPanel {
     this.name.maxLength = page.about.limits.name;
     this.fillKeeping();
     const head = h("div", { class: "row" }, this.tally, this.undo, this.redo);
-    this.element = h("section", { class: "card", attrs: { "aria-label": "Teach" } }, h("h3", {}, "Teach"), head, this.choiceOfClick(), this.trouble.element, this.suggestions, this.estimates, this.keeping, this.kept.element);
+    this.element = h("section", { class: "card", attrs: { "aria-label": "Teach" } }, h("h2", {}, "Teach"), head, this.choiceOfClick(), this.trouble.element, this.suggestions, this.estimates, this.keeping, this.kept.element);
     page.teaching.lesson.on((lesson, before) => this.show(lesson, before));
     this.show(page.teaching.lesson.value);
   }
@@ -65,7 +65,7 @@ export class LessonPanel {
   private showTaught(taught: Taught | null, name: string): void {
     const suggested = taught?.suggestions ?? [];
     const focus = [...this.suggestions.querySelectorAll("button")].findIndex((each) => each === document.activeElement);
-    fill(this.suggestions, suggested.length > 0 && h("h4", {}, "Most useful to mark next"), suggested.length > 0 && h("div", { class: "suggested" }, ...suggested.map((item) => this.suggestion(item))));
+    fill(this.suggestions, suggested.length > 0 && h("h3", {}, "Most useful to mark next"), suggested.length > 0 && h("div", { class: "suggested" }, ...suggested.map((item) => this.suggestion(item))));
     if (focus >= 0) this.suggestions.querySelectorAll("button")[focus]?.focus();
     const rows = this.estimateRows(taught?.precision ?? []);
     const still = !taught || !name ? "" : !taught.ready ? "One tile marked right is needed before the order can learn." : rows.length ? "" : "More marks among the best are needed to estimate precision.";
@@ -91,7 +91,7 @@ export class LessonPanel {
       at.style.left = `${100 * (estimate ?? 0)}%`;
       return h("tr", {}, h("th", { scope: "row" }, `first ${k}`), h("td", {}, meter), h("td", { title: range && `likely ${range}` }, percent(estimate ?? 0)), h("td", { class: "hint" }, `${marked} marked`));
     });
-    return [h("h4", {}, "Estimated precision"), h("table", {}, h("tbody", {}, ...rows))];
+    return [h("h3", {}, "Estimated precision"), h("table", {}, h("tbody", {}, ...rows))];
   }
 
   private fillKeeping(): void {
@@ -101,7 +101,7 @@ export class LessonPanel {
     };
     const form = h("form", { class: "row", on: { submit: rename } }, this.name, h("button", { type: "submit", class: "button" }, "Rename"));
     const labels = button("Export labels (CSV)", () => void this.exportLabels(), { class: "button wide", title: "The table that prepare --labels takes" });
-    fill(this.keeping, h("h4", {}, "Kept as"), form, labels);
+    fill(this.keeping, h("h3", {}, "Kept as"), form, labels);
   }
 
   private async rename(): Promise<void> {

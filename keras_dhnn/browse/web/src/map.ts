@@ -31,7 +31,7 @@ export class MapPanel {
     private readonly focus: (id: string) => void,
   ) {
     this.drawButton.prepend(icon("box"));
-    const fit = button("Fit", () => this.fit(), { class: "button", attrs: { "aria-label": "Show all footprints" } });
+    const fit = button("Fit", () => this.fit(), { class: "button", title: "Show all footprints" });
     this.element = h("section", { class: "panel map-panel", attrs: { "aria-label": "Map" } }, h("div", { class: "row map-tools" }, this.drawButton, fit), this.trouble.element, this.frame);
     this.map = L.map(this.frame, { preferCanvas: true, zoomAnimation: false, fadeAnimation: false, attributionControl: false, worldCopyJump: true, zoomSnap: 0.25, center: [20, 0], zoom: 1 });
     this.scenes.addTo(this.map);

@@ -66,8 +66,8 @@ export class SimilarityPanel {
     const first = cluster.items[0];
     const name = cluster.label ?? `Cluster ${cluster.cluster + 1}`;
     const pictures = h("span", { class: "cluster-pictures" }, ...cluster.items.slice(0, 6).map((item) => h("img", { src: thumb(item, 128), alt: "", loading: "lazy" })));
-    const element = button(pictures, () => first && this.page.like(first), { class: "cluster", attrs: { "aria-label": `${name}, ${count(cluster.count, "tile")}: find tiles like its most typical` } });
-    element.append(h("span", { class: "cluster-name" }, swatch(cluster.cluster), name), h("span", { class: "hint" }, count(cluster.count)));
+    const element = button(pictures, () => first && this.page.like(first), { class: "cluster", title: "Find tiles like its most typical" });
+    element.append(h("span", { class: "cluster-name" }, swatch(cluster.cluster), name), h("span", { class: "hint" }, count(cluster.count, "tile")));
     return element;
   }
 
