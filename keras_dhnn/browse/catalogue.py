@@ -20,7 +20,7 @@ from keras_dhnn.archive import Archive, Queries
 from keras_dhnn.archive.schema import FEATURES, code_columns, table_codes, table_features
 from keras_dhnn.archive.wkb import from_wkb
 from keras_dhnn.browse.parameters import Filters
-from keras_dhnn.browse.refusal import not_found
+from keras_dhnn.browse.refusal import Refusal, not_found
 from keras_dhnn.errors import SettingError
 
 # Its functions are made when it is imported: type checkers see none.
@@ -81,9 +81,18 @@ class Catalogue:
         """Return the numbers of items, `(k,)` int64; `Refusal` as of `number`."""
         return np.array([self.number(key) for key in keys], np.int64)
 
-    def column(self, name: str, numbers: np.ndarray) -> list[Any]:
-        """Return the values of a column of some items."""
-        return self._rows[name].take(pa.array(numbers)).to_pylist()
+    def numbers_of(self, found: np.ndarray) -> np.ndarray:
+        """Return the numbers of items that a search of the archive has found.
+
+        Raises:
+            Refusal: 409 if one is new: somebody has changed the archive, and this reader has looked again.
+        """
+        places = np.searchsorted(self.ids, found).clip(max=max(len(self) - 1, 0))
+        if len(found) and (not len(self) or (self.ids[places] != found).any()):
+            raise Refusal(
+                409, "conflict", "The archive has changed since this page was opened. Start keras-dhnn browse again."
+            )
+        return places
 
     def path(self, number: int) -> dict[str, Any]:
         """Return what says where an item's picture is: path, row, col, size and scene."""

@@ -86,9 +86,9 @@ class Ranking:
             columns=(),
             **asked.filters.conditions(),
         ).table
-        self._depth = depth
-        self._numbers = np.searchsorted(self._catalogue.ids, found["id"].to_numpy(zero_copy_only=False))
+        self._numbers = self._catalogue.numbers_of(found["id"].to_numpy(zero_copy_only=False))
         self._distances = found["distance"].to_numpy().astype(np.int64)
+        self._depth = depth
 
 
 class Rankings:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.archive import Queries, combine
+from keras_dhnn.archive import Archive, Queries, combine
 from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.browse import rankings
 from keras_dhnn.codes import hamming_distances
-from tests.archives import make_archive, random_codes
+from tests.archives import make_archive, random_codes, tile_rows
 from tests.browse.asked import opened, page_of
 
 COUNT = 300
@@ -180,11 +180,19 @@ def test_wrong_questions_are_answered_in_words(browser, query, kind, status, wor
     assert words in browser.refused(kind, status, "GET", "/api/search", **query)
 
 
+def test_a_changed_archive_is_said(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(40))
+    with opened(page_of(archive, tmp_path / "state")) as browser:
+        assert browser.get("/api/search", like="tile000001")["total"] == 40
+        Archive.open(archive.root).append(tile_rows(random_codes(1, seed=9), ids=["new"]))
+        assert browser.get("/api/search", like="tile000002")["total"] == 40  # as it was when the page was opened
+        archive.refresh()
+        assert "changed" in browser.refused("conflict", 409, "GET", "/api/search", like="tile000003")
+
+
 def test_two_sources_search_each_other(tmp_path):
     codes = random_codes(50)
     archive = make_archive(tmp_path / "a", codes, source="mul", ids=[f"i{number:02d}" for number in range(50)])
-    from tests.archives import tile_rows
-
     other = random_codes(50, seed=1)
     archive.append(tile_rows(other, ids=[f"i{number:02d}" for number in range(50)]), "pan")
     with opened(page_of(archive, tmp_path / "state")) as browser:
