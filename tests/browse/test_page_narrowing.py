@@ -92,6 +92,19 @@ def test_map_and_list_point_at_each_other(look, site):
     expect(page.locator(f".tile[data-id='{pointed}'] .picture")).to_be_focused()
 
 
+def test_map_opened_over_answers_shows_their_scene(look, site):
+    page = look(f"{site}?where=size+%3E+0")
+    page.locator(".tile .picture").first.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    page.get_by_role("button", name="Map", exact=True).click()
+    scene = page.get_by_alt_text("The scene coast.tif")
+    expect(scene).to_be_visible()
+    frame, shown = page.locator(".map").bounding_box(), scene.bounding_box()
+    assert shown["width"] > frame["width"] / 2
+    assert frame["x"] <= shown["x"]
+    assert shown["x"] + shown["width"] <= frame["x"] + frame["width"]
+
+
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unlabelled")

@@ -31,7 +31,7 @@ def test_marks_reorder_suggest_and_estimate(look, site):
     for row, each in zip(page.locator(".estimates tr").all(), known, strict=True):
         assert f"first {each['k']}" in row.inner_text()
         assert f"{100 * each['estimate']:.0f} %" in row.inner_text()
-    expect(page.locator(".tile .caption-number").first).to_have_text(re.compile(r"^[01]\.\d\d$"))
+    expect(page.locator(".tile .caption-number").first).to_have_text(re.compile(r"^score [01]\.\d\d$"))
     for number in range(5):
         expect(page.locator(".tile .caption-name").nth(number)).to_have_text(re.compile("forest|coast"))
 

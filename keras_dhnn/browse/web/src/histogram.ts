@@ -11,6 +11,7 @@ export class Histogram {
   readonly element: HTMLElement;
   private readonly chart = h("div", { class: "chart" });
   private readonly handle: HTMLElement;
+  private readonly legend = h("p", { class: "hint legend" }, "share expected right at each distance");
   private readonly words = h("p", { class: "chart-words" });
   private readonly all = button("Show all", () => this.cut(null), { class: "link" });
   private found: Found | null = null;
@@ -21,7 +22,7 @@ export class Histogram {
     this.handle = h("div", { class: "cut", tabIndex: 0, attrs: { role: "slider", "aria-label": "Cut-off: largest distance in bits", "aria-valuemin": 0 }, on: { keydown: (event) => this.key(event) } });
     const plot = h("div", { class: "plot", on: { pointerdown: (event) => this.drag(event) } }, this.chart, this.handle);
     const axis = h("div", { class: "chart-axis", attrs: { "aria-hidden": "true" } }, h("span", {}, "0"), h("span", {}, "bits that differ"), h("span", { class: "chart-bits" }));
-    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Distances" } }, h("h2", {}, "Distances"), plot, axis, this.words, this.all);
+    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Distances" } }, h("h2", {}, "Distances"), plot, axis, this.legend, this.words, this.all);
     page.listing.listed.on((listed) => {
       if (listed.state === "loading") return;
       this.element.hidden = listed.found === null;
@@ -33,6 +34,7 @@ export class Histogram {
     this.found = found;
     this.radius = this.page.view.value.radius ?? found.bits;
     fill(this.chart, this.draw(found));
+    this.legend.hidden = !found.precision;
     this.handle.setAttribute("aria-valuemax", String(found.bits));
     const bits = this.element.querySelector(".chart-bits");
     if (bits) bits.textContent = String(found.bits);

@@ -20,7 +20,7 @@ export class MapPanel {
   private readonly map: L.Map;
   private readonly scenes = L.layerGroup();
   private readonly footprints = L.layerGroup();
-  private readonly byId = new Map<string, L.GeoJSON>();
+  private readonly byId = new Map<string, { item: Item; layer: L.GeoJSON }>();
   private box: L.Rectangle | null = null;
   private armed = false;
   private fitted = "";
@@ -48,6 +48,7 @@ export class MapPanel {
   /** Draws the footprints of what is listed, if the map is in sight. */
   update(): void {
     if (!this.element.isConnected || this.element.hidden) return;
+    this.map.invalidateSize({ animate: false, pan: false });
     const { listing } = this.page;
     if (listing.listed.value.kind === "wall") void this.updateWall();
     else this.show(listing.known().slice(0, MOST));
@@ -97,31 +98,33 @@ export class MapPanel {
 
   private addFootprint(item: Item): void {
     const geometry = (item.geometry ?? rectangle(item.bbox as Box)) as GeoJSON.Polygon;
-    const layer = L.geoJSON(geometry, { style: () => this.style(item.id, false) });
+    const layer = L.geoJSON(geometry, { style: () => this.style(item, false) });
     layer.on("mouseover", () => (this.page.hovered.value = item.id));
     layer.on("mouseout", () => (this.page.hovered.value = null));
     layer.on("click", () => !this.armed && this.focus(item.id));
     layer.addTo(this.footprints);
-    this.byId.set(item.id, layer);
+    this.byId.set(item.id, { item, layer });
   }
 
-  private style(id: string, pointed: boolean): L.PathOptions {
+  /** The nearer an answer, the thicker its outline. */
+  private style({ id, distance }: Item, pointed: boolean): L.PathOptions {
     const tone = getComputedStyle(this.element);
     const mark = this.page.teaching.markOf(id);
     const colour = tone.getPropertyValue(mark === "right" ? "--right" : mark === "wrong" ? "--wrong" : "--accent");
-    return { color: pointed ? tone.getPropertyValue("--focus") : colour, weight: pointed ? 4 : 1.5, fillColor: colour, fillOpacity: pointed ? 0.4 : 0.14 };
+    const near = typeof distance === "number" ? Math.max(0, 1 - (3 * distance) / this.page.about.bits) : 0;
+    return { color: pointed ? tone.getPropertyValue("--focus") : colour, weight: pointed ? 5 : 1.5 + 3 * near, fillColor: colour, fillOpacity: pointed ? 0.3 : 0.08 };
   }
 
   private point(id: string | null, before: string | null): void {
-    if (before) this.byId.get(before)?.setStyle(this.style(before, false));
-    const layer = id === null ? undefined : this.byId.get(id);
-    if (id !== null) layer?.setStyle(this.style(id, true)).bringToFront();
+    const [left, reached] = [this.byId.get(before ?? ""), this.byId.get(id ?? "")];
+    left?.layer.setStyle(this.style(left.item, false));
+    reached?.layer.setStyle(this.style(reached.item, true)).bringToFront();
   }
 
   private fit(): void {
-    const layers = [...this.byId.values()];
-    if (!layers.length) return;
-    const bounds = layers.reduce((all, layer) => all.extend(layer.getBounds()), L.latLngBounds([]));
+    const shown = [...this.byId.values()];
+    if (!shown.length) return;
+    const bounds = shown.reduce((all, { layer }) => all.extend(layer.getBounds()), L.latLngBounds([]));
     this.map.fitBounds(bounds, { padding: [24, 24], animate: false });
   }
 

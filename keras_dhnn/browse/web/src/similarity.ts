@@ -67,7 +67,7 @@ export class SimilarityPanel {
     const name = cluster.label ?? `Cluster ${cluster.cluster + 1}`;
     const pictures = h("span", { class: "cluster-pictures" }, ...cluster.items.slice(0, 6).map((item) => h("img", { src: thumb(item, 128), alt: "", loading: "lazy" })));
     const element = button(pictures, () => first && this.page.like(first), { class: "cluster", title: "Find tiles like its most typical" });
-    element.append(h("span", { class: "cluster-name" }, swatch(cluster.cluster), name), h("span", { class: "hint" }, count(cluster.count, "tile")));
+    element.append(h("span", { class: "cluster-name" }, swatch(cluster.cluster), h("span", {}, name)), h("span", { class: "hint" }, count(cluster.count, "tile")));
     return element;
   }
 

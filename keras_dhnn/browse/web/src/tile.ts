@@ -5,7 +5,7 @@ import { strip } from "./bits";
 import { button, h, setAttribute } from "./dom";
 import { icon } from "./icons";
 import type { Item, Mark } from "./types";
-import { describe, percent, shortName } from "./words";
+import { count, describe, percent, shortName } from "./words";
 
 export interface Shown {
   bits: number;
@@ -81,11 +81,12 @@ function controls(item: Item, shown: Shown, actions: Actions): HTMLElement {
 }
 
 function caption(item: Item): HTMLElement {
-  return h("div", { class: "caption", title: item.id }, h("span", { class: "caption-name" }, item.label ?? shortName(item.id)), h("span", { class: "caption-number" }, number(item)));
+  return h("div", { class: "caption", title: item.id }, h("div", { class: "caption-name" }, item.label ?? shortName(item.id)), h("div", { class: "caption-number" }, number(item)));
 }
 
 function number(item: Item): string {
-  if (item.score !== undefined) return item.score.toFixed(2);
+  if (item.score !== undefined) return `score ${item.score.toFixed(2)}`;
   if (item.distance === undefined || item.distance === null) return "";
-  return typeof item.precision === "number" ? `${item.distance} · ${percent(item.precision)}` : `${item.distance}`;
+  const apart = count(item.distance, "bit");
+  return typeof item.precision === "number" ? `${apart} · ${percent(item.precision)} right` : `${apart} apart`;
 }
