@@ -1,10 +1,10 @@
-"""How long the page of an archive keeps its reader waiting, as a browser sees it: from the click to the frame that shows.
+"""How long the page of an archive keeps its reader waiting, as a browser sees it: from a click to the frame that shows.
 
     python benchmarks/page.py ARCHIVE [--queries 20] [--json]
 
-Headless Chromium on the same machine, driven by Playwright. First paint and first tiles are of a window that has nothing
-cached; queries are clicks on tiles, none twice; marks are clicks on "right", each of which orders all items anew. Medians,
-and the slowest of twenty. `--make N` first writes an archive of N made-up codes of 64 bits there.
+Headless Chromium on the same machine, driven by Playwright. First paint and first tiles are of a window that has
+nothing cached; queries are clicks on tiles, none twice; marks are clicks on "right", each of which orders all items
+anew. Medians, and the slowest of twenty. `--make N` first writes an archive of N made-up codes of 64 bits there.
 """
 
 import argparse

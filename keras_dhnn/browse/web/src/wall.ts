@@ -43,7 +43,7 @@ export class Wall {
     listing.listed.on((listed, before) => this.update(listed, before));
     listing.arrived.on(() => this.grid.redrawAll());
     teaching.lesson.on((lesson, before) => {
-      this.redrawIds(Object.keys({ ...lesson.marks, ...before.marks }));
+      this.redrawIds(Object.keys({ ...lesson.marks, ...before.marks }).filter((id) => lesson.marks[id] !== before.marks[id]));
       if (lesson.name !== before.name) fill(this.title, this.heading(listing.listed.value));
     });
     selection.ids.on((ids, before) => this.redrawIds([...ids, ...before].filter((id) => ids.has(id) !== before.has(id))));
