@@ -1,8 +1,8 @@
 """Put the page together: which address gives what. Work is done in threads, so that no request stops another."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -31,6 +31,13 @@ _FRESH = {"cache-control": "no-store"}
 _CHUNK = 1 << 18
 
 
+# What may stand in the bodies of requests, see `read_json`.
+_BOX = {"source": str, "scene": str, "row": int, "col": int, "height": int, "width": int}
+_SEARCH, _NAME = {"name": str, "source": str, "query": str}, {"name": str}
+_TAUGHT = {"limit": int, "filters": str}
+_TAKEN = {"format": str, "source": str, "ids": list, "view": str, "limit": int}
+
+
 def make_app(page: Page, hosts: Hosts | None = None) -> ASGIApp:
     """Return the ASGI application that shows a page.
 
@@ -38,117 +45,61 @@ def make_app(page: Page, hosts: Hosts | None = None) -> ASGIApp:
         page: the `Page`.
         hosts: `Hosts` by which it may be asked; None: this machine's own names.
     """
-    handlers = {Refusal: _refused, KerasDhnnError: _refused, HTTPException: _refused, Exception: _broken}
-    app = Starlette(
-        routes=[*_reading(page), *_searches(page), *_taking(page), *_files()],
-        exception_handlers={**handlers, ClientDisconnect: _gone},
-    )
+    handlers: dict[Any, Any] = {Exception: _broken, ClientDisconnect: _gone}
+    handlers |= dict.fromkeys((Refusal, KerasDhnnError, HTTPException), _refused)
+    app = Starlette(routes=[*_looking(page), *_asking(page), *_teaching(page), *_files()], exception_handlers=handlers)
     return Guard(app, hosts or Hosts(), page.token)
 
 
-def _reading(page):
-    """Return the routes that look and search."""
-    limiter: list[anyio.CapacityLimiter] = []
+def _looking(page):
+    pictures = _Pictures(page)
+    return [
+        Route("/api/about", _get(page, looking.about)),
+        Route("/api/tiles", _get(page, looking.tiles)),
+        Route("/api/facets", _get(page, looking.facets)),
+        Route("/api/map", _get(page, looking.similarity_map)),
+        Route("/api/footprints", _get(page, looking.footprints)),
+        Route("/api/scenes", _get(page, looking.scenes)),
+        Route("/api/thumb", pictures.drawn_by(looking.thumb)),
+        Route("/api/upload-thumb", pictures.drawn_by(looking.upload_thumb)),
+        Route("/api/overview", pictures.drawn_by(looking.overview)),
+    ]
 
-    def picture(draw: Callable) -> Callable:
-        async def endpoint(request: Request) -> Response:
-            if not limiter:  # it belongs to the loop that runs
-                limiter.append(anyio.CapacityLimiter(_PICTURES_AT_A_TIME))
-            content = await anyio.to_thread.run_sync(draw, page, request.query_params, limiter=limiter[0])
-            return Response(content, media_type="image/webp", headers=_FOR_GOOD)
 
-        return endpoint
-
-    def answer(make: Callable) -> Callable:
-        async def endpoint(request: Request) -> Response:
-            return _json(await run_in_threadpool(make, page, request.query_params))
-
-        return endpoint
-
+def _asking(page):
     async def upload(request: Request) -> Response:
         content = await read_body(request, MOST_UPLOAD)
         return _json(await run_in_threadpool(asking.add_upload, page, request.query_params, content), 201)
 
-    async def box(request: Request) -> Response:
-        kinds = {"source": str, "scene": str, "row": int, "col": int, "height": int, "width": int}
-        return _json(await run_in_threadpool(asking.add_box, page, await read_json(request, kinds)), 201)
+    async def export(request: Request) -> Response:
+        return _download(*await run_in_threadpool(selecting.take, page, await read_json(request, _TAKEN)))
 
     return [
-        Route("/api/about", answer(lambda page, _: looking.about(page))),
-        Route("/api/tiles", answer(looking.tiles)),
-        Route("/api/facets", answer(looking.facets)),
-        Route("/api/map", answer(looking.similarity_map)),
-        Route("/api/footprints", answer(looking.footprints)),
-        Route("/api/scenes", answer(looking.scenes)),
-        Route("/api/search", answer(asking.search)),
-        Route("/api/thumb", picture(looking.thumb)),
-        Route("/api/upload-thumb", picture(looking.upload_thumb)),
-        Route("/api/overview", picture(looking.overview)),
+        Route("/api/search", _get(page, asking.search)),
         Route("/api/upload", upload, methods=["POST"]),
-        Route("/api/box", box, methods=["POST"]),
+        Route("/api/box", _change(page, asking.add_box, _BOX, 201), methods=["POST"]),
+        Route("/api/export", export, methods=["POST"]),
     ]
 
 
-def _searches(page):
-    """Return the routes of named searches."""
-    taught = {"limit": int, "filters": str}
-
-    async def every(request: Request) -> Response:
-        if request.method == "GET":
-            return _json(await run_in_threadpool(marking.all_searches, page))
-        body = await read_json(request, {"name": str, "source": str, "query": str})
-        return _json(await run_in_threadpool(marking.create, page, body), 201)
-
-    async def one(request: Request) -> Response:
-        name = request.path_params["name"]
-        if request.method == "GET":
-            return _json(await run_in_threadpool(marking.show, page, name))
-        if request.method == "DELETE":
-            return _json(await run_in_threadpool(marking.delete, page, name))
-        return _json(await run_in_threadpool(marking.rename, page, name, await read_json(request, {"name": str})))
-
-    async def mark(request: Request) -> Response:
-        body = await read_json(request, {"marks": dict, **taught})
-        return _json(await run_in_threadpool(marking.mark, page, request.path_params["name"], body))
-
-    def move(by: int) -> Callable:
-        async def endpoint(request: Request) -> Response:
-            body = await read_json(request, taught)
-            return _json(await run_in_threadpool(marking.move, page, request.path_params["name"], by, body))
-
-        return endpoint
-
-    async def results(request: Request) -> Response:
-        name = request.path_params["name"]
-        return _json(await run_in_threadpool(marking.results, page, name, request.query_params))
-
+def _teaching(page):
     async def labels(request: Request) -> Response:
         name = request.path_params["name"]
-        content, file = await run_in_threadpool(marking.labels, page, name, request.query_params)
-        return Response(content, media_type="text/csv", headers=_download(file))
+        return _download(*await run_in_threadpool(marking.labels, page, name, request.query_params))
 
+    one = "/api/searches/{name}"
     return [
-        Route("/api/searches", every, methods=["GET", "POST"]),
-        Route("/api/searches/{name}", one, methods=["GET", "PATCH", "DELETE"]),
-        Route("/api/searches/{name}/marks", mark, methods=["POST"]),
-        Route("/api/searches/{name}/undo", move(-1), methods=["POST"]),
-        Route("/api/searches/{name}/redo", move(+1), methods=["POST"]),
-        Route("/api/searches/{name}/results", results),
-        Route("/api/searches/{name}/labels.csv", labels),
+        Route("/api/searches", _get(page, marking.all_searches)),
+        Route("/api/searches", _change(page, marking.create, _SEARCH, 201), methods=["POST"]),
+        Route(one, _get(page, marking.show)),
+        Route(one, _change(page, marking.rename, _NAME), methods=["PATCH"]),
+        Route(one, _get(page, marking.delete), methods=["DELETE"]),
+        Route(f"{one}/marks", _change(page, marking.mark, {"marks": dict, **_TAUGHT}), methods=["POST"]),
+        Route(f"{one}/undo", _change(page, marking.undo, _TAUGHT), methods=["POST"]),
+        Route(f"{one}/redo", _change(page, marking.redo, _TAUGHT), methods=["POST"]),
+        Route(f"{one}/results", _get(page, marking.results)),
+        Route(f"{one}/labels.csv", labels),
     ]
-
-
-def _taking(page):
-    """Return the route by which a selection is taken away."""
-
-    async def export(request: Request) -> Response:
-        kinds = {"format": str, "source": str, "ids": list, "view": str, "limit": int}
-        content, kind, name = await run_in_threadpool(selecting.take, page, await read_json(request, kinds))
-        if isinstance(content, bytes):
-            return Response(content, media_type=kind, headers=_download(name))
-        return StreamingResponse(_chunks(content), media_type=kind, headers=_download(name))
-
-    return [Route("/api/export", export, methods=["POST"])]
 
 
 def _files():
@@ -158,6 +109,41 @@ def _files():
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     return [Route("/", index), Mount("/static", StaticFiles(directory=STATIC, check_dir=False))]
+
+
+def _get(page, make):
+    """Return what answers by `make(page, what stands in the path, parameters)`, in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        return _json(await run_in_threadpool(make, page, *request.path_params.values(), request.query_params))
+
+    return endpoint
+
+
+def _change(page, make, kinds, status=200):
+    """Return what answers by `make(page, what stands in the path, body)`, in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await read_json(request, kinds)
+        return _json(await run_in_threadpool(make, page, *request.path_params.values(), body), status)
+
+    return endpoint
+
+
+class _Pictures:
+    """Answer with pictures, a few at a time."""
+
+    def __init__(self, page):
+        self._page, self._limiter = page, None
+
+    def drawn_by(self, draw):
+        async def endpoint(request: Request) -> Response:
+            if self._limiter is None:  # it belongs to the loop that runs
+                self._limiter = anyio.CapacityLimiter(_PICTURES_AT_A_TIME)
+            content = await anyio.to_thread.run_sync(draw, self._page, request.query_params, limiter=self._limiter)
+            return Response(content, media_type="image/webp", headers=_FOR_GOOD)
+
+        return endpoint
 
 
 async def _refused(request, error):
@@ -180,8 +166,12 @@ def _json(value, status=200):
     return JSONResponse(value, status, headers=_FRESH)
 
 
-def _download(name):
-    return {**_FRESH, "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+def _download(content, kind, name):
+    """Return the answer that is a file: its bytes, or an open one, which is closed."""
+    headers = {**_FRESH, "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    if isinstance(content, bytes):
+        return Response(content, media_type=kind, headers=headers)
+    return StreamingResponse(_chunks(content), media_type=kind, headers=headers)
 
 
 def _chunks(file):

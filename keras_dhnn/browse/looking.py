@@ -23,7 +23,7 @@ _MOST_FOOTPRINTS = 5000
 _ORDERS = ("mixed", "id", "time")
 
 
-def about(page: Page) -> dict[str, Any]:
+def about(page: Page, query: QueryParams) -> dict[str, Any]:
     """Return what the page needs to know first, with the token by which it may change something."""
     info = page.archive.info
     state, message = page.encoders.state(page.source(None))

@@ -9,11 +9,11 @@ from keras_dhnn.browse.page import Page
 from keras_dhnn.browse.parameters import MOST_ITEMS, PAGE, Filters, paging, text
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.searches import Search
-from keras_dhnn.browse.taking import labels_csv
+from keras_dhnn.browse.taking import FORMATS, labels_csv
 from keras_dhnn.browse.teaching import taught_items
 
 
-def all_searches(page: Page) -> dict[str, Any]:
+def all_searches(page: Page, query: QueryParams) -> dict[str, Any]:
     """Return the searches of this archive's sources."""
     return {"searches": [one.to_json() for one in page.searches.all() if one.source in page.catalogues]}
 
@@ -23,7 +23,7 @@ def create(page: Page, body: dict[str, Any]) -> dict[str, Any]:
     return page.searches.create(body["name"] or "", page.source(body["source"]), body["query"] or "").to_json()
 
 
-def show(page: Page, name: str) -> dict[str, Any]:
+def show(page: Page, name: str, query: QueryParams) -> dict[str, Any]:
     """Return a search and its marks."""
     search = page.searches.get(name)
     return search.to_json() | {"marks": search.marks}
@@ -34,7 +34,7 @@ def rename(page: Page, name: str, body: dict[str, Any]) -> dict[str, Any]:
     return page.searches.rename(name, body["name"] or "").to_json()
 
 
-def delete(page: Page, name: str) -> dict[str, Any]:
+def delete(page: Page, name: str, query: QueryParams) -> dict[str, Any]:
     """Remove a search."""
     page.searches.delete(name)
     return {}
@@ -50,10 +50,16 @@ def mark(page: Page, name: str, body: dict[str, Any]) -> dict[str, Any]:
     return _taught(page, page.searches.mark(name, marks), _filters(body), 0, _limit(body), False, began)
 
 
-def move(page: Page, name: str, by: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Undo or redo a step, and return the order that follows."""
+def undo(page: Page, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Undo a step, and return the order that follows."""
     began = time.perf_counter()
-    return _taught(page, page.searches.move(name, by), _filters(body), 0, _limit(body), False, began)
+    return _taught(page, page.searches.move(name, -1), _filters(body), 0, _limit(body), False, began)
+
+
+def redo(page: Page, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Do again what was undone last, and return the order that follows."""
+    began = time.perf_counter()
+    return _taught(page, page.searches.move(name, +1), _filters(body), 0, _limit(body), False, began)
 
 
 def results(page: Page, name: str, query: QueryParams) -> dict[str, Any]:
@@ -64,10 +70,10 @@ def results(page: Page, name: str, query: QueryParams) -> dict[str, Any]:
     return _taught(page, search, Filters.of(query), offset, limit, bool(text(query, "geometry")), began)
 
 
-def labels(page: Page, name: str, query: QueryParams) -> tuple[bytes, str]:
-    """Return a search's marks as the table that `prepare --labels` takes, and a name for the file."""
+def labels(page: Page, name: str, query: QueryParams) -> tuple[bytes, str, str]:
+    """Return a search's marks as the table that `prepare --labels` takes, its kind, and a name for the file."""
     search = page.searches.get(name)
-    return labels_csv(search.marks, text(query, "right") or name, text(query, "wrong")), f"{name}.csv"
+    return labels_csv(search.marks, text(query, "right") or name, text(query, "wrong")), FORMATS["csv"], f"{name}.csv"
 
 
 def _taught(page, search: Search, filters, offset, limit, geometry, began):
