@@ -4,12 +4,14 @@ import fnmatch
 import itertools
 import math
 import unicodedata
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.pipelines.example import Archive
 from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABELS_FILE, DatasetInfo
 
 # A prepared data set. A folder with anything else is never replaced.
@@ -26,7 +28,16 @@ class Prepared(NamedTuple):
     fresh: bool
 
 
-def prepare(archive, directory, *, synthetic=False, force=False, shards=None, seed=0, progress=None):
+def prepare(
+    archive: Archive,
+    directory: Path | str,
+    *,
+    synthetic: bool = False,
+    force: bool = False,
+    shards: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
     """Write an archive as a prepared data set into `directory`, whose last part is the data set's name.
 
     It is written beside its place in a hidden folder, which is moved there when everything is on disk. A killed run
@@ -64,7 +75,7 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     return Prepared(DatasetInfo.load(directory), fresh=True)
 
 
-def find_prepared(directory, origin, *, force=False):
+def find_prepared(directory: Path | str, origin: Mapping[str, Any], *, force: bool = False) -> DatasetInfo | None:
     """Return the finished data set in `directory`, if it was made from `origin`; None if it has to be written.
 
     One that is unfinished, damaged or of another format version has to be written anew.

@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import socket
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -27,25 +28,25 @@ class PatientProtocol(H11Protocol):
     head_seconds = HEAD_SECONDS
     _deadline = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.most:
             transport.abort()
         else:
             self._await_head()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         if self._deadline is None and self._idle():
             self._await_head()
         super().data_received(data)
         if not self._idle():
             self._stop_waiting()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
         super().on_response_complete()
         # A next request that has come already is being answered; of one that has begun, the rest must come in time.
         if self._idle() and self.conn.trailing_data[0]:
@@ -64,7 +65,7 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
 
-def listen(host, port):
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket at which clients may already wait; port 0 is any that is free.
 
     Raises:
@@ -74,11 +75,11 @@ def listen(host, port):
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
     except OSError as error:
-        reason = error.strerror.partition(" (while")[0]  # Python adds the address
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address
         raise SettingError(f"Cannot listen at {host}, port {port}: {reason}.") from error
 
 
-def make_server(app):
+def make_server(app: Any) -> uvicorn.Server:
     """Return the uvicorn server of an ASGI application, to `run(sockets=[...])`."""
     room = room_for_connections()
     protocol = type("Protocol", (PatientProtocol,), {"most": room})
@@ -96,7 +97,7 @@ def make_server(app):
     )
 
 
-def room_for_connections():
+def room_for_connections() -> int:
     """Raise the limit of open files as far as it goes, and return how many connections there is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)

@@ -1,21 +1,25 @@
 """Answer TensorFlow Serving's REST API from an exported model: a development server."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
 from keras_dhnn.saved_models.serving.connections import make_server
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
 from keras_dhnn.saved_models.serving.hosts import Hosts
 from keras_dhnn.saved_models.serving.image_files import check_files
 from keras_dhnn.saved_models.serving.rest import ServingError, format_answer, format_error, parse_predict
-from keras_dhnn.saved_models.serving.served_model import predict
+from keras_dhnn.saved_models.serving.served_model import ServedModel, predict
 
 MAX_BODY = 32 << 20
 MAX_BATCH = 256
@@ -37,7 +41,9 @@ _PREDICT = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classi
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
-def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
+def make_app(
+    model: ServedModel, hosts: Hosts | None = None, max_body: int = MAX_BODY, max_batch: int = MAX_BATCH
+) -> Starlette:
     """Return the ASGI application that serves one model.
 
     Args:
@@ -52,7 +58,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
     at_work = {kind: anyio.Semaphore(count) for kind, count in _AT_WORK.items()}
     hosts = hosts or Hosts()
 
-    async def predicted(matched, body):
+    async def predicted(matched: re.Match, body: bytes) -> bytes:
         number = _checked_version(model, matched)
         kind = "large" if len(body) > _LARGE_BODY else "small"
         async with at_work[kind]:
@@ -60,7 +66,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
         async with at_work["large" if request.large else kind]:
             return await run_in_threadpool(_predict, request)
 
-    async def answer(request):
+    async def answer(request: Request) -> Response:
         path = request.url.path
         try:
             _check_origin(request, hosts)
@@ -78,7 +84,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
             return Response(status_code=499)  # nobody is there to read it
         return Response(content, media_type="application/json")
 
-    async def broken(request, error):
+    async def broken(request: Request, error: Exception) -> Response:
         message = f"Internal error: {type(error).__name__}: {error}"
         return Response(format_error(message), 500, media_type="application/json")
 
@@ -86,7 +92,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
     return Starlette(routes=[Route("/{path:path}", answer, methods=methods)], exception_handlers={Exception: broken})
 
 
-def server(model, **limits):
+def server(model: ServedModel, **limits: Any) -> uvicorn.Server:
     """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
     return make_server(make_app(model, **limits))
 
@@ -149,7 +155,7 @@ def _parse(model, number, method, body, max_batch):
         raise ServingError(400, f"The signatures of {model.name} are for predict. Received: {method}")
     version = model.version(number)
 
-    def inputs_of(signature):
+    def inputs_of(signature: str) -> Mapping[str, TensorInfo]:
         if signature not in version.signatures:
             raise ServingError(400, f'Serving signature name: "{signature}" not found in signature def')
         return version.signatures[signature].inputs
