@@ -17,6 +17,8 @@ export class Histogram {
   private found: Found | null = null;
   private radius = 0;
   private timer = 0;
+  /** Whether the line is on its way: a list that comes meanwhile must not put it back. */
+  private moving = false;
 
   constructor(private readonly page: Page) {
     this.handle = h("div", { class: "cut", tabIndex: 0, attrs: { role: "slider", "aria-label": "Cut-off: largest distance in bits", "aria-valuemin": 0 }, on: { keydown: (event) => this.key(event) } });
@@ -32,7 +34,7 @@ export class Histogram {
 
   private show(found: Found): void {
     this.found = found;
-    this.radius = this.page.view.value.radius ?? found.bits;
+    if (!this.moving) this.radius = this.page.view.value.radius ?? found.bits;
     fill(this.chart, this.draw(found));
     this.legend.hidden = !found.precision;
     this.handle.setAttribute("aria-valuemax", String(found.bits));
@@ -102,12 +104,14 @@ export class Histogram {
   }
 
   private moveTo(radius: number): void {
+    this.moving = true;
     this.radius = Math.max(0, Math.min(this.found?.bits ?? 0, radius));
     this.place();
   }
 
   private cut(radius: number | null): void {
     clearTimeout(this.timer);
+    this.moving = false;
     const next = radius === this.found?.bits ? null : radius;
     if (next !== this.page.view.value.radius) this.page.show({ radius: next }, true);
     else this.place();

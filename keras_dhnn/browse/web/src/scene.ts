@@ -5,6 +5,7 @@ import { button, fill, h } from "./dom";
 import type { Page } from "./page";
 import { Trouble } from "./status";
 import type { Scene, Uploaded } from "./types";
+import { shortName } from "./words";
 
 interface Rectangle {
   left: number;
@@ -17,6 +18,7 @@ export class SceneDialog {
   private readonly dialog: HTMLDialogElement;
   private readonly choice = h("select", { class: "field", on: { change: () => this.choose() }, attrs: { "aria-label": "Scene" } });
   private readonly picture = h("img", { alt: "", draggable: false });
+  private readonly frame = h("div", { class: "scene-frame", on: { pointerdown: (event) => this.draw(event) } });
   private readonly box = h("div", { class: "scene-box", tabIndex: 0, attrs: { role: "application", "aria-roledescription": "box", "aria-label": "Box on the scene. Arrow keys move it, with Shift they change its size." }, on: { keydown: (event) => this.key(event) } });
   private readonly words = h("p", { class: "hint", attrs: { "aria-live": "polite" } });
   private readonly trouble = new Trouble();
@@ -29,25 +31,32 @@ export class SceneDialog {
     private readonly page: Page,
     private readonly use: (uploaded: Uploaded) => void,
   ) {
-    const frame = h("div", { class: "scene-frame", on: { pointerdown: (event) => this.draw(event) } }, this.picture, this.box);
+    this.frame.append(this.picture, this.box);
     const foot = h("div", { class: "row end" }, button("Cancel", () => this.dialog.close(), { class: "button" }), this.find);
-    this.dialog = h("dialog", { class: "dialog scene", attrs: { "aria-label": "Draw a box on a scene" } }, h("h2", {}, "Draw a box on a scene"), this.choice, frame, this.words, this.trouble.element, foot);
+    this.dialog = h("dialog", { class: "dialog scene", attrs: { "aria-label": "Draw a box on a scene" } }, h("h2", {}, "Draw a box on a scene"), this.choice, this.frame, this.words, this.trouble.element, foot);
     document.body.append(this.dialog);
   }
 
   async open(): Promise<void> {
-    this.dialog.showModal();
+    this.offer([]);
+    this.words.textContent = "Opening the scenes…";
     this.trouble.clear();
+    this.dialog.showModal();
     try {
       const scenes = await api.scenes(this.page.querySource().name);
-      this.scenes = scenes.filter((scene) => scene.width !== null);
-      fill(this.choice, ...this.scenes.map((scene) => h("option", { value: scene.scene }, scene.scene)));
+      this.words.textContent = "";
+      this.offer(scenes.filter((scene) => scene.width !== null));
       if (!this.scenes.length) this.trouble.show("None of this archive's scenes is where it was when it was encoded.");
-      this.find.disabled = !this.scenes.length;
       this.choose();
     } catch (error) {
       this.trouble.show(inWords(error));
     }
+  }
+
+  private offer(scenes: Scene[]): void {
+    this.scenes = scenes;
+    fill(this.choice, ...scenes.map((scene) => h("option", { value: scene.scene }, shortName(scene.scene))));
+    this.find.disabled = this.choice.hidden = this.frame.hidden = !scenes.length;
   }
 
   private get scene(): Scene | undefined {
@@ -56,7 +65,10 @@ export class SceneDialog {
 
   private choose(): void {
     const scene = this.scene;
-    if (!scene) return;
+    if (!scene?.width || !scene.height) return;
+    // Its place is kept before the picture comes.
+    const ratio = scene.width / scene.height;
+    Object.assign(this.frame.style, { width: `min(100%, ${56 * ratio}vh)`, aspectRatio: String(ratio) });
     this.picture.src = scene.overview;
     this.picture.alt = `The scene ${scene.scene}`;
     this.place();
@@ -78,7 +90,7 @@ export class SceneDialog {
 
   private draw(event: PointerEvent): void {
     event.preventDefault();
-    const frame = event.currentTarget as HTMLElement;
+    const { frame } = this;
     frame.setPointerCapture(event.pointerId);
     const at = (pointer: PointerEvent): [number, number] => {
       const box = frame.getBoundingClientRect();
