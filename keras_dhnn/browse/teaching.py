@@ -44,6 +44,9 @@ class Taught:
         self.total = len(self._numbers)
         whole = self.total == len(catalogue)
         self._scores = self._learned.score(catalogue.codes if whole else catalogue.codes[self._numbers])
+        # Whoever has called an item wrong has seen enough of it: those stand last.
+        places = np.searchsorted(self._numbers, wrong).clip(max=max(self.total - 1, 0))
+        self._scores[places[self._numbers[places] == wrong] if self.total else []] = -np.inf
         self._order = np.zeros(0, np.int64)
         marked = np.concatenate([self.right, wrong])
         self.suggestions = self._suggest(marked)

@@ -33,6 +33,7 @@ def test_marks_bring_the_kind_to_the_top(browser, archive, search):
     assert [item["label"] for item in found["items"][:20]] == ["a"] * 20
     scores = [item["score"] for item in found["items"]]
     assert scores == sorted(scores, reverse=True)
+    assert found["items"][-1]["id"] == b[0]  # what is wrong stands last
     marks = {item["id"]: item["mark"] for item in found["items"] if item["mark"]}
     assert marks == {a[0]: "right", a[1]: "right", b[0]: "wrong"}
     assert sum(found["histogram"]["counts"]) == found["total"] == 60
@@ -45,6 +46,14 @@ def test_marks_bring_the_kind_to_the_top(browser, archive, search):
     filtered = browser.get(f"{search}/results", label="b")
     assert filtered["total"] == 20
     assert {item["label"] for item in filtered["items"]} == {"b"}
+
+
+def test_filters_that_leave_nothing_leave_an_empty_order(browser, archive, search):
+    marks = {ids_of(archive, "a")[0]: "right", ids_of(archive, "b")[0]: "wrong"}
+    browser.json("POST", f"{search}/marks", {"marks": marks})
+    found = browser.get(f"{search}/results", label="nobody")
+    assert (found["total"], found["items"], found["suggestions"]) == (0, [], [])
+    assert found["precision"][0]["estimate"] is None
 
 
 def test_distance_is_to_the_nearest_right_one(browser, archive, search):
