@@ -19,6 +19,7 @@ MAY_IMPORT = {
     # The library's names, imported when they are used.
     "": {
         "_version",
+        "machine",
         "config",
         "codes",
         "losses",
