@@ -1,6 +1,7 @@
 """Put the page together: which address gives what. Work is done in threads, so that no request stops another."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -115,7 +116,7 @@ def _get(page, make):
     """Return what answers by `make(page, what stands in the path, parameters)`, in a thread."""
 
     async def endpoint(request: Request) -> Response:
-        return _json(await run_in_threadpool(make, page, *request.path_params.values(), request.query_params))
+        return _json(await run_in_threadpool(partial(make, page, *request.path_params.values(), request.query_params)))
 
     return endpoint
 
@@ -125,7 +126,7 @@ def _change(page, make, kinds, status=200):
 
     async def endpoint(request: Request) -> Response:
         body = await read_json(request, kinds)
-        return _json(await run_in_threadpool(make, page, *request.path_params.values(), body), status)
+        return _json(await run_in_threadpool(partial(make, page, *request.path_params.values(), body)), status)
 
     return endpoint
 
