@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.archive.learned import learn_bits, learn_features
-from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
+from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import Form, Tile
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.pipelines.example import ImageSpec
@@ -70,7 +69,7 @@ def open_model(
             "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
         )
     if features:
-        raise DataError("An exported model gives codes alone. Leave --features out, or name the run that it is of.")
+        raise DataError("An exported model keeps no features. Leave --features out, or name the run that it is of.")
     export = load_version(version)
     source = _source(list(export.encoders), source)
     spec, bits = export.card["images"][source], export.card["bits"]
@@ -97,7 +96,8 @@ def learn(
     size = encoder.batch
     given = list(
         encoder.network.outputs(
-            np.stack([tile.image for tile in tiles[first : first + size]]) for first in range(0, len(tiles), size)
+            np.stack([np.asarray(tile.image) for tile in tiles[first : first + size]])
+            for first in range(0, len(tiles), size)
         )
     )
     vectors = np.concatenate([one for one, _ in given])
@@ -135,8 +135,7 @@ def open_backbone(name: str, form: Form, tiles: Sequence[Tile], *, bits: int, fe
 
 def save_learned(root: Path, encoder: NetworkEncoder) -> None:
     """Write what was learned beside an archive that is about to be made."""
-    root.mkdir(parents=True, exist_ok=True)
-    write_arrays(root / LEARNED, encoder.learned)
+    save_arrays(root, encoder.learned)
 
 
 def open_encoder(

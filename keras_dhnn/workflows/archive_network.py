@@ -88,20 +88,20 @@ class NetworkEncoder:
 
 
 class ExportEncoder:
-    """Describe an exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+    """Describe an exported model as `archive.encoding.Encoder`: codes, and outputs where it gives them.
 
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        encoder: as `load_version` gives it. It is held as a whole: its function `encode`, from images float32 to packed
-            codes, does not keep its variables alive.
+        export: its `ImageEncoder` as loaded, which is held as a whole: its functions alone do not keep its variables
+            alive. Of earlier days it has no outputs.
     """
 
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
     batch = 4
 
-    def __init__(self, identity: Identity, form: Form, encoder: Any):
-        self.identity, self.form, self._encoder = identity, form, encoder
+    def __init__(self, identity: Identity, form: Form, export: Any):
+        self.identity, self.form, self._export = identity, form, export
 
     def expect(self, count: int, kept: Path | None = None) -> None:
         """Take no notice: its graph is run by TensorFlow however many images there are."""
@@ -109,7 +109,11 @@ class ExportEncoder:
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
-            yield Queries(self._encoder.encode(tf.constant(images.astype(np.float32))).numpy())
+            pixels = tf.constant(images.astype(np.float32))
+            if hasattr(self._export, "outputs"):
+                yield Queries.from_outputs(self._export.outputs(pixels).numpy())
+            else:
+                yield Queries(self._export.encode(pixels).numpy())
 
     def encode(self, images: np.ndarray) -> Queries:
         """Return the `Queries` of images `(b, H, W, C)`."""

@@ -4,3 +4,5 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright brings it")
 expect = sync_api.expect
+# Milliseconds after which something should have been seen: machines that test are busy.
+expect.set_options(timeout=30_000)

@@ -7,6 +7,9 @@ import pytest
 from tests.browse.driver import expect
 from tests.browse.window import AXE
 
+# In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
+pytestmark = pytest.mark.slow
+
 VIEWS = {
     "wall": "",
     "answers": "?like=forest/00006&radius=20",

@@ -7,6 +7,9 @@ from tests.browse.drawn import drawn_archive
 from tests.browse.driver import expect
 from tests.browse.window import served
 
+# In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
+pytestmark = pytest.mark.slow
+
 
 def query_alert(page):
     return page.get_by_role("region", name="Query").get_by_role("alert")

@@ -8,6 +8,9 @@ from tests.browse.drawn import drawn_archive, dual_archive
 from tests.browse.driver import expect
 from tests.browse.window import served
 
+# In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
+pytestmark = pytest.mark.slow
+
 
 def heading(page):
     return page.locator(".wall-title")

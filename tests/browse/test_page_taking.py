@@ -10,6 +10,9 @@ import pytest
 
 from tests.browse.driver import expect
 
+# In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
+pytestmark = pytest.mark.slow
+
 
 def save(page, form):
     with page.expect_download() as download:

@@ -3,7 +3,12 @@
 import csv
 import re
 
+import pytest
+
 from tests.browse.driver import expect
+
+# In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
+pytestmark = pytest.mark.slow
 
 
 def mark(page, which):

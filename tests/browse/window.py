@@ -60,7 +60,7 @@ def look(chromium):
 
     def open_page(url, *, width=1280, height=860, expect_errors=False, **how):
         context = chromium.new_context(viewport={"width": width, "height": height}, **how)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
