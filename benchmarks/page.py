@@ -21,12 +21,16 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-# Clicks, waits until the list is another one, and for the frame after that.
-CLICK = """async ([selector, index]) => {
+# Clicks on a tile that was not clicked on before, waits until the list is another one, and for the frame after that.
+CLICK = """async selector => {
+    const seen = (window.seen ??= new Set());
+    const tile = [...document.querySelectorAll('.tile[data-id]')].slice(3).find(tile => !seen.has(tile.dataset.id));
+    seen.add(tile.dataset.id);
     const first = document.querySelector('.tile');
     const start = performance.now();
-    document.querySelectorAll(selector)[index].click();
+    tile.querySelector(selector).click();
     while (document.querySelector('.tile') === first || document.querySelector('.wall[data-loading]')) {
+        if (performance.now() - start > 20000) throw new Error('the list stays the same');
         await new Promise(requestAnimationFrame);
     }
     await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -98,8 +102,8 @@ def measure(url, queries):
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.goto(url)
         page.locator(".tile[data-id]").first.wait_for()
-        asked = [page.evaluate(CLICK, [".tile .picture", 7 + number % 5]) for number in range(queries)]
-        taught = [page.evaluate(CLICK, [".tile .control[title^=right]", 3 + number]) for number in range(queries)]
+        asked = [page.evaluate(CLICK, ".picture") for _ in range(queries)]
+        taught = [page.evaluate(CLICK, ".control[title^=right]") for _ in range(queries)]
         browser.close()
     return {
         "first paint": statistics.median(paints),
