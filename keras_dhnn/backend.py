@@ -9,7 +9,7 @@ oracle in the other lane (tests/test_backend.py).
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -154,7 +154,7 @@ if NEWEST:
         Keras's own MultiOptimizer leaves the inner optimizers out of checkpoints; attributes are in them.
         """
 
-        def __init__(self, pairs):
+        def __init__(self, pairs: Sequence[tuple[Any, list[Any]]]):
             super().__init__(learning_rate=0.0, name="multi_optimizer")
             for number, (inner, _) in enumerate(pairs):
                 setattr(self, f"optimizer_{number}", inner)
@@ -170,8 +170,8 @@ if NEWEST:
                 build_optimizer(inner, weights)
             super().build([weight for weights in own for weight in weights])
 
-        def apply(self, grads, trainable_variables=None):
-            parts = [[] for _ in self._inner]
+        def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[Any] | None = None) -> None:
+            parts: list[list] = [[] for _ in self._inner]
             for gradient, weight in zip(grads, trainable_variables or self._trainable_variables, strict=True):
                 if id(weight) in self._numbers:
                     parts[self._numbers[id(weight)]].append((gradient, weight))
@@ -187,7 +187,9 @@ else:
         there.
         """
 
-        def apply_gradients(self, grads_and_vars, **kwargs):
+        def apply_gradients(
+            self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]], **kwargs: Any
+        ) -> tf.Operation:
             pairs = list(grads_and_vars)
             updates = [
                 spec["optimizer"].apply_gradients([pair for pair in pairs if pair[1].name in spec["weights"]], **kwargs)

@@ -50,7 +50,7 @@ def unpack(codes: ArrayLike) -> np.ndarray:
     return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
 
 
-def to_words(codes: np.ndarray):
+def to_words(codes: np.ndarray) -> np.ndarray:
     """Return packed codes as whole words, filled up with zero bits to a multiple of 64.
 
     Args:
@@ -65,7 +65,7 @@ def to_words(codes: np.ndarray):
     )
 
 
-def from_words(words, bits):
+def from_words(words: np.ndarray, bits: int) -> np.ndarray:
     """Return the inverse of `to_words`.
 
     Args:

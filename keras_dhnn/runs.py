@@ -2,11 +2,12 @@
 
 import contextlib
 import json
-import os
 import platform
 import shlex
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from keras_dhnn.errors import RunError
 from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
 from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
 from keras_dhnn.files.owner import OWNER, owned
+from keras_dhnn.machine import cores
 
 # What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
 _CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}
@@ -45,7 +47,7 @@ class Run:
         snapshots: outputs of some items early in training, of runs with two sources.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str):
         self.path = Path(path)
         self.experiment_path = self.path / "experiment.json"
         self.environment_path = self.path / "environment.json"
@@ -62,7 +64,7 @@ class Run:
         self.snapshots = self.path / "snapshots"
 
     @classmethod
-    def create(cls, path, experiment, info):
+    def create(cls, path: Path | str, experiment: Experiment, info: Any) -> "Run":
         """Make the folder and writes the experiment and the environment into it.
 
         Args:
@@ -94,7 +96,7 @@ class Run:
             )
 
     @classmethod
-    def open(cls, path, *, finished=True):
+    def open(cls, path: Path | str, *, finished: bool = True) -> "Run":
         """Return a run that exists.
 
         Args:
@@ -117,7 +119,7 @@ class Run:
             )
         return run
 
-    def damage(self):
+    def damage(self) -> list[str]:
         """Return what is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare
         with.
 
@@ -126,7 +128,7 @@ class Run:
         """
         return damage(self.path, read_list(self.path))
 
-    def seal(self):
+    def seal(self) -> None:
         """Write down sizes and checksums of what the run has, so that `open` notices changed bytes."""
         paths = (
             *(self.experiment_path, self.environment_path, self.split_path, self.labels_path, self.history_path),
@@ -134,12 +136,12 @@ class Run:
         )
         write_list(self.path, [path.name for path in paths if path.exists()])
 
-    def replace_metrics(self, metrics):
+    def replace_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write other scores."""
         with relisted(self.path, self.metrics_path.name):
             write_json(self.metrics_path, metrics)
 
-    def discard_untrained(self):
+    def discard_untrained(self) -> None:
         """Remove the run again if nothing was trained yet; files that are not a run's stay."""
         if self.checkpoints.exists():
             return
@@ -157,13 +159,13 @@ class Run:
                 self.path.rmdir()
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """Return whether training ended, and model, codes and scores are written."""
         codes = self.codes_path.is_file() or len(list(self.path.glob("codes-*.npz"))) == 2
         trained = self.weights_path.is_file() or self.model_path.is_file()
         return trained and codes and self.metrics_path.is_file()
 
-    def check_data(self, info):
+    def check_data(self, info: Any) -> None:
         """Raise `RunError` if a data set is not the one that the run was made with."""
         if self.environment["checksum"] != info.checksum:
             raise RunError(
@@ -172,23 +174,23 @@ class Run:
             )
 
     @property
-    def experiment(self):
+    def experiment(self) -> Experiment:
         """Return the `Experiment` of the run."""
         content = read_json(self.experiment_path, remedy=self._remedy)
         return Experiment.from_json(json.dumps(content))
 
     @property
-    def environment(self):
+    def environment(self) -> dict[str, Any]:
         """Return seed, versions, data set and checksum that the run was made with."""
         return read_json(self.environment_path, {"checksum": str}, remedy=self._remedy)
 
     @property
-    def metrics(self):
+    def metrics(self) -> dict[str, Any]:
         """Return the scores."""
         return read_json(self.metrics_path, remedy=self._remedy)
 
     @property
-    def history(self):
+    def history(self) -> dict[str, dict[str, list]]:
         """Return the values of every epoch, by phase and name."""
         return read_json(self.history_path, {str: {str: list}}, remedy=self._remedy)
 
@@ -196,7 +198,9 @@ class Run:
     def _remedy(self):
         return f"It is a part of the run {self.path}: bring it back from a copy, or train the run anew."
 
-    def save_codes(self, codes, outputs, items, labels, source=None):
+    def save_codes(
+        self, codes: np.ndarray, outputs: np.ndarray, items: np.ndarray, labels: np.ndarray, source: str | None = None
+    ) -> None:
         """Write packed codes `(n, l / 8)` and float16 outputs `(n, l)` of items `(n,)` with labels `(n,)`.
 
         Of a data set with two sources, each has a file of its own.
@@ -204,7 +208,7 @@ class Run:
         arrays = {"codes": codes, "outputs": outputs.astype(np.float16), "items": items, "labels": labels}
         write_arrays(self._codes_path_of(source), arrays)
 
-    def load_codes(self, source=None):
+    def load_codes(self, source: str | None = None) -> dict[str, np.ndarray]:
         """Return dictionary of `codes` (n, l / 8) uint8, `outputs` (n, l) float16, `items` (n,) and `labels` (n,).
 
         Args:
@@ -218,12 +222,12 @@ class Run:
     def _codes_path_of(self, source):
         return self.codes_path if source is None else self.codes_path.with_name(f"codes-{source}.npz")
 
-    def save_outputs(self, outputs, labels):
+    def save_outputs(self, outputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Write the codes and outputs `{source: (n, l)}` of items 0 to n - 1 with labels `(n,)`."""
         for source, one in outputs.items():
             self.save_codes(pack(one), one, np.arange(len(labels)), labels, source if len(outputs) > 1 else None)
 
-    def load_outputs(self, sources):
+    def load_outputs(self, sources: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
         """Return `({source: (n, l) float16}, {source: (n, l / 8) uint8}, labels (n,))`: outputs, their codes, labels.
 
         The codes are those of the outputs before they were rounded: of a tiny negative float16 has lost the sign.
@@ -236,7 +240,7 @@ class Run:
         return outputs, codes, stored[sources[0]]["labels"]
 
 
-def environment(seed, info):
+def environment(seed: int, info: Any) -> dict[str, Any]:
     """Return what a result depends on beside the experiment: seed, versions, and the data set with its checksum."""
     return {
         "keras_dhnn": __version__,
@@ -249,11 +253,6 @@ def environment(seed, info):
         "checksum": info.checksum,
         "synthetic": info.synthetic,
     }
-
-
-def cores():
-    """Return how many processor cores this process may use, which is how many threads TensorFlow computes with."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _installed(name):

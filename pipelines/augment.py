@@ -1,13 +1,21 @@
 """Change training images at random, but stateless: an item and a seed always give the same image."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
+
+from keras_dhnn.config import Augmentation
+
+# Images by source, and a function of those of one item and of a seed.
+Images = dict[str, tf.Tensor]
+Augment = Callable[[Images, tf.Tensor], Images]
 
 # Grey of red, green and blue, as `tf.image.rgb_to_grayscale` weighs them.
 LUMA = np.array([0.2989, 0.587, 0.114], np.float32)
 
 
-def augmentation(config):
+def augmentation(config: Augmentation) -> Augment | None:
     """Return the augmentation that an experiment asks for.
 
     Args:
@@ -25,7 +33,7 @@ def augmentation(config):
     if not (config.flips or config.angles or config.colour or config.crop):
         return None
 
-    def augment(images, seed):
+    def augment(images: Images, seed: tf.Tensor) -> Images:
         # One seed a purpose: switching one change on does not alter the draws of the others.
         flip, angle, colour, crop = tf.unstack(tf.random.split(seed, 4))
         if config.flips:
@@ -96,7 +104,9 @@ def _colour(images, seed, strength):
     return {name: recolour(image, *factors) for name, image in images.items()}
 
 
-def recolour(image, brightness, contrast, saturation):
+def recolour(
+    image: tf.Tensor, brightness: tf.Tensor | float, contrast: tf.Tensor | float, saturation: tf.Tensor | float
+) -> tf.Tensor:
     """Return the brightness as a factor, contrast about the mean, then (three bands only) saturation about the grey.
 
     All three are linear in the bands, hence one product with a mixing matrix instead of three passes.

@@ -1,32 +1,37 @@
 """Batch the items of a prepared data set for training and encoding, by tf.data: deterministic, parallel, prefetched."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DataError, invalid
+from keras_dhnn.pipelines.augment import Augment
 from keras_dhnn.pipelines.items import Items
-from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, shared_records
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, Records, shared_records
+
+Size = int | tuple[int, int]
 
 
 def batches(
-    info,
-    items,
+    info: DatasetInfo,
+    items: Sequence[int] | np.ndarray,
     *,
-    batch_size,
-    seed=None,
-    epochs=range(1),
-    image_size=None,
-    turns=4,
-    augment=None,
-    drop_remainder=False,
-    labels=None,
-    records=None,
-    memory_budget=MEMORY_BUDGET,
-    replicas=(range(1), 1),
-):
+    batch_size: int,
+    seed: int | None = None,
+    epochs: range = range(1),
+    image_size: Size | Mapping[str, Size | None] | None = None,
+    turns: int = 4,
+    augment: Augment | None = None,
+    drop_remainder: bool = False,
+    labels: ArrayLike | None = None,
+    records: Records | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+    replicas: tuple[range, int] = (range(1), 1),
+) -> tf.data.Dataset:
     """Return batches of items, epoch after epoch, in one dataset of `len(epochs) * steps` batches.
 
     Turning comes first, then resizing, then augmentation.
@@ -69,7 +74,7 @@ def batches(
     labels = tf.constant(_checked_labels(labels, info), tf.int32)
     records = records or shared_records(info, memory_budget)
 
-    def read(epoch, items):
+    def read(epoch: tf.Tensor, items: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         index = numbered.image(items)
         images = records.gather(index)
         if turns > 1:
@@ -79,8 +84,9 @@ def batches(
             images = _augment(augment, images, items, tf.stack([tf.constant(seed, tf.int64), epoch]))
         return images, {"label": tf.gather(labels, index), "index": items}
 
-    how = {"seed": seed, "epochs": epochs, "drop_remainder": drop_remainder, "replicas": replicas}
-    numbers = item_batches(items, batch_size=batch_size, **how)
+    numbers = item_batches(
+        items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder, replicas=replicas
+    )
     dataset = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs) * len(replicas[0])))
     options = tf.data.Options()
@@ -89,12 +95,20 @@ def batches(
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def steps_per_epoch(items, batch_size, drop_remainder=False):
+def steps_per_epoch(items: Sized, batch_size: int, drop_remainder: bool = False) -> int:
     """Return the number of batches that the items make."""
     return len(items) // batch_size if drop_remainder else math.ceil(len(items) / batch_size)
 
 
-def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainder=False, replicas=(range(1), 1)):
+def item_batches(
+    items: Sequence[int] | np.ndarray,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    epochs: range = range(1),
+    drop_remainder: bool = False,
+    replicas: tuple[range, int] = (range(1), 1),
+) -> tf.data.Dataset:
     """Return the order in which items are seen: a tf.data.Dataset of (epoch, (B,) int64); arguments as of `batches`.
 
     With `replicas`, a range of numbers and the number of all replicas, every batch is cut into as many equal parts as
@@ -114,12 +128,12 @@ def item_batches(items, *, batch_size, seed=None, epochs=range(1), drop_remainde
     part = batch_size // everyone
     items = tf.constant(items, tf.int64)
 
-    def epoch_of(epoch):
+    def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         order = items
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(items, tf.stack([tf.constant(seed, tf.int64), epoch]))
 
-        def batch(number):
+        def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             first = number // len(own) * batch_size + (own.start + number % len(own)) * part
             return epoch, tf.ensure_shape(order[first : first + part], [part if drop_remainder else None])
 
@@ -135,7 +149,7 @@ def _turn(images, quarters):
     return tf.ensure_shape(tf.dynamic_stitch(groups, turned), images.shape)
 
 
-def resize(images, size):
+def resize(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Bring stored images to the size that a network takes: bilinear, antialiased.
 
     Args:

@@ -54,7 +54,7 @@ class ImageSpec:
     dtype: str
 
     @classmethod
-    def of(cls, image):
+    def of(cls, image: np.ndarray) -> "ImageSpec":
         """Return the spec of one (H, W, C) image.
 
         Raises:
@@ -65,20 +65,21 @@ class ImageSpec:
                 f"Expected an image (height, width, channels) of {', '.join(DTYPES)}. "
                 f"Found: shape {image.shape}, {image.dtype.name}."
             )
-        return cls(*image.shape, image.dtype.name)
+        height, width, channels = image.shape
+        return cls(height, width, channels, image.dtype.name)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int]:
         """Return (height, width, channels)."""
         return self.height, self.width, self.channels
 
     @property
-    def stored_dtype(self):
+    def stored_dtype(self) -> np.dtype:
         """Return NumPy type of the stored bytes: little-endian on every machine."""
         return np.dtype(self.dtype).newbyteorder("<")
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Return bytes of one image."""
         return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
 

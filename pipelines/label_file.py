@@ -22,7 +22,7 @@ _MOST_BYTES = 4 << 30
 _SHOWN = 5
 
 
-def read_labels(path: Path | str, ids: Sequence[str]) -> Labels:
+def read_labels(path: Path | str, ids: Sequence[str] | np.ndarray) -> Labels:
     """Read the labels of a data set's images from a table.
 
     A row names an image (with or without folder and suffix, slashes of either kind) and its labels:

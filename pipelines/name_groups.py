@@ -1,6 +1,7 @@
 """Group images that must stay on one side of a split by their names: tiles of one scene, frames of one flight."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from keras_dhnn.errors import DataError, SettingError
 
 
-def groups_by_name(ids, pattern):
+def groups_by_name(ids: Iterable[str], pattern: str) -> np.ndarray:
     """Return group numbers for `splits.make_split`, from a pattern in the names.
 
     Args:

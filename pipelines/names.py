@@ -14,7 +14,7 @@ class ImageNames:
         ids: `(n,)` names, such as "forest/forest00.tif".
     """
 
-    def __init__(self, ids: Iterable[str]):
+    def __init__(self, ids: Iterable[str]) -> None:
         self._numbers: dict[str, list[int]] = {}
         for number, name in enumerate(ids):
             path = _path(str(name))

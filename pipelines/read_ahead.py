@@ -2,11 +2,19 @@
 
 import collections
 import itertools
-import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from keras_dhnn.machine import cores
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def read_ahead(work, items, threads=None):
+def read_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Iterator[tuple[Item, Result]]:
     """Yield `(item, work(item))` in the order of `items`; decoding images leaves Python free for other threads.
 
     Args:
@@ -14,7 +22,7 @@ def read_ahead(work, items, threads=None):
         items: iterable.
         threads: how many; by default one a core, at most 8.
     """
-    threads = threads or min(os.cpu_count() or 1, 8)
+    threads = threads or min(cores(), 8)
     items = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         waiting = collections.deque((item, pool.submit(work, item)) for item in itertools.islice(items, 4 * threads))

@@ -1,13 +1,22 @@
 """Scale pixels that are not 8 bits to 0 to 255, band by band: by percentiles, or as the user says."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DataError, SettingError, invalid
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_dhnn.pipelines.augment import Augment, Images
 
 PERCENTILES = (1.0, 99.0)
 
 
-def measure_scaling(pixels, percentiles=PERCENTILES):
+def measure_scaling(pixels: Sequence[np.ndarray], percentiles: Sequence[float] = PERCENTILES) -> dict[str, list[float]]:
     """Return what becomes 0 and 255 in each band.
 
     Args:
@@ -28,7 +37,7 @@ def measure_scaling(pixels, percentiles=PERCENTILES):
     return _scaling(*np.transpose(bounds).astype(np.float64))
 
 
-def given_scaling(bounds, bands):
+def given_scaling(bounds: Sequence[ArrayLike], bands: int) -> dict[str, list[float]]:
     """Return a scaling that the user chose.
 
     Args:
@@ -58,13 +67,13 @@ def given_scaling(bounds, bands):
     return _scaling(low, high)
 
 
-def describe_scaling(scaling):
+def describe_scaling(scaling: Mapping[str, Sequence[float]]) -> list[str]:
     """Return a line a band: what becomes 0 and 255."""
     pairs = zip(scaling["low"], scaling["high"], strict=True)
     return [f"band {number}: {low:g} to {high:g}" for number, (low, high) in enumerate(pairs, 1)]
 
 
-def augment_scaled(augment, scalings):
+def augment_scaled(augment: "Augment", scalings: Mapping[str, Mapping[str, Sequence[float]]] | None) -> "Augment":
     """Return an augmentation that works on 0 to 255, as one that works on stored units.
 
     Args:
@@ -77,11 +86,11 @@ def augment_scaled(augment, scalings):
     if not scalings:
         return augment
     units = {
-        source: (np.float32(scaling["low"]), np.float32((np.subtract(scaling["high"], scaling["low"])) / 255))
+        source: (np.asarray(scaling["low"], np.float32), np.float32(np.subtract(scaling["high"], scaling["low"]) / 255))
         for source, scaling in scalings.items()
     }
 
-    def scaled(images, seed):
+    def scaled(images: "Images", seed: "tf.Tensor") -> "Images":
         inputs = {
             source: (image - units[source][0]) / units[source][1] if source in units else image
             for source, image in images.items()

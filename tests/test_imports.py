@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
-BASE = {"_version", "config", "codes", "errors", "files", "progress"}
+BASE = {"_version", "config", "codes", "errors", "files", "machine", "progress"}
 RUNTIMES = BASE | {"backend", "runtimes"}
 MODELS = RUNTIMES | {"losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     # The library's names, imported when they are used.
     "": {
         "_version",
+        "machine",
         "config",
         "codes",
         "losses",
@@ -35,15 +36,16 @@ MAY_IMPORT = {
     "codes": {"errors"},
     "errors": set(),
     "files": {"errors"},
+    "machine": set(),
     "progress": set(),
     "config": {"errors"},
     "backend": {"errors"},
     "runs": BASE,
-    "runtimes": {"backend", "errors", "files"},
+    "runtimes": {"backend", "errors", "files", "machine"},
     "losses": BASE,
-    "metrics": {"codes", "errors"},
+    "metrics": {"codes", "errors", "machine"},
     "models": MODELS,
-    "pipelines": {"", "_version", "config", "errors", "files", "progress", "backend"},
+    "pipelines": {"", "_version", "config", "errors", "files", "machine", "progress", "backend"},
     "experiment": BASE | {"pipelines"},
     "training": TRAINING,
     "evaluation": TRAINING,

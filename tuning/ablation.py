@@ -1,13 +1,18 @@
 """Measure what each part of SIDHCNN's objective is worth: a training a row and code length (Tables IV to VII)."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError, SettingError, invalid
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import ARROW, main_tasks, sources_of, task_name
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.tuning.series import fit_series
@@ -23,7 +28,7 @@ ROWS = {
 SWEPT = (0.0, 0.1, 1.0, 10.0)
 
 
-def rows_of(experiment, sweep=None):
+def rows_of(experiment: Experiment, sweep: str | None = None) -> dict[str, tuple[str, ...]]:
     """Return the rows of a table, `{name: settings}`.
 
     Args:
@@ -48,7 +53,16 @@ def rows_of(experiment, sweep=None):
     return {name: tuple(f"loss.{weight}=0" for weight in off) for name, off in ROWS.items()}
 
 
-def ablate(experiment, info, bits, folder, *, sweep=None, bar=no_bar, inner_bar=no_bar):
+def ablate(
+    experiment: Experiment,
+    info: DatasetInfo,
+    bits: Sequence[int],
+    folder: Path,
+    *,
+    sweep: str | None = None,
+    bar: Bar = no_bar,
+    inner_bar: Bar = no_bar,
+) -> dict[str, Any]:
     """Train and score every row at every code length, as a series: rows that an earlier call finished are kept.
 
     A row that fails has the reason instead of scores, and the others are trained.

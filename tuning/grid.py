@@ -2,13 +2,18 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.pipelines.sources import sources_of, task_name, tasks_of
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.tuning.names import setting
 from keras_dhnn.tuning.series import fit_series
 from keras_dhnn.tuning.weights import check_weights
@@ -29,14 +34,14 @@ class Axis:
     values: tuple
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> "Axis":
         """Return an axis from `"s=0.25,0.5"`.
 
         Raises:
             SettingError: if it is not of this form, or names no setting.
         """
-        name, equals, values = (part.strip() for part in text.partition("="))
-        values = tuple(value.strip() for value in values.split(","))
+        name, equals, listed = (part.strip() for part in text.partition("="))
+        values = tuple(value.strip() for value in listed.split(","))
         if not equals or not all(values) or len(set(values)) < len(values):
             raise SettingError(
                 f"A grid goes over NAME=VALUE,VALUE,... such as s=0.25,0.5, no value twice. Received: {text!r}"
@@ -44,7 +49,9 @@ class Axis:
         return cls(name, setting(name), values)
 
 
-def grid_experiments(base, axes, info, *, paper_eta=False):
+def grid_experiments(
+    base: Experiment, axes: Sequence[Axis], info: DatasetInfo, *, paper_eta: bool = False
+) -> dict[tuple[str, ...], Experiment]:
     """Return the experiments of a grid.
 
     Args:
@@ -84,7 +91,16 @@ def _in_means(experiment, info):
     return experiment.replace({"loss.eta": eta_in_means(loss.eta, pairs, s, pairs=loss.pairs)})
 
 
-def fit_grid(base, axes, info, folder, *, paper_eta=False, bar=no_bar, inner_bar=no_bar):
+def fit_grid(
+    base: Experiment,
+    axes: Sequence[Axis],
+    info: DatasetInfo,
+    folder: Path,
+    *,
+    paper_eta: bool = False,
+    bar: Bar = no_bar,
+    inner_bar: Bar = no_bar,
+) -> dict[str, Any]:
     """Train and score every cell of a grid; cells that are finished in `folder` are kept.
 
     Args:

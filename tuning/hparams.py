@@ -1,18 +1,21 @@
 """Write TensorBoard's HParams page of a search."""
 
 import contextlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import api_pb2, summary
 
 from keras_dhnn.files import whole
-from keras_dhnn.tuning.space import Choice
+from keras_dhnn.tuning.space import Choice, Space
 
 METRICS = {"val_map": "validation mAP", "distinct_codes": "distinct codes", "epochs": "epochs", "seconds": "seconds"}
 
 
-def write_hparams(folder, rows, space):
+def write_hparams(folder: Path, rows: Iterable[Mapping[str, Any]], space: Space) -> None:
     """Write what the page shows: the space, and of each trial that ended its values, metrics and state.
 
     Args:

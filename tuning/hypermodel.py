@@ -1,9 +1,15 @@
 """Turn hyperparameters into an experiment, and this into its validation mAP: what a trial trains."""
 
+from pathlib import Path
+from typing import Any
+
 import keras_tuner as kt
 
-from keras_dhnn.progress import no_bar
+from keras_dhnn.config import Experiment
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
+from keras_dhnn.tuning.space import Space
 
 
 class RetrievalHyperModel(kt.HyperModel):
@@ -17,15 +23,17 @@ class RetrievalHyperModel(kt.HyperModel):
         bar: context manager factory `bar(description, total, unit)` for the parts of a trial.
     """
 
-    def __init__(self, space, info, bar=no_bar):
+    def __init__(self, space: Space, info: DatasetInfo, bar: Bar = no_bar) -> None:
         super().__init__()
         self.space, self.info, self.bar = space, info, bar
 
-    def build(self, hp):
+    def build(self, hp: kt.HyperParameters) -> Experiment:
         """Return the `Experiment` of hyperparameters."""
         return self.space.experiment(hp)
 
-    def fit(self, hp, experiment, *, folder, epochs=None):
+    def fit(
+        self, hp: kt.HyperParameters, experiment: Experiment, *, folder: Path, epochs: int | None = None
+    ) -> dict[str, Any]:
         """Train a trial; continues where it was killed. The queries are not looked at.
 
         Args:

@@ -1,14 +1,18 @@
 """Keep the folder of a search or a grid: what was asked for, so that it can be continued."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
 from keras_dhnn.files import read_json, write_json
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.tuning.space import Space
 
 
-def create_job(path, verb, request, info):
+def create_job(path: Path | str, verb: str, request: Mapping[str, Any], info: DatasetInfo) -> None:
     """Make a folder and writes down what was asked for.
 
     Args:
@@ -30,7 +34,7 @@ def create_job(path, verb, request, info):
         raise RunError(f"{path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
 
 
-def open_job(path, verb):
+def open_job(path: Path | str, verb: str) -> dict[str, Any]:
     """Return what was asked for in a folder.
 
     Raises:
@@ -46,7 +50,7 @@ def open_job(path, verb):
     return request
 
 
-def check_worker(path, space, info):
+def check_worker(path: Path | str, space: Space, info: DatasetInfo) -> None:
     """Raise `RunError` if a worker would train something else than its chief has asked for.
 
     Args:
@@ -69,7 +73,7 @@ def check_worker(path, space, info):
         )
 
 
-def check_job(path, request, info):
+def check_job(path: Path | str, request: Mapping[str, Any], info: DatasetInfo) -> None:
     """Raise `RunError` if a data set is not the one that a job was made with."""
     if request["checksum"] != info.checksum:
         raise RunError(

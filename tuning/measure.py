@@ -4,13 +4,18 @@ table.
 
 import gc
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.train import PHASES, train
 
 # What an experiment can fail of while others need not: no finite loss or one code for all, no memory, a setting that
@@ -18,7 +23,16 @@ from keras_dhnn.training.train import PHASES, train
 FAILURES = (CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError)
 
 
-def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, bar=no_bar):
+def measure(
+    experiment: Experiment,
+    info: DatasetInfo,
+    folder: Path,
+    *,
+    epochs: int | None = None,
+    queries: bool = False,
+    also: Callable[..., dict[str, Any]] | None = None,
+    bar: Bar = no_bar,
+) -> dict[str, Any]:
     """Train an experiment and scores it; continues where an earlier call in the same folder was killed.
 
     Args:
@@ -50,7 +64,7 @@ def measure(experiment, info, folder, *, epochs=None, queries=False, also=None, 
         "distinct_codes": int(_values(phases[-1], "distinct_codes")[-1]) if phases else None,
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
-    if queries:
+    if queries and trained.outputs is not None:
         labels = split.items.spread(info.true_labels)
         evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
         result |= scores
@@ -63,7 +77,7 @@ def _values(phase, name):
     return [value for value in phase.get(name, []) if value is not None]
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """Return what an experiment failed of, in one line."""
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return f"Out of memory: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -12,7 +12,7 @@ SYMBOLS = {
 }
 
 
-def setting(name):
+def setting(name: str) -> str:
     """Return the setting that a name stands for.
 
     Args:
@@ -38,6 +38,6 @@ def setting(name):
     )
 
 
-def symbol(path):
+def symbol(path: str) -> str:
     """Return the shortest name of a setting: what tables and figures call it."""
     return {path: name for name, path in SYMBOLS.items()}.get(path, path.split(".")[-1])

@@ -3,9 +3,11 @@
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
+from keras_tuner.engine.trial import Trial
 
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.files import read_json, write_json
@@ -15,7 +17,7 @@ OBJECTIVE = "val_map"
 TUNERS = ("bayesian", "random", "hyperband", "grid")
 
 
-class _Resumable:
+class _Resumable(kt_oracle.Oracle):
     """Change each oracle so that a search can be resumed.
 
     State is written whole or not at all; after a reload, trials that had not ended are done again and those that had
@@ -27,17 +29,17 @@ class _Resumable:
     deadline = None
     listener = None
 
-    def save(self):
+    def save(self) -> None:
         write_json(Path(self._get_oracle_fname()), self.get_state())
 
     def _save_trial(self, trial):
         write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self._had = self.ongoing_trials
+        self._had: dict[str, Trial] = self.ongoing_trials
 
-    def reload(self):
+    def reload(self) -> None:
         # KerasTuner's own errors about damaged files name none.
         for path in Path(self._project_dir).glob("trial_*/trial.json"):
             read_trial(path)
@@ -53,12 +55,12 @@ class _Resumable:
         self.start_order = sorted(self.trials)
         self.end_order += sorted(ended - set(self.end_order))
 
-    def populate_space(self, trial_id):
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self.deadline is not None and time.monotonic() > self.deadline:
             return {"status": "STOPPED", "values": None}
         return super().populate_space(trial_id)
 
-    def end_trial(self, trial):
+    def end_trial(self, trial: Trial) -> None:
         super().end_trial(trial)
         if self.listener is not None:
             self.listener(self)
@@ -67,7 +69,7 @@ class _Resumable:
 class _Grid(kt_oracle.Oracle):
     """Try all combinations in order. (KerasTuner's own forgets where it was when it is reloaded.)"""
 
-    def populate_space(self, trial_id):
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
         space = self.hyperparameters.space
         for values in itertools.product(*(part.values for part in space)):
             combination = {part.name: value for part, value in zip(space, values, strict=True)}
@@ -92,7 +94,7 @@ class GridOracle(_Resumable, _Grid):
     """Try all combinations."""
 
 
-def make_oracle(kind, *, trials, epochs, seed):
+def make_oracle(kind: str, *, trials: int | None, epochs: int, seed: int) -> kt_oracle.Oracle:
     """Return an oracle that looks for the highest validation mAP.
 
     Args:

@@ -1,19 +1,22 @@
 """Draw the figures of a search: every trial as a line, and the best score over two settings."""
 
 import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from keras_dhnn.report.figures.heat_map import heat_map_figure
 from keras_dhnn.report.figures.parallel_coordinates import parallel_coordinates_figure
 from keras_dhnn.tuning.names import symbol
-from keras_dhnn.tuning.space import Choice
+from keras_dhnn.tuning.space import Choice, Space
 
 SCORE = "validation mAP"
 BINS = 5
 
 
-def search_figures(rows, space, title=""):
+def search_figures(rows: Iterable[Mapping[str, Any]], space: Space, title: str = "") -> dict[str, Figure]:
     """Draw the trials that ended.
 
     Args:
@@ -27,7 +30,8 @@ def search_figures(rows, space, title=""):
     rows = [row for row in rows if row["status"] != "running"]
     scores = np.array([np.nan if row["val_map"] is None else row["val_map"] for row in rows])
     axes = {symbol(path): _axis(rows, path, part) for path, part in space.parts.items()}
-    down, across = [*space.parts, None][:2]
+    down, *others = space.parts
+    across = others[0] if others else None
     figure = heat_map_figure(
         {f"{title}: the best trial of each cell": _binned(rows, scores, space, down, across)},
         _bin_names(space, down),

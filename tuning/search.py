@@ -1,22 +1,28 @@
 """Search: trials one after another, or by many workers for one chief."""
 
 import contextlib
+import io
 import os
 import shutil
-import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.oracle import Oracle
+from keras_tuner.engine.trial import Trial
 
 from keras_dhnn.errors import DataError, RunError, SettingError
 from keras_dhnn.files import read_json, write_json, write_text
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
+from keras_dhnn.tuning.space import Space
 from keras_dhnn.tuning.trials import read_trials
 
 PARALLEL = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
@@ -31,11 +37,11 @@ class Search(BaseTuner):
         folder: the search's folder: `trials/` has KerasTuner's state, `checkpoints/` what trials have trained.
     """
 
-    def __init__(self, oracle, hypermodel, folder):
+    def __init__(self, oracle: Oracle, hypermodel: RetrievalHyperModel, folder: Path | str) -> None:
         self.folder = Path(folder)
         super().__init__(oracle, hypermodel, directory=str(self.folder), project_name="trials")
 
-    def run_trial(self, trial):
+    def run_trial(self, trial: Trial) -> dict[str, float]:
         """Train a trial, or continues it; under Hyperband from where its earlier self paused."""
         values, folder = trial.hyperparameters.values, self.folder / "checkpoints" / trial.trial_id
         earlier = self.folder / "checkpoints" / str(values.get("tuner/trial_id"))
@@ -60,20 +66,20 @@ class Search(BaseTuner):
                 write_json(Path(self.get_trial_dir(trial.trial_id)) / "result.json", result)
         return {OBJECTIVE: result["val_map"]}
 
-    def on_search_begin(self):
+    def on_search_begin(self) -> None:
         if self._is_worker():
             # Answered when the chief listens, and by then its request is written.
             self.oracle.get_space()
             check_worker(self.folder, self.hypermodel.space, self.hypermodel.info)
         self.save()
 
-    def save(self):
+    def save(self) -> None:
         if not self._is_worker():
             self.oracle.save()
         write_json(Path(self._get_tuner_fname()), {})
 
 
-def role():
+def role() -> str:
     """Return "alone", "chief" or "worker", by KerasTuner's environment variables.
 
     Raises:
@@ -88,7 +94,19 @@ def role():
     return "chief" if "chief" in os.environ["KERASTUNER_TUNER_ID"] else "worker"
 
 
-def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=None, bar=no_bar, inner_bar=no_bar):
+def search(
+    space: Space,
+    info: DatasetInfo,
+    folder: Path | str,
+    *,
+    tuner: str,
+    trials: int | None,
+    seed: int,
+    hours: float | None = None,
+    listener: Callable[[list[dict[str, Any]]], None] | None = None,
+    bar: Bar = no_bar,
+    inner_bar: Bar = no_bar,
+) -> list[dict[str, Any]]:
     """Return searches, or continues the search in `folder`; in a worker, runs trials for its chief.
 
     Args:
@@ -117,11 +135,11 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
     oracle.verbose, oracle.is_chief = 0, role() == "chief"
     if hours is not None:
         oracle.deadline = time.monotonic() + 3600 * hours
-    # KerasTuner prints what it does; results alone go to stdout.
-    with bar("Search", trials, "trial") as update, contextlib.redirect_stdout(sys.stderr):
+    # KerasTuner prints what it does, which the progress shows; results alone go to stdout.
+    with bar("Search", trials, "trial") as update, contextlib.redirect_stdout(io.StringIO()):
         searching = Search(oracle, RetrievalHyperModel(space, info, inner_bar), folder)
 
-        def on_end(_):
+        def on_end(_: Oracle) -> None:
             rows = read_trials(folder, space)
             ended = [row for row in rows if row["status"] != "running"]
             best = best_trial(rows)
@@ -142,7 +160,7 @@ def search(space, info, folder, *, tuner, trials, seed, hours=None, listener=Non
     return read_trials(folder, space)
 
 
-def best_trial(rows):
+def best_trial(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the finished trial with the highest validation mAP, of equal ones the first; None if none finished."""
     done = [row for row in rows if row["status"] == "completed"]
     return max(done, key=lambda row: row["val_map"], default=None)
@@ -159,7 +177,9 @@ def _address():
     return f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
 
 
-def score_winner(rows, space, info, folder, *, bar=no_bar):
+def score_winner(
+    rows: Sequence[dict[str, Any]], space: Space, info: DatasetInfo, folder: Path | str, *, bar: Bar = no_bar
+) -> dict[str, Any]:
     """Return scores the winner on the queries, once: a score that is there already for it is returned.
 
     Args:

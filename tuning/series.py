@@ -3,15 +3,28 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from keras_dhnn._version import __version__
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.files import read_json, write_json
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
 
 
-def fit_series(experiments, info, folder, *, also=None, bar=no_bar, inner_bar=no_bar):
+def fit_series(
+    experiments: Mapping[str, Experiment],
+    info: DatasetInfo,
+    folder: Path,
+    *,
+    also: Callable[..., dict[str, Any]] | None = None,
+    bar: Bar = no_bar,
+    inner_bar: Bar = no_bar,
+) -> dict[str, dict[str, Any]]:
     """Train and score experiments that have names, such as the cells of a table or the rows of an ablation.
 
     A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
@@ -48,7 +61,9 @@ def _row(experiment, info, folder, also, bar):
     )
 
 
-def kept_row(folder, decides, about, make):
+def kept_row(
+    folder: Path, decides: str, about: Mapping[str, Any], make: Callable[..., dict[str, Any]]
+) -> dict[str, Any]:
     """Return a row from its file, or make it and write the file.
 
     Args:

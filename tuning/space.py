@@ -1,11 +1,16 @@
 """Declare search spaces: which settings are searched, and where."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from keras_dhnn.config import Experiment, parse_object
 from keras_dhnn.errors import SettingError
 from keras_dhnn.tuning.names import setting
+
+if TYPE_CHECKING:
+    import keras_tuner as kt
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Choice:
 
 
 # What is searched where only the name of a setting is given.
-RANGES = {
+RANGES: dict[str, Range | Choice] = {
     "loss.similarity_factor": Range(0.1, 2.0, log=True),
     "loss.eta": Range(0.003, 3.0, log=True),
     **{f"loss.{name}": Range(0.01, 10.0, log=True) for name in ("alpha", "beta", "gamma")},
@@ -56,14 +61,14 @@ class Space:
         SettingError: if there is none, or a bound or a value is not allowed for its setting.
     """
 
-    def __init__(self, parts, base):
+    def __init__(self, parts: Mapping[str, Range | Choice], base: Experiment) -> None:
         if not parts:
             raise SettingError("A search space has one setting or more. Received: none")
         self.base = base
         self.parts = {path: _checked(path, part, base) for path, part in parts.items()}
 
     @classmethod
-    def of(cls, names, base):
+    def of(cls, names: Iterable[str], base: Experiment) -> "Space":
         """Return the space of some settings by their names, in the ranges of this module.
 
         Raises:
@@ -78,7 +83,7 @@ class Space:
         return cls({path: RANGES[path] for path in paths}, base)
 
     @classmethod
-    def from_json(cls, text, base):
+    def from_json(cls, text: str, base: Experiment) -> "Space":
         """Return a space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
 
         Raises:
@@ -87,9 +92,9 @@ class Space:
         content = parse_object(text, "A search space")
         return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the space as a dictionary; `from_json` of its text is the inverse."""
-        content = {}
+        content: dict[str, Any] = {}
         for path, part in self.parts.items():
             if isinstance(part, Choice):
                 content[path] = list(part.values)
@@ -97,7 +102,7 @@ class Space:
                 content[path] = {"min": part.low, "max": part.high, "log": part.log, "step": part.step}
         return content
 
-    def experiment(self, hyperparameters):
+    def experiment(self, hyperparameters: "kt.HyperParameters") -> Experiment:
         """Return the experiment of a trial; declares the settings that are searched.
 
         Args:
@@ -105,7 +110,7 @@ class Space:
         """
         return self.base.replace({path: self._value(hyperparameters, path) for path in self.parts})
 
-    def settings(self, values):
+    def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return `{setting: value}` of a trial's `HyperParameters.values`, in the order of the space."""
         return {path: self._choices(path).get(values[path], values[path]) for path in self.parts if path in values}
 

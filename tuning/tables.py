@@ -2,22 +2,26 @@
 
 import csv
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 
-def score_of(cell, score):
+def score_of(cell: Mapping[str, Any], score: str) -> float | None:
     """Return a score of a cell: "map", "val_map", or the mAP of a task such as "pan->mul"; None if the cell failed."""
     return cell.get("tasks", {}).get(score, cell.get(score))
 
 
-def best_cell(result, score="map"):
+def best_cell(result: Mapping[str, Any], score: str = "map") -> dict[str, Any] | None:
     """Return the cell with the highest score; of equal ones the first. None if all failed."""
-    cells = [cell for cell in result["cells"] if score_of(cell, score) is not None]
-    return max(cells, key=lambda cell: score_of(cell, score), default=None)
+    scored = [(found, cell) for cell in result["cells"] if (found := score_of(cell, score)) is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
 
-def grid_tables(result, score="map"):
+def grid_tables(
+    result: Mapping[str, Any], score: str = "map"
+) -> tuple[dict[str, np.ndarray], tuple[str, list[str]], tuple[str, list[str]]]:
     """Return the scores of a grid, by its last two settings.
 
     Args:
@@ -31,7 +35,7 @@ def grid_tables(result, score="map"):
     """
     over = list(result["over"].items())
     columns, rows = over[-1], over[-2] if len(over) > 1 else ("", [""])
-    tables = {}
+    tables: dict[str, np.ndarray] = {}
     for cell in result["cells"]:
         table = tables.setdefault(table_of(result, cell), np.full((len(rows[1]), len(columns[1])), np.nan))
         if score_of(cell, score) is not None:
@@ -39,18 +43,18 @@ def grid_tables(result, score="map"):
     return tables, rows, columns
 
 
-def table_of(result, cell):
+def table_of(result: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
     """Return the name of the table that a cell stands in: its settings before the last two."""
     return ", ".join(f"{name} {cell['at'][name]}" for name in list(result["over"])[:-2])
 
 
-def place_of(result, cell):
+def place_of(result: Mapping[str, Any], cell: Mapping[str, Any]) -> tuple[int, int]:
     """Return row and column of a cell in its table."""
     places = [values.index(cell["at"][name]) for name, values in list(result["over"].items())[-2:]]
     return (0, *places)[-2:]
 
 
-def grid_csv(result):
+def grid_csv(result: Mapping[str, Any]) -> str:
     """Return the cells as CSV text, a row a cell."""
     scores = ("map", "val_map", "distinct_codes", "epochs", "seconds", "protocol", "queries", "database", "split")
     file = io.StringIO()

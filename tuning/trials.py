@@ -2,14 +2,17 @@
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_dhnn.files import read_json
+from keras_dhnn.tuning.space import Space
 
 _MEASURED = ("distinct_codes", "epochs", "seconds")
 
 
-def read_trials(folder, space):
+def read_trials(folder: Path | str, space: Space) -> list[dict[str, Any]]:
     """Read the trials of a search from the files that each writes.
 
     Args:
@@ -24,7 +27,7 @@ def read_trials(folder, space):
     return [_row(read_trial(path), path.with_name("result.json"), space) for path in paths]
 
 
-def read_trial(path):
+def read_trial(path: Path) -> dict[str, Any]:
     """Return the state that KerasTuner keeps of a trial in `trial.json`.
 
     Raises:
@@ -45,7 +48,7 @@ def _row(trial, result_path, space):
     return row
 
 
-def trials_csv(rows, space):
+def trials_csv(rows: Iterable[Mapping[str, Any]], space: Space) -> str:
     """Return the trials as CSV text, a row a trial, a column a setting."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

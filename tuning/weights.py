@@ -1,13 +1,16 @@
 """Choose the weights of the objective, which has others for two image sources than for one."""
 
+from collections.abc import Iterable
+
 from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.tuning.names import SYMBOLS, symbol
 
 WEIGHTS = {1: ("eta",), 2: ("alpha", "beta", "gamma")}
 
 
-def default_names(info):
+def default_names(info: DatasetInfo) -> tuple[str, ...]:
     """Return what a search varies unless it is told: s and eta of one image source; alpha, beta and gamma of two.
 
     Args:
@@ -17,7 +20,7 @@ def default_names(info):
     return ("s", *weights) if len(weights) == 1 else weights
 
 
-def check_weights(paths, info):
+def check_weights(paths: Iterable[str], info: DatasetInfo) -> None:
     """Refuse to vary weights that the objective of a data set does not have.
 
     Args:

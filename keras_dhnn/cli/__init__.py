@@ -24,6 +24,7 @@ from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.query import query
+from keras_dhnn.cli.quiet_import import quieten_tensorflow
 from keras_dhnn.cli.search import search
 from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.suggest import suggest
@@ -72,7 +73,7 @@ def everywhere(
         str,
         typer.Option(help="auto (a GPU where there is one), cpu, or gpu:0 and the like. It goes before the verb."),
     ] = "auto",
-):
+) -> None:
     """Find more like this: content-based retrieval of remote-sensing images by deep hashing.
 
     Start with: keras-dhnn fit ucmd --synthetic
@@ -82,14 +83,13 @@ def everywhere(
         os.environ["KERAS_DHNN_TRUST_CODE"] = "1"
 
 
-def main():
+def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer).
 
     What is neither one of our own errors nor a file that the operating system refused is ours to mend: it keeps its
     traceback.
     """
-    # TensorFlow's own notes on start-up say nothing to somebody who searches images.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quieten_tensorflow()
     try:
         app([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:

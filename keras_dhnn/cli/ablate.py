@@ -27,7 +27,7 @@ def ablate(
     quiet: Quiet = False,
     as_json: Json = False,
     **asked: Any,
-):
+) -> None:
     """Train without and with each constraint of SIDHCNN, and print the scores as Table IV of the paper has them.
 
     IRSC pairs images across sources, IASC within each, BQC draws outputs to common codes, FDC balances the bits. DCMH

@@ -18,7 +18,7 @@ _Source = Annotated[str | None, typer.Option(help="Which of several image source
 
 
 @archive.command()
-def info(folder: _Folder, as_json: Json = False):
+def info(folder: _Folder, as_json: Json = False) -> None:
     """Say what an archive holds: items, labels, distinct codes, model, bytes."""
     from keras_dhnn.archive.statistics import describe
     from keras_dhnn.archive.store import Archive
@@ -32,7 +32,7 @@ def info(folder: _Folder, as_json: Json = False):
 
 
 @archive.command()
-def compact(folder: _Folder, as_json: Json = False):
+def compact(folder: _Folder, as_json: Json = False) -> None:
     """Merge small files into few."""
     from keras_dhnn.archive.maintenance import compact as merge
     from keras_dhnn.archive.store import Archive
@@ -48,7 +48,7 @@ def verify(
         bool, typer.Option("--drop-damaged", help="Take faulty files out; they stay on disk as NAME.damaged.")
     ] = False,
     as_json: Json = False,
-):
+) -> None:
     """Read every file: it must be whole and of this archive's model. Exit status 1 if one is not."""
     from keras_dhnn.archive.maintenance import verify as check
     from keras_dhnn.archive.store import Archive
@@ -70,7 +70,7 @@ def dedupe(
     radius: Annotated[int, typer.Option(min=0, help="Bits that may differ.")] = 0,
     source: _Source = None,
     as_json: Json = False,
-):
+) -> None:
     """List groups of items that are nearly the same; --radius 0: with equal codes."""
     from keras_dhnn.archive.dedupe import find_groups
     from keras_dhnn.archive.store import Archive
@@ -92,7 +92,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Of their choice.")] = 0,
     source: _Source = None,
     as_json: Json = False,
-):
+) -> None:
     """Learn what each distance is worth, by the archive's labels or, without, by its random pairs; keep it with it."""
     from keras_dhnn.archive.calibration import calibrate as measure
     from keras_dhnn.archive.store import Archive
@@ -119,7 +119,7 @@ def remove(
     where: Annotated[str | None, typer.Option(help="Items that meet this condition.", metavar="SQL")] = None,
     source: _Source = None,
     as_json: Json = False,
-):
+) -> None:
     """Take items out of an archive."""
     from keras_dhnn.archive.maintenance import remove as take_out
     from keras_dhnn.archive.store import Archive

@@ -51,7 +51,7 @@ def audit(
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Find images on both sides of a split that show the same: copies, near-duplicates, crops that share ground.
 
     Images are compared in all 8 symmetries of the square. It counts the queries that have such an image in the

@@ -43,7 +43,7 @@ def _bar(quiet, delay, description, total, unit):
     with interruptions_wait(), shown as progress:
         latest = ""
 
-        def update(done, note=""):
+        def update(done: int, note: str = "") -> None:
             nonlocal latest
             raise_waiting()
             if note != latest:

@@ -20,7 +20,7 @@ Names = Annotated[
 
 
 @cache.command()
-def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False):
+def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False) -> None:
     """Say what is kept for each data set, and how much room it takes.
 
     Examples:
@@ -39,7 +39,7 @@ def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = F
 
 
 @cache.command()
-def clear(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False):
+def clear(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False) -> None:
     """Remove what is kept, of all data sets or of some. The data sets themselves stay.
 
     Examples:

@@ -23,7 +23,7 @@ def compare(
         typer.Option(help="Where to draw the curves; by default comparison.png beside the first run.", metavar="PNG"),
     ] = None,
     as_json: Json = False,
-):
+) -> None:
     """Print the scores of runs side by side, and draw their precision-recall curves into one figure.
 
     Runs compare if they searched the same images by the same protocol: bits, seeds and all of the training may differ.

@@ -74,7 +74,7 @@ def encode(
     data: DataFolder = Path("data"),
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Encode images into an archive that is searched with keras-dhnn search.
 
     What is in the archive with the same content is not encoded again, so a run that was killed is gone on with by the

@@ -26,7 +26,7 @@ def evaluate(
     labels: LabelFile = None,
     data: DataFolder = Path("data"),
     as_json: Json = False,
-):
+) -> None:
     """Score a finished run anew, and draw its precision-recall curve and retrieval gallery.
 
     Mean average precision is over the whole database, and is the expectation over random orders among equal

@@ -29,7 +29,7 @@ def export(
     ] = True,
     data: DataFolder = Path("data"),
     as_json: Json = False,
-):
+) -> None:
     """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
 
     It goes to RUN/export/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME

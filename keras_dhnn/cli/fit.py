@@ -50,7 +50,7 @@ def fit(
     quiet: Quiet = False,
     as_json: Json = False,
     **asked: Any,
-):
+) -> None:
     """Train a hashing network on a prepared data set, and score its retrieval.
 
     Examples:

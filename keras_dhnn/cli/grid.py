@@ -51,7 +51,7 @@ def grid(
     quiet: Quiet = False,
     as_json: Json = False,
     **asked: Any,
-):
+) -> None:
     """Train at every combination of some settings' values, and print the scores as the papers' tables do.
 
     Examples:

@@ -35,7 +35,7 @@ def add(
     source: _Source = None,
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Add images to what an exported model searches.
 
     They are read in batches, as many as there are. If another command is changing the same model, this one waits for
@@ -64,7 +64,7 @@ def remove(
     keys: Annotated[list[str], typer.Argument(help="Keys of items, as a search lists them.", metavar="KEY...")],
     source: _Source = None,
     as_json: Json = False,
-):
+) -> None:
     """Remove items from what an exported model searches.
 
     Example: keras-dhnn index remove runs/ucmd-paper-64/export/ucmd beach/beach07.tif beach/beach07.tif@90

@@ -100,7 +100,7 @@ def prepare(
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic images and of the order in the shards.")] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Turn an image archive into TFRecord shards under DATA/NAME.
 
     Examples:

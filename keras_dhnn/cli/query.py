@@ -46,7 +46,7 @@ def query(
     data: DataFolder = Path("data"),
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Find the images in a run's database that are nearest to an image, and draw them.
 
     Examples:

@@ -49,7 +49,7 @@ def search(
     model: Annotated[Path | None, typer.Option(help="Where the archive's run or export has moved to.")] = None,
     data: DataFolder = Path("data"),
     as_json: Json = False,
-):
+) -> None:
     """Search an archive for what is most like an image or an item of it: exactly, by the number of bits that differ.
 
     Examples:

@@ -25,7 +25,7 @@ def serve(
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, help="Megabytes that a request may have.")] = 32,
     max_batch: Annotated[int, typer.Option(min=1, help="Items that a request may have.")] = 256,
-):
+) -> None:
     """Serve an exported model by TensorFlow Serving's REST API, for development; follows new versions.
 
     An export is a program: whatever operations are in its graph run here when it is loaded and asked, and they can read

@@ -20,7 +20,7 @@ def suggest(
     seed: Annotated[int, typer.Option(min=0, help="Of the sample that is looked at, of large collections.")] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Say which images to label next, as rows for the table of labels.
 
     Their labels would tell most of the others: they are in doubt, many are like them, and they are unlike each other.

@@ -1,10 +1,16 @@
 """Print results as short tables on stdout."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from keras_dhnn.runs import Run
 
-def print_scores(run, metrics):
+
+def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:
     """Print the scores of a run with their protocol, and where its parts are.
 
     Args:

@@ -68,7 +68,7 @@ def tune(
     quiet: Quiet = False,
     as_json: Json = False,
     **asked: Any,
-):
+) -> None:
     """Search for the settings with the best validation mAP; the winner alone is scored on the queries, at the end.
 
     Trials validate on items held out of the database, a tenth of it unless --set data.validation says otherwise. A

@@ -17,7 +17,7 @@ def verify(
     ],
     quiet: Quiet = False,
     as_json: Json = False,
-):
+) -> None:
     """Read every file of data sets, runs and exports, and compare it with what was written. Exit status 2 if one has
     changed or is missing.
 

@@ -1,14 +1,19 @@
 """Measure what can be said of codes without labels: whether they find what the float features find."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.pipelines.splits import Split
 
 AT = (10, 100)
 _BLOCK_BYTES = 64 << 20
 
 
-def neighbour_agreement(outputs, features, split, at=AT):
+def neighbour_agreement(
+    outputs: np.ndarray, features: np.ndarray, split: Split, at: Sequence[int] = AT
+) -> dict[str, float]:
     """Return the share of the float features' nearest neighbours that are among the codes' nearest, by k.
 
     Both search the whole database of a split with its queries: features by cosine, codes by Hamming distance, where of

@@ -1,6 +1,7 @@
 """Score retrieval by the float features that the hash head starts from: what hashing is measured by."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.ties import harmonic_difference
@@ -8,7 +9,7 @@ from keras_dhnn.metrics.ties import harmonic_difference
 BLOCK_BYTES = 64 << 20
 
 
-def cosine_map(features, labels, queries, database):
+def cosine_map(features: np.ndarray, labels: ArrayLike, queries: np.ndarray, database: np.ndarray) -> float:
     """Compute the mean average precision of ranking the database by cosine similarity of real features.
 
     Exact, over the whole ranking; items at one similarity count as in `metrics.ranking`: the expectation over their

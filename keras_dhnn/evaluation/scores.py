@@ -1,6 +1,8 @@
 """Score what a run's codes retrieve; every score carries its protocol."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from keras_dhnn.metrics.ranking import (
     precision_within,
 )
 from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 PRECISION_AT = (10, 50, 100)
 RADIUS = 2
@@ -43,7 +47,16 @@ class Evaluation:
     metrics: dict
 
 
-def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
+def evaluate(
+    outputs: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    split: Split,
+    info: DatasetInfo,
+    seed: int,
+    task: tuple[str, str] | None = None,
+    codes: Mapping[str, np.ndarray] | None = None,
+    at: Sequence[int] = (),
+) -> Evaluation:
     """Score hash codes: the queries of a split, seen by one source, search its whole database, seen by another
     or it.
 
@@ -66,11 +79,11 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
         ValueError: if a cut-off is not a whole number from 1.
     """
     task = task or tasks_of(tuple(outputs))[0]
-    codes = _codes(codes or _pack_all(outputs), split, task)
-    outputs, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*codes, *_relevant_labels(labels, split, info), stable_at=(None, *at))
+    of_task = _codes(codes or _pack_all(outputs), split, task)
+    found, database, queries = outputs[task[1]], split.database, split.queries
+    counts = rank(*of_task, *_relevant_labels(labels, split, info), stable_at=(None, *at))
     scores = average_precision(counts)
-    health = code_health(codes[1], labels[database], outputs[database])
+    health = code_health(of_task[1], labels[database], found[database])
     metrics = {
         "map": _orders(scores),
         **({"map_at": {str(k): _orders(average_precision(counts, k)) for k in at}} if at else {}),
@@ -82,9 +95,9 @@ def evaluate(outputs, labels, split, info, seed, task=None, codes=None, at=()):
         "distinct_codes": health.distinct_codes,
         "code_health": {name: value for name, value in health.scalars().items() if not name.endswith("codes")},
         **(_graded(counts) if info.label_sets is not None else {}),
-        **protocol(split, info, outputs.shape[1], seed),
+        **protocol(split, info, found.shape[1], seed),
     }
-    return Evaluation(task, codes, counts, scores, health, metrics)
+    return Evaluation(task, of_task, counts, scores, health, metrics)
 
 
 def _relevant_labels(labels, split, info):
@@ -124,7 +137,7 @@ def _f1(counts, k):
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
 
 
-def known_part(split, known):
+def known_part(split: Split, known: np.ndarray) -> Split | None:
     """Return a split with those queries and that part of the database whose labels are known; None if that is nothing.
 
     Args:
@@ -139,7 +152,7 @@ def known_part(split, known):
     return replace(split, queries=queries, database=database, validation=np.intersect1d(split.validation, database))
 
 
-def health_alone(outputs, split, info, seed):
+def health_alone(outputs: Mapping[str, np.ndarray], split: Split, info: DatasetInfo, seed: int) -> dict[str, Any]:
     """Return what can be said of codes where no label is known: their health, and the protocol; a dictionary for JSON.
 
     Args:
@@ -170,7 +183,7 @@ def _best_precision(totals, k):
     return float(np.minimum(totals, k).mean() / k)
 
 
-def protocol(split, info, bits, seed):
+def protocol(split: Split, info: DatasetInfo, bits: int, seed: int) -> dict[str, Any]:
     """Return what a score's numbers depend on; scores compare only where these are equal."""
     return {
         "data": info.name,
@@ -188,7 +201,15 @@ def protocol(split, info, bits, seed):
     }
 
 
-def evaluate_all(outputs, labels, split, info, seed, codes=None, at=()):
+def evaluate_all(
+    outputs: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    split: Split,
+    info: DatasetInfo,
+    seed: int,
+    codes: Mapping[str, np.ndarray] | None = None,
+    at: Sequence[int] = (),
+) -> tuple[list[Evaluation], dict[str, Any]]:
     """Score every task between the sources; arguments as of `evaluate`.
 
     Returns:
@@ -230,7 +251,9 @@ def _codes(codes, split, task):
     return codes[searching][split.queries], codes[searched][split.database]
 
 
-def expected_map(outputs, labels, split, info=None):
+def expected_map(
+    outputs: Mapping[str, np.ndarray], labels: np.ndarray, split: Split, info: DatasetInfo | None = None
+) -> float:
     """Return expected mAP alone: what an untrained network's outputs are measured by.
 
     Args:

@@ -1,7 +1,10 @@
 """Draw the split that an experiment's settings ask for."""
 
+from typing import Any
+
 import numpy as np
 
+from keras_dhnn.config import Data
 from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.items import Items
@@ -9,6 +12,7 @@ from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.published_split import PUBLISHED, load_published
 from keras_dhnn.pipelines.split_file import read_split_file
 from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 # DHNN section IV-B: 1,000 of the 8,400 turned images. Ours: 20 % of each class.
 QUERIES = {"paper": 1000 / 8400, "grouped": 0.2, "standard": 0.2}
@@ -16,7 +20,7 @@ QUERIES = {"paper": 1000 / 8400, "grouped": 0.2, "standard": 0.2}
 FEW = 20
 
 
-def draw_split(data, seed, info):
+def draw_split(data: Data, seed: int, info: DatasetInfo) -> Split:
     """Draw the split that settings ask for.
 
     Args:
@@ -47,7 +51,7 @@ def draw_split(data, seed, info):
                 )
             )
         queries /= total
-    how = {
+    how: dict[str, Any] = {
         "protocol": data.protocol,
         "seed": seed,
         "queries": int(queries) if queries and queries >= 1 else queries,

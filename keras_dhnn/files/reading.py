@@ -68,7 +68,7 @@ def read_bytes(path: Path | str, most_bytes: int) -> bytes:
         return file.read(size)
 
 
-def read_lines(path, most_bytes=_MOST_TEXT):
+def read_lines(path: Path | str, most_bytes: int = _MOST_TEXT) -> list[str]:
     """Return the lines of a text file that a user wrote, in UTF-8, with a byte order mark or not.
 
     Lines end with a new line, as on Windows or not, and with nothing else that Unicode may call so.
@@ -88,7 +88,7 @@ def read_lines(path, most_bytes=_MOST_TEXT):
     return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
 
 
-def read_json(path, kind=dict, *, remedy, most_bytes=_MOST_JSON):
+def read_json(path: Path | str, kind: Any = dict, *, remedy: str, most_bytes: int = _MOST_JSON) -> Any:
     """Read a JSON file that keras-dhnn wrote.
 
     Args:

@@ -55,7 +55,9 @@ def objective_of(
             return lambda labels, outputs, *_: central_similarity(labels, outputs, codes)
         return lambda labels, outputs, *_: angular(labels, outputs, codes, 0.2 if margin is None else margin)
 
-    def of_pairs(labels, outputs, others, similarity, weights):
+    def of_pairs(
+        labels: tf.Tensor, outputs: tf.Tensor, others: tf.Tensor, similarity: tf.Tensor, weights: tf.Tensor | None
+    ) -> tf.Tensor:
         if name == "contrastive":
             width = 2.0 * bits if margin is None else margin
             return contrastive(similarity, outputs, others, width, pair_weighting, weights)

@@ -3,9 +3,8 @@
 Every metric is derived from these counts. Items are relevant by the labels that they share with the query.
 """
 
-import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -15,9 +14,10 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.machine import cores
 from keras_dhnn.metrics.arguments import check_codes, check_cutoff, check_length
 from keras_dhnn.metrics.distances import distance_blocks
-from keras_dhnn.metrics.groups import group, small_unsigned, ungrouped, words
+from keras_dhnn.metrics.groups import Groups, group, small_unsigned, ungrouped, words
 from keras_dhnn.metrics.ties import stable_sums
 
 # Threads pay from this many distinct codes on: NumPy then spends most of its time outside the interpreter lock.
@@ -102,7 +102,7 @@ def rank(
         database = ungrouped(len(database_codes))
 
     counter = _Counter(queries, database, labels, own, 8 * query_codes.shape[1], cutoffs)
-    workers = os.cpu_count() or 1 if len(database.first) >= _THREADS_FROM else 1
+    workers = cores() if len(database.first) >= _THREADS_FROM else 1
     # Products of our own threads: those of the BLAS would only stand in their way.
     with ThreadPoolExecutor(workers) as pool, threadpool_limits(1 if workers > 1 else None, "blas"):
         each = pool.map if workers > 1 else map
@@ -128,14 +128,22 @@ class _Counter:
         stable: `(n, cutoffs)` float64.
     """
 
-    def __init__(self, queries, database, labels, own, bits, cutoffs):
+    def __init__(
+        self,
+        queries: Groups,
+        database: Groups,
+        labels: "Relevance",
+        own: "OwnCopies",
+        bits: int,
+        cutoffs: tuple[int | None, ...],
+    ):
         self._database, self._own, self._cutoffs = database, own, cutoffs
         self._equal = np.split(queries.items, np.cumsum(queries.sizes)[:-1])
         self._query_labels, self._labels = labels.queries[queries.first], labels
         self.by_gain = np.zeros((len(queries.items), labels.most + 1, bits + 1), np.int64)
         self.stable = np.zeros((len(queries.items), len(cutoffs)))
 
-    def count(self, start, block, each):
+    def count(self, start: int, block: np.ndarray, each: Callable) -> None:
         """Count a block `(b, g)` of distances of distinct queries, numbered from `start`; `each` is a map."""
         query_labels = self._query_labels[start : start + len(block)]
         for label in np.unique(query_labels):
@@ -164,7 +172,7 @@ class Targets:
         shape: (gains + 1, l + 1), of the counts.
     """
 
-    def __init__(self, gains, database, shape):
+    def __init__(self, gains: np.ndarray, database: Groups, shape: tuple[int, ...]):
         self._database, self._shape = database, shape
         self._sizes = None if database.all_distinct else database.sizes.astype(np.float64)
         self._relevant = gains > 0
@@ -173,7 +181,7 @@ class Targets:
         self._items = self._relevant if database.all_distinct else self._relevant[database.of_item]
         self._bins = (gains[self._groups] - 1) * shape[1]
 
-    def count(self, distances):
+    def count(self, distances: np.ndarray) -> np.ndarray:
         """Return database items by gain and distance, given `(g,)` distances of the groups: int64."""
         levels, bins = self._shape
         counts = np.empty(self._shape, np.int64)
@@ -183,7 +191,9 @@ class Targets:
         counts[0] = _histogram(distances, self._sizes, bins) - counts[1:].sum(axis=0)
         return counts
 
-    def stable(self, distances, by_gain, excluded, cutoffs):
+    def stable(
+        self, distances: np.ndarray, by_gain: np.ndarray, excluded: int, cutoffs: tuple[int | None, ...]
+    ) -> np.ndarray:
         """Return `stable_sums` of one query, given its counts `(gains + 1, l + 1)`."""
         tied, relevant = by_gain.sum(axis=0), by_gain[1:].sum(axis=0)
         return stable_sums(tied, relevant, distances, self._items, self._database, excluded, cutoffs)
@@ -230,13 +240,13 @@ class Relevance:
     label_sets: np.ndarray | None
     most: int
 
-    def gains(self, query, database):
+    def gains(self, query: int, database: np.ndarray) -> np.ndarray:
         """Return the number of labels that one query's number shares with `(m,)` database numbers: `(m,)` int64."""
         if self.label_sets is None:
             return (database == query).astype(np.int64)
         return (self.label_sets @ self.label_sets[query]).astype(np.int64)[database]
 
-    def pair_gains(self, queries, database):
+    def pair_gains(self, queries: np.ndarray, database: np.ndarray) -> np.ndarray:
         """Return the number of labels that query i shares with database item i, by `(n,)` numbers: `(n,)` int64."""
         if self.label_sets is None:
             return (queries == database).astype(np.int64)
@@ -304,18 +314,20 @@ class OwnCopies:
         ValueError: if `exclude_self` is neither, or names an item that the database does not have.
     """
 
-    def __init__(self, exclude_self, query_codes, database_codes, labels):
+    def __init__(
+        self, exclude_self: bool | ArrayLike, query_codes: np.ndarray, database_codes: np.ndarray, labels: Relevance
+    ):
         self.items = _items(exclude_self, len(query_codes), len(database_codes))
         differing = query_codes ^ database_codes[self.items]
         self._distances = np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
         self._gains = labels.pair_gains(labels.queries, labels.database[self.items])
 
-    def remove(self, by_gain, queries):
+    def remove(self, by_gain: np.ndarray, queries: np.ndarray) -> None:
         """Take the own copies of queries `(e,)` out of the counts `(n, gains + 1, l + 1)`, in place."""
         queries = queries[self.items[queries] >= 0]
         by_gain[queries, self._gains[queries], self._distances[queries]] -= 1
 
-    def split(self, queries):
+    def split(self, queries: np.ndarray) -> list[np.ndarray]:
         """Return some queries `(e,)` in lists of those with the same own copy, or none."""
         queries = queries[np.argsort(self.items[queries], kind="stable")]
         return np.split(queries, np.flatnonzero(np.diff(self.items[queries])) + 1)

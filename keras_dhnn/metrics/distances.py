@@ -54,12 +54,12 @@ class _Share:
     Fresh memory for every product would cost as much as the product: what can be reused is.
     """
 
-    def __init__(self, rows, bits, chunks):
+    def __init__(self, rows: int, bits: int, chunks: list[slice]):
         self._bits, self._chunks = bits, chunks
         self._half_signs = np.ones((CHUNK, bits + 1), np.float32)
         self._products, self._integers = np.empty(rows * CHUNK, np.float32), np.empty(rows * CHUNK, np.int32)
 
-    def fill(self, made, database, into):
+    def fill(self, made: tuple[np.ndarray, int], database: np.ndarray, into: np.ndarray) -> None:
         """Compute distances of a block's queries, of which `_numbers` made `made`, to the share's codes: into `(b,
         m)`.
         """

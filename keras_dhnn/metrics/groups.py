@@ -66,7 +66,7 @@ def ungrouped(items: int) -> Groups:
     return Groups(of_item=numbers, first=numbers, sizes=np.ones(items, np.int64), items=numbers)
 
 
-def words(rows: np.ndarray):
+def words(rows: np.ndarray) -> list[np.ndarray]:
     """Return rows of bytes as columns of 64-bit words, to group by: `(n, b)` uint8 -> list of `(n,)` uint64."""
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
     padded[:, : rows.shape[1]] = rows

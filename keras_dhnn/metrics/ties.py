@@ -8,10 +8,14 @@ The stable order is by distance, and among equal distances by the items' numbers
 or none, need no order: their sum is closed-form. Only the items of mixed bins are ordered where these are few.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.special import digamma
+
+from keras_dhnn.metrics.groups import Groups
 
 # From here on the series of `_series` is exact to the last digit of float64.
 _SERIES_FROM = 64
@@ -122,7 +126,15 @@ def _series(x, m):
     )
 
 
-def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoffs):
+def stable_sums(
+    tied: np.ndarray,
+    relevant: np.ndarray,
+    distances: np.ndarray,
+    is_relevant: np.ndarray,
+    groups: Groups,
+    excluded: int,
+    cutoffs: Sequence[int | None],
+) -> np.ndarray:
     """Return the sum over the relevant ranks i of precision at i, for one query in the stable order.
 
     Args:
@@ -143,7 +155,7 @@ def stable_sums(tied, relevant, distances, is_relevant, groups, excluded, cutoff
     sums = np.array([optimistic_sums(tied, relevant, k)[~ordered].sum() for k in cutoffs])
     if not ordered.any():
         return sums
-    items = slice(None)
+    items: slice | np.ndarray = slice(None)
     if few:
         items = np.sort(groups.members(np.flatnonzero(mixed[distances])))
         items = items[items != excluded]

@@ -1,5 +1,8 @@
 """Scale pixels in the units of their sensor to 0..255, the range that backbones take."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,7 +24,7 @@ class BandScaling(tf.keras.layers.Layer):
         SettingError: if they are not.
     """
 
-    def __init__(self, low, high, **kwargs):
+    def __init__(self, low: Sequence[float], high: Sequence[float], **kwargs: Any):
         super().__init__(**kwargs)
         self.low, self.high = [float(value) for value in low], [float(value) for value in high]
         if len(self.low) != len(self.high) or not np.all(np.less(self.low, self.high)):
@@ -34,7 +37,7 @@ class BandScaling(tf.keras.layers.Layer):
                 )
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         # Weights, so that whatever depends on a network's weights depends on these.
         for name, values in (("low", self.low), ("high", self.high)):
             initializer = tf.keras.initializers.Constant(values)
@@ -42,16 +45,16 @@ class BandScaling(tf.keras.layers.Layer):
             setattr(self, f"_{name}", made)
         super().build(input_shape)
 
-    def call(self, pixels):
+    def call(self, pixels: tf.Tensor) -> tf.Tensor:
         pixels = tf.cast(pixels, tf.float32)
         shares = (pixels - self._low) / (self._high - self._low)
         return 255 * tf.clip_by_value(tf.where(tf.math.is_nan(shares), 0.0, shares), 0.0, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "low": self.low, "high": self.high}
 
 
-def scale_bands(backbone, low, high):
+def scale_bands(backbone: tf.keras.Model, low: Sequence[float], high: Sequence[float]) -> tf.keras.Model:
     """Return a backbone with a `BandScaling` before its first layer.
 
     Args:

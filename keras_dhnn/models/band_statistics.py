@@ -16,14 +16,14 @@ class BandStatistics(tf.keras.layers.Layer):
     less than a network's pooled features where those are compared as they are, by cosine.
     """
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         values = (tf.cast(images, tf.float32) - 127) / 128
         mean, variance = tf.nn.moments(values, axes=(1, 2))
         # The root of 0 has no slope.
         return tf.concat([mean, tf.sqrt(variance + 1e-12)], axis=1)
 
 
-def with_band_statistics(backbone):
+def with_band_statistics(backbone: tf.keras.Model) -> tf.keras.Model:
     """Return a backbone whose features are followed by its images' `BandStatistics`.
 
     Args:
@@ -39,7 +39,7 @@ def with_band_statistics(backbone):
     )
 
 
-def check_cut(backbone, cut):
+def check_cut(backbone: tf.keras.Model, cut: str) -> None:
     """Raise ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
     if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
         expected = (

@@ -1,5 +1,8 @@
 """Build the uni-source deep hashing network (DHNN): one image source, one code space."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
@@ -11,6 +14,7 @@ from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
+from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
 
 
@@ -26,7 +30,7 @@ class DHNN(tf.keras.Model):
         source: name of the image source.
     """
 
-    def __init__(self, backbone, head, source="image", **kwargs):
+    def __init__(self, backbone: tf.keras.Model, head: tf.keras.Model, source: str = "image", **kwargs: Any):
         # === Functional Model ===
         images = tf.keras.Input(backbone.input_shape[1:], name=source)
         outputs = head(backbone(images))
@@ -37,14 +41,14 @@ class DHNN(tf.keras.Model):
         self.head = head
         self.source = source
         self.bits = head.output_shape[-1]
-        self.classifier = None
+        self.classifier: tf.keras.layers.Layer | None = None
 
-    def classify(self, classes):
+    def classify(self, classes: int) -> None:
         """Add a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
         self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
-    def plain(self):
+    def plain(self) -> tf.keras.Model:
         """Return the network as a functional model from images to hash outputs, a tensor each.
 
         It is no property, since Keras saves what the attributes of a model hold.
@@ -53,21 +57,21 @@ class DHNN(tf.keras.Model):
 
     def compile(
         self,
-        optimizer,
+        optimizer: tf.keras.optimizers.Optimizer,
         *,
-        similarity_factor=0.5,
-        penalty=None,
-        eta=0.1,
-        norm="l2",
-        pair_weighting="mean",
-        objective="likelihood",
-        margin=None,
-        classes=None,
-        classification=0.0,
-        bank=None,
-        pairs=None,
-        **kwargs,
-    ):
+        similarity_factor: float = 0.5,
+        penalty: float | None = None,
+        eta: float = 0.1,
+        norm: str = "l2",
+        pair_weighting: str = "mean",
+        objective: str = "likelihood",
+        margin: float | None = None,
+        classes: int | None = None,
+        classification: float = 0.0,
+        bank: FeatureBank | None = None,
+        pairs: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Set the objective: `mean pairwise loss + eta * mean quantisation loss + classification * cross-entropy`.
 
         Args:
@@ -85,19 +89,23 @@ class DHNN(tf.keras.Model):
             pairs: says which pairs are similar instead of the batch's labels: `pairs(rows, columns)` of item numbers
                 `(n,)` and `(m,)` returns theta and weights, `(n, m)` float32 each; see `training.pairs`.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
+
+        Raises:
+            SettingError: if what another argument needs is missing: classes, or the layer that `classify` adds.
         """
+        if classification and self.classifier is None:
+            raise SettingError(invalid("argument `classification`", "0 before `classify` was called", classification))
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
         build_optimizer(self.optimizer, self.trainable_weights)
         penalty = similarity_factor * self.bits if penalty is None else penalty
-        centres = hash_centres(classes, self.bits) if objective in OF_CENTRES else None
         self.of_labels = objective_of(
             objective,
             bits=self.bits,
             penalty=penalty,
             pair_weighting=pair_weighting,
             margin=margin,
-            centres=centres,
+            centres=_centres_of(objective, classes, self.bits),
         )
         self.eta = eta
         self.norm = norm
@@ -108,22 +116,22 @@ class DHNN(tf.keras.Model):
         self.pairs = pairs
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, tf.keras.layers.Layer]:
         """Return what the network is made of, by name."""
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
     @property
-    def training_state(self):
+    def training_state(self) -> dict[str, Any]:
         """Return what a checkpoint of its training holds, by name."""
         # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
         return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, targets):
+    def objective(self, outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the parts of the loss of a batch.
 
         Args:
@@ -138,11 +146,11 @@ class DHNN(tf.keras.Model):
             "pairwise": self.of_labels(targets["label"], outputs, others, *self._similarity(targets)),
             "quantization": quantization(outputs, self.norm),
         }
-        if self.classification:
+        if self.classification and self.classifier is not None:
             parts["classification"] = classification(targets["label"], self.classifier(outputs))
         return parts
 
-    def total(self, parts):
+    def total(self, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the parts of `objective` by their weights."""
         loss = parts["pairwise"] + self.eta * parts["quantization"]
         return loss + self.classification * parts["classification"] if self.classification else loss
@@ -155,7 +163,7 @@ class DHNN(tf.keras.Model):
         others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
         return label_similarity(labels, others), None
 
-    def train_step(self, data):
+    def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
@@ -177,7 +185,7 @@ class DHNN(tf.keras.Model):
         # run would log another last digit.
         return self._track(tf.reduce_sum(tf.stack([objective, added])), parts)
 
-    def test_step(self, data):
+    def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return the losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets)
@@ -188,7 +196,7 @@ class DHNN(tf.keras.Model):
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def above(self, cut):
+    def above(self, cut: str) -> tuple[tf.keras.Model, "DHNN"]:
         """Return this network from a cut upwards, sharing its layers.
 
         Args:
@@ -201,7 +209,7 @@ class DHNN(tf.keras.Model):
         below, upper = cut_backbone(self.backbone, cut)
         return below, DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "backbone": tf.keras.utils.serialize_keras_object(self.backbone),
             "head": tf.keras.utils.serialize_keras_object(self.head),
@@ -210,14 +218,23 @@ class DHNN(tf.keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "DHNN":
         config = dict(config)
         for part in ("backbone", "head"):
             config[part] = tf.keras.utils.deserialize_keras_object(config[part], custom_objects)
         return cls(**config)
 
 
-def cut_backbone(backbone, cut):
+def _centres_of(objective, classes, bits):
+    """Return a code for each class, where an objective has such; else None."""
+    if objective not in OF_CENTRES:
+        return None
+    if classes is None:
+        raise SettingError(invalid("argument `classes`", f"the number of classes, for objective={objective}", None))
+    return hash_centres(classes, bits)
+
+
+def cut_backbone(backbone: tf.keras.Model, cut: str) -> tuple[tf.keras.Model, tf.keras.Model]:
     """Return two models that share a functional backbone's layers: below a cut through it, and above.
 
     Args:
@@ -264,7 +281,7 @@ def cut_backbone(backbone, cut):
     return below, above
 
 
-def below_cuts(backbone, cuts):
+def below_cuts(backbone: tf.keras.Model, cuts: Sequence[str]) -> tf.keras.Model:
     """Return one model from images to the outputs at several cuts through a backbone, which computes nothing twice.
 
     Args:

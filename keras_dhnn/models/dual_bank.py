@@ -2,6 +2,10 @@
 1).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.losses.quantization import signs
@@ -23,7 +27,9 @@ class DualBank(tf.Module):
         codes: `(V, l)` float32 in {-1, +1}.
     """
 
-    def __init__(self, sources, items, labels, bits, steps, **kwargs):
+    def __init__(
+        self, sources: Sequence[str], items: np.ndarray, labels: np.ndarray, bits: int, steps: int, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.sources, self.steps = tuple(sources), steps
         self.rows = {source: FeatureBank(items, labels, bits) for source in self.sources}
@@ -31,11 +37,11 @@ class DualBank(tf.Module):
         self._step = tf.Variable(tf.zeros((), tf.int64), name="step", trainable=False)
 
     @property
-    def labels(self):
+    def labels(self) -> tf.Tensor:
         """Return `(V,)` labels of the items."""
         return self.rows[self.sources[0]].labels
 
-    def fill(self, outputs):
+    def fill(self, outputs: Mapping[str, tf.Tensor | np.ndarray]) -> None:
         """Set all rows.
 
         Args:
@@ -44,7 +50,7 @@ class DualBank(tf.Module):
         for source, rows in self.rows.items():
             rows.outputs.assign(outputs[source])
 
-    def next_turn(self):
+    def next_turn(self) -> tf.Tensor:
         """Return the number of the source whose turn the next step is, and counts that step.
 
         At the first step of the first source, `B = sign(FP + FM)` is updated (eq. 7).

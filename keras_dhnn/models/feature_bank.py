@@ -1,7 +1,10 @@
 """Keep the latest hash outputs of every training item, for pairs that reach beyond the batch."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 
@@ -17,7 +20,7 @@ class FeatureBank(tf.Module):
         bits: l.
     """
 
-    def __init__(self, items, labels, bits, **kwargs):
+    def __init__(self, items: ArrayLike, labels: ArrayLike, bits: int, **kwargs: Any):
         super().__init__(**kwargs)
         items = np.asarray(items, np.int64)
         if np.any(np.diff(items) <= 0):
@@ -32,7 +35,7 @@ class FeatureBank(tf.Module):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    def refresh(self, items, outputs):
+    def refresh(self, items: tf.Tensor, outputs: tf.Tensor) -> None:
         """Replace rows.
 
         Args:
@@ -41,6 +44,6 @@ class FeatureBank(tf.Module):
         """
         self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), self.places(items)))
 
-    def places(self, items):
+    def places(self, items: tf.Tensor) -> tf.Tensor:
         """Return numbers `(n,)` of the rows of items `(n,)`, each of which is in the bank."""
         return tf.searchsorted(self.items, tf.cast(items, tf.int64))

@@ -1,9 +1,11 @@
 """Gather one batch over all replicas of data-parallel training, so that pairs reach beyond a replica's own items."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 
-def global_batch(outputs, targets):
+def global_batch(outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Mapping[str, tf.Tensor]]:
     """Return outputs and targets of all replicas; called by each replica in its training step.
 
     Only a replica's own rows carry a gradient in it. A loss of the global batch therefore has, in each replica, its

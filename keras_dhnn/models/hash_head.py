@@ -1,11 +1,20 @@
 """Build the hash layer and what stands between it and the features."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError, invalid
 
 
-def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None, variance=None):
+def hash_head(
+    features: int,
+    bits: int,
+    hidden: int = 0,
+    dropout: float = 0.0,
+    weight_decay: float = 0.0,
+    mean: np.ndarray | None = None,
+    variance: np.ndarray | None = None,
+) -> tf.keras.Model:
     """Return features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a
     bit.
 
@@ -38,7 +47,7 @@ def hash_head(features, bits, hidden=0, dropout=0.0, weight_decay=0.0, mean=None
     return tf.keras.Model(inputs, outputs, name="hash_head")
 
 
-def check_bits(bits):
+def check_bits(bits: int) -> None:
     """Check that codes may be so long.
 
     Raises:

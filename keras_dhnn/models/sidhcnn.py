@@ -1,5 +1,8 @@
 """Build the cross-source deep hashing network (SIDHCNN): a network for each of two sources, one code space."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.backend import build_optimizer
@@ -9,6 +12,7 @@ from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization, signs
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.dual_bank import DualBank
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
@@ -24,11 +28,12 @@ class SIDHCNN(tf.keras.Model):
             the first is updated first.
     """
 
-    def __init__(self, branches, **kwargs):
+    def __init__(self, branches: Iterable[DHNN], **kwargs: Any):
         branches = list(branches)
         _check(branches)
         # === Functional Model ===
-        inputs, outputs = {}, {}
+        inputs: dict[str, tf.Tensor] = {}
+        outputs: dict[str, tf.Tensor] = {}
         for branch in branches:
             images = inputs[branch.source] = tf.keras.Input(branch.backbone.input_shape[1:], name=branch.source)
             outputs |= branch({branch.source: images})
@@ -41,18 +46,18 @@ class SIDHCNN(tf.keras.Model):
 
     def compile(
         self,
-        optimizers,
+        optimizers: Mapping[str, tf.keras.optimizers.Optimizer],
         *,
-        similarity_factor=0.5,
-        penalty=None,
-        alpha=1.0,
-        beta=0.1,
-        gamma=0.0,
-        norm="l2",
-        pair_weighting="mean",
-        bank=None,
-        **kwargs,
-    ):
+        similarity_factor: float = 0.5,
+        penalty: float | None = None,
+        alpha: float = 1.0,
+        beta: float = 0.1,
+        gamma: float = 0.0,
+        norm: str = "l2",
+        pair_weighting: str = "mean",
+        bank: DualBank | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Set the objective: `inter_source + alpha * intra_source + beta * quantization + gamma * balance`.
 
         Args:
@@ -82,21 +87,21 @@ class SIDHCNN(tf.keras.Model):
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", *TERMS)}
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, DHNN]:
         """Return what the network is made of, by name."""
         return {f"branch_{source}": branch for source, branch in self.branches.items()}
 
     @property
-    def training_state(self):
+    def training_state(self) -> dict[str, Any]:
         """Return what a checkpoint of its training holds, by name."""
         optimizers = tf.train.Checkpoint(**self.optimizers)
         return {**self.parts, "optimizer": optimizers, **({} if self.bank is None else {"bank": self.bank})}
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
         return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
-    def objective(self, outputs, labels):
+    def objective(self, outputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the terms of the loss of a batch of dual samples, paired among themselves.
 
         Args:
@@ -115,7 +120,9 @@ class SIDHCNN(tf.keras.Model):
             "balance": balance(first) + balance(second),
         }
 
-    def branch_objective(self, source, outputs, targets):
+    def branch_objective(
+        self, source: str, outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """Return the terms of one branch's loss against the bank, whose rows are constants.
 
         Args:
@@ -125,7 +132,12 @@ class SIDHCNN(tf.keras.Model):
 
         Returns:
             As of `objective`.
+
+        Raises:
+            SettingError: if there is no bank.
         """
+        if self.bank is None:
+            raise SettingError(invalid("argument `bank`", "a `DualBank`, given to `compile`", None))
         other = next(name for name in self.sources if name != source)
         own, others = self.bank.rows[source], self.bank.rows[other]
         similarity = label_similarity(targets["label"], tf.cast(self.bank.labels, targets["label"].dtype))
@@ -137,7 +149,7 @@ class SIDHCNN(tf.keras.Model):
             "balance": balance(outputs, tf.reduce_mean(own.outputs, axis=0)),
         }
 
-    def train_step(self, data):
+    def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
 
         Without a bank it steps both branches, with one that whose turn it is.
@@ -167,7 +179,7 @@ class SIDHCNN(tf.keras.Model):
         self.optimizers[source].apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss, terms
 
-    def test_step(self, data):
+    def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return the losses of a batch, without a step."""
         images, targets = data
         terms = self.objective(self(images, training=False), targets["label"])
@@ -185,7 +197,7 @@ class SIDHCNN(tf.keras.Model):
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def above(self, cuts):
+    def above(self, cuts: Mapping[str, str]) -> tuple[dict[str, tf.keras.Model], "SIDHCNN"]:
         """Return this network from a cut through each branch upwards, sharing its layers.
 
         Args:
@@ -199,12 +211,12 @@ class SIDHCNN(tf.keras.Model):
         below = {source: part for source, (part, _) in parts.items()}
         return below, SIDHCNN([branch for _, branch in parts.values()], name=f"{self.name}_above")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         branches = [tf.keras.utils.serialize_keras_object(branch) for branch in self.branches.values()]
         return {"branches": branches, "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "SIDHCNN":
         branches = [tf.keras.utils.deserialize_keras_object(one, custom_objects) for one in config["branches"]]
         return cls(branches, name=config["name"])
 

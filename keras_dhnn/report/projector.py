@@ -1,6 +1,7 @@
 """Write what TensorBoard's embedding projector shows of a run: hash outputs, class labels and thumbnails."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from google.protobuf import text_format
@@ -10,6 +11,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 from keras_dhnn.files import write_text
 from keras_dhnn.pipelines.display import displayable
 from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.tsne import sample
 
@@ -19,7 +21,16 @@ LARGEST_THUMBNAIL = 48  # pixels
 OUTPUTS, LABELS, SPRITE = "hash_outputs.tsv", "labels.tsv", "thumbnails.jpg"
 
 
-def write_projector(folder, info, items, outputs, turns, *, source=None, most=MOST_ITEMS):
+def write_projector(
+    folder: Path,
+    info: DatasetInfo,
+    items: np.ndarray,
+    outputs: np.ndarray,
+    turns: int,
+    *,
+    source: str | None = None,
+    most: int = MOST_ITEMS,
+) -> None:
     """Write the files of the embedding projector; TensorBoard finds them where event files are.
 
     Args:
@@ -47,7 +58,7 @@ def write_projector(folder, info, items, outputs, turns, *, source=None, most=MO
     write_text(folder / "projector_config.pbtxt", text_format.MessageToString(config))
 
 
-def thumbnails(info, items, turns, source=None):
+def thumbnails(info: DatasetInfo, items: np.ndarray, turns: int, source: str | None = None) -> tuple[np.ndarray, int]:
     """Return small pictures of items in one square sprite, row by row.
 
     Args:

@@ -4,16 +4,22 @@ import contextlib
 import logging
 import shlex
 import shutil
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.evaluation.scores import Evaluation
 from keras_dhnn.files import may_write, whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.embedding import embedding_figure, embedding_panels
@@ -23,6 +29,7 @@ from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.report.figures.raster import figure_to_array
 from keras_dhnn.report.projector import write_projector
 from keras_dhnn.report.tsne import MOST_ITEMS, project, sample
+from keras_dhnn.runs import Run
 from keras_dhnn.training.callbacks.snapshots import load_snapshots
 from keras_dhnn.training.callbacks.tensorboard import write_health
 
@@ -30,7 +37,16 @@ GALLERY_QUERIES = 5
 _LOG = logging.getLogger(__name__)
 
 
-def write_report(run, info, split, outputs, evaluations, metrics, *, tsne=False):
+def write_report(
+    run: Run,
+    info: DatasetInfo,
+    split: Split,
+    outputs: Mapping[str, np.ndarray],
+    evaluations: Sequence[Evaluation],
+    metrics: Mapping[str, Any],
+    *,
+    tsne: bool = False,
+) -> None:
     """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
@@ -187,7 +203,7 @@ def _embed(info, split, items, outputs, seed):
     return points, labels, np.repeat(tuple(outputs), len(items)) if len(outputs) > 1 else None
 
 
-def item_images(info, items, turns, source=None):
+def item_images(info: DatasetInfo, items: ArrayLike, turns: int, source: str | None = None) -> dict[int, np.ndarray]:
     """Return images of virtual items, as `figures.gallery` shows them.
 
     Args:

@@ -1,6 +1,7 @@
 """Make small pictures of stored images."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,7 @@ from keras_dhnn.pipelines.store.stored_images import in_colour
 SIDE = 64
 
 
-def thumbnail(image, bands):
+def thumbnail(image: np.ndarray, bands: Sequence[int]) -> bytes:
     """Return a PNG file of at most 64 pixels on a side; pixels of other types than uint8 are stretched.
 
     Args:

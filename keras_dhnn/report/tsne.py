@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
@@ -14,13 +15,13 @@ _COVERED = 0.08  # share of the picture that all points take if each has its own
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 
-def sample(items, seed, most=MOST_ITEMS):
+def sample(items: ArrayLike, seed: int, most: int = MOST_ITEMS) -> np.ndarray:
     """Return at most so many of the items, drawn at random, in ascending order."""
     items = np.asarray(items)
     return items if len(items) <= most else np.sort(np.random.default_rng(seed).choice(items, most, replace=False))
 
 
-def project(outputs, seed):
+def project(outputs: np.ndarray, seed: int) -> np.ndarray:
     """Return codes in the plane: near codes are near, by t-distributed stochastic neighbours (SIDHCNN Fig. 5).
 
     Trained codes repeat, and equal codes have one place: their items stand around it as a disc.

@@ -2,7 +2,6 @@
 
 import collections
 import logging
-import os
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.machine import cores
 from keras_dhnn.runtimes.choice import choose_runtime
 from keras_dhnn.runtimes.flatbuffer import flatbuffer, layers_of, multiplications
 from keras_dhnn.runtimes.interpreters import make_interpreters
@@ -50,12 +50,12 @@ class Encoder:
 
     def __init__(self, network: Any, count: int, *, kept: Path | None = None, threads: int | None = None):
         self._network, self._shape = network, tuple(network.inputs[0].shape[1:])
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or cores()
         self._chunk = max(1, VALUES // int(np.prod(self._shape)))
         self.runtime = choose_runtime(count * multiplications(network)) if _in_float32(network) else "tensorflow"
         self._interpreters = self._converted(kept) if self.runtime != "tensorflow" else []
         self.batch = self._chunk * self._threads if self._interpreters else tensorflow_batch(self._shape)
-        self._step = None if self._interpreters else _tensorflow_step(network)
+        self._step = None if self._interpreters else _tensorflow_step(network, self._shape)
 
     def _converted(self, kept):
         import tensorflow as tf
@@ -87,7 +87,7 @@ class Encoder:
         for interpreter in self._interpreters:
             free.put(interpreter)
 
-        def run(chunk):
+        def run(chunk: np.ndarray) -> list[np.ndarray]:
             interpreter = free.get()
             try:
                 return interpreter(chunk)
@@ -147,11 +147,11 @@ def _check_equal(outputs, expected):
             raise ValueError(f"its outputs differ by {difference:.2g}, where the largest is {largest:.2g}")
 
 
-def _tensorflow_step(network):
+def _tensorflow_step(network, shape):
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
-    def step(images):
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
+    def step(images: Any) -> Any:
         return tf.nest.flatten(network(images, training=False))
 
     return step

@@ -66,7 +66,7 @@ def _converted(network, shape):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     @tf.function(autograph=False)
-    def run(images):
+    def run(images: Any) -> Any:
         return tf.nest.flatten(network(images, training=False))
 
     # Frozen by ourselves: the converter's own way, by a SavedModel, takes ten times as long.

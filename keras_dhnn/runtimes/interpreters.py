@@ -1,6 +1,6 @@
 """Run a flatbuffer by single-threaded interpreters, several beside one another."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class OpenVINO:
         compiled: `openvino.CompiledModel`, see `compile_openvino`.
     """
 
-    def __init__(self, compiled):
+    def __init__(self, compiled: Any):
         self._request, self._count = compiled.create_infer_request(), len(compiled.outputs)
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
@@ -49,7 +49,7 @@ class OpenVINO:
         return [np.array(results[number]) for number in range(self._count)]
 
 
-def compile_openvino(content: bytes, streams: int):
+def compile_openvino(content: bytes, streams: int) -> Any:
     """Return a flatbuffer compiled for so many streams of one thread each, in float32."""
     import tempfile
 

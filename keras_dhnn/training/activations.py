@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +11,9 @@ import tensorflow as tf
 from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.record_store import open_records
+from keras_dhnn.progress import Update
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.flatbuffer import network_key
 from keras_dhnn.training.cache import activations_folder, make_room, networks_folder
@@ -28,15 +32,15 @@ class Activations:
         labels: `(n,)` labels of the items.
     """
 
-    def __init__(self, arrays, labels):
+    def __init__(self, arrays: Mapping[str, np.ndarray], labels: np.ndarray):
         self._rows = {source: _reader(array) for source, array in arrays.items()}
         self._labels = tf.convert_to_tensor(labels, tf.int32)
 
-    def gather(self, items):
+    def gather(self, items: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return `{source: (k, ...) float32}` of items `(k,)`."""
         return {source: tf.cast(rows(items), tf.float32) for source, rows in self._rows.items()}
 
-    def batches(self, items, *, batch_size, **how):
+    def batches(self, items: np.ndarray, *, batch_size: int, **how: Any) -> tf.data.Dataset:
         """Return batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of
         images.
 
@@ -49,7 +53,7 @@ class Activations:
             `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
         """
 
-        def gather(_, index):
+        def gather(_: tf.Tensor, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             return self.gather(index), {"label": tf.gather(self._labels, index), "index": index}
 
         numbers = item_batches(items, batch_size=batch_size, **how)
@@ -62,14 +66,23 @@ def _reader(array):
         tensor = tf.convert_to_tensor(array)
         return lambda items: tf.gather(tensor, items)
 
-    def read(items):
+    def read(items: tf.Tensor) -> tf.Tensor:
         rows = tf.numpy_function(lambda numbers: array[numbers], [items], array.dtype, stateful=False)
         return tf.ensure_shape(rows, [*items.shape, *array.shape[1:]])
 
     return read
 
 
-def compute_activations(backbone, cuts, info, turns, source, size, *, progress=None):
+def compute_activations(
+    backbone: tf.keras.Model,
+    cuts: Sequence[str],
+    info: DatasetInfo,
+    turns: int,
+    source: str,
+    size: tuple[int, int],
+    *,
+    progress: Update | None = None,
+) -> dict[str, np.ndarray | None]:
     """Return the outputs below cuts through a frozen backbone for every item, from the data set's cache if it has them.
 
     What is missing is computed in one pass for all cuts, which goes on where an earlier one was killed. The cache, see
@@ -98,9 +111,9 @@ def compute_activations(backbone, cuts, info, turns, source, size, *, progress=N
         # Of other sources no more than a pixel is made.
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
 
-        def outputs_from(first):
+        def outputs_from(first: int) -> Iterator[list[np.ndarray]]:
             # Each image is seen once, so they are read from their files rather than held in memory.
-            how = {"turns": turns, "image_size": sizes, "records": open_records(info, memory_budget=0)}
+            how: dict[str, Any] = {"turns": turns, "image_size": sizes, "records": open_records(info, memory_budget=0)}
             images = batches(info, items[first:], batch_size=encoder.batch, **how)
             return encoder.outputs(inputs_of(images, source))
 

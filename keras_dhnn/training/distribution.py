@@ -2,7 +2,10 @@
 
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError, invalid
@@ -11,7 +14,7 @@ STRATEGIES = ("mirrored", "multi_worker")
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
-def make_strategy(name):
+def make_strategy(name: str | None) -> tf.distribute.Strategy:
     """Return the strategy of a name; of "multi_worker", before TensorFlow has done anything else in this process.
 
     Args:
@@ -34,13 +37,20 @@ def make_strategy(name):
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Return whether this process is the one that writes; the first worker is, and whoever trains alone."""
     resolver = strategy.cluster_resolver
     return not resolver or not resolver.task_type or (resolver.task_type, resolver.task_id) in (("chief", 0), _first())
 
 
-def distribute(strategy, make_batches, items, *, batch_size, **how):
+def distribute(
+    strategy: tf.distribute.Strategy,
+    make_batches: Callable[..., tf.data.Dataset],
+    items: np.ndarray,
+    *,
+    batch_size: int,
+    **how: Any,
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Return batches for `fit` under a strategy: every replica gets its part of each global batch.
 
     Args:
@@ -57,7 +67,7 @@ def distribute(strategy, make_batches, items, *, batch_size, **how):
     if replicas == 1:
         return make_batches(items, batch_size=batch_size, **how)
 
-    def own(context):
+    def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * count
         return make_batches(items, batch_size=batch_size, replicas=(range(first, first + count), replicas), **how)

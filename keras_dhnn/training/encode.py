@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras_dhnn.training.growing_array import GrowingArray
 
 
-def make_encoder(model):
+def make_encoder(model: tf.keras.Model) -> Callable[..., Any]:
     """Return a function that runs a model over batches, as its weights are whenever it is called.
 
     It is for a network that is being trained. What stays as it is goes through `runtimes.Encoder`.
@@ -24,10 +25,10 @@ def make_encoder(model):
     """
 
     @tf.function(reduce_retracing=True)
-    def step(inputs):
+    def step(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    def encode(batches, progress=None):
+    def encode(batches: Iterable[tuple[Any, Any]], progress: Callable[[int], None] | None = None) -> Any:
         parts, done = [], 0
         for inputs, _ in batches:
             parts.append(tf.nest.map_structure(lambda outputs: outputs.numpy(), step(inputs)))
@@ -58,7 +59,7 @@ def fill(
     """
     report = progress or (lambda done, note="": None)
 
-    def waiting(done):
+    def waiting(done: int) -> None:
         report(done, "by another process")
 
     with contextlib.ExitStack() as stack:

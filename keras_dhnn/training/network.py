@@ -3,20 +3,23 @@
 import contextlib
 import functools
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.config import of_source
+from keras_dhnn.config import Experiment, of_source
 from keras_dhnn.errors import SettingError, invalid
-from keras_dhnn.models.dhnn import cut_backbone
+from keras_dhnn.models.dhnn import DHNN, cut_backbone
+from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.augment import augmentation
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.runtimes.flatbuffer import network_key
@@ -52,13 +55,20 @@ class Network:
         pairs: which items are similar, see `DHNN.compile`; None: those of one label.
     """
 
-    def __init__(self, experiment, info, database, bar=no_bar, strategy=None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        info: DatasetInfo,
+        database: np.ndarray,
+        bar: Bar = no_bar,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
         self.experiment, self.info, self.bar = experiment, info, bar
         self.strategy = strategy or tf.distribute.get_strategy()
         self.labels = Items(experiment.data.turns).spread(info.labels)
         self.pairs = None
         self.sizes = image_sizes(experiment.data, info)
-        self._activations = {}
+        self._activations: dict[tuple[str, str], np.ndarray | None] = {}
         sources = sources_of(info)
         if len(sources) > 1:
             _check_dual(self.strategy, experiment)
@@ -124,14 +134,14 @@ class Network:
         return self._activations[source, cut]
 
     @property
-    def features(self):
+    def features(self) -> dict[str, np.ndarray]:
         """Return `{source: (n, d)}` the frozen backbones' features of all items, of those for which they were
         computed.
         """
         found = {source: self._activations.get((source, "features")) for source in self.branches}
         return {source: array for source, array in found.items() if array is not None}
 
-    def frozen_features(self):
+    def frozen_features(self) -> np.ndarray:
         """Return `(n, d)` features of all items by the only branch's frozen backbone.
 
         Raises:
@@ -143,7 +153,7 @@ class Network:
             raise SettingError("The features of all images take more memory than is kept of them. Take fewer images.")
         return features
 
-    def above(self, cut):
+    def above(self, cut: str | Mapping[str, str]) -> tuple[DHNN | SIDHCNN, Callable[..., tf.data.Dataset]]:
         """Return the network from a cut upwards, and its input.
 
         Args:
@@ -177,7 +187,9 @@ class Network:
     def _mixed_batches(self, activations):
         """Return batches of images for some sources, of activations for the others."""
 
-        def gather(images, targets):
+        def gather(
+            images: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]
+        ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             return {**images, **activations.gather(targets["index"])}, targets
 
         return lambda items, **how: self._image_batches(items, **how).map(gather, deterministic=True)
@@ -188,7 +200,9 @@ class Network:
         augment = augment and augment_scaled(augment, self.info.scaling)
         return batches(self.info, items, seed=seed, image_size=self.sizes, turns=data.turns, augment=augment, **how)
 
-    def encode(self, cut, items, description, folder=None):
+    def encode(
+        self, cut: str | Mapping[str, str], items: np.ndarray, description: str, folder: Path | None = None
+    ) -> dict[str, np.ndarray]:
         """Compute hash outputs `{source: (k, l)}` float32 of items, from a cut upwards.
 
         Args:
@@ -215,7 +229,7 @@ class Network:
         array = GrowingArray(path, (len(items), branch.bits), np.float32)
         encoder = Encoder(network, len(items))
 
-        def outputs_from(first):
+        def outputs_from(first: int) -> Iterator[list[np.ndarray]]:
             return encoder.outputs(inputs_of(make_batches(items[first:], batch_size=encoder.batch), source))
 
         fill([array], outputs_from, report)

@@ -3,11 +3,13 @@
 import tensorflow as tf
 
 from keras_dhnn.backend import SGD, Adam, multi_optimizer
+from keras_dhnn.config import Phase
+from keras_dhnn.models.dhnn import DHNN
 
 _OPTIMIZERS = {"adam": Adam, "sgd": lambda rate: SGD(rate, momentum=0.9)}
 
 
-def make_optimizer(kind, phase, model, steps):
+def make_optimizer(kind: str, phase: Phase, model: DHNN, steps: int) -> tf.keras.optimizers.Optimizer:
     """Return the optimiser of a DHNN for one phase of training.
 
     Args:
@@ -20,7 +22,7 @@ def make_optimizer(kind, phase, model, steps):
         A Keras optimiser: one for all weights where only the head has any to train, else one for each part.
     """
 
-    def decaying(peak):
+    def decaying(peak: float) -> tf.keras.optimizers.Optimizer:
         return _OPTIMIZERS[kind](tf.keras.optimizers.schedules.CosineDecay(peak, steps))
 
     head = decaying(phase.learning_rate)

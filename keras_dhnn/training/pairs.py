@@ -5,9 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.errors import invalid
 from keras_dhnn.losses.similarity import label_set_similarity, label_similarity
+from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.unlabelled.diffusion import STEEPNESS, THRESHOLD
-from keras_dhnn.unlabelled.inference import UNKNOWN, infer_labels
+from keras_dhnn.unlabelled.inference import UNKNOWN, Inferred, infer_labels
 from keras_dhnn.unlabelled.structure import find_structure
 
 # What an image counts whose label is in full doubt, beside 1 of one whose label is given. Chosen on UC Merced with 1 to
@@ -23,10 +27,10 @@ class LabelSetPairs:
         items: `Items` of the data set.
     """
 
-    def __init__(self, sets, items):
+    def __init__(self, sets: np.ndarray, items: Items):
         self._sets, self._items = tf.constant(sets, tf.float32), items
 
-    def __call__(self, rows, columns):
+    def __call__(self, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, None]:
         """Return theta `(n, m)` float32 of items `(n,)` and `(m,)`, and None: all pairs count alike."""
         of_rows, of_columns = (tf.gather(self._sets, self._items.image(side)) for side in (rows, columns))
         return label_set_similarity(of_rows, of_columns), None
@@ -47,14 +51,14 @@ class InferredPairs:
         items: `Items` of the data set.
     """
 
-    def __init__(self, images, walks, inferred, items):
+    def __init__(self, images: np.ndarray, walks: np.ndarray, inferred: Inferred | None, items: Items):
         self._images = tf.constant(images, tf.int64)
         self._walks = tf.constant(walks, tf.float32)
         self._labels = None if inferred is None else tf.constant(inferred.labels)
         self._margins = None if inferred is None else tf.constant(inferred.margins)
         self._items = items
 
-    def __call__(self, rows, columns):
+    def __call__(self, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Return theta and weights, `(n, m)` float32 each, of items `(n,)` and `(m,)`; of no labels, weights None."""
         rows, columns = self._places(rows), self._places(columns)
         cosines = tf.matmul(tf.gather(self._walks, rows), tf.gather(self._walks, columns), transpose_b=True)
@@ -87,7 +91,7 @@ class Learned(NamedTuple):
     margin: float | None
 
 
-def learn_pairs(info, features, split, seed):
+def learn_pairs(info: DatasetInfo, features: np.ndarray | None, split: Split, seed: int) -> Learned:
     """Find out which of a database's images are similar.
 
     Args:
@@ -98,12 +102,17 @@ def learn_pairs(info, features, split, seed):
 
     Returns:
         `Learned`.
+
+    Raises:
+        ValueError: if features are missing.
     """
     items = split.items
     images = np.unique(items.image(split.database))
     known = info.known[images]
     if info.label_sets is not None and known.all():
         return Learned(LabelSetPairs(info.label_sets.sets, items), len(images), 0, None)
+    if features is None:
+        raise ValueError(invalid("argument `features`", "features of all items, where some images lack a label", None))
     structure = find_structure(features[items.upright(images)], seed=seed)
     if not known.any():
         return Learned(InferredPairs(images, structure.walks, None, items), 0, 0, None)
@@ -113,6 +122,6 @@ def learn_pairs(info, features, split, seed):
     return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
 
 
-def needs_pairs(info):
+def needs_pairs(info: DatasetInfo) -> bool:
     """Return whether labels alone do not say which images are similar: some are missing, or an image has several."""
     return info.label_sets is not None or not info.known.all()

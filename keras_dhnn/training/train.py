@@ -2,10 +2,13 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.objectives import OF_PAIRS
 from keras_dhnn.models.dhnn import DHNN
@@ -13,7 +16,9 @@ from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.items import Items
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
 from keras_dhnn.training.callbacks.progress import ProgressBar
@@ -59,18 +64,18 @@ class Trained:
 
 
 def train(
-    experiment,
-    info,
-    split,
-    folder,
+    experiment: Experiment,
+    info: DatasetInfo,
+    split: Split,
+    folder: Path,
     *,
-    tensorboard=None,
-    snapshots=None,
-    bar=no_bar,
-    strategy=None,
-    epochs=None,
-    outputs=True,
-):
+    tensorboard: Path | None = None,
+    snapshots: Path | None = None,
+    bar: Bar = no_bar,
+    strategy: tf.distribute.Strategy | None = None,
+    epochs: int | None = None,
+    outputs: bool = True,
+) -> Trained:
     """Train a DHNN, or of two sources a SIDHCNN, on the database of a split.
 
     Continues where an earlier call in the same folder was killed.
@@ -205,7 +210,16 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 epochs=range(passes * first, passes * last),
                 drop_remainder=True,
             )
-            model.fit(data, epochs=last, initial_epoch=first, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
+            model.fit(
+                data,
+                epochs=last,
+                initial_epoch=first,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                verbose=0,
+                # The batches are in their order already; Keras 3 warns unless it is told.
+                shuffle=False,
+            )
     history = _validated(state.history, validation) if len(validation.queries) else state.history
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
@@ -246,7 +260,9 @@ def _alternating(network):
     return network.experiment.training.update == "alternating" and len(network.branches) > 1
 
 
-def compile_phase(model, network, items, name, steps, steps_of_pass=None):
+def compile_phase(
+    model: DHNN | SIDHCNN, network: Network, items: np.ndarray, name: str, steps: int, steps_of_pass: int | None = None
+) -> None:
     """Compile a network above a cut with the experiment's objective and a phase's optimiser, one for each branch.
 
     Args:
@@ -255,11 +271,11 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
         items: `(k,)` item numbers that it will be trained on.
         name: of the phase, "head" or "fine_tune".
         steps: gradient steps of the phase, of each branch.
-        steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn.
+        steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn; None: all.
     """
     loss, training = network.experiment.loss, network.experiment.training
     phase, labels = getattr(network.experiment, name), network.labels[items]
-    how = {
+    how: dict[str, Any] = {
         "similarity_factor": loss.similarity_factor,
         "penalty": loss.penalty,
         "norm": loss.quantization,
@@ -288,14 +304,14 @@ def compile_phase(model, network, items, name, steps, steps_of_pass=None):
     if loss.pairs == "memory":
         expected = "batch for two image sources; pairs with all items come by training.update=alternating"
         raise SettingError(invalid("setting `loss.pairs`", expected, loss.pairs))
-    branches = model.branches
+    branches, turn = model.branches, steps_of_pass or steps
     model.compile(
         {source: make_optimizer(training.optimizer, phase, branch, steps) for source, branch in branches.items()},
         alpha=loss.alpha,
         beta=loss.beta,
         gamma=loss.gamma,
-        bank=DualBank(model.sources, items, labels, model.bits, steps_of_pass) if _alternating(network) else None,
-        steps_per_execution=_steps_per_execution(branches.values(), steps_of_pass or steps),
+        bank=DualBank(model.sources, items, labels, model.bits, turn) if _alternating(network) else None,
+        steps_per_execution=_steps_per_execution(branches.values(), turn),
         **how,
     )
 
@@ -336,7 +352,7 @@ def _encode_batch(model):
     return min(tensorflow_batch(tuple(image.shape[1:])) for image in tf.nest.flatten(model.input))
 
 
-def validation_items(split):
+def validation_items(split: Split) -> np.ndarray:
     """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
     seed.
     """

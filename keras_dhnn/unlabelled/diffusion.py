@@ -68,7 +68,7 @@ def multiply(matrix: scipy.sparse.csr_array, dense: np.ndarray) -> np.ndarray:
     bounds = np.linspace(0, matrix.shape[0], _THREADS + 1).astype(int)
     product = np.empty(dense.shape, np.float32)
 
-    def part(first, last):
+    def part(first: int, last: int) -> None:
         product[first:last] = matrix[first:last] @ dense
 
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -56,7 +56,7 @@ def nearest_neighbours(
     searches = _all_pairs(len(units)) if len(units) <= exact else _near_cells(units, k, seed)
     done = 0
 
-    def search(rows, candidates):
+    def search(rows: np.ndarray, candidates: np.ndarray | slice) -> int:
         numbers[rows], similarities[rows] = _nearest_among(units, rows, candidates, k)
         return len(rows)
 

@@ -4,6 +4,7 @@ bits.
 
 import hashlib
 import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import tensorflow as tf
 
 from keras_dhnn.archive.learned import learn_bits, learn_features
 from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
-from keras_dhnn.archive.tiles.tile import Form
+from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.tiles.tile import Form, Tile
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
@@ -35,12 +38,14 @@ FEATURES = 32
 _SEED = 0
 
 
-def keeps_features(model):
+def keeps_features(model: Path | str) -> bool:
     """Return whether a trained model gives features beside codes: a run does, an export does not."""
     return (Path(model) / "experiment.json").is_file()
 
 
-def open_model(model, *, data=Path("data"), source=None, features=0):
+def open_model(
+    model: Path | str, *, data: Path | str = Path("data"), source: str | None = None, features: int = 0
+) -> tuple[NetworkEncoder | ExportEncoder, str]:
     """Open a trained model for encoding.
 
     Args:
@@ -74,7 +79,9 @@ def open_model(model, *, data=Path("data"), source=None, features=0):
     return ExportEncoder(identity, Form(**spec), export.encoders[source].encode), source
 
 
-def learn(encoder, tiles, name, bits, features):
+def learn(
+    encoder: NetworkEncoder, tiles: Sequence[Tile], name: str | None, bits: int, features: int
+) -> tuple[NetworkEncoder, Queries]:
     """Learn what an encoder lacks from the first tiles.
 
     Args:
@@ -108,7 +115,7 @@ def learn(encoder, tiles, name, bits, features):
     return finished, finished.from_network(vectors, outputs)
 
 
-def open_backbone(name, form, tiles, *, bits, features=0):
+def open_backbone(name: str, form: Form, tiles: Sequence[Tile], *, bits: int, features: int = 0) -> NetworkEncoder:
     """Open a frozen backbone, whose bits `learn` is to learn.
 
     Args:
@@ -126,13 +133,15 @@ def open_backbone(name, form, tiles, *, bits, features=0):
     return _backbone(name, form, scaling, bits, features, kind | {"scaling": scaling})
 
 
-def save_learned(root, encoder):
+def save_learned(root: Path, encoder: NetworkEncoder) -> None:
     """Write what was learned beside an archive that is about to be made."""
     root.mkdir(parents=True, exist_ok=True)
     write_arrays(root / LEARNED, encoder.learned)
 
 
-def open_encoder(archive, *, model=None, data=Path("data")):
+def open_encoder(
+    archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data")
+) -> NetworkEncoder | ExportEncoder:
     """Open the encoder that an archive was filled with.
 
     Args:
@@ -165,12 +174,12 @@ def open_encoder(archive, *, model=None, data=Path("data")):
             f"{model or how['path']} is another model now ({made.identity.model[:12]}) than the one that filled "
             f"{archive.root} ({identity.model[:12]}). Name the right one by --model."
         )
-    if identity.features:
+    if identity.features and isinstance(made, NetworkEncoder):
         made.learned = load_arrays(archive.root)
     return made
 
 
-def first_tiles(tiles, count=LEARN_FROM):
+def first_tiles(tiles: Iterable[Tile | None], count: int = LEARN_FROM) -> tuple[list[Tile], Iterator[Tile | None]]:
     """Return the first tiles that hold something, and an iterator of the others."""
     tiles = iter(tiles)
     return list(itertools.islice((tile for tile in tiles if tile is not None), count)), tiles

@@ -1,17 +1,22 @@
 """Draw what a search found as pictures."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_dhnn.archive.results import Results
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
+from keras_dhnn.workflows.search_archive import Asked
 
 _RANKS = 10
 
 
-def draw_gallery(archive, asked, results, path):
+def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | str) -> None:
     """Draw each query and its nearest items into a PNG file.
 
     Args:
@@ -39,7 +44,7 @@ def draw_gallery(archive, asked, results, path):
     figure.savefig(path, dpi=120)
 
 
-def read_tile(row):
+def read_tile(row: Mapping[str, Any]) -> np.ndarray:
     """Return the pixels `(H, W, C)` of an item by its columns path, row, col and size, grey where they are gone.
 
     Args:

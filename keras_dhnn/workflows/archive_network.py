@@ -1,10 +1,15 @@
 """Make networks an archive's encoders: frozen, run by the fastest runtime that is installed."""
 
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.archive.learned import FEATURES_DIRECTIONS, FEATURES_MEAN, outputs_of
+from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.queries import Queries
+from keras_dhnn.archive.tiles.tile import Form
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.runtimes import Encoder
 
@@ -20,19 +25,19 @@ class Network:
         batch: a good number of images at a time.
     """
 
-    def __init__(self, backbone, head=None):
+    def __init__(self, backbone: tf.keras.Model, head: tf.keras.Model | None = None):
         images = tf.keras.Input(backbone.inputs[0].shape[1:])
         features = backbone(images)
         self._model = tf.keras.Model(images, [features] if head is None else [features, head(features)])
         self._size = tuple(backbone.inputs[0].shape[1:3])
         self.expect(1)
 
-    def expect(self, count, kept=None):
+    def expect(self, count: int, kept: Path | None = None) -> None:
         """Say how many images there will be, and where the converted network is kept: for many a conversion pays."""
         self._encoder = Encoder(self._model, count, kept=kept)
         self.batch = self._encoder.batch
 
-    def outputs(self, batches):
+    def outputs(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
         for found in self._encoder.outputs(resize(images.astype(np.float32), self._size) for images in batches):
             yield (found[0], found[1] if len(found) > 1 else None)
@@ -50,28 +55,28 @@ class NetworkEncoder:
             missing.
     """
 
-    def __init__(self, identity, form, network, learned=None):
+    def __init__(self, identity: Identity, form: Form, network: Network, learned: dict[str, np.ndarray] | None = None):
         self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
 
     @property
-    def batch(self):
+    def batch(self) -> int:
         """Return how many images it takes at a time."""
         return self.network.batch
 
-    def expect(self, count, kept=None):
+    def expect(self, count: int, kept: Path | None = None) -> None:
         """Say how many images there will be; see `Network.expect`."""
         self.network.expect(count, kept)
 
-    def stream(self, batches):
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for features, outputs in self.network.outputs(batches):
             yield self.from_network(features, outputs)
 
-    def encode(self, images):
+    def encode(self, images: np.ndarray) -> Queries:
         """Return the `Queries` of images `(b, H, W, C)`."""
         return next(self.stream([images]))
 
-    def from_network(self, features, outputs):
+    def from_network(self, features: np.ndarray, outputs: np.ndarray | None) -> Queries:
         """Return the `Queries` of what the network gave."""
         if outputs is None:
             outputs = outputs_of(features, self.learned)
@@ -93,17 +98,17 @@ class ExportEncoder:
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
     batch = 4
 
-    def __init__(self, identity, form, encode):
+    def __init__(self, identity: Identity, form: Form, encode: Callable[[tf.Tensor], tf.Tensor]):
         self.identity, self.form, self._encode = identity, form, encode
 
-    def expect(self, count, kept=None):
+    def expect(self, count: int, kept: Path | None = None) -> None:
         """Take no notice: its graph is run by TensorFlow however many images there are."""
 
-    def stream(self, batches):
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
             yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
 
-    def encode(self, images):
+    def encode(self, images: np.ndarray) -> Queries:
         """Return the `Queries` of images `(b, H, W, C)`."""
         return next(self.stream([images]))

@@ -8,7 +8,7 @@ import numpy as np
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.evaluation.leakage.fingerprints import HASH_BITS
 from keras_dhnn.evaluation.leakage.leaks import find_leaks
-from keras_dhnn.evaluation.leakage.pairs import KINDS, find_pairs, groups_of
+from keras_dhnn.evaluation.leakage.pairs import KINDS, Pair, find_pairs, groups_of
 from keras_dhnn.evaluation.leakage.symmetries import NAMES, turned
 from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.experiment.split import draw_split
@@ -83,7 +83,15 @@ def _split(info: DatasetInfo, run: Run | Path | str | None, settings: dict[str, 
     return Split.load(opened.split_path)
 
 
-def audit_split(info, split, *, threshold, figure, groups_file=None, bar=no_bar):
+def audit_split(
+    info: DatasetInfo,
+    split: Split,
+    *,
+    threshold: int,
+    figure: Path,
+    groups_file: Path | str | None = None,
+    bar: Bar = no_bar,
+) -> dict[str, Any]:
     """Audit a split, draws the worst pairs that stand on both of its sides, and writes down what belongs together.
 
     Args:
@@ -167,7 +175,7 @@ def _draw(info, pairs, title, path):
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
 
 
-def in_words(pair):
+def in_words(pair: Pair) -> str:
     """Return what two images have in common."""
     texts = {
         "copy": "equal pixels",

@@ -61,7 +61,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
     }
 
 
-def protocol_of(run):
+def protocol_of(run: Run) -> dict[str, Any]:
     """Return what must be equal for the scores of runs to compare; seed and bits need not.
 
     Splits that differ because the seed does are draws by one protocol, so that it is not the split's hash that must be

@@ -1,36 +1,38 @@
 """Encode images, scenes and others' embeddings into an archive."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import SettingError
-from keras_dhnn.progress import no_bar
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 
 
 def encode(
-    model=None,
-    images=(),
+    model: Path | str | None = None,
+    images: Sequence[Path | str] = (),
     *,
-    archive=Path("archive"),
-    tile=256,
-    stride=None,
-    scales="1",
-    bands=None,
-    asset=None,
-    labels=None,
-    bits=64,
-    size=256,
-    features=None,
-    embeddings=None,
-    column=None,
-    source=None,
-    engine=None,
-    master="local[*]",
-    skip_damaged=False,
-    data=Path("data"),
-    bar=no_bar,
-):
+    archive: Path | str = Path("archive"),
+    tile: int = 256,
+    stride: int | None = None,
+    scales: str | Sequence[int] = "1",
+    bands: str | Sequence[int] | None = None,
+    asset: str | None = None,
+    labels: Path | str | None = None,
+    bits: int = 64,
+    size: int = 256,
+    features: int | None = None,
+    embeddings: Path | str | None = None,
+    column: str | None = None,
+    source: str | None = None,
+    engine: str | None = None,
+    master: str = "local[*]",
+    skip_damaged: bool = False,
+    data: Path | str = Path("data"),
+    bar: Bar = no_bar,
+) -> dict[str, Any]:
     """Encode images into an archive, which is made if need be; what is there with the same content stays as it is.
 
     Args:

@@ -1,6 +1,7 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from keras_dhnn.archive.tiles import (
 )
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_lines
-from keras_dhnn.progress import no_bar
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows import archive_encoder as encoders
 
 FOLDER_LABELS = "folder"
@@ -51,7 +52,7 @@ class Options:
 
     cut: Cut = field(default_factory=Cut)
     asset: str | None = None
-    labels: str | None = None
+    labels: Path | str | None = None
     skip_damaged: bool = False
     bits: int = 64
     features: int | None = None
@@ -65,17 +66,24 @@ class EncodedArchive:
     """Describe what came of it.
 
     Attributes:
-        archive: the `Archive`.
+        archive: the `Archive`; None before it is made.
         counted: `Encoded`.
         skipped: list of `Skipped` files.
     """
 
-    archive: Archive
+    archive: Archive | None
     counted: Encoded
     skipped: list = field(default_factory=list)
 
 
-def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
+def encode_archive(
+    model: Path | str,
+    inputs: Sequence[Path | str],
+    root: Path | str,
+    options: Options | None = None,
+    *,
+    bar: Bar = no_bar,
+) -> EncodedArchive:
     """Encode images into an archive, which is made if it is not there; what is in it already is not encoded again.
 
     Args:
@@ -95,7 +103,16 @@ def encode_archive(model, inputs, root, options=None, *, bar=no_bar):
     return encode_listed(model, *sort_inputs(inputs, options), root, options, bar=bar)
 
 
-def encode_listed(model, scenes, files, root, options, *, bar=no_bar, learn_only=False):
+def encode_listed(
+    model: Path | str,
+    scenes: Sequence[Scene],
+    files: Sequence[Path | str],
+    root: Path | str,
+    options: Options,
+    *,
+    bar: Bar = no_bar,
+    learn_only: bool = False,
+) -> EncodedArchive:
     """Encode scenes and image files into an archive; arguments, result and errors as of `encode_archive`.
 
     Args:
@@ -113,29 +130,29 @@ def encode_listed(model, scenes, files, root, options, *, bar=no_bar, learn_only
     form = opened[0].form if opened else _form(model, scenes, files, options)
     source = opened[1] if opened else options.source or "image"
 
-    def known(ids):
+    def known(ids: Sequence[str]) -> dict[str, int]:
         return result.archive.known(ids, source) if result.archive else {}
 
     tiles = _tiles(scenes, files, form, known, options, result.skipped)
     with bar("Encode", total, "tile") as update:
         if opened:
             encoder = opened[0]
-            result.archive = Archive.create(root, encoder.identity)
+            archive = result.archive = Archive.create(root, encoder.identity)
         else:
-            encoder, tiles = _learn(model, form, tiles, root, options, result, source, total)
+            encoder, archive, tiles = _learn(model, form, tiles, root, options, result, source, total)
         done = result.counted.added
         if learn_only or done == total:
             return result
         encoder.expect(total - done, root / NETWORKS)
         counted = encode_tiles(
-            result.archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
+            archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
         )
     result.counted.add(counted)
-    compact_if_scattered(result.archive)
+    compact_if_scattered(archive)
     return result
 
 
-def with_features(options, model):
+def with_features(options: Options, model: Path | str) -> Options:
     """Return options that say how many features are kept, as a model can."""
     if options.features is not None:
         return options
@@ -181,10 +198,10 @@ def _learn(model, form, tiles, root, options, result, source, total):
     result.archive = Archive.create(root, encoder.identity)
     rows = tile_rows(without_images(first), encoded, encoder.identity)
     result.counted.add(result.archive.append(rows, source))
-    return encoder, rest
+    return encoder, result.archive, rest
 
 
-def sort_inputs(inputs, options):
+def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[Path]]:
     """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
     scenes, others = [], []
     for given in inputs:

@@ -4,7 +4,9 @@ What makes it safe is the archive's: a piece that a lost worker had half done is
 there is not encoded again and appends are whole or nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.maintenance import compact_if_scattered
@@ -17,7 +19,15 @@ from keras_dhnn.workflows.encode_archive import EncodedArchive, Options, encode_
 PIECE = 2000
 
 
-def encode_by_spark(model, inputs, root, options=None, *, master="local[*]", piece=PIECE):
+def encode_by_spark(
+    model: Path | str,
+    inputs: Sequence[Path | str],
+    root: Path | str,
+    options: Options | None = None,
+    *,
+    master: str = "local[*]",
+    piece: int = PIECE,
+) -> EncodedArchive:
     """Encode images into an archive by the workers of a Spark cluster.
 
     Args:
@@ -40,10 +50,10 @@ def encode_by_spark(model, inputs, root, options=None, *, master="local[*]", pie
     scenes, files = sort_inputs(inputs, options)
     # Once, by the driver: bits that are learned must be the same for all.
     encode_listed(model, scenes, files, root, options, learn_only=True)
-    pieces = [([scene], []) for scene in scenes]
+    pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
     pieces += [([], files[first : first + piece]) for first in range(0, len(files), piece)]
 
-    def encode(listed):
+    def encode(listed: tuple[list, list]) -> tuple[dict[str, int], list[dict[str, str]]]:
         made = encode_listed(model, *listed, root, options)
         return asdict(made.counted), [asdict(one) for one in made.skipped]
 

@@ -1,6 +1,7 @@
 """Encode others' float vectors into an archive, by bits that are learned on them."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.codes import pack, unpack
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import write_arrays
-from keras_dhnn.progress import no_bar
+from keras_dhnn.progress import Bar, no_bar
 
 # Vectors by which bits are learned, and the sample on which it is measured what they keep.
 LEARN_FROM = 100_000
@@ -42,7 +43,15 @@ class EncodedVectors:
     skipped: list = field(default_factory=list)
 
 
-def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_bar):
+def encode_vectors(
+    path: Path | str,
+    root: Path | str,
+    *,
+    column: str | None = None,
+    bits: int = 64,
+    source: str = "image",
+    bar: Bar = no_bar,
+) -> EncodedVectors:
     """Encode a file of vectors into an archive, which is made if it is not there.
 
     Vectors are brought to length 1, so that the nearest are those of the largest cosine.
@@ -78,7 +87,7 @@ def encode_vectors(path, root, *, column=None, bits=64, source="image", bar=no_b
     return EncodedVectors(archive, counted, measure_recall(file.sample(_MEASURED), learned))
 
 
-def vector_queries(archive, path, column=None):
+def vector_queries(archive: Archive, path: Path | str, column: str | None = None) -> tuple[list[str], Queries]:
     """Return the ids of a file of vectors, a list, and their `Queries` for an archive of such vectors.
 
     Raises:
@@ -91,7 +100,7 @@ def vector_queries(archive, path, column=None):
     return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
 
 
-def learn_rotation(vectors, bits):
+def learn_rotation(vectors: np.ndarray, bits: int) -> dict[str, np.ndarray]:
     """Learn bits, by a random rotation or by ITQ's, whichever keeps more of the nearest neighbours of a sample.
 
     ITQ brings outputs near to +1 and -1, which helps where vectors fall into classes; where their variance is spread
@@ -114,7 +123,9 @@ def learn_rotation(vectors, bits):
     return max(ways, key=lambda learned: measure_recall(sample, learned) or 0)
 
 
-def measure_recall(vectors, learned, nearest=_NEAREST, queries=_QUERIES):
+def measure_recall(
+    vectors: np.ndarray, learned: Mapping[str, np.ndarray], nearest: int = _NEAREST, queries: int = _QUERIES
+) -> float | None:
     """Return how many of the nearest by cosine are among the nearest by codes in asymmetric order: a share.
 
     Args:

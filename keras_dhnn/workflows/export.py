@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,13 @@ from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.files.owner import owned
+from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.pipelines.batches import resize
+from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.report.thumbnails import thumbnail
 from keras_dhnn.runs import Run
@@ -62,7 +65,16 @@ def export(
     return export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
 
 
-def export_run(run, info, *, index="database", name=None, version=None, thumbnails=False, warmup=True):
+def export_run(
+    run: Run,
+    info: DatasetInfo,
+    *,
+    index: str | Path | Mapping[str, str | Path] = "database",
+    name: str | None = None,
+    version: int | None = None,
+    thumbnails: bool = False,
+    warmup: bool = True,
+) -> Path:
     """Write `runs/<run>/export/<name>/<version>/`, whole or not at all.
 
     Args:
@@ -104,7 +116,7 @@ def export_run(run, info, *, index="database", name=None, version=None, thumbnai
 
 
 @contextlib.contextmanager
-def new_version(base, version):
+def new_version(base: Path, version: int) -> Iterator[Path]:
     """Give an empty hidden folder that becomes `base/version` when the block ends well; see `atomic_folder`.
 
     Raises:
@@ -120,24 +132,24 @@ def new_version(base, version):
         yield folder
 
 
-def item_keys(info, items, turns):
+def item_keys(info: DatasetInfo, items: np.ndarray, turns: int) -> np.ndarray:
     """Return keys of virtual items: the image's id, with `@90`, `@180` or `@270` behind it where it is turned."""
     numbered = Items(turns)
     keys = zip(info.ids[numbered.image(items)], numbered.degrees(items), strict=True)
     return np.array([f"{key}@{angle}" if angle else str(key) for key, angle in keys], str)
 
 
-def has_item(image, keys):
+def has_item(image: str, keys: Container[str]) -> bool:
     """Return whether an image, by its id, is among keys of virtual items, turned or not."""
     return any(f"{image}{turn}" in keys for turn in ("", "@90", "@180", "@270"))
 
 
-def today():
+def today() -> str:
     """Return the date, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
-def preprocessing(specs, branches):
+def preprocessing(specs: Mapping[str, ImageSpec], branches: Mapping[str, DHNN]) -> str:
     """Return in words what becomes of images before the network: part of a model's fingerprint.
 
     Args:

@@ -13,12 +13,13 @@ from keras_dhnn.errors import RunError, SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
+from keras_dhnn.machine import cores
 from keras_dhnn.models.backbones.build import trust
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
-from keras_dhnn.runs import Run, cores
+from keras_dhnn.runs import Run
 from keras_dhnn.training.distribution import is_chief, make_strategy
 from keras_dhnn.workflows.open_run import open_run
 from keras_dhnn.workflows.prepare import draw_twin, load_prepared
@@ -118,7 +119,7 @@ def fit(
     if chosen is not None and not is_chief(chosen):
         _assist(run, info, resolve, synthetic, data, chosen)
         return None
-    if run is None:
+    if run is None or info is None:
         experiment = resolve()
         info = _labelled(load_prepared(experiment.data.name, data), experiment)
         _check_split(experiment, info, say)
@@ -167,7 +168,7 @@ def _assist(
     strategy: tf.distribute.Strategy,
 ) -> None:
     """Do what a worker does beside the chief: it trains along, and writes no run."""
-    if run is not None:
+    if run is not None and info is not None:
         assist(run.experiment, info, run.checkpoints, strategy)
         return
     if synthetic:

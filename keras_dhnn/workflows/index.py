@@ -1,5 +1,9 @@
 """Write the next version of an exported model: the same network, another index."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,10 +11,10 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
-from keras_dhnn.progress import no_bar
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.report.thumbnails import thumbnail
-from keras_dhnn.saved_models.version.exporter import EXTRA, load_version, write_version
-from keras_dhnn.saved_models.version.index import UNKNOWN
+from keras_dhnn.saved_models.version.exporter import EXTRA, Export, load_version, write_version
+from keras_dhnn.saved_models.version.index import UNKNOWN, Index
 from keras_dhnn.saved_models.version.versions import list_versions, next_version
 from keras_dhnn.saved_models.version.warmup import FILE
 from keras_dhnn.workflows.export import has_item, new_version, today
@@ -19,7 +23,9 @@ from keras_dhnn.workflows.image_paths import image_paths
 _BATCH = 32
 
 
-def add_images(base, paths, *, label=None, source=None, bar=no_bar):
+def add_images(
+    base: Path, paths: Sequence[Path | str], *, label: str | None = None, source: str | None = None, bar: Bar = no_bar
+) -> Path:
     """Write a version whose index has more items, at its end. Their keys are the paths as given.
 
     Images are read and encoded a batch at a time: memory holds one, however many there are.
@@ -40,7 +46,7 @@ def add_images(base, paths, *, label=None, source=None, bar=no_bar):
     """
     paths = image_paths(paths)
 
-    def change(export, name):
+    def change(export: Export, name: str) -> Index:
         keys = _new_keys(paths, export.indexes[name])
         labels = [_label(export, label)] * len(keys)
         spec, bands = ImageSpec(**export.card["images"][name]), export.card["rgb_bands"][name]
@@ -58,7 +64,7 @@ def add_images(base, paths, *, label=None, source=None, bar=no_bar):
     return _write_next(base, change, source)
 
 
-def remove_items(base, keys, *, source=None):
+def remove_items(base: Path, keys: Sequence[str], *, source: str | None = None) -> Path:
     """Write a version whose index lacks some items; arguments, result and errors as of `add_images`."""
     return _write_next(base, lambda export, name: export.indexes[name].remove(keys), source)
 
@@ -83,7 +89,7 @@ def _write_from(base, found, change, source):
     export.card["index"][name]["items"] = len(export.indexes[name].ids)
     requests = latest / EXTRA / FILE
 
-    def keep_warmup(path, signatures):
+    def keep_warmup(path: Path, signatures: Any) -> None:
         path.write_bytes(requests.read_bytes())
 
     with new_version(base, number) as folder:

@@ -1,5 +1,6 @@
 """Retrieve for one image file, by the codes of a run."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.splits import Split
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
@@ -63,7 +65,14 @@ def query(
     return {"query": str(image), "results": found, "figure": figure}
 
 
-def search(run, info, image, k, task=None, class_name=None):
+def search(
+    run: Run,
+    info: DatasetInfo,
+    image: Path | str,
+    k: int,
+    task: tuple[str | None, str | None] | None = None,
+    class_name: str | None = None,
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Return the items of a run's database that are nearest to an image file.
 
     Args:
@@ -103,7 +112,14 @@ class RunSearch:
         SettingError: if the task is of sources that there are not, or is needed; or the database holds no such class.
     """
 
-    def __init__(self, run, info, task=None, class_name=None, count=1):
+    def __init__(
+        self,
+        run: Run,
+        info: DatasetInfo,
+        task: tuple[str | None, str | None] | None = None,
+        class_name: str | None = None,
+        count: int = 1,
+    ):
         source, searched = check_task(info, task)
         self._info, self._turns = info, run.experiment.data.turns
         self.spec = info.images[source]
@@ -113,7 +129,7 @@ class RunSearch:
         self._database = _of_class(Split.load(run.split_path).database, info, self._turns, class_name)
         self._codes = stored["codes"][self._database]
 
-    def search(self, pixels, k):
+    def search(self, pixels: np.ndarray, k: int) -> list[list[dict[str, Any]]]:
         """Find the nearest items of some images.
 
         Args:
@@ -155,19 +171,19 @@ def _of_class(items, info, turns, class_name):
     return of_class
 
 
-def check_task(info, task=None):
+def check_task(info: DatasetInfo, task: tuple[str | None, str | None] | None = None) -> tuple[str, str]:
     """Return the (source of the image, source to search in) that a user named, each of which may be None.
 
     Raises:
         SettingError: if the data set has two sources and one is not named, or has none of that name.
     """
     sources = sources_of(info)
-    if len(sources) == 1:
-        task = tuple(name or sources[0] for name in task or (None, None))
-    if task is None or set(task) - set(sources):
+    only = sources[0] if len(sources) == 1 else None
+    asked, searched = (name or only for name in task or (None, None))
+    if asked not in sources or searched not in sources:
         how = f" Say what the image is and what to search in: --from {sources[0]} --to {sources[-1]}"
         raise SettingError(f"{info.name} has the image {_sources_in_words(sources)}.{how}")
-    return task
+    return asked, searched
 
 
 def _sources_in_words(sources):
@@ -179,7 +195,14 @@ def _branch(model, source):
     return model.branches[source] if isinstance(model, SIDHCNN) else model
 
 
-def draw(run, info, image, pixels, found, task=None):
+def draw(
+    run: Run,
+    info: DatasetInfo,
+    image: Path,
+    pixels: np.ndarray,
+    found: Sequence[Mapping[str, Any]],
+    task: tuple[str | None, str | None] | None = None,
+) -> Path:
     """Draw the query and the nearest images into the run's figures.
 
     Args:

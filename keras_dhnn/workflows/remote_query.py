@@ -1,6 +1,8 @@
 """Retrieve for one image file by a server, through TensorFlow Serving's REST API."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,7 +14,9 @@ from keras_dhnn.saved_models.serving.client import RestClient
 from keras_dhnn.saved_models.version.signature_names import choose_stem, images_signature, join
 
 
-def search_remote(url, image, k, task=(None, None), class_name=None):
+def search_remote(
+    url: str, image: Path, k: int, task: tuple[str | None, str | None] = (None, None), class_name: str | None = None
+) -> list[dict[str, Any]]:
     """Return the items that a served model finds for an image file of any format that `decode_image` reads.
 
     The file is decoded here and travels as PNG, or as numbers where PNG cannot hold it, so that the server sees the

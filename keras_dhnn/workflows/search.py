@@ -1,6 +1,8 @@
 """Search an archive for the items that are nearest to images, to other items, or to vectors."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import SettingError
@@ -8,30 +10,30 @@ from keras_dhnn.workflows.search_archive import make_queries, run_search
 
 
 def search(
-    archive,
-    wanted=(),
+    archive: Path | str,
+    wanted: Sequence[Path | str] = (),
     *,
-    k=10,
-    radius=None,
-    where=None,
-    bbox=None,
-    since=None,
-    until=None,
-    like=(),
-    unlike=(),
-    embeddings=None,
-    column=None,
-    rank="auto",
-    precision=None,
-    source=None,
-    engine="duckdb",
-    master="local[*]",
-    geojson=None,
-    geoparquet=None,
-    gallery=None,
-    model=None,
-    data=Path("data"),
-):
+    k: int = 10,
+    radius: int | None = None,
+    where: str | None = None,
+    bbox: str | Sequence[float] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    like: Sequence[str] = (),
+    unlike: Sequence[str] = (),
+    embeddings: Path | str | None = None,
+    column: str | None = None,
+    rank: str = "auto",
+    precision: float | None = None,
+    source: str | None = None,
+    engine: str = "duckdb",
+    master: str = "local[*]",
+    geojson: Path | str | None = None,
+    geoparquet: Path | str | None = None,
+    gallery: Path | str | None = None,
+    model: Path | str | None = None,
+    data: Path | str = Path("data"),
+) -> dict[str, Any]:
     """Find the items of an archive that are nearest, exactly: by distance, then as `rank` says, then by id.
 
     Args:
@@ -68,7 +70,7 @@ def search(
     opened = Archive.open(archive)
     asked = make_queries(
         opened,
-        wanted or (),
+        [str(one) for one in wanted or ()],
         like=like or (),
         unlike=unlike or (),
         embeddings=embeddings,

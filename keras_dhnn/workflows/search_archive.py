@@ -1,12 +1,16 @@
 """Search an archive: an image, a vector or ids are turned into a query of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_dhnn.archive.queries import Queries, combine
+from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
@@ -33,17 +37,17 @@ class Asked:
 
 
 def make_queries(
-    archive,
-    given,
+    archive: Archive,
+    given: Sequence[str],
     *,
-    like=(),
-    unlike=(),
-    embeddings=None,
-    column=None,
-    source=None,
-    model=None,
-    data=Path("data"),
-):
+    like: Sequence[str] = (),
+    unlike: Sequence[str] = (),
+    embeddings: Path | str | None = None,
+    column: str | None = None,
+    source: str | None = None,
+    model: Path | str | None = None,
+    data: Path | str = Path("data"),
+) -> Asked:
     """Turn what a user named into queries.
 
     Args:
@@ -108,7 +112,15 @@ def _joined(parts):
     return Queries(codes, *whole)
 
 
-def run_search(archive, asked, *, engine="duckdb", master="local[*]", geometry=False, **how):
+def run_search(
+    archive: Archive,
+    asked: Asked,
+    *,
+    engine: str = "duckdb",
+    master: str = "local[*]",
+    geometry: bool = False,
+    **how: Any,
+) -> Results:
     """Search an archive by one engine or the other; both find the same.
 
     Args:

@@ -1,24 +1,33 @@
 """Take a run from prepared data to scores: train, save, evaluate, draw."""
 
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.agreement import neighbour_agreement
 from keras_dhnn.evaluation.float_features import cosine_map
-from keras_dhnn.evaluation.scores import evaluate_all, expected_map, health_alone, known_part
+from keras_dhnn.evaluation.scores import Evaluation, evaluate_all, expected_map, health_alone, known_part
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
 from keras_dhnn.files.owner import owned
 from keras_dhnn.models.weights_file import save_weights
 from keras_dhnn.pipelines.sources import main_tasks
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.report.report import write_report
+from keras_dhnn.runs import Run
 from keras_dhnn.training.train import train
 
 
-def train_run(run, info, bar=no_bar, strategy=None):
+def train_run(
+    run: Run, info: DatasetInfo, bar: Bar = no_bar, strategy: tf.distribute.Strategy | None = None
+) -> dict[str, Any]:
     """Train the experiment of a run, or continues it, and writes all of its results.
 
     Args:
@@ -69,7 +78,14 @@ def _train(run, info, bar, strategy):
     return metrics
 
 
-def score(outputs, split, info, seed, codes=None, at=()):
+def score(
+    outputs: Mapping[str, np.ndarray],
+    split: Split,
+    info: DatasetInfo,
+    seed: int,
+    codes: Mapping[str, np.ndarray] | None = None,
+    at: Sequence[int] = (),
+) -> tuple[Split | None, list[Evaluation], dict[str, Any]]:
     """Score codes by what labels are known.
 
     Args:
@@ -115,7 +131,7 @@ def _labels_used(learned):
     return {"labels_used": {"given": learned.given, "inferred": learned.inferred, "mean_margin": learned.margin}}
 
 
-def assist(experiment, info, folder, strategy):
+def assist(experiment: Experiment, info: DatasetInfo, folder: Path, strategy: tf.distribute.Strategy) -> None:
     """Train along with the process that calls `train_run`, and writes nothing.
 
     Args:
@@ -145,7 +161,7 @@ def _float_features_map(trained, labels, split):
     return float(np.mean(found))
 
 
-def load_split(run, info):
+def load_split(run: Run, info: DatasetInfo) -> Split:
     """Return the split of a run, drawn and written down at the first call."""
     if not run.split_path.exists():
         draw_split(run.experiment.data, run.experiment.seed, info).save(run.split_path)

@@ -1,11 +1,13 @@
 """Share what holds for every archive with a folder a class."""
 
 import collections
+from collections.abc import Sequence
+from pathlib import Path
 
 from keras_dhnn.errors import DataError
 
 
-def check_classes(source, classes, images, layout):
+def check_classes(source: Path | str, classes: Sequence[str], images: Sequence[str], layout: str) -> None:
     """Check that there are two classes to tell apart, and in each a second image to find.
 
     Args:

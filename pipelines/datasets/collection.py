@@ -1,7 +1,11 @@
 """Make of a folder of images one source of a data set: its files, and how each becomes an image of one size."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.folder_listing import Listing
@@ -43,7 +47,7 @@ class Collection:
     rgb_bands: list | None
     grey_to_rgb: bool = False
 
-    def image(self, name):
+    def image(self, name: str) -> np.ndarray | DamagedFile:
         """Return (side, side, channels) as stored, or the DamagedFile or EmptyImage that says why not."""
         survey = self.survey
         try:
@@ -63,7 +67,7 @@ class Collection:
             return error
 
     @property
-    def notes(self):
+    def notes(self) -> list[str]:
         """Return sentences for the user."""
         survey = self.survey
         notes = [
@@ -81,16 +85,16 @@ class Collection:
 
 
 def survey_collection(
-    listing,
+    listing: Listing,
     *,
-    image_size=None,
-    skip_damaged=False,
-    percentiles=PERCENTILES,
-    scale=None,
-    rgb_bands=None,
-    grey_to_rgb=False,
-    seed=0,
-):
+    image_size: int | None = None,
+    skip_damaged: bool = False,
+    percentiles: Sequence[float] = PERCENTILES,
+    scale: Sequence[ArrayLike] | None = None,
+    rgb_bands: Sequence[int] | None = None,
+    grey_to_rgb: bool = False,
+    seed: int = 0,
+) -> Collection:
     """Look at up to 512 of a listing's images, drawn at random; arguments and errors as of `folder.open_archive`.
 
     Returns:

@@ -31,7 +31,7 @@ PAN_SIDE, MUL_SIDE = 256, 64
 _ITEMS = 128
 
 
-def open_archive(source):
+def open_archive(source: Path | str) -> Archive:
     """Open a DSRSID archive and checks all of its labels, without reading an image.
 
     Args:

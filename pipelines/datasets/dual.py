@@ -8,7 +8,12 @@ with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: su
 import collections
 import hashlib
 import re
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
@@ -24,17 +29,17 @@ _SHOWN = 5
 
 
 def open_archive(
-    sources,
+    sources: Mapping[str, Path | str],
     *,
-    image_size=None,
-    skip_damaged=False,
-    percentiles=PERCENTILES,
-    scale=None,
-    rgb_bands=None,
-    grey_to_rgb=False,
-    zip_encoding=None,
-    seed=0,
-):
+    image_size: int | Mapping[str, int] | None = None,
+    skip_damaged: bool = False,
+    percentiles: Sequence[float] = PERCENTILES,
+    scale: Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]] | None = None,
+    rgb_bands: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    grey_to_rgb: bool = False,
+    zip_encoding: str | None = None,
+    seed: int = 0,
+) -> Archive:
     """List and check two collections; look at up to 512 images of each.
 
     Args:
@@ -52,7 +57,7 @@ def open_archive(
             `skip_damaged`; and for two images of one source with one name but for the suffix.
     """
     _check_names(sources)
-    how = {"skip_damaged": skip_damaged, "zip_encoding": zip_encoding}
+    how: dict[str, Any] = {"skip_damaged": skip_damaged, "zip_encoding": zip_encoding}
     listings = {s: list_collection(path, LIMITS, **how) for s, path in sources.items()}
     files = {source: _by_key(source, listing.images) for source, listing in listings.items()}
     keys, alone = _matched(files)
@@ -70,7 +75,7 @@ def open_archive(
         found[source] = survey_collection(kept, **options)
     rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
 
-    def read(skipped):
+    def read(skipped: list[tuple[str, str]]) -> Iterator[Example]:
         skipped += [(f"{s}: {name}", reason) for s, listing in listings.items() for name, reason in listing.left_out]
         skipped += [(f"{s}: {name}", "has no partner of its name in the other source") for s, name in alone]
         return _examples(origin, found, rows, skipped, skip_damaged=skip_damaged)
@@ -176,7 +181,7 @@ def _examples(origin, found, rows, skipped, *, skip_damaged):
     """
     classes, read = sorted({key.split("/")[0] for key, *_ in rows}), []
 
-    def images(row):
+    def images(row: Sequence[str]) -> dict[str, np.ndarray | DamagedFile]:
         return {source: found[source].image(name) for source, name in zip(found, row[1:], strict=True)}
 
     for row, pair in read_ahead(images, rows):

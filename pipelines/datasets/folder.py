@@ -8,12 +8,17 @@ empty pixels.
 """
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DamagedFile
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.collection import LIMITS, EmptyImage, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
-from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
+from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, Listing, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.read_ahead import read_ahead
 from keras_dhnn.pipelines.scaling import PERCENTILES
@@ -23,17 +28,17 @@ SOURCE = "image"
 
 
 def open_archive(
-    source,
+    source: Path | str,
     *,
-    image_size=None,
-    skip_damaged=False,
-    percentiles=PERCENTILES,
-    scale=None,
-    rgb_bands=None,
-    grey_to_rgb=False,
-    zip_encoding=None,
-    seed=0,
-):
+    image_size: int | None = None,
+    skip_damaged: bool = False,
+    percentiles: Sequence[float] = PERCENTILES,
+    scale: Sequence[ArrayLike] | None = None,
+    rgb_bands: Sequence[int] | None = None,
+    grey_to_rgb: bool = False,
+    zip_encoding: str | None = None,
+    seed: int = 0,
+) -> Archive:
     """List and check a collection; look at up to 512 of its images, drawn at random.
 
     Args:
@@ -77,7 +82,16 @@ def open_archive(
     )
 
 
-def archive_of(listing, layout, label_of, check, *, skip_damaged, grey_to_rgb=False, **options):
+def archive_of(
+    listing: Listing,
+    layout: str,
+    label_of: Callable[[str], int],
+    check: Callable[[list[str]], None],
+    *,
+    skip_damaged: bool,
+    grey_to_rgb: bool = False,
+    **options: Any,
+) -> Archive:
     """Return the Archive of listed images, which are surveyed and read alike whatever decides their classes.
 
     Args:
@@ -91,7 +105,7 @@ def archive_of(listing, layout, label_of, check, *, skip_damaged, grey_to_rgb=Fa
     """
     collection = survey_collection(listing, skip_damaged=skip_damaged, grey_to_rgb=grey_to_rgb, **options)
 
-    def read(skipped):
+    def read(skipped: list[tuple[str, str]]) -> Iterator[Example]:
         skipped += listing.left_out
         return _examples(collection, label_of, check, skipped, skip_damaged=skip_damaged)
 

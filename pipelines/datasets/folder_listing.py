@@ -4,12 +4,13 @@ import collections
 import os
 import unicodedata
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
+from keras_dhnn.pipelines.formats.trees import FolderTree, Limits, ZipTree, open_tree
 from keras_dhnn.pipelines.formats.zip_names import member_names
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
@@ -32,7 +33,9 @@ class Listing(NamedTuple):
     left_out: list
 
 
-def list_collection(source, limits, *, skip_damaged, zip_encoding=None):
+def list_collection(
+    source: Path | str, limits: Limits, *, skip_damaged: bool, zip_encoding: str | None = None
+) -> Listing:
     """List a folder or zip; arguments and errors as of `folder.open_archive`."""
     tree = open_tree(source, _inside(source, zip_encoding), limits, zip_encoding)
     classes = tuple(name for name in tree.folders if name[0] != ".")
@@ -80,12 +83,12 @@ def _inside_zip(path, zip_encoding):
     return os.path.commonpath(folders) if len(folders) > 1 and "" not in folders else ""
 
 
-def is_image(name):
+def is_image(name: str) -> bool:
     """Return whether a file is an image by its name."""
     return name.lower().endswith(SUFFIXES)
 
 
-def check_names(source, names):
+def check_names(source: Path | str, names: Iterable[str]) -> None:
     """Raise DataError for a name that cannot be stored."""
     for name in names:
         try:
@@ -108,7 +111,7 @@ def _describe_misplaced(source, classes, images, misplaced, shown=5):
     return "\n".join(lines)
 
 
-def no_images(names):
+def no_images(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (name, reason) of files that are no images, an entry for all of a suffix: sidecar files come by the
     thousand.
     """

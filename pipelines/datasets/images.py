@@ -3,13 +3,16 @@
 Images are read as those of `folder` are. Each has the class "unlabelled" until a table of labels says otherwise.
 """
 
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder import OPTIONS, archive_of
 from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, is_image, no_images
+from keras_dhnn.pipelines.example import Archive
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.labels import UNLABELLED
 
@@ -18,7 +21,9 @@ NAME = "images"
 LEAST_IMAGES = 20
 
 
-def open_archive(source, *, skip_damaged=False, zip_encoding=None, **options):
+def open_archive(
+    source: Path | str, *, skip_damaged: bool = False, zip_encoding: str | None = None, **options: Any
+) -> Archive:
     """List a tree of images; look at up to 512 of them, drawn at random.
 
     Args:
@@ -35,7 +40,7 @@ def open_archive(source, *, skip_damaged=False, zip_encoding=None, **options):
     """
     listing = _list(source, zip_encoding)
 
-    def check(read):
+    def check(read: Sequence[str]) -> None:
         if len(read) < LEAST_IMAGES:
             raise DataError(f"Expected {LEAST_IMAGES} readable images or more in {source}. Found {len(read)}.")
 

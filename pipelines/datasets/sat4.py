@@ -53,7 +53,7 @@ SAT4 = Patches(CLASSES, "sat-4-full.mat", sat4_csv.FILES)
 MAT = SAT4.mat
 
 
-def examples(source):
+def examples(source: Path | str) -> Iterator[Example]:
     """Read a SAT-4 archive item by item; arguments and errors as of `open_archive`.
 
     Returns:
@@ -62,7 +62,7 @@ def examples(source):
     return open_archive(source).read([])
 
 
-def open_archive(source):
+def open_archive(source: Path | str) -> Archive:
     """Open a SAT-4 archive and checks all of its labels, without reading an image.
 
     Where the archive says which labels are wrong (`train_y_true`, `test_y_true`: the twin with label noise), items
@@ -81,7 +81,7 @@ def open_archive(source):
     return open_patches(source, SAT4)
 
 
-def open_patches(source, kind):
+def open_patches(source: Path | str, kind: Patches) -> Archive:
     """Return as `open_archive`, of one of the `Patches`."""
     source = Path(source).expanduser()
     if (source / kind.mat).is_file():
@@ -129,7 +129,7 @@ def _mat_part(file, part, classes, noisy):
     count = pixels.shape[0]
     true_labels = _mat_labels(file, f"{part}_y_true", count, classes) if noisy else None
 
-    def images():
+    def images() -> Iterator[np.ndarray]:
         for slab in pixels.slabs(_ITEMS):  # (k, band, column, row): MATLAB's axes in reverse
             block = np.empty((len(slab), SIDE, SIDE, len(BANDS)), np.uint8)
             for band in range(len(BANDS)):  # band by band is faster than one transposition
@@ -160,7 +160,7 @@ def _csv_parts(paths, classes):
     ]
 
 
-def class_numbers(rows, name):
+def class_numbers(rows: np.ndarray, name: str) -> np.ndarray:
     """Return the class numbers (n,) uint8 of one-hot rows (n, classes).
 
     Raises:

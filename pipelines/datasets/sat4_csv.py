@@ -1,5 +1,8 @@
 """Read the CSV files of SAT-4: rows of whole numbers from 0 to 255, in chunks."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
 from keras_dhnn.errors import DataError
@@ -10,7 +13,7 @@ _COMMA, _NEWLINE, _ZERO, _NINE = b",\n09"
 _CHUNK = 1 << 19
 
 
-def read_rows(path, columns):
+def read_rows(path: Path, columns: int) -> Iterator[np.ndarray]:
     """Read a CSV file without header.
 
     Args:
@@ -41,12 +44,12 @@ def read_rows(path, columns):
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def parse_rows(text, columns, path, first):
+def parse_rows(text: bytes, columns: int, path: Path, first: int) -> np.ndarray:
     """Return (k, columns) uint8 of whole rows; `first` is the number of the first, for the message if one is wrong."""
-    text = np.frombuffer(text.replace(b"\r\n", b"\n") if b"\r" in text else text, np.uint8)
+    signs = np.frombuffer(text.replace(b"\r\n", b"\n") if b"\r" in text else text, np.uint8)
     # Sums over every byte, whether a number ends there or not: they take a tenth of the time of finding the ends.
-    inside = (text >= _ZERO).view(np.uint8)
-    digits = (text - np.uint8(_ZERO)) * inside
+    inside = (signs >= _ZERO).view(np.uint8)
+    digits = (signs - np.uint8(_ZERO)) * inside
     values = digits.astype(np.uint16)
     values[1:] += digits[:-1] * np.uint16(10)
     values[2:] += (digits[:-2] * inside[1:-1]) * np.uint16(100)
@@ -54,8 +57,8 @@ def parse_rows(text, columns, path, first):
     values = values.take(ends - 1)
     long = (inside[3:] & inside[2:-1] & inside[1:-2] & inside[:-3]).any()
     empty = not inside[0] or not (inside[1:] | inside[:-1]).all()
-    if long or empty or text.max() > _NINE or values.max() > 255 or not _in_rows(text.take(ends), columns):
-        raise DataError(_first_wrong(text.tobytes(), columns, path, first))
+    if long or empty or signs.max() > _NINE or values.max() > 255 or not _in_rows(signs.take(ends), columns):
+        raise DataError(_first_wrong(signs.tobytes(), columns, path, first))
     return values.astype(np.uint8).reshape(-1, columns)
 
 

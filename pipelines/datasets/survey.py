@@ -1,6 +1,7 @@
 """Measure what the images of a collection have in common, on a sample of its files."""
 
 import collections
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,14 @@ class _Seen:
     colours: tuple | None
 
 
-def survey_images(names, decode, *, seed=0, mixed=False, grey_to_rgb=False):
+def survey_images(
+    names: Sequence[str],
+    decode: Callable[[str], Decoded],
+    *,
+    seed: int = 0,
+    mixed: bool = False,
+    grey_to_rgb: bool = False,
+) -> Survey:
     """Look at up to 512 images.
 
     Args:
@@ -97,8 +105,8 @@ def survey_images(names, decode, *, seed=0, mixed=False, grey_to_rgb=False):
     sides = [side for image in seen for side in (image.height, image.width)]
     notes = tuple(_notes(seen, channels, dtype, masks))
     alike = [image for image in seen if image.bands - (image.alpha and masks) == channels]
-    names, colours = (_common([getattr(image, name) for image in alike]) for name in ("names", "colours"))
-    return Survey(channels, dtype, round(float(np.median(sides))), pixels, notes, (names or ())[:channels], colours)
+    common, colours = (_common([getattr(image, name) for image in alike]) for name in ("names", "colours"))
+    return Survey(channels, dtype, round(float(np.median(sides))), pixels, notes, (common or ())[:channels], colours)
 
 
 def _common(values):

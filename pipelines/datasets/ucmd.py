@@ -11,6 +11,9 @@ Reference: Y. Yang and S. Newsam, "Bag-of-visual-words and spatial extensions fo
 SIGSPATIAL International Conference on Advances in Geographic Information Systems (GIS), 2010.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
 from keras_dhnn.errors import DamagedFile, DataError
@@ -28,7 +31,7 @@ _INSIDE = ("UCMerced_LandUse/Images", "Images")
 _LIMITS = Limits(file_bytes=16 << 20, total_bytes=8 << 30, files=100_000)
 
 
-def examples(source, *, skip_damaged=False):
+def examples(source: Path | str, *, skip_damaged: bool = False) -> Iterator[Example]:
     """Read a UC Merced archive: an Example a TIFF file, sorted by class, then by name.
 
     Args:
@@ -45,7 +48,7 @@ def examples(source, *, skip_damaged=False):
     return open_archive(source, skip_damaged=skip_damaged).read([])
 
 
-def open_archive(source, *, skip_damaged=False):
+def open_archive(source: Path | str, *, skip_damaged: bool = False) -> Archive:
     """List and check a UC Merced archive without decoding an image; arguments and errors as of `examples`.
 
     Returns:
@@ -58,7 +61,7 @@ def open_archive(source, *, skip_damaged=False):
     if foreign and not skip_damaged:
         raise DataError(_describe(source, foreign))
 
-    def read(skipped):
+    def read(skipped: list[tuple[str, str]]) -> Iterator[Example]:
         skipped += [(name, f"does not belong there; expected {LAYOUT}") for name in foreign]
         return _examples(source, tree, images, skipped if skip_damaged else None)
 

@@ -5,12 +5,14 @@
 """
 
 import dataclasses
+from pathlib import Path
 
 from keras_dhnn.pipelines.datasets import ucmd
 from keras_dhnn.pipelines.datasets.wald import derive_pairs
+from keras_dhnn.pipelines.example import Archive
 
 
-def open_archive(source, *, skip_damaged=False):
+def open_archive(source: Path | str, *, skip_damaged: bool = False) -> Archive:
     """Return a UC Merced archive as pairs; arguments, errors and result as of `ucmd.open_archive`."""
     return derive_pairs(ucmd.open_archive(source, skip_damaged=skip_damaged))
 

@@ -10,16 +10,17 @@ the quality of resulting images", Photogrammetric Engineering and Remote Sensing
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
-from keras_dhnn.pipelines.example import Example
+from keras_dhnn.pipelines.example import Archive, Example
 
 PAN, MUL = "pan", "mul"
 FACTOR = 4  # as between the sensors of Gaofen-1 (2 m and 8 m), and of most satellites with both
 
 
-def derive_pairs(archive):
+def derive_pairs(archive: Archive) -> Archive:
     """Return an archive of single images as one of pairs.
 
     Args:
@@ -29,7 +30,7 @@ def derive_pairs(archive):
         Archive of the same items with the sources `pan`, `(H, W, 1)`, and `mul`, `(H / 4, W / 4, C)`.
     """
 
-    def read(skipped):
+    def read(skipped: list[tuple[str, str]]) -> Iterator[Example]:
         for example in archive.read(skipped):
             image = example.images["image"]
             yield Example(example.id, example.label, {PAN: band_mean(image), MUL: area_average(image, FACTOR)})
@@ -38,7 +39,7 @@ def derive_pairs(archive):
     return dataclasses.replace(archive, origin={**archive.origin, "fingerprint": fingerprint}, read=read, blocks=None)
 
 
-def band_mean(image):
+def band_mean(image: np.ndarray) -> np.ndarray:
     """Return the mean of the bands of a uint8 image, rounded to the nearest whole number, halves up: (H, W, C) -> (H,
     W, 1).
     """
@@ -47,7 +48,7 @@ def band_mean(image):
     return ((2 * total + bands) // (2 * bands)).astype(np.uint8)
 
 
-def area_average(image, factor):
+def area_average(image: np.ndarray, factor: int) -> np.ndarray:
     """Return means of squares of `factor` x `factor` pixels of a uint8 image, rounded likewise.
 
     Args:

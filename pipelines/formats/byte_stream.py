@@ -1,6 +1,7 @@
 """Read part of a file from front to back, as it is or inflated, never more of it in memory than is asked for."""
 
 import zlib
+from typing import BinaryIO
 
 from keras_dhnn.errors import DataError
 
@@ -19,11 +20,11 @@ class FileBytes:
         taken: bytes read or skipped so far.
     """
 
-    def __init__(self, file, start, end):
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._left, self.taken = file, end - start, 0
         file.seek(start)
 
-    def take(self, count):
+    def take(self, count: int) -> bytes:
         """Return the next `count` bytes.
 
         Raises:
@@ -36,24 +37,24 @@ class FileBytes:
         self.taken += count
         return content
 
-    def skip(self, count):
+    def skip(self, count: int) -> None:
         """Leave out the next `count` bytes."""
         self._file.seek(count, 1)
         self._left -= count
         self.taken += count
 
-    def finish(self):
+    def finish(self) -> None:
         """Check nothing at the end."""
 
 
 class InflatedBytes:
     """Read what a zlib stream in an open file inflates to; arguments, attribute and methods as of FileBytes."""
 
-    def __init__(self, file, start, end):
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._packed, self._zlib = file, FileBytes(file, start, end), zlib.decompressobj()
         self._packed_left, self.taken = end - start, 0
 
-    def take(self, count):
+    def take(self, count: int) -> bytes:
         content = bytearray()
         while len(content) < count:
             piece = self._inflate(count - len(content))
@@ -63,13 +64,13 @@ class InflatedBytes:
         self.taken += count
         return bytes(content)
 
-    def skip(self, count):
+    def skip(self, count: int) -> None:
         while count:
             step = min(count, _CHUNK)
             self.take(step)
             count -= step
 
-    def finish(self):
+    def finish(self) -> None:
         """Check that the stream ends here, within a few bytes of padding, and its checksum.
 
         Raises:

@@ -6,6 +6,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError, invalid
@@ -20,7 +21,17 @@ class _BrokenConnection(Exception):
     """Say that another attempt is worth while."""
 
 
-def download(url, path, *, size, checksum, attempts=5, pause=2.0, timeout=30.0, progress=None):
+def download(
+    url: str,
+    path: Path | str,
+    *,
+    size: int,
+    checksum: str,
+    attempts: int = 5,
+    pause: float = 2.0,
+    timeout: float = 30.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Download a file whose size and checksum are known; continues where an earlier, broken download ended.
 
     What has come is kept in `<path>.part`, never more than `size` bytes; the file gets its name when it is whole and

@@ -1,5 +1,6 @@
 """Read one image file of any common format, as a data set's images are."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_bytes
+from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats import tiff_page
 from keras_dhnn.pipelines.formats.picture_bounds import check_jpeg, jpeg2000_bits
 from keras_dhnn.pipelines.formats.pictures import open_picture
@@ -50,11 +52,11 @@ class Decoded(NamedTuple):
     colours: tuple | None = None
 
     @property
-    def holds_nothing(self):
+    def holds_nothing(self) -> bool:
         """Return whether no pixel of any band is a measurement."""
         return self.empty is not None and bool(self.empty.all())
 
-    def in_colour(self):
+    def in_colour(self) -> "Decoded":
         """Return the same, one grey band as red, green and blue."""
         if self.bands.shape[2] - self.alpha != 1:
             return self
@@ -62,7 +64,7 @@ class Decoded(NamedTuple):
         empty = None if grey.empty is None else np.repeat(grey.empty, 3, axis=2)
         return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
-    def image(self, channels):
+    def image(self, channels: int) -> np.ndarray:
         """Return the image with so many bands: less its opacity, where that is the one too many.
 
         Empty pixels get the lowest value of their band, so that resizing does not spread them.
@@ -79,7 +81,7 @@ class Decoded(NamedTuple):
         image, empty = self.bands[..., :channels], self.without_opacity(channels).empty
         return image if empty is None else _filled(image, empty)
 
-    def without_opacity(self, channels):
+    def without_opacity(self, channels: int) -> "Decoded":
         """Return the same with `channels` bands; where the opacity that is left out is 0, pixels are empty."""
         empty = None if self.empty is None else self.empty[..., :channels]
         if self.bands.shape[2] > channels and self.alpha:
@@ -88,7 +90,7 @@ class Decoded(NamedTuple):
         return self._replace(bands=self.bands[..., :channels], empty=empty, alpha=False)
 
 
-def decode_image(content, most_bytes=MOST_BYTES):
+def decode_image(content: bytes, most_bytes: int = MOST_BYTES) -> Decoded:
     """Decode an image file.
 
     Grey stays one band; palette, CMYK and other colours become RGB; opacity is dropped (but see `Decoded.alpha`);
@@ -127,7 +129,7 @@ def decode_image(content, most_bytes=MOST_BYTES):
     return Decoded(kept, empty, bands.dtype.name, file.alpha, file.names, file.colours)
 
 
-def read_image_file(path):
+def read_image_file(path: Path | str) -> Decoded:
     """Read and decode an image file.
 
     Args:
@@ -147,7 +149,7 @@ def read_image_file(path):
         raise DataError(f"{path} {error}") from error
 
 
-def read_image(path, spec):
+def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
     """Read an image file and brings it to the size of a data set's images.
 
     Args:
@@ -170,7 +172,7 @@ def read_image(path, spec):
     return resize_stored(image, spec.height, spec.width)
 
 
-def resize_stored(image, height, width):
+def resize_stored(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize an `(H, W, C)` image as at preparation: bicubic, without aliasing, in its own type.
 
     The sides are stretched alike or not: an image that is not square is not cut.

@@ -3,12 +3,14 @@
 `scipy.io.loadmat` reads whole variables, and a damaged file can crash it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.mat5 import list_mat5
+from keras_dhnn.pipelines.formats.mat_array import MatArray
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # MATLAB writes HDF5 files behind a block of its own.
@@ -29,7 +31,7 @@ class MatFile:
     arrays: dict
     others: dict
 
-    def array(self, name, shape):
+    def array(self, name: str, shape: Sequence[int | None]) -> MatArray:
         """Return one of the arrays, if it has the shape that is expected.
 
         Args:
@@ -61,7 +63,7 @@ class MatFile:
         return ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:20])
 
 
-def open_mat(path):
+def open_mat(path: Path | str) -> MatFile:
     """List the variables of a MATLAB file.
 
     Args:

@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class Variable(NamedTuple):
     place: int = 0
 
 
-def list_mat5(path):
+def list_mat5(path: Path) -> tuple[dict[str, MatArray], dict[str, str]]:
     """Return the variables of a MATLAB 5 file.
 
     Args:

@@ -4,6 +4,8 @@ import io
 import itertools
 import math
 import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.io
@@ -15,13 +17,13 @@ _CLASS_OF = {name: number for number, name in CLASSES.items()}
 _STORED_AS = {name: number for number, name in STORED.items()}
 
 
-def write_header(file, text):
+def write_header(file: BinaryIO, text: str) -> None:
     """Begin a MATLAB 5 file: `text` (ASCII, up to 100 characters) says what it is."""
-    text = f"MATLAB 5.0 MAT-file, {text}".encode("ascii")[:116].ljust(116)
-    file.write(text + bytes(8) + struct.pack("<H", 0x0100) + b"IM")
+    said = f"MATLAB 5.0 MAT-file, {text}".encode("ascii")[:116].ljust(116)
+    file.write(said + bytes(8) + struct.pack("<H", 0x0100) + b"IM")
 
 
-def write_array(file, name, shape, kind, slabs):
+def write_array(file: BinaryIO, name: str, shape: Sequence[int], kind: str, slabs: Iterable[np.ndarray]) -> None:
     """Write a numeric variable.
 
     Args:
@@ -54,7 +56,7 @@ def write_array(file, name, shape, kind, slabs):
     file.write(bytes(padding))
 
 
-def write_small(file, **variables):
+def write_small(file: BinaryIO, **variables: Any) -> None:
     """Write small variables of any kind that `scipy.io.savemat` takes, such as cells of texts."""
     content = io.BytesIO()
     scipy.io.savemat(content, variables, do_compression=False)

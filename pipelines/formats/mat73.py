@@ -2,6 +2,7 @@
 
 import functools
 import math
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,7 +19,7 @@ _DEFLATE = 1032  # bytes that deflate packs into one at most
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
-def list_mat73(path):
+def list_mat73(path: Path) -> tuple[dict[str, MatArray], dict[str, str]]:
     """Return the variables of an HDF5 file.
 
     Args:
@@ -40,7 +41,7 @@ def list_mat73(path):
                 hard = isinstance(file.get(name, getlink=True), h5py.HardLink)
                 dataset = file[name] if hard else None
                 kind = _kind(dataset)
-                if kind:
+                if dataset is None or kind:
                     others[name] = kind
                     continue
                 _check(dataset, name, path)

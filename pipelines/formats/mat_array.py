@@ -26,11 +26,11 @@ class MatArray:
     read: Callable[[int], Iterator[np.ndarray]]
 
     @property
-    def matlab_size(self):
+    def matlab_size(self) -> tuple[int, ...]:
         """Return its axes as MATLAB shows them."""
         return self.shape[::-1]
 
-    def slabs(self, items):
+    def slabs(self, items: int) -> Iterator[np.ndarray]:
         """Read the array from front to back.
 
         Args:

@@ -150,7 +150,7 @@ def read_pages(content: bytes) -> list[Page]:
 class _Layout:
     """Describe how directories are written: formats of `struct` and sizes in bytes."""
 
-    def __init__(self, order, *, big):
+    def __init__(self, order: str, *, big: bool) -> None:
         self.big = big
         self.place, self.count = ("Q", "Q") if big else ("I", "H")
         self.entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
@@ -180,7 +180,7 @@ def _read_directory(content, place, layout):
     return tags, count, struct.unpack_from(layout.order + layout.place, content, at_end(place, count, layout))[0]
 
 
-def at_end(place, count, layout):
+def at_end(place: int, count: int, layout: _Layout) -> int:
     """Return the place behind the last entry of a directory."""
     return place + layout.first + count * layout.entry.size
 
@@ -192,7 +192,7 @@ def _values(content, first, kind, count, order):
 
 
 def _page(number, order, tags):
-    def one(name, default=None):
+    def one(name: str, default: int | None = None) -> int:
         values = tags.get(name, ())
         if not len(values):
             if default is None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,14 @@ class Limits:
     files: int = 1_000_000
 
 
-def open_tree(path, inside=(), limits=None, zip_encoding=None, *, deep=False):
+def open_tree(
+    path: Path | str,
+    inside: Sequence[str] = (),
+    limits: Limits | None = None,
+    zip_encoding: str | None = None,
+    *,
+    deep: bool = False,
+) -> "FolderTree | ZipTree":
     """Return a folder or a zip file as a flat listing of `<folder>/<file>` names, or of files at any depth.
 
     Args:
@@ -63,9 +71,12 @@ class FolderTree:
         source: kind, path and fingerprint (of names, sizes and times of change).
     """
 
-    def __init__(self, path, limits, deep=False):
-        self._path, self._limits, self._stamps = path, limits, []
-        self.folders, self.files, self.misplaced = [], {}, []
+    def __init__(self, path: Path, limits: Limits, deep: bool = False) -> None:
+        self._path, self._limits = path, limits
+        self._stamps: list[tuple] = []
+        self.folders: list[str] = []
+        self.files: dict[str, int] = {}
+        self.misplaced: list[str] = []
         for entry in _entries(path):
             if not entry.is_dir():
                 self._take(entry, entry.name, deep)
@@ -95,7 +106,7 @@ class FolderTree:
         self.files[name] = entry.stat().st_size
         self._stamps.append((name, entry.stat().st_size, entry.stat().st_mtime_ns))
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """Return the bytes of one file.
 
         Raises:
@@ -119,7 +130,9 @@ class ZipTree:
             (absolute, "..", links), a name listed twice, or declared sizes beyond the limits.
     """
 
-    def __init__(self, path, inside, limits, encoding=None, deep=False):
+    def __init__(
+        self, path: Path, inside: Sequence[str], limits: Limits, encoding: str | None = None, deep: bool = False
+    ) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
@@ -137,7 +150,7 @@ class ZipTree:
         stamps = [path.stat().st_size, *sorted((name, m.file_size, m.CRC) for name, m in named)]
         self.origin = {"kind": "zip", "path": str(path.resolve()), "fingerprint": _fingerprint(stamps)}
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """Return the bytes of one member, never more than it declares.
 
         Raises:

@@ -2,13 +2,19 @@
 
 import stat
 import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_dhnn.errors import DataError
+
+if TYPE_CHECKING:
+    from keras_dhnn.pipelines.formats.trees import Limits
 
 _ENCRYPTED = 0x1
 
 
-def check_members(path, members, limits):
+def check_members(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], limits: "Limits") -> None:
     """Refuse a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
 
     Args:

@@ -2,11 +2,14 @@
 
 import contextlib
 import zlib
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_dhnn.pipelines.example import Block
 from keras_dhnn.pipelines.store.content import Content
 from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, StoredFile
 from keras_dhnn.pipelines.store.records import shard_writer
@@ -15,7 +18,16 @@ from keras_dhnn.pipelines.store.tf_example import encode_block
 ITEMS_PER_RECORD = 256
 
 
-def write_blocks(blocks, directory, *, classes, shards=8, seed=0, items_per_record=ITEMS_PER_RECORD, progress=None):
+def write_blocks(
+    blocks: Iterable[Block],
+    directory: Path | str,
+    *,
+    classes: Sequence[str],
+    shards: int = 8,
+    seed: int = 0,
+    items_per_record: int = ITEMS_PER_RECORD,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
     """Write what `records.write_shards` writes, with up to `items_per_record` items in a record.
 
     Every item has its place at random: first a shard, then, when all are in, a record and a place in it. So it does
@@ -42,15 +54,16 @@ def write_blocks(blocks, directory, *, classes, shards=8, seed=0, items_per_reco
     spools = [directory / f"spool-{k}" for k in range(shards)]
     homes = _spool(blocks, spools, content, np.random.default_rng([seed, 0]), progress)
     fields, items = content.fields(), content.items()
+    images = fields["images"]
     places = np.zeros((fields["count"], 3), np.int64)
     places[:, 0] = homes
     items["places"] = places
-    items |= {name: np.zeros((fields["count"], len(content.images)), np.int64) for name in ("pixels", "checks")}
+    items |= {name: np.zeros((fields["count"], len(images)), np.int64) for name in ("pixels", "checks")}
     stored = []
     for number, spool in enumerate(spools):
         path = directory / f"records-{number:05d}-of-{shards:05d}.tfrecord"
         order = np.random.default_rng([seed, 1, number]).permutation(np.flatnonzero(homes == number))
-        _write_shard(spool, path, order, items, content.images, items_per_record)
+        _write_shard(spool, path, order, items, images, items_per_record)
         stored.append(StoredFile.of(path, len(order)))
     np.savez_compressed(directory / ITEMS_FILE, **items)
     return fields | {

@@ -4,11 +4,14 @@ import os
 import sys
 import weakref
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 _ITEMS = 1 << 16
 
@@ -16,21 +19,21 @@ _ITEMS = 1 << 16
 class StreamedBlocks:
     """Read images one by one, at any place: an item's pixels lie together in its record, and no other is read."""
 
-    def __init__(self, info):
+    def __init__(self, info: DatasetInfo) -> None:
         self._images, self._shards, self._pixels = info.images, info.places[:, 0], info.pixels
         self._checks = info.checks
         self._names = [info.directory / shard.file for shard in info.shards]
         self._files = [os.open(name, os.O_RDONLY) for name in self._names]
         weakref.finalize(self, _close, self._files)
 
-    def gather(self, index):
+    def gather(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         return {source: self._gather(index, source) for source in sorted(self._images)}
 
     def _gather(self, index, source):
         spec = self._images[source]
 
-        def read(index):
+        def read(index: np.ndarray) -> np.ndarray:
             images = np.empty((len(index), *spec.shape), spec.dtype)
             self._read(source, index, images)
             return images
@@ -40,7 +43,7 @@ class StreamedBlocks:
         images = tf.numpy_function(read, [index], spec.dtype, stateful=False)
         return tf.ensure_shape(images, [*index.shape, *spec.shape])
 
-    def load(self, images):
+    def load(self, images: Mapping[str, np.ndarray]) -> None:
         """Fill {source: (count, H, W, C) array} with all images, in the order of items."""
         for column, source in enumerate(sorted(images)):
             in_file_order = np.lexsort((self._pixels[:, column], self._shards))
@@ -63,7 +66,7 @@ class StreamedBlocks:
             images[rows] = images[rows].byteswap()
 
 
-def check_bytes(content, checks, number, column, name):
+def check_bytes(content: bytes, checks: np.ndarray | None, number: int, column: int, name: Path) -> None:
     """Check that bytes of a shard are those that were written.
 
     Args:

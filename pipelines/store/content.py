@@ -1,11 +1,13 @@
 """Check what the items of a data set have in common, and compute the checksum over what they are."""
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.example import Block, ImageSpec
+from keras_dhnn.pipelines.example import Block, Example, ImageSpec
 
 
 class Content:
@@ -21,18 +23,22 @@ class Content:
         ids, labels, true_labels: of all items so far, lists; `true_labels` is empty where there are none.
     """
 
-    def __init__(self, classes):
-        self.classes, self.images = tuple(classes), None
-        self.ids, self.labels, self.true_labels, self._seen = [], [], [], set()
+    def __init__(self, classes: Iterable[str]) -> None:
+        self.classes = tuple(classes)
+        self.images: dict[str, ImageSpec] | None = None
+        self.ids: list[str] = []
+        self.labels: list[int] = []
+        self.true_labels: list[int] = []
+        self._seen: set[str] = set()
         self._digest = hashlib.sha256()
 
-    def add(self, example):
+    def add(self, example: Example) -> dict[str, bytes]:
         """Take in one Example; returns {source: pixels as little-endian bytes}."""
         images = {source: image[None] for source, image in example.images.items()}
         rows = self.add_block(Block([example.id], np.array([example.label]), images))
         return {source: pixels.tobytes() for source, pixels in rows.items()}
 
-    def add_block(self, block):
+    def add_block(self, block: Block) -> dict[str, np.ndarray]:
         """Take in a Block of n items; returns {source: (n, bytes) uint8}, the pixels as little-endian bytes."""
         if self.images is None:
             self.images = {source: ImageSpec.of(images[0]) for source, images in sorted(block.images.items())}
@@ -73,14 +79,14 @@ class Content:
                 raise DataError(f"{name}: this id comes twice; ids must be unique.")
             self._seen.add(name)
 
-    def items(self):
+    def items(self) -> dict[str, np.ndarray]:
         """Return {name: array} of what is kept of each item: `labels` and `ids`, and `true_labels` where there are
         some.
         """
         items = {"labels": np.array(self.labels, np.int32), "ids": np.array(self.ids)}
         return items | ({"true_labels": np.array(self.true_labels, np.int32)} if self.true_labels else {})
 
-    def fields(self):
+    def fields(self) -> dict[str, Any]:
         """Return dict of the DatasetInfo fields `images`, `count`, `class_counts` and `checksum`.
 
         Raises:

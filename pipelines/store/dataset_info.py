@@ -7,6 +7,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,11 +51,11 @@ class StoredFile:
     sha256: str
 
     @classmethod
-    def of(cls, path, count):
+    def of(cls, path: Path, count: int) -> "StoredFile":
         """Describe a file on disk."""
         return cls(path.name, count, path.stat().st_size, checksum(path))
 
-    def damage(self, directory, *, content):
+    def damage(self, directory: Path, *, content: bool) -> str | None:
         """Return what is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
         path = directory / self.file
         if not path.is_file():
@@ -106,7 +107,7 @@ class DatasetInfo:
     table: Labels | None = None
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory: Path | str) -> "DatasetInfo":
         """Read the data set in a folder, checking that what it says of itself is what was written, and that its files
         are all there, by size.
 
@@ -152,7 +153,7 @@ class DatasetInfo:
             raise ValueError(fault)
         return info
 
-    def save(self):
+    def save(self) -> None:
         """Write `info.json`, the last file of a data set, with a checksum of what it says."""
         values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
         for name in ("directory", "given", "table"):
@@ -163,7 +164,7 @@ class DatasetInfo:
         text = json.dumps(values, indent=2, ensure_ascii=False)
         write_text(self.directory / INFO_FILE, text + "\n")
 
-    def verify(self):
+    def verify(self) -> None:
         """Read every file and compare its checksum.
 
         Raises:
@@ -179,23 +180,23 @@ class DatasetInfo:
                 raise DataError(f"The data set in {self.directory} is damaged: {damage}. {remedy}")
 
     @property
-    def sources(self):
+    def sources(self) -> tuple[str, ...]:
         """Return names of the sources, sorted."""
         return tuple(sorted(self.images))
 
     @property
-    def layout(self):
+    def layout(self) -> str | None:
         """Return what kind of archive it was read from, such as "folder"; None of those that are known by name."""
         return self.origin.get("layout")
 
     @property
-    def scaling(self):
+    def scaling(self) -> dict[str, dict[str, list[float]]] | None:
         """Return {source: {"low": [...], "high": [...]}}, what becomes 0 and 255 in each band; None if stored so, as
         uint8.
         """
         return self.origin.get("scaling")
 
-    def rgb_bands_of(self, source):
+    def rgb_bands_of(self, source: str) -> tuple[int, ...]:
         """Return numbers, from 1, of the bands of a source that are red, green and blue.
 
         They are (1, 2, 3) where there are fewer than three bands, or nobody said.
@@ -204,11 +205,11 @@ class DatasetInfo:
         return tuple((bands.get(source) if isinstance(bands, dict) else bands) or (1, 2, 3))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Return bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())
 
-    def with_labels(self, labels):
+    def with_labels(self, labels: Labels) -> "DatasetInfo":
         """Return the same data set, seen with other labels, some of which may be missing.
 
         Where every label is a class that the data set has already, those classes are kept to score by; otherwise its
@@ -245,17 +246,17 @@ class DatasetInfo:
         )
 
     @property
-    def label_sets(self):
+    def label_sets(self) -> Labels | None:
         """Return the `Labels` behind `true_labels` where images have several; None where each has one at most."""
         return self.table if self.table is not None and self.table.several else None
 
     @property
-    def known(self):
+    def known(self) -> np.ndarray:
         """Return (count,) bool: whether each item has a label to train on."""
         return self._known(self.labels)
 
     @property
-    def truly_known(self):
+    def truly_known(self) -> np.ndarray:
         """Return (count,) bool: whether each item has a label to score by."""
         return self._known(self.true_labels)
 
@@ -264,36 +265,36 @@ class DatasetInfo:
         return labels != unlabelled
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Return (count,) int32: class of each item."""
         return self._items["labels"] if self.given is None else self.given["labels"]
 
     @property
-    def ids(self):
+    def ids(self) -> np.ndarray:
         """Return (count,) str: name of each item in its archive."""
         return self._items["ids"]
 
     @property
-    def places(self):
+    def places(self) -> np.ndarray:
         """Return (count, 3) int64: shard number, first byte and length in bytes of each item's record."""
         return self._items["places"]
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """Return (count, sources) int64: the first byte of each item's images in its shard, where records are
         blocks.
         """
         return self._items["pixels"]
 
     @property
-    def checks(self):
+    def checks(self) -> np.ndarray | None:
         """Return (count, 1) int64, the CRC-32 of each item's record, or where records are blocks (count, sources), of
         each image; None of data sets that were prepared before there were such.
         """
         return self._items.get("checks")
 
     @property
-    def true_labels(self):
+    def true_labels(self) -> np.ndarray:
         """Return (count,) int32: class of each item to score by. It is `labels`, but where those are noisy or
         missing.
         """
@@ -314,7 +315,7 @@ class DatasetInfo:
         return items
 
 
-def _checksum_of(values):
+def _checksum_of(values: dict[str, Any]) -> str:
     """Return the sha256 of what a description says, however it is laid out in lines."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

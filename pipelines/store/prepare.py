@@ -4,12 +4,14 @@ import fnmatch
 import itertools
 import math
 import unicodedata
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
+from keras_dhnn.pipelines.example import Annotations, Archive
 from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.published_split import FILE as SPLIT_FILE
 from keras_dhnn.pipelines.published_split import save_published
@@ -29,7 +31,16 @@ class Prepared(NamedTuple):
     fresh: bool
 
 
-def prepare(archive, directory, *, synthetic=False, force=False, shards=None, seed=0, progress=None):
+def prepare(
+    archive: Archive,
+    directory: Path | str,
+    *,
+    synthetic: bool = False,
+    force: bool = False,
+    shards: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
     """Write an archive as a prepared data set into `directory`, whose last part is the data set's name.
 
     It is written beside its place in a hidden folder, which is moved there when everything is on disk. A killed run
@@ -67,7 +78,7 @@ def prepare(archive, directory, *, synthetic=False, force=False, shards=None, se
     return Prepared(DatasetInfo.load(directory), fresh=True)
 
 
-def find_prepared(directory, origin, *, force=False):
+def find_prepared(directory: Path | str, origin: Mapping[str, Any], *, force: bool = False) -> DatasetInfo | None:
     """Return the finished data set in `directory`, if it was made from `origin`; None if it has to be written.
 
     One that is unfinished, damaged or of another format version has to be written anew.
@@ -143,7 +154,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
     info.save()
 
 
-def _annotate(workspace, ids, annotations):
+def _annotate(workspace: Path, ids: list[str], annotations: Annotations) -> None:
     """Write the labels and the split of the images that were read."""
     labels = Labels.of_names(annotations.classes, (annotations.labels.get(name, ()) for name in ids))
     labels.save(workspace / LABELS_FILE)

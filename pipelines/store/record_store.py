@@ -4,6 +4,7 @@ import functools
 import math
 import os
 import weakref
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +17,7 @@ MEMORY_BUDGET = 2 << 30
 _CHUNK_BYTES = 64 << 20
 
 
-def open_records(info, memory_budget=MEMORY_BUDGET):
+def open_records(info: DatasetInfo, memory_budget: int = MEMORY_BUDGET) -> "Records":
     """Return the records of a data set: held in memory if they fit, else read from the files each time.
 
     Args:
@@ -33,7 +34,7 @@ def _streamed(info):
     return StreamedRecords(info) if info.items_per_record == 1 else StreamedBlocks(info)
 
 
-def shared_records(info, memory_budget=MEMORY_BUDGET):
+def shared_records(info: DatasetInfo, memory_budget: int = MEMORY_BUDGET) -> "Records":
     """Return as `open_records`, but those of the last data set are kept, so that all its users share one copy."""
     return _shared(str(info.directory.resolve()), info.checksum, memory_budget)
 
@@ -49,13 +50,13 @@ class StreamedRecords:
     A rotating disk reads about 100 records a second so; an SSD thousands. For the former, raise the memory budget.
     """
 
-    def __init__(self, info):
+    def __init__(self, info: DatasetInfo) -> None:
         self._images, self._places, self._checks = info.images, info.places, info.checks
         self._names = [info.directory / shard.file for shard in info.shards]
         self._files = [os.open(info.directory / shard.file, os.O_RDONLY) for shard in info.shards]
         weakref.finalize(self, _close, self._files)
 
-    def gather(self, index):
+    def gather(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         if tf.executing_eagerly():  # whose errors come as they are
             records = tf.constant(self._read(np.asarray(index)))
@@ -63,7 +64,7 @@ class StreamedRecords:
             records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
         return decode_images(tf.ensure_shape(records, index.shape), self._images)[1]
 
-    def load(self, images):
+    def load(self, images: Mapping[str, np.ndarray]) -> None:
         """Fill {source: (count, H, W, C) array} with all images, in the order of items."""
         in_file_order = np.lexsort((self._places[:, 1], self._places[:, 0]))
         nbytes = sum(array.nbytes for array in images.values())
@@ -83,15 +84,18 @@ class StreamedRecords:
 class ResidentRecords:
     """Hold all images in memory, once, in their stored type."""
 
-    def __init__(self, info):
+    def __init__(self, info: DatasetInfo) -> None:
         images = {source: _aligned((info.count, *spec.shape), spec.dtype) for source, spec in info.images.items()}
         _streamed(info).load(images)
         # A conversion would hold two copies more for a moment: this shares NumPy's memory, which nobody changes.
         self._images = {s: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for s, array in images.items()}
 
-    def gather(self, index):
+    def gather(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return {source: (B, H, W, C) in the stored type} of the items `index` (B,); runs inside a tf.data graph."""
         return {source: tf.gather(images, index) for source, images in self._images.items()}
+
+
+Records = ResidentRecords | StreamedRecords | StreamedBlocks
 
 
 def _aligned(shape, dtype):

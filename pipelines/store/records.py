@@ -2,11 +2,14 @@
 
 import contextlib
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.pipelines.example import Example
 from keras_dhnn.pipelines.store.content import Content
 from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, DatasetInfo, StoredFile
 from keras_dhnn.pipelines.store.tf_example import encode_example
@@ -17,7 +20,15 @@ __all__ = ["DatasetInfo", "write_shards"]
 HEADER, FRAME = 12, 16
 
 
-def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=None):
+def write_shards(
+    examples: Iterable[Example],
+    directory: Path | str,
+    *,
+    classes: Sequence[str],
+    shards: int = 8,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
     """Write the Examples to `records-<k>-of-<shards>.tfrecord` and `items.npz` in an existing folder.
 
     Archives come sorted by class, so items are spread over the shards and shuffled inside each. Memory holds one
@@ -62,7 +73,7 @@ def write_shards(examples, directory, *, classes, shards=8, seed=0, progress=Non
 
 
 @contextlib.contextmanager
-def shard_writer(path):
+def shard_writer(path: Path) -> Iterator[Callable[[bytes], int]]:
     """Give a function that writes one record, bytes, to a new TFRecord file, and returns the place of its first byte.
 
     Raises:
@@ -70,7 +81,7 @@ def shard_writer(path):
     """
     end = 0
 
-    def write(record):
+    def write(record: bytes) -> int:
         nonlocal end
         writer.write(record)
         end += len(record) + FRAME

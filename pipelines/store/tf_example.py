@@ -1,9 +1,13 @@
 """Turn an item, or a block of items, into one record of a shard, a tf.train.Example, and back."""
 
+from collections.abc import Iterable, Mapping
+
 import tensorflow as tf
 
+from keras_dhnn.pipelines.example import Example, ImageSpec
 
-def encode_example(index, example, pixels):
+
+def encode_example(index: int, example: Example, pixels: Mapping[str, bytes]) -> bytes:
     """Return one item as a serialised tf.train.Example with the features `id`, `index`, `label` and `image/<source>`.
 
     Args:
@@ -17,7 +21,9 @@ def encode_example(index, example, pixels):
     return encode_block([index], [example.id], [example.label], pixels)[0]
 
 
-def encode_block(index, ids, labels, pixels):
+def encode_block(
+    index: Iterable[int], ids: Iterable[str], labels: Iterable[int], pixels: Mapping[str, bytes]
+) -> tuple[bytes, dict[str, int]]:
     """Return n items as one serialised tf.train.Example; `id`, `index` and `label` have n values.
 
     Written in protobuf's wire format by hand, since protobuf's objects take twice as long, and small images come by
@@ -68,7 +74,7 @@ def _varint(value):
     return bytes(encoded)
 
 
-def decode_images(serialized, images):
+def decode_images(serialized: tf.Tensor, images: Mapping[str, ImageSpec]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Parse a batch of records, inside or outside of a tf.data graph.
 
     Args:

@@ -19,7 +19,7 @@ LAND, WATERS, ROOFS = (CROP, MEADOW, DRY, SOIL), (CLEAR, MUDDY, GREEN_WATER), (C
 _CLOUD = (236, 236, 238, 230)
 
 
-def draw(rng, label):
+def draw(rng: np.random.Generator, label: int) -> np.ndarray:
     """Draw the ground of one pair.
 
     Args:
@@ -41,7 +41,7 @@ def draw(rng, label):
     return canvas.planes
 
 
-def aquafarm(canvas):
+def aquafarm(canvas: Canvas) -> None:
     """Draw ponds side by side, narrow dikes between them."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.1)
@@ -53,17 +53,17 @@ def aquafarm(canvas):
     farm.paint(shape, ponds.pick([_one(rng, *WATERS, CROP), _one(rng, *WATERS), _one(rng, *WATERS)], 0.3) * ripples)
 
 
-def cloud(canvas):
+def cloud(canvas: Canvas) -> None:
     """Draw clouds, thick or thin, over ground of any class."""
     rng = canvas.rng
     SCENES[rng.choice([0, 2, 4, 5, 6, 7])](canvas)
     billows = noise(rng, rng.uniform(50, 110)) + np.float32(0.5) * noise(rng, 26) + np.float32(0.22) * noise(rng, 9)
     depth = np.clip((billows + np.float32(rng.uniform(0.1, 1.2))) * np.float32(rng.uniform(0.6, 2)), 0, 1)
     light = np.float32(rng.uniform(0.65, 1)) * (1 + np.float32(0.12) * noise(rng, 30))
-    canvas.planes += depth * (np.reshape(np.float32(_CLOUD), (4, 1, 1)) * light - canvas.planes)
+    canvas.planes += depth * (np.reshape(np.asarray(_CLOUD, np.float32), (4, 1, 1)) * light - canvas.planes)
 
 
-def forest(canvas):
+def forest(canvas: Canvas) -> None:
     """Draw crowns of a few metres on hills that light and shade show, with clearings."""
     rng = canvas.rng
     canvas.ground(_one(rng, TREE, TREE, MEADOW), 0.06)
@@ -76,7 +76,7 @@ def forest(canvas):
     _road(canvas, 0.25)
 
 
-def high_building(canvas):
+def high_building(canvas: Canvas) -> None:
     """Draw towers and slabs with long shadows, streets between them."""
     rng = canvas.rng
     town, pitch = _town(canvas, rng.uniform(26, 52))
@@ -85,7 +85,7 @@ def high_building(canvas):
     _houses(blocks, town, (half_u, half_v), rng.uniform(0.05, 0.4), height=rng.uniform(5, 16))
 
 
-def low_building(canvas):
+def low_building(canvas: Canvas) -> None:
     """Draw small houses in rows, some fields left among them."""
     rng = canvas.rng
     town, pitch = _town(canvas, rng.uniform(11, 24))
@@ -94,7 +94,7 @@ def low_building(canvas):
     _houses(lots, town, (half_u, half_v), rng.uniform(0.05, 0.45), height=rng.uniform(1, 4))
 
 
-def farm_land(canvas):
+def farm_land(canvas: Canvas) -> None:
     """Draw fields of several crops and stages, some in furrows, with paths and a few trees."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.08)
@@ -108,7 +108,7 @@ def farm_land(canvas):
     _road(canvas, 0.4)
 
 
-def river(canvas):
+def river(canvas: Canvas) -> None:
     """Draw water between two banks, through fields, woods or houses."""
     rng = canvas.rng
     SCENES[rng.choice([2, 4, 5, 5])](canvas)
@@ -118,7 +118,7 @@ def river(canvas):
     bed.paint(bank, _one(rng, *WATERS), light=_ripples(rng))
 
 
-def water(canvas):
+def water(canvas: Canvas) -> None:
     """Draw lake or sea, with currents, boats, and in many a shore."""
     rng = canvas.rng
     canvas.ground(_one(rng, *LAND), 0.12)
@@ -126,7 +126,7 @@ def water(canvas):
         SCENES[rng.choice([0, 2, 4, 5])](canvas)
     lake = canvas.patch(turn(rng))
     shore = rng.uniform(-150, -25) + lake.v + 24 * noise(rng, 80) + 5 * noise(rng, 20)
-    lake.paint(np.float32(shore) / 2, _one(rng, *WATERS), light=_ripples(rng))
+    lake.paint(np.asarray(shore, np.float32) / 2, _one(rng, *WATERS), light=_ripples(rng))
     boats = Lattice(rng, lake.u, lake.v, 40, 40, 14)
     hull = box(boats.u, boats.v, boats.draw(2, 5), 1.2) + boats.vacant(rng.uniform(0.8, 1))
     lake.paint(np.maximum(hull, shore), WHITE, 0.8)

@@ -3,6 +3,7 @@
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -21,7 +22,9 @@ _FACTOR = PAN_SIDE // MUL_SIDE
 _CHUNK = 16  # pairs; small, so that any number of them is read without inflating others
 
 
-def write_dsrsid(destination, *, size=2400, seed=0, progress=None):
+def write_dsrsid(
+    destination: Path | str, *, size: int = 2400, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Write `DSRSID.mat`: MATLAB 7.3 (HDF5), the pairs of one class after those of the other, as in the original.
 
     A pair depends on seed, class and number in its class only. The file appears whole or not at all; memory holds a
@@ -71,7 +74,7 @@ def _images(file, name, shape):
     return dataset
 
 
-def pair(seed, label, number):
+def pair(seed: int, label: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return one pair of the twin.
 
     Args:

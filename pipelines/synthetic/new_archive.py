@@ -1,13 +1,15 @@
 """Write a synthetic archive: it appears whole or not at all, and takes no other's place."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import whole
 
 
 @contextlib.contextmanager
-def new_archive(path):
+def new_archive(path: Path) -> Iterator[Path]:
     """Give a place to write a file or a folder to, which becomes `path` when the block ends well; see `files.whole`.
 
     Raises:

@@ -22,7 +22,7 @@ ASPHALT, CONCRETE = (86, 88, 90, 84), (178, 176, 170, 170)
 _ROOFS = np.array([(150, 92, 74, 140), (120, 118, 116, 116), (196, 194, 190, 188), (84, 78, 76, 84)], np.float32)
 
 
-def patches(rng, labels):
+def patches(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """Draw patches.
 
     Args:
@@ -53,7 +53,7 @@ def _scenes(rng, labels):
     return planes
 
 
-def barren_land(rng, n):
+def barren_land(rng: np.random.Generator, n: int) -> np.ndarray:
     """Return bare soil: ploughed, stony or washed out, with a few shrubs."""
     furrows = np.sin(_turned(rng, n)[0] * _numbers(rng, n, 1.0, 2.2)) * _numbers(rng, n, 0.02, 0.12)
     stones = _noise(rng, n, 1.6) * _numbers(rng, n, 0.03, 0.1)
@@ -64,22 +64,23 @@ def barren_land(rng, n):
     return _wooded(rng, planes, 10, (0.9, 2.2), 0.2)
 
 
-def trees(rng, n):
+def trees(rng: np.random.Generator, n: int) -> np.ndarray:
     """Return crowns side by side, each lit from one side, over ground in their shade."""
     ground = _material(rng, n, DARK_SOIL, LUSH) * (0.55 + 0.06 * _noise(rng, n, 2))[:, None]
     return _planted(rng, ground, 34, (2.2, 5.5))
 
 
-def grassland(rng, n):
+def grassland(rng: np.random.Generator, n: int) -> np.ndarray:
     """Return meadow, pasture or lawn: even, in patches of more and less green, some of it mown in stripes."""
-    green = (_noise(rng, n, 9) * _numbers(rng, n, 0, 0.12))[:, None] * np.float32(np.subtract(LUSH, DRY))[:, None, None]
+    greener = np.subtract(LUSH, DRY, dtype=np.float32)[:, None, None]
+    green = (_noise(rng, n, 9) * _numbers(rng, n, 0, 0.12))[:, None] * greener
     planes = _material(rng, n, DRY, LUSH) + green
     stripes = np.sin(_turned(rng, n)[0] * _numbers(rng, n, 0.6, 1.4)) * np.maximum(_numbers(rng, n, -0.12, 0.07), 0)
     planes *= (1 + stripes + _noise(rng, n, 1.3) * _numbers(rng, n, 0.01, 0.05))[:, None]
     return _wooded(rng, planes, 4, (1.2, 3.5), 0.15)
 
 
-def none(rng, n):
+def none(rng: np.random.Generator, n: int) -> np.ndarray:
     """Return everything else: houses, roads and water, mostly with soil, grass or trees around them."""
     planes = _scenes(rng, rng.integers(0, 3, n))
     kind = rng.random(n)

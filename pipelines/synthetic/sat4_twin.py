@@ -6,13 +6,14 @@ No score on a twin may be set beside a published one; every report says "synthet
 
 import collections
 import functools
-import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.machine import cores
 from keras_dhnn.pipelines.datasets.sat4 import BANDS, CLASSES, MAT, PARTS, SIDE
 from keras_dhnn.pipelines.formats.mat5_writer import write_array, write_header, write_small
 from keras_dhnn.pipelines.synthetic.new_archive import new_archive
@@ -24,7 +25,14 @@ SHARES = (0.26, 0.2, 0.18, 0.36)
 CHUNK = 1000
 
 
-def write_sat4(destination, *, size=20_000, seed=0, label_noise=0.0, progress=None):
+def write_sat4(
+    destination: Path | str,
+    *,
+    size: int = 20_000,
+    seed: int = 0,
+    label_noise: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Write `sat-4-full.mat`: MATLAB 5, uncompressed, four fifths of the patches for training and one for testing.
 
     A patch depends on seed, part and number only, so that a smaller twin is the beginning of a larger one. The file
@@ -63,7 +71,7 @@ def _write(file, size, seed, label_noise, progress):
     for number, (part, count) in enumerate(zip(PARTS, counts, strict=True)):
         labels = []
 
-        def slabs(number=number, count=count, labels=labels):
+        def slabs(number: int = number, count: int = count, labels: list = labels) -> Iterator[np.ndarray]:
             nonlocal done
             draw = functools.partial(chunk, seed, number)
             for first, (truth, images) in zip(range(0, count, CHUNK), _ahead(draw, -(-count // CHUNK)), strict=True):
@@ -84,7 +92,7 @@ def _write(file, size, seed, label_noise, progress):
     write_small(file, annotations=np.array(rows, object))
 
 
-def chunk(seed, part, number):
+def chunk(seed: int, part: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw one chunk of a part.
 
     Args:
@@ -100,7 +108,7 @@ def chunk(seed, part, number):
     return labels, patches(rng, labels)
 
 
-def with_noise(labels, share, seed, part):
+def with_noise(labels: np.ndarray, share: float, seed: int, part: int) -> np.ndarray:
     """Return labels `(n,)`, of which the share given are replaced by another class; see `write_sat4`."""
     rng = np.random.default_rng([seed, part, MOST])  # no chunk has this number
     # One draw an item, whatever the share is, so that the smaller share's items are among the larger share's.
@@ -110,7 +118,7 @@ def with_noise(labels, share, seed, part):
 
 def _ahead(function, count):
     """Yield function(0), function(1), ... up to `count`, in order, computed by all cores a few steps ahead."""
-    workers = os.cpu_count() or 1
+    workers = cores()
     with ThreadPoolExecutor(workers) as pool:
         waiting = collections.deque()
         for number in range(count):

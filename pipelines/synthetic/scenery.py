@@ -1,8 +1,11 @@
 """Draw what the synthetic scenes are made of: materials, trees, houses, roads with traffic, and places to put them."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from keras_dhnn.pipelines.synthetic.canvas import Lattice, box, dashes, frame, noise, wrap
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_dhnn.pipelines.synthetic.canvas import Canvas, Lattice, Number, Patch, box, dashes, frame, noise, wrap
 
 GRASS, LAWN, DRY, SOIL = (92, 106, 70), (86, 122, 74), (156, 142, 110), (146, 120, 100)
 ASPHALT, CONCRETE, SAND = (98, 98, 100), (172, 168, 158), (206, 192, 170)
@@ -13,28 +16,36 @@ LAND, PAVED, ROOFS = (GRASS, LAWN, DRY, SOIL), (ASPHALT, CONCRETE), (GREY, CLAY,
 CARS = (WHITE, GREY, (40, 42, 48), (60, 70, 110), (150, 44, 40), SAND)
 
 
-def turn(rng):
+def turn(rng: np.random.Generator) -> float:
     """Return any angle."""
     return rng.uniform(0, 2 * np.pi)
 
 
-def one(rng, *colours):
+def one(rng: np.random.Generator, *colours: ArrayLike) -> np.ndarray:
     """Return one of the colours, as this scene happens to have it: brighter or darker, of a slightly other hue."""
     return np.array(colours[rng.integers(len(colours))]) * rng.uniform(0.82, 1.18) * rng.uniform(0.97, 1.03, 3)
 
 
-def places(rng, count, apart, reach=100):
+def places(rng: np.random.Generator, count: int, apart: Number, reach: Number = 100) -> list[np.ndarray]:
     """Return up to `count` places (x, y), each at least `apart` from the others in x or in y, at most `reach` off
     centre.
     """
-    chosen = []
+    chosen: list[np.ndarray] = []
     for place in rng.uniform(-reach, reach, (60, 2)):
         if len(chosen) < count and all(np.abs(place - other).max() > apart for other in chosen):
             chosen.append(place)
     return chosen
 
 
-def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
+def crowns(
+    canvas: Canvas,
+    pitch: Number,
+    vacant: Number,
+    size: tuple[Number, Number],
+    colour: ArrayLike,
+    relief: Number,
+    away: np.ndarray | None = None,
+) -> None:
     """Draw ragged round crowns, bright towards the sun and dark away from it, with shadows.
 
     Args:
@@ -60,13 +71,15 @@ def crowns(canvas, pitch, vacant, size, colour, relief, away=None):
     ground.paint(np.sqrt(u * u + v * v) + edge, colour, light=light)
 
 
-def trees(canvas, share, away=None):
+def trees(canvas: Canvas, share: Number, away: np.ndarray | None = None) -> None:
     """Draw single trees of one kind on `share` of the places, none where the signed distance `away` is negative."""
     if share > 0.03:
         crowns(canvas, canvas.rng.uniform(18, 32), 1 - share, (0.2, 0.4), one(canvas.rng, TREE), 0.8, away)
 
 
-def houses(canvas, pitch, size, street, green, vacant):
+def houses(
+    canvas: Canvas, pitch: Number, size: tuple[Number, Number], street: Number, green: Number, vacant: Number
+) -> None:
     """Draw rows of gabled houses along parallel streets, with gardens.
 
     Args:
@@ -92,7 +105,7 @@ def houses(canvas, pitch, size, street, green, vacant):
     rows.paint(np.abs(wrap(rows.v + np.float32(deep), 2 * deep)) - street / 2, one(rng, ASPHALT))
 
 
-def gable(patch, offset, half, colour):
+def gable(patch: Patch, offset: Number, half: Sequence[Number] | np.ndarray, colour: ArrayLike) -> None:
     """Draw one house, lit on one side of its ridge; `half` its half sides, `offset` along and across from the
     origin.
     """
@@ -101,7 +114,7 @@ def gable(patch, offset, half, colour):
     patch.paint(np.maximum(box(u, v, *half), v), SLATE, 0.35)
 
 
-def carriageways(canvas, angle, offset):
+def carriageways(canvas: Canvas, angle: Number, offset: Number) -> None:
     """Draw two carriageways of two to four lanes with a median between them."""
     rng = canvas.rng
     road, lane, lanes = canvas.patch(angle), 12, rng.integers(2, 5)
@@ -120,7 +133,7 @@ def carriageways(canvas, angle, offset):
     traffic(rng, road, half, rng.uniform(0.8, 0.97))
 
 
-def traffic(rng, road, half, vacant):
+def traffic(rng: np.random.Generator, road: Patch, half: Number, vacant: Number) -> None:
     """Draw cars in the lanes of a road that runs along u, `half` wide to each side."""
     lanes = Lattice(rng, road.u, road.v, 34, 12, 1.5)
     shape = np.maximum(box(lanes.u, lanes.v, lanes.draw(6, 9), 3) + lanes.vacant(vacant), np.abs(road.v) - half)
@@ -128,7 +141,7 @@ def traffic(rng, road, half, vacant):
     road.paint(shape, lanes.pick(CARS, 0.2))
 
 
-def blob(rng, patch, size):
+def blob(rng: np.random.Generator, patch: Patch, size: Number) -> np.ndarray:
     """Return signed distance of a rounded, lobed shape of about `size`."""
     angle = np.arctan2(patch.v, patch.u)
     lobes = sum(np.float32(rng.uniform(0, 0.25)) * np.sin(k * angle + np.float32(turn(rng))) for k in (1, 2, 3))
@@ -136,7 +149,7 @@ def blob(rng, patch, size):
     return np.sqrt(patch.u**2 + stretched**2) - np.float32(size) * (1 + lobes)
 
 
-def airframe(u, v, size):
+def airframe(u: np.ndarray, v: np.ndarray, size: Number) -> np.ndarray:
     """Return signed distance of an aeroplane heading along u, `size` half its length: body, swept wing, tail."""
     aside, size = np.abs(v), np.float32(size)
     body = np.sqrt(np.maximum(np.abs(u) - 0.88 * size, 0) ** 2 + v * v) - 0.1 * size

@@ -5,7 +5,7 @@ Every function draws one random scene of the class that it is named after onto a
 
 import numpy as np
 
-from keras_dhnn.pipelines.synthetic.canvas import Lattice, box, dashes, disc, frame, noise, wrap
+from keras_dhnn.pipelines.synthetic.canvas import Canvas, Lattice, box, dashes, disc, frame, noise, wrap
 from keras_dhnn.pipelines.synthetic.scenery import (
     ASPHALT,
     CARS,
@@ -43,7 +43,7 @@ from keras_dhnn.pipelines.synthetic.scenery import (
 )
 
 
-def agricultural(canvas):
+def agricultural(canvas: Canvas) -> None:
     rng = canvas.rng
     soil, angle = one(rng, *LAND, ASPHALT, SCRUB), turn(rng)
     canvas.ground(soil, 0.1)
@@ -57,7 +57,7 @@ def agricultural(canvas):
         angle += rng.uniform(0.4, 1.6)
 
 
-def airplane(canvas):
+def airplane(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *PAVED, DRY), 0.06)
     apron = canvas.patch(turn(rng))
@@ -71,7 +71,7 @@ def airplane(canvas):
         plane.stand(lambda u, v, size=size: airframe(u, v, size), one(rng, WHITE, WHITE, GREY), 7)
 
 
-def baseballdiamond(canvas):
+def baseballdiamond(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND), 0.1)
     infield, size = canvas.patch(turn(rng), *rng.uniform(-30, 30, 2)), rng.uniform(55, 95)
@@ -88,7 +88,7 @@ def baseballdiamond(canvas):
     trees(canvas, rng.uniform(0, 0.3), away=disc(u - 60, v, 110))
 
 
-def beach(canvas):
+def beach(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, SAND, DRY, SAND), 0.05)
     shore = canvas.patch(turn(rng))
@@ -101,16 +101,16 @@ def beach(canvas):
         shore.paint(np.maximum(breaker / 2, -4 * foam - 1.5), WHITE, rng.uniform(0.5, 0.95))
 
 
-def buildings(canvas):
+def buildings(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *PAVED, GRASS), 0.1)
     trees(canvas, rng.uniform(0.05, 0.35))
     angle = turn(rng)
     for x, y in places(rng, rng.integers(2, 6), 88):
-        half, wing = np.float32(rng.uniform(26, 52, 2)), np.float32(rng.uniform(0.3, 0.8))
+        half, wing = rng.uniform(26, 52, 2).astype(np.float32), np.float32(rng.uniform(0.3, 0.8))
         roof = canvas.patch(angle, x, y, 110)
 
-        def outline(u, v, half=half, wing=wing):
+        def outline(u: np.ndarray, v: np.ndarray, half: np.ndarray = half, wing: np.float32 = wing) -> np.ndarray:
             return np.minimum(box(u, v, half[0], half[1] * wing), box(u + half[0] / 2, v, half[0] / 2, half[1]))
 
         roof.stand(outline, one(rng, WHITE, GREY, CONCRETE, CLAY, SAND), rng.uniform(8, 26))
@@ -121,7 +121,7 @@ def buildings(canvas):
         roof.paint(np.maximum(unit, within + 3), units.pick((WHITE, SLATE)), 0.9)
 
 
-def chaparral(canvas):
+def chaparral(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, SAND, DRY, SOIL, CLAY, SCRUB), 0.14)
     pitch, bush = rng.uniform(10, 19), one(rng, SCRUB, TREE, GRASS)
@@ -132,11 +132,11 @@ def chaparral(canvas):
         track.paint(np.abs(track.v + 10 * noise(rng, 80)) - 3, SAND, 0.7)
 
 
-def denseresidential(canvas):
+def denseresidential(canvas: Canvas) -> None:
     houses(canvas, canvas.rng.uniform(27, 36), (0.36, 0.46), street=11, green=0.35, vacant=0.03)
 
 
-def forest(canvas):
+def forest(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, TREE, TREE, SCRUB), 0.2)
     leaf, pitch = one(rng, TREE, GRASS, SCRUB), rng.uniform(15, 28)
@@ -144,14 +144,14 @@ def forest(canvas):
         crowns(canvas, pitch * scale, rng.uniform(0.05, 0.25), (0.3, 0.45), leaf * rng.uniform(0.9, 1.1), 0.9)
 
 
-def freeway(canvas):
+def freeway(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND), 0.14)
     trees(canvas, rng.uniform(0, 0.5))
     carriageways(canvas, turn(rng), rng.uniform(-25, 25))
 
 
-def golfcourse(canvas):
+def golfcourse(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, GRASS, LAWN, DRY), 0.12)
     course = canvas.patch(turn(rng))
@@ -168,7 +168,7 @@ def golfcourse(canvas):
     trees(canvas, rng.uniform(0.1, 0.6), away=fairway)
 
 
-def harbor(canvas):
+def harbor(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, WATER, WATER, SEA, SLATE), 0.08)
     dock, berth, length = canvas.patch(turn(rng)), rng.uniform(9, 15), np.float32(rng.uniform(13, 24))
@@ -183,7 +183,7 @@ def harbor(canvas):
     dock.paint(np.abs(across) - rng.uniform(3, 5), one(rng, CONCRETE, SAND, GREY))
 
 
-def intersection(canvas):
+def intersection(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND, CONCRETE), 0.12)
     trees(canvas, rng.uniform(0.1, 0.6))
@@ -202,11 +202,11 @@ def intersection(canvas):
         traffic(rng, road, half, rng.uniform(0.6, 0.9))
 
 
-def mediumresidential(canvas):
+def mediumresidential(canvas: Canvas) -> None:
     houses(canvas, canvas.rng.uniform(46, 60), (0.24, 0.34), street=13, green=0.8, vacant=0.08)
 
 
-def mobilehomepark(canvas):
+def mobilehomepark(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, ASPHALT, DRY, GREY, GRASS), 0.12)
     park, long, wide = canvas.patch(turn(rng)), rng.uniform(40, 56), rng.uniform(16, 22)
@@ -222,7 +222,7 @@ def mobilehomepark(canvas):
     park.paint(np.abs(wrap(park.v + np.float32(long), 2 * long)) - 7, one(rng, ASPHALT), 0.9)
 
 
-def overpass(canvas):
+def overpass(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND), 0.12)
     trees(canvas, rng.uniform(0, 0.4))
@@ -236,7 +236,7 @@ def overpass(canvas):
     traffic(rng, bridge, half - 3, 0.85)
 
 
-def parkinglot(canvas):
+def parkinglot(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *PAVED, GREY, GRASS), 0.07)
     lot, stall, car = canvas.patch(turn(rng)), rng.uniform(8, 10.5), np.float32(rng.uniform(15, 18))
@@ -253,7 +253,7 @@ def parkinglot(canvas):
     lot.paint(np.maximum(shape, np.abs(inward - 1) - 2), SLATE, 0.6)  # windscreens
 
 
-def river(canvas):
+def river(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND, SCRUB), 0.16)
     bed = canvas.patch(turn(rng))
@@ -263,7 +263,7 @@ def river(canvas):
     bed.paint(water / 2, one(rng, WATER, WATER, SCRUB, SLATE))
 
 
-def runway(canvas):
+def runway(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND), 0.1)
     strip, half = canvas.patch(turn(rng), *rng.uniform(-30, 30, 2)), rng.uniform(45, 85)
@@ -280,7 +280,7 @@ def runway(canvas):
         strip.paint(box(start, np.abs(strip.v) - half * 0.5, rng.uniform(20, 42), 7), WHITE)
 
 
-def sparseresidential(canvas):
+def sparseresidential(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND, SCRUB), 0.14)
     home, half = canvas.patch(turn(rng), *rng.uniform(-35, 35, 2)), rng.uniform(14, 24, 2)
@@ -294,7 +294,7 @@ def sparseresidential(canvas):
     gable(home, half[0] * 0.8, half[::-1] * (0.7, 0.8), one(rng, *ROOFS))
 
 
-def storagetanks(canvas):
+def storagetanks(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND, *PAVED), 0.1)
     site = canvas.patch(turn(rng))
@@ -311,7 +311,7 @@ def storagetanks(canvas):
         tank.paint(disc(tank.u, tank.v, 0.08 * radius), SLATE, 0.6)
 
 
-def tenniscourt(canvas):
+def tenniscourt(canvas: Canvas) -> None:
     rng = canvas.rng
     canvas.ground(one(rng, *LAND, *PAVED), 0.12)
     courts, scale = canvas.patch(turn(rng), *rng.uniform(-30, 30, 2)), np.float32(rng.uniform(0.8, 1.5))

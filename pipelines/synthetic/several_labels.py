@@ -5,6 +5,7 @@ reads. No score on it may be set beside a published one.
 """
 
 import csv
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ CLASSES = tuple(UCMD_CLASSES[label] for label in (0, 3, 5, 7, 9, 10, 15, 16))
 _HALF = 128
 
 
-def write_several_labels(destination, *, count=800, seed=0, progress=None):
+def write_several_labels(
+    destination: Path | str, *, count: int = 800, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Write `several/images/NNNNN.png` of 256 x 256 pixels, RGB, and `several/multilabel.csv`.
 
     Each quarter of an image is cut from a scene of the twin of UC Merced; the scenes are of one to four classes.
@@ -53,7 +56,7 @@ def write_several_labels(destination, *, count=800, seed=0, progress=None):
     return root
 
 
-def mosaic(seed, number, scenes):
+def mosaic(seed: int, number: int, scenes: Sequence[str]) -> tuple[np.ndarray, set[int]]:
     """Draw an image whose quarters are cut from scenes of the twin of UC Merced.
 
     Args:

@@ -3,6 +3,7 @@
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ UCMD_CLASSES = tuple(scene.__name__ for scene in SCENES)
 _ODD_SIZES = ((247, 247), (256, 253), (251, 256), (256, 255), (253, 256), (257, 257), (256, 242), (249, 256))
 
 
-def write_ucmd(destination, *, per_class=100, seed=0, classes=21, progress=None):
+def write_ucmd(
+    destination: Path | str,
+    *,
+    per_class: int = 100,
+    seed: int = 0,
+    classes: int = 21,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Write the twin of UC Merced Land Use: `UCMerced_LandUse/Images/<class>/<class>NN.tif`, uncompressed RGB uint8.
 
     An image depends on seed, class and number only. As in the original, 44 of 2,100 are not 256 x 256 (of each twin
@@ -58,7 +66,7 @@ def _write_ucmd(root, per_class, seed, classes, progress):
                 progress(label * per_class + number + 1, classes * per_class)
 
 
-def ucmd_image(seed, label, number):
+def ucmd_image(seed: int, label: int, number: int) -> np.ndarray:
     """Return one image of the twin.
 
     Args:
@@ -77,12 +85,12 @@ def ucmd_image(seed, label, number):
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
-def has_odd_size(label, number):
+def has_odd_size(label: int, number: int) -> bool:
     """Return whether an image is not 256 x 256: true for 44 of 21 x 100, as in the original."""
     return (100 * label + number) % 48 == 1
 
 
-def expose(planes, rng):
+def expose(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return what a camera makes of the ground: light, haze, gradation and noise of its own in every image.
 
     Args:

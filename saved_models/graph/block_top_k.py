@@ -17,17 +17,17 @@ ONE_QUERY = 2**18
 NO_CLASS = -2
 
 
-def tiling(size):
+def tiling(size: int) -> tuple[int, int]:
     """Return queries in a tile and codes in a chunk, so that what one operation leaves is in the cache for the next."""
     return (1, 2**20) if size >= ONE_QUERY else (50, 2**13)
 
 
-def block_size(size):
+def block_size(size: int) -> int:
     """Return codes in a block: about as many blocks to choose from as codes in the blocks chosen, for the usual k."""
     return 16 if size < 2**15 else 32 if size < ONE_QUERY else 128
 
 
-def fill_block(words):
+def fill_block(words: np.ndarray) -> np.ndarray:
     """Return words `(m, w)` filled up to whole blocks with copies of the last code, so that no block's maximum
     grows.
     """
@@ -35,7 +35,7 @@ def fill_block(words):
     return np.pad(words, ((0, rest), (0, 0)), mode="edge" if rest else "constant")
 
 
-def query_words(query_codes):
+def query_words(query_codes: tf.Tensor) -> list[tf.Tensor]:
     """Return complements of packed codes `(q, l / 8)` as a list of `(q,)` int64, with zeros for the bits that fill
     up.
     """
@@ -44,7 +44,15 @@ def query_words(query_codes):
     return tf.unstack(tf.bitcast(tf.reshape(filled, (-1, -(-size // 8), 8)), tf.int64), axis=1)
 
 
-def nearest(queries, words, size, k, bits, classes=None, wanted=None):
+def nearest(
+    queries: list[tf.Tensor],
+    words: list[tf.Tensor],
+    size: int,
+    k: tf.Tensor,
+    bits: int,
+    classes: tf.Tensor | None = None,
+    wanted: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the k most similar codes of each query, by (distance, index).
 
     Args:
@@ -54,26 +62,27 @@ def nearest(queries, words, size, k, bits, classes=None, wanted=None):
         k: scalar int32 <= m.
         bits: l.
         classes: `(m',)` int32 class of each code, `NO_CLASS` for one that may not be found, or None.
-        wanted: `(t,)` int32 class that each query asks for, -1 for any; given if `classes` is.
+        wanted: `(t,)` int32 class that each query asks for, -1 for any; None: all ask for any.
 
     Returns:
         Indices and distances `(t, k)` int32. Codes that may not be found come last, at distance l + 1.
     """
     block = block_size(size)
 
-    def similarities(words, classes):
+    def similarities(words: list[tf.Tensor], classes: tf.Tensor | None) -> tf.Tensor:
         """Count `(t, c)`: bits in common, plus 1 if there is a filter, which leaves 0 for what may not be found."""
         common = in_common(queries, words, bits)
         if classes is None:
             return common
-        found = (classes == wanted[:, None]) | ((classes >= 0) & (wanted[:, None] == -1))
+        asked = -1 if wanted is None else wanted[:, None]
+        found = (classes == asked) | ((classes >= 0) & (asked == -1))
         return tf.where(found, common + 1, tf.zeros((), common.dtype))
 
-    def of_chunk(start, stop):
+    def of_chunk(start: int, stop: int) -> tf.Tensor:
         chunk = [word[start:stop][None] for word in words]
         return similarities(chunk, None if classes is None else classes[start:stop][None])
 
-    def of_blocks(blocks):
+    def of_blocks(blocks: tf.Tensor) -> tf.Tensor:
         """Copy codes in whole blocks."""
         copies = [
             tf.reshape(tf.gather(tf.reshape(part, (-1, block)), blocks), (tf.shape(blocks)[0], -1))
@@ -113,7 +122,14 @@ def _without_filling(similarities, blocks, block, size):
     return tf.where(tf.reshape(inside, tf.shape(similarities)), similarities, tf.zeros((), similarities.dtype))
 
 
-def count_within(queries, words, size, bits, radius, sizes=None):
+def count_within(
+    queries: list[tf.Tensor],
+    words: list[tf.Tensor],
+    size: int,
+    bits: int,
+    radius: tf.Tensor,
+    sizes: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Return how many items lie within a radius of each query.
 
     Args:
@@ -137,7 +153,7 @@ def count_within(queries, words, size, bits, radius, sizes=None):
     return count
 
 
-def in_common(queries, words, bits):
+def in_common(queries: list[tf.Tensor], words: list[tf.Tensor], bits: int) -> tf.Tensor:
     """Return bits in which queries `(t,)` equal codes `(1 or t, c)`: `(t, c)` uint8, uint16 where a byte is too
     small.
     """

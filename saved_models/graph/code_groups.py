@@ -22,12 +22,12 @@ class CodeGroups(NamedTuple):
     """
 
     words: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
     starts: np.ndarray
     positions: np.ndarray
 
 
-def group(words, labels):
+def group(words: np.ndarray, labels: np.ndarray | None) -> CodeGroups | None:
     """Return groups of equal codes, or None where few codes repeat.
 
     Args:
@@ -74,7 +74,7 @@ class Database(NamedTuple):
     order: tf.Tensor
 
 
-def only_allowed(database, labels, allowed):
+def only_allowed(database: Database, labels: tf.Tensor | None, allowed: tf.Tensor) -> Database:
     """Return groups of the allowed positions, again in order of their first: a pass over all positions.
 
     Args:

@@ -16,12 +16,12 @@ _PNG_HEADER = 33
 _GREY, _GREY_ALPHA = 0, 4
 
 
-def decodes(channels, dtype):
+def decodes(channels: int, dtype: str) -> bool:
     """Return whether image files of this many bands and type exist as PNG or JPEG."""
     return channels in (1, 3) and dtype in ("uint8", "uint16")
 
 
-def decode_files(contents, height, width, channels, dtype):
+def decode_files(contents: tf.Tensor, height: int, width: int, channels: int, dtype: str) -> tf.Tensor:
     """Decode files and brings them to the size of the data set's images.
 
     Args:
@@ -38,7 +38,7 @@ def decode_files(contents, height, width, channels, dtype):
         tf.errors.InvalidArgumentError: for a file that is damaged, too large, or has other bands or another type.
     """
 
-    def decode(content):
+    def decode(content: tf.Tensor) -> tf.Tensor:
         is_png = tf.strings.substr(content, 0, len(_PNG)) == _PNG
         is_jpeg = (tf.strings.substr(content, 0, len(_JPEG)) == _JPEG) & (dtype == "uint8")
         expected = "a PNG or JPEG file" if dtype == "uint8" else "a PNG file of 16 bits"
@@ -52,7 +52,7 @@ def decode_files(contents, height, width, channels, dtype):
     return tf.map_fn(decode, contents, fn_output_signature=signature, parallel_iterations=2)
 
 
-def to_size(images, height, width):
+def to_size(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Return images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
     fits = tf.reduce_all(tf.shape(images)[1:3] == [height, width])
     images = tf.cond(fits, lambda: images, lambda: resize_bicubic(images, height, width))

@@ -8,7 +8,7 @@ _TAG = 0x0112
 _MOST_TAGS = 256
 
 
-def orientation(content):
+def orientation(content: tf.Tensor) -> tf.Tensor:
     """Return the EXIF orientation, int32 from 1 to 8, of a JPEG file's bytes (a scalar string); 1 where it has none."""
     data = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, _SEARCHED), tf.uint8), tf.int32)
     size = tf.size(data)
@@ -20,7 +20,7 @@ def orientation(content):
             begins &= tf.gather(data, places + step) == value
     tiff = tf.argmax(tf.cast(begins, tf.int32), output_type=tf.int32) + len(_MARKER)
 
-    def number(first, length):
+    def number(first: tf.Tensor, length: int) -> tf.Tensor:
         """Read the unsigned number at some places after the TIFF header's beginning; what lies outside is 0."""
         at = tiff + first[:, None] + tf.range(length)
         inside = (at >= 0) & (at < size)
@@ -37,7 +37,7 @@ def orientation(content):
     return tf.where(tf.reduce_any(begins) & (found <= 8), found, 1)
 
 
-def upright(pixels, turned):
+def upright(pixels: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
     """Return the image `(H, W, C)` as its orientation (1 to 8) says."""
     pixels = tf.cond(turned >= 5, lambda: tf.transpose(pixels, (1, 0, 2)), lambda: pixels)
     mirrored = tf.reduce_any(turned == [2, 3, 6, 7])

@@ -5,7 +5,9 @@ import tensorflow as tf
 LOW = 2**32 - 1
 
 
-def expand(distances, starts, sizes, positions, k, beyond):
+def expand(
+    distances: tf.Tensor, starts: tf.Tensor, sizes: tf.Tensor, positions: tf.Tensor, k: tf.Tensor, beyond: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the k nearest positions of each query, by (distance, position).
 
     Groups are given in the order of (distance, first position), and a position among the k nearest is in one of the

@@ -1,8 +1,11 @@
 """Turn the images of one source into packed hash codes, in a graph."""
 
+from collections.abc import Callable, Iterable
+
 import tensorflow as tf
 
 from keras_dhnn.saved_models.graph.decoding import decode_files, decodes, to_size
+from keras_dhnn.saved_models.graph.image_form import ImageForm
 
 _BIT_VALUES = [128, 64, 32, 16, 8, 4, 2, 1]
 
@@ -22,16 +25,23 @@ class ImageEncoder(tf.Module):
         encode_bytes: the same of `image_bytes` (B,), image files; only where these may be PNG or JPEG.
     """
 
-    def __init__(self, network, variables, spec, resize, name=None):
+    def __init__(
+        self,
+        network: Callable[[tf.Tensor], tf.Tensor],
+        variables: Iterable[tf.Variable],
+        spec: ImageForm,
+        resize: Callable[[tf.Tensor], tf.Tensor],
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.weights = list(variables)
         shape = (None, None, None, spec.channels)
 
-        def codes(images):
+        def codes(images: tf.Tensor) -> tf.Tensor:
             return pack_bits(network(resize(images)))
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
-        def encode(images):
+        def encode(images: tf.Tensor) -> tf.Tensor:
             # Of no number, whatever is computed is none, and its bits would look like an answer.
             images = tf.debugging.check_numerics(images, "Expected pixels that are finite")
             return codes(_to_stored_size(images, spec))
@@ -40,20 +50,20 @@ class ImageEncoder(tf.Module):
         if spec.dtype == "uint8":
 
             @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "images")])
-            def encode_uint8(images):
+            def encode_uint8(images: tf.Tensor) -> tf.Tensor:
                 return codes(to_size(images, spec.height, spec.width))
 
             self.encode_uint8 = encode_uint8
         if decodes(spec.channels, spec.dtype):
 
             @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
-            def encode_bytes(image_bytes):
+            def encode_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
                 return codes(decode_files(image_bytes, *spec.shape, spec.dtype))
 
             self.encode_bytes = encode_bytes
 
 
-def pack_bits(outputs):
+def pack_bits(outputs: tf.Tensor) -> tf.Tensor:
     """Return packed codes of hash outputs, as `codes.pack`.
 
     Args:
@@ -72,7 +82,7 @@ def _to_stored_size(images, spec):
     dtype = tf.as_dtype(spec.dtype)
     fits = tf.reduce_all(tf.shape(images)[1:3] == [spec.height, spec.width])
 
-    def resized():
+    def resized() -> tf.Tensor:
         whole = images if dtype.is_floating else tf.clip_by_value(tf.round(images), float(dtype.min), float(dtype.max))
         return tf.cast(to_size(tf.cast(whole, dtype), spec.height, spec.width), tf.float32)
 

@@ -11,7 +11,7 @@ MOST_SIDE = 1 << 14
 _VALUES = 1 << 22
 
 
-def resize_bicubic(images, height, width):
+def resize_bicubic(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resize as `pipelines.image_file.resize_stored`: along rows, then along columns, rounded after each.
 
     With `f` the cubic convolution kernel of a = -0.5 and `s = max(1, in / out)`, output i is the sum of the pixels x
@@ -49,7 +49,7 @@ def _resize_rows(images, across):
     step = tf.clip_by_value(_VALUES // tf.maximum(shape[0] * shape[2] * shape[3], 1), 1, tf.maximum(shape[1], 1))
     count = -(-shape[1] // step)
 
-    def resized(block, done):
+    def resized(block: tf.Tensor, done: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         rows = tf.cast(images[:, block * step : (block + 1) * step], tf.float64)
         rows = _rounded(tf.einsum("ow,bhwc->bhoc", across, rows), images.dtype)
         return block + 1, done.write(block, tf.transpose(tf.cast(rows, kept), (1, 0, 2, 3)))

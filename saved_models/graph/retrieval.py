@@ -1,5 +1,7 @@
 """Find exact nearest neighbours of hash codes by stock TensorFlow operations: what an export searches with."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -33,24 +35,33 @@ class HammingRetrieval(tf.Module):
         ValueError: if the codes are not packed codes of 8 to 256 bits, or there is not one label >= 0 for each.
     """
 
-    def __init__(self, codes, labels=None, name=None):
+    def __init__(
+        self, codes: np.ndarray, labels: Sequence[int] | np.ndarray | None = None, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
-        codes, labels = _check_codes(codes), _check_labels(labels, len(codes))
+        codes, numbers = _check_codes(codes), _check_labels(labels, len(codes))
         self.size, self.bits = len(codes), 8 * codes.shape[1]
         words, starts, positions = to_words(codes), None, None
-        groups = group(words, labels)
+        groups = group(words, numbers)
         if groups is not None:
-            words, labels, starts, positions = groups
+            words, numbers, starts, positions = groups
         self.distinct = len(words)
         words = fill_block(words)
         self.words = [_variable(np.ascontiguousarray(word), "words") for word in words.T]
         self.labels = _variable(
-            None if labels is None else np.pad(labels, (0, len(words) - len(labels)), "edge"), "labels"
+            None if numbers is None else np.pad(numbers, (0, len(words) - len(numbers)), "edge"), "labels"
         )
         self.starts, self.positions = _variable(starts, "starts"), _variable(positions, "positions")
         self._define_functions()
 
-    def search(self, query_codes, k, *, label=None, allowed=None):
+    def search(
+        self,
+        query_codes: tf.Tensor | np.ndarray,
+        k: tf.Tensor | int,
+        *,
+        label: tf.Tensor | int | None = None,
+        allowed: tf.Tensor | np.ndarray | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the k nearest codes of each query, by (distance, position).
 
         Where a filter leaves fewer than k, the rest of a row has position -1 and distance l + 1.
@@ -78,7 +89,9 @@ class HammingRetrieval(tf.Module):
             return self._search_label(query_codes, k, label)
         return self._search_allowed(query_codes, k, label, self._check_allowed(allowed))
 
-    def radius_search(self, query_codes, radius):
+    def radius_search(
+        self, query_codes: tf.Tensor | np.ndarray, radius: tf.Tensor | int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return all codes within a distance of each query, by (distance, position).
 
         Args:
@@ -102,7 +115,7 @@ class HammingRetrieval(tf.Module):
         codes, k = tf.TensorSpec((None, self.bits // 8), tf.uint8), tf.TensorSpec((), tf.int32)
         label, allowed = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((self.size,), tf.bool)
 
-        def define(function, *signature):
+        def define(function: Callable, *signature: tf.TensorSpec) -> Callable:
             return tf.function(function, input_signature=signature, autograph=False)
 
         self._search_all = define(lambda codes, k: self._search_tiles(codes, k, None, None), codes, k)
@@ -114,7 +127,7 @@ class HammingRetrieval(tf.Module):
         queries, k = tf.shape(query_codes)[0], tf.minimum(k, self.size)
         database = self._database(label is not None, allowed)
 
-        def answer(query_codes, label):
+        def answer(query_codes: tf.Tensor, label: tf.Tensor | None) -> list[tf.Tensor]:
             found = self._nearest(database, query_codes, k, label)
             return [tf.reshape(part, [-1]) for part in found]
 
@@ -125,7 +138,7 @@ class HammingRetrieval(tf.Module):
         database = self._database(False, None)
         sizes = None if self.starts is None else self.starts[1:] - self.starts[:-1]
 
-        def answer(query_codes, _):
+        def answer(query_codes: tf.Tensor, _: None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             counts = count_within(query_words(query_codes), database.words, self.distinct, self.bits, radius, sizes)
             positions, distances = self._nearest(
                 database, query_codes, tf.reduce_max(tf.concat([counts, [0]], 0)), None
@@ -247,10 +260,10 @@ def _by_tiles(answer, tile, outputs, query_codes, label):
     queries = tf.shape(query_codes)[0]
     tiles = -(-queries // tile)
 
-    def by_loop():
+    def by_loop() -> list[tf.Tensor]:
         arrays = [tf.TensorArray(tf.int32, tiles, element_shape=(None,), infer_shape=False) for _ in range(outputs)]
 
-        def body(i, *arrays):
+        def body(i: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
             rows = slice(i * tile, (i + 1) * tile)
             parts = answer(query_codes[rows], None if label is None else label[rows])
             return i + 1, *(array.write(i, part) for array, part in zip(arrays, parts, strict=True))

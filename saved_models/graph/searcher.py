@@ -1,10 +1,12 @@
 """Find the items that are nearest to codes, with their keys and classes, in a graph."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
-from keras_dhnn.saved_models.version.index import UNKNOWN
+from keras_dhnn.saved_models.version.index import UNKNOWN, Index
 
 # Class names that a message lists at most.
 _LISTED = 100
@@ -20,7 +22,7 @@ class Searcher(tf.Module):
         classes: class names; a label is a position here.
     """
 
-    def __init__(self, index, classes, name=None):
+    def __init__(self, index: Index, classes: Sequence[str], name: str | None = None) -> None:
         super().__init__(name=name)
         # From 0 for items of no known class, which no search for a class may find.
         numbers = np.asarray(index.labels, np.int32) - UNKNOWN
@@ -31,7 +33,9 @@ class Searcher(tf.Module):
         self.numbers = tf.Variable(numbers, trainable=False, name="labels") if grouped else self.retrieval.labels
         self.classes = _texts(classes, "classes")
 
-    def search(self, codes, k, class_name=None):
+    def search(
+        self, codes: tf.Tensor, k: tf.Tensor | int, class_name: tf.Tensor | str | None = None
+    ) -> dict[str, tf.Tensor]:
         """Return the nearest items of each query, by distance, then in the order of the index.
 
         Args:

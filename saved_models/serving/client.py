@@ -7,8 +7,13 @@ import json
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_dhnn.errors import SettingError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _URL = re.compile(r"https?://[^/]+(?:/.*)?/v1/models/[^/:]+(?:/versions/\d+)?")
 TIMEOUT = 60.0
@@ -25,14 +30,14 @@ class RestClient:
         SettingError: if `url` is no such URL.
     """
 
-    def __init__(self, url, timeout=TIMEOUT):
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         self.url, self.timeout = url.rstrip("/"), timeout
         if not _URL.fullmatch(self.url):
             raise SettingError(
                 f"Expected the URL of a model, such as http://localhost:8501/v1/models/ucmd. Received: {url}"
             )
 
-    def metadata(self):
+    def metadata(self) -> dict[str, Any]:
         """Return `{signature: {"inputs": ..., "outputs": ...}}`, as TensorFlow Serving describes them.
 
         Raises:
@@ -42,7 +47,7 @@ class RestClient:
         with self._reading():
             return dict(answer["metadata"]["signature_def"]["signature_def"])
 
-    def channels(self, signature="serving_default", signatures=None):
+    def channels(self, signature: str = "serving_default", signatures: Mapping[str, Any] | None = None) -> int:
         """Return bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked
         before.
         """
@@ -52,13 +57,15 @@ class RestClient:
         except (LookupError, TypeError, ValueError) as error:
             raise SettingError(f"{self.url} takes no images: its signatures are {', '.join(signatures)}.") from error
 
-    def predict(self, signature, instances):
+    def predict(self, signature: str, instances: Sequence[Mapping[str, Any]]) -> list:
         """Return the predictions for a list of instances, one each."""
         answer = self._ask(":predict", {"signature_name": signature, "instances": instances})
         with self._reading():
             return [prediction for prediction, _ in zip(answer["predictions"], instances, strict=True)]
 
-    def search_files(self, contents, k, signature="search_bytes", **more):
+    def search_files(
+        self, contents: Iterable[bytes], k: int, signature: str = "search_bytes", **more: Any
+    ) -> list[list[dict[str, Any]]]:
         """Return the nearest items of each image file.
 
         Args:
@@ -75,7 +82,9 @@ class RestClient:
         ]
         return self._search(signature, instances)
 
-    def search_images(self, images, k, signature="serving_default", **more):
+    def search_images(
+        self, images: "Iterable[np.ndarray]", k: int, signature: str = "serving_default", **more: Any
+    ) -> list[list[dict[str, Any]]]:
         """Return the same for `(B, H, W, C)` pixels in the stored units."""
         instances = [{"images": image.tolist(), "k": k, **more} for image in images]
         return self._search(signature, instances)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -23,25 +24,25 @@ class PatientProtocol(H11Protocol):
     head_seconds = HEAD_SECONDS
     _deadline = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.most:
             transport.abort()
         else:
             self._await_head()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         if self._deadline is None and self._idle():
             self._await_head()
         super().data_received(data)
         if not self._idle():
             self._stop_waiting()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
         super().on_response_complete()
         # A next request that has come already is being answered; of one that has begun, the rest must come in time.
         if self._idle() and self.conn.trailing_data[0]:
@@ -60,7 +61,7 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
 
-def room_for_connections():
+def room_for_connections() -> int:
     """Raise the limit of open files as far as it goes, and return how many connections there is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)

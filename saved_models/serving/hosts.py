@@ -22,7 +22,7 @@ class Hosts:
         more: other names that lead to it; `ANY` is all.
     """
 
-    def __init__(self, host: str = "127.0.0.1", more: Iterable[str] = ()):
+    def __init__(self, host: str = "127.0.0.1", more: Iterable[str] = ()) -> None:
         self._everywhere = host in _EVERYWHERE
         self._any = ANY in more
         self._names = {_bare(name) for name in (host, *more)}

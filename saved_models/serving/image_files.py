@@ -1,5 +1,7 @@
 """Measure how much work the image files of a request are, by their headers, before any is decoded."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from keras_dhnn.saved_models.serving.rest import ServingError
@@ -12,7 +14,7 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _SCAN = b"\xff\xda"
 
 
-def check_files(contents):
+def check_files(contents: Sequence[bytes]) -> int:
     """Check that some image files are not too much work together.
 
     Args:

@@ -3,9 +3,11 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
 DEFAULT_SIGNATURE = "serving_default"
 _BYTES_SUFFIX = "_bytes"
@@ -17,12 +19,14 @@ _MOST_AXES = 32
 class ServingError(Exception):
     """Report what a client gets instead of an answer: an HTTP status and a message."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-def parse_predict(body, inputs_of):
+def parse_predict(
+    body: bytes, inputs_of: Callable[[str], Mapping[str, TensorInfo]]
+) -> tuple[str, bool, dict[str, np.ndarray]]:
     """Return a `:predict` request.
 
     Args:
@@ -53,7 +57,7 @@ def parse_predict(body, inputs_of):
     return signature or DEFAULT_SIGNATURE, "instances" in request, arrays
 
 
-def format_answer(outputs, row):
+def format_answer(outputs: Mapping[str, np.ndarray], row: bool) -> bytes:
     """Return the body of an answer to `{output: array}`, bytes.
 
     Raises:
@@ -71,7 +75,7 @@ def format_answer(outputs, row):
     return _dump({"predictions": [dict(zip(values, one, strict=True)) for one in rows]})
 
 
-def format_error(message):
+def format_error(message: str) -> bytes:
     """Return the body of an answer that is an error, bytes."""
     return _dump({"error": message})
 

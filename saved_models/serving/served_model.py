@@ -3,8 +3,10 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,25 +30,27 @@ _LOG = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class _Version:
     number: int
-    loaded: object
+    loaded: Any
     signatures: dict
 
 
 class _Attempt:
     """Say when a version that could not be loaded is tried again."""
 
-    def __init__(self):
-        self._tried, self._seen, self._again, self._pause = None, None, 0.0, 0.0
+    def __init__(self) -> None:
+        self._tried: list[tuple[str, int, int]] | None = None
+        self._seen: list[tuple[str, int, int]] | None = None
+        self._again, self._pause = 0.0, 0.0
 
-    def due(self, contents):
+    def due(self, contents: list[tuple[str, int, int]]) -> bool:
         """Return whether its files are another than those that failed and stay as they are, or it has been a while."""
         settled, self._seen = contents == self._seen, contents
         return settled and (contents != self._tried or time.monotonic() >= self._again)
 
-    def begin(self, contents):
+    def begin(self, contents: list[tuple[str, int, int]]) -> None:
         self._tried = self._seen = contents
 
-    def failed(self):
+    def failed(self) -> None:
         self._pause = min(max(2 * self._pause, RETRY_SECONDS), 60 * RETRY_SECONDS)
         self._again = time.monotonic() + self._pause
 
@@ -65,10 +69,13 @@ class ServedModel:
         SettingError: if there is no version in it, or the latest cannot be loaded.
     """
 
-    def __init__(self, base):
+    def __init__(self, base: Path | str) -> None:
         self.base = Path(base)
-        self.name, self.states, self._current = self.base.resolve().name, {}, None
-        self._attempts, self._said = {}, set()
+        self.name = self.base.resolve().name
+        self.states: dict[int, tuple[str, str]] = {}
+        self._current: _Version | None = None
+        self._attempts: dict[int, _Attempt] = {}
+        self._said: set[str] = set()
         self._stop = threading.Event()
         if not list_versions(self.base):
             raise SettingError(
@@ -80,7 +87,7 @@ class ServedModel:
             ((number, (_, message)),) = self.states.items()
             raise RunError(f"Version {number} in {base} cannot be loaded: {message}")
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Load the latest version, if it is another one and whole; until then, what is served stays as it is.
 
         A version may be copied in slowly, in any order: it is tried once its files stay the same from one look to the
@@ -127,10 +134,10 @@ class ServedModel:
             self._said.add(text)
             _LOG.warning("%s", text)
 
-    def follow(self, seconds=POLL_SECONDS):
+    def follow(self, seconds: float = POLL_SECONDS) -> None:
         """Look for new versions every so many seconds, in a thread, until `close`."""
 
-        def watch():
+        def watch() -> None:
             while not self._stop.wait(seconds):
                 try:
                     self.refresh()
@@ -139,23 +146,23 @@ class ServedModel:
 
         threading.Thread(target=watch, daemon=True, name="versions").start()
 
-    def close(self):
+    def close(self) -> None:
         """End the thread of `follow`."""
         self._stop.set()
 
-    def version(self, number=None):
+    def version(self, number: int | None = None) -> _Version:
         """Return the version that is served.
 
         Raises:
             ServingError: 404, if `number` is given and it is another.
         """
         current = self._current
-        if number not in (None, current.number):
+        if current is None or number not in (None, current.number):
             raise ServingError(404, f"Servable not found for request: Specific({self.name}, {number})")
         return current
 
 
-def predict(version, signature, inputs):
+def predict(version: _Version, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Run a signature of a version on `{input: array}`; gives `{output: array}`.
 
     Raises:

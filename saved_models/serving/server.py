@@ -2,15 +2,18 @@
 
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
 from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving.connections import PatientProtocol, room_for_connections
@@ -18,7 +21,7 @@ from keras_dhnn.saved_models.serving.descriptions import format_metadata, format
 from keras_dhnn.saved_models.serving.hosts import Hosts
 from keras_dhnn.saved_models.serving.image_files import check_files
 from keras_dhnn.saved_models.serving.rest import ServingError, format_answer, format_error, parse_predict
-from keras_dhnn.saved_models.serving.served_model import predict
+from keras_dhnn.saved_models.serving.served_model import ServedModel, predict
 
 MAX_BODY = 32 << 20
 MAX_BATCH = 256
@@ -40,7 +43,9 @@ _PREDICT = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classi
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
-def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
+def make_app(
+    model: ServedModel, hosts: Hosts | None = None, max_body: int = MAX_BODY, max_batch: int = MAX_BATCH
+) -> Starlette:
     """Return the ASGI application that serves one model.
 
     Args:
@@ -55,7 +60,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
     at_work = {kind: anyio.Semaphore(count) for kind, count in _AT_WORK.items()}
     hosts = hosts or Hosts()
 
-    async def predicted(matched, body):
+    async def predicted(matched: re.Match, body: bytes) -> bytes:
         number = _checked_version(model, matched)
         kind = "large" if len(body) > _LARGE_BODY else "small"
         async with at_work[kind]:
@@ -63,7 +68,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
         async with at_work["large" if request.large else kind]:
             return await run_in_threadpool(_predict, request)
 
-    async def answer(request):
+    async def answer(request: Request) -> Response:
         path = request.url.path
         try:
             _check_origin(request, hosts)
@@ -81,7 +86,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
             return Response(status_code=499)  # nobody is there to read it
         return Response(content, media_type="application/json")
 
-    async def broken(request, error):
+    async def broken(request: Request, error: Exception) -> Response:
         message = f"Internal error: {type(error).__name__}: {error}"
         return Response(format_error(message), 500, media_type="application/json")
 
@@ -89,7 +94,7 @@ def make_app(model, hosts=None, max_body=MAX_BODY, max_batch=MAX_BATCH):
     return Starlette(routes=[Route("/{path:path}", answer, methods=methods)], exception_handlers={Exception: broken})
 
 
-def listen(host, port):
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket at which clients may already wait; port 0 is any that is free.
 
     Raises:
@@ -99,11 +104,11 @@ def listen(host, port):
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
     except OSError as error:
-        reason = error.strerror.partition(" (while")[0]  # Python adds the address
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address
         raise SettingError(f"Cannot listen at {host}, port {port}: {reason}.") from error
 
 
-def server(model, **limits):
+def server(model: ServedModel, **limits: Any) -> uvicorn.Server:
     """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
     room = room_for_connections()
     protocol = type("Protocol", (PatientProtocol,), {"most": room})
@@ -179,7 +184,7 @@ def _parse(model, number, method, body, max_batch):
         raise ServingError(400, f"The signatures of {model.name} are for predict. Received: {method}")
     version = model.version(number)
 
-    def inputs_of(signature):
+    def inputs_of(signature: str) -> Mapping[str, TensorInfo]:
         if signature not in version.signatures:
             raise ServingError(400, f'Serving signature name: "{signature}" not found in signature def')
         return version.signatures[signature].inputs

@@ -3,16 +3,20 @@
 import json
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_json
 from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.saved_models.graph.decoding import decodes
+from keras_dhnn.saved_models.graph.image_form import ImageForm
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.signature_names import file_signatures
@@ -28,6 +32,9 @@ EXTRA = "assets.extra"
 THUMBNAILS = "thumbnails.zip"
 _NAMES = "names.json"
 _MOST_PICTURES = 8 << 30
+
+# Writes warm-up requests for a version's signatures to a file.
+Warmup = Callable[[Path, Mapping[str, SignatureDef]], None]
 
 
 @dataclass
@@ -49,7 +56,7 @@ class Export:
     thumbnails: dict
 
 
-def write_version(folder, export, warmup):
+def write_version(folder: Path, export: Export, warmup: Warmup | None) -> None:
     """Write a version into an empty folder.
 
     Args:
@@ -80,7 +87,7 @@ def write_version(folder, export, warmup):
     write_list(folder, names, LISTED)
 
 
-def make_warmup(specs, name):
+def make_warmup(specs: Mapping[str, ImageForm], name: str) -> Warmup:
     """Return the `warmup` of `write_version` for a new model.
 
     Args:
@@ -88,8 +95,8 @@ def make_warmup(specs, name):
         name: of the model.
     """
 
-    def warmup(path, signatures):
-        files = {}
+    def warmup(path: Path, signatures: Mapping[str, SignatureDef]) -> None:
+        files: dict[str, list[bytes]] = {}
         for source, spec in specs.items():
             if decodes(spec.channels, spec.dtype):
                 files |= dict.fromkeys(file_signatures(source, list(specs)), example_files(spec))
@@ -98,7 +105,7 @@ def make_warmup(specs, name):
     return warmup
 
 
-def load_version(folder):
+def load_version(folder: Path) -> Export:
     """Return the `Export` in a version's folder, to make the next one from.
 
     Raises:
@@ -121,7 +128,7 @@ def load_version(folder):
     return Export(encoders, targets, classes, card, pictures)
 
 
-def version_damage(folder, *, content=True):
+def version_damage(folder: Path, *, content: bool = True) -> list[str]:
     """Return what is wrong with a version's files, a sentence each. Exports of earlier days have no list to compare
     with.
 
@@ -154,7 +161,7 @@ def _read_pictures(path):
         raise DataError(f"{path} is damaged: {error}. Export again.") from error
 
 
-def read_card(folder):
+def read_card(folder: Path) -> dict[str, Any]:
     """Return the model card of a version, a dictionary.
 
     Raises:
@@ -168,7 +175,7 @@ def read_card(folder):
     )
 
 
-def read_signatures(folder):
+def read_signatures(folder: Path | str) -> dict[str, SignatureDef]:
     """Return `{name: SignatureDef}` of a SavedModel, without loading it."""
     saved = saved_model_pb2.SavedModel.FromString((Path(folder) / "saved_model.pb").read_bytes())
     definitions = saved.meta_graphs[0].signature_def

@@ -1,11 +1,16 @@
 """Name a trained model, so that codes of another one are refused."""
 
 import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def model_fingerprint(variables, preprocessing):
+
+def model_fingerprint(variables: "Iterable[tf.Variable]", preprocessing: str) -> str:
     """Return the same for the same weights and preprocessing, whatever file they are in.
 
     Args:

@@ -1,9 +1,12 @@
 """Hold what an export searches among: packed codes, a key and a class for each item, and the model that made them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import read_arrays, write_arrays
@@ -48,17 +51,17 @@ class Index:
             )
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """Return length l of the codes."""
         return 8 * self.codes.shape[1]
 
-    def save(self, path):
+    def save(self, path: Path | str) -> None:
         """Write a NumPy file that `load` reads."""
         # NumPy keeps texts as 4 bytes a character, all as long as the longest.
         write_arrays(Path(path), {name: getattr(self, name) for name in _STORED}, compressed=True)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> "Index":
         """Read what `save` wrote.
 
         Raises:
@@ -68,14 +71,16 @@ class Index:
             "Expected a file of codes that keras-dhnn wrote, such as "
             "runs/RUN/export/NAME/VERSION/assets.extra/index.npz."
         )
-        values = read_arrays(path, _STORED, remedy=remedy)
-        values = {name: values[name].item() if axes == 0 else values[name] for name, (_, axes) in _STORED.items()}
+        arrays = read_arrays(path, _STORED, remedy=remedy)
+        values: dict[str, Any] = {
+            name: arrays[name].item() if axes == 0 else arrays[name] for name, (_, axes) in _STORED.items()
+        }
         try:
             return cls(**values)
         except SettingError as error:
             raise DataError(f"{path} is damaged: {error} {remedy}") from error
 
-    def add(self, codes, ids, labels):
+    def add(self, codes: np.ndarray, ids: ArrayLike, labels: ArrayLike) -> "Index":
         """Return a copy with more items at its end; arguments and errors as of the class."""
         return Index(
             np.concatenate([self.codes, codes]),
@@ -85,7 +90,7 @@ class Index:
             self.source,
         )
 
-    def remove(self, ids):
+    def remove(self, ids: Collection[str]) -> "Index":
         """Return a copy without some items.
 
         Raises:

@@ -1,6 +1,7 @@
 """Name an export's signatures, for those that make them and for clients that choose one."""
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 
 from keras_dhnn.errors import SettingError
 
@@ -9,17 +10,17 @@ IN_CLASS = "in_class"
 _PAIR = re.compile(rf"(?P<source>.+?)_to_(?P<target>.+?)(?:_{IN_CLASS})?(?:_uint8|_bytes)?")
 
 
-def join(*parts):
+def join(*parts: str) -> str:
     """Return `"pan_to_mul_bytes"` of `"pan_to_mul", "bytes"`; empty parts are left out."""
     return "_".join(filter(None, parts))
 
 
-def search_stem(source, target, alone, in_class=False):
+def search_stem(source: str | None, target: str | None, alone: bool, in_class: bool = False) -> str:
     """Return what the names of searching signatures begin with; `alone`: the model has one source."""
     return join("search" if alone else f"{source}_to_{target}", IN_CLASS if in_class else "")
 
 
-def file_signatures(source, targets):
+def file_signatures(source: str, targets: Sequence[str]) -> list[str]:
     """Return names of the signatures that take image files of a source.
 
     Args:
@@ -31,7 +32,7 @@ def file_signatures(source, targets):
     return [join(stem, "bytes") for stem in [join("encode", "" if alone else source), *stems]]
 
 
-def served_tasks(names):
+def served_tasks(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the pairs (source of the image, source to search in) that a model's signatures offer, in the order of
     names.
 
@@ -45,7 +46,7 @@ def served_tasks(names):
     return list(dict.fromkeys((match["source"], match["target"]) for match in found if match))
 
 
-def choose_stem(names, task, in_class=False):
+def choose_stem(names: Collection[str], task: tuple[str | None, str | None], in_class: bool = False) -> str:
     """Return what the names of the signatures for a user's task begin with.
 
     Args:
@@ -69,6 +70,6 @@ def choose_stem(names, task, in_class=False):
     return stem
 
 
-def images_signature(stem):
+def images_signature(stem: str) -> str:
     """Return the one that takes float32 images."""
     return "serving_default" if stem == "search" else stem

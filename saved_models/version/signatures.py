@@ -1,9 +1,12 @@
 """Make the functions that an export offers to TensorFlow Serving, by their names."""
 
 import itertools
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
+from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
+from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.signature_names import IN_CLASS, images_signature, join, search_stem
 
 # What a gRPC client gets that sends no k; REST clients must send every input.
@@ -11,7 +14,7 @@ DEFAULT_K = 10
 _KINDS = ("", "uint8", "bytes")
 
 
-def make_signatures(encoders, searchers):
+def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str, Searcher]) -> dict[str, Callable]:
     """Return all signatures of an export.
 
     With one source: `serving_default` (float32 images), `search_uint8`, `search_bytes` (PNG or JPEG files),
@@ -60,7 +63,7 @@ def _encoding(encode):
     spec = _spec(encode)
 
     @tf.function(input_signature=[spec])
-    def function(x):
+    def function(x: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"codes": encode(x)}
 
     return function
@@ -71,16 +74,18 @@ def _searching(spec, encode, searcher, in_class):
     # Any rank: REST's row form makes one k an instance, the columnar form what the client writes.
     k_spec, class_spec = tf.TensorSpec(None, tf.int32, "k"), tf.TensorSpec(None, tf.string, "class_name")
 
-    def search(x, k, class_name=None):
+    def search(x: tf.Tensor, k: tf.Tensor, class_name: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         codes = encode(x)
         return {"codes": codes, **searcher.search(codes, k, class_name)}
 
     @tf.function(input_signature=[spec, k_spec])
-    def function(x, k=default):
+    def function(x: tf.Tensor, k: tf.Tensor = default) -> dict[str, tf.Tensor]:
         return search(x, k)
 
     @tf.function(input_signature=[spec, k_spec, class_spec])
-    def function_in_class(x, k=default, class_name=any_class):
+    def function_in_class(
+        x: tf.Tensor, k: tf.Tensor = default, class_name: tf.Tensor = any_class
+    ) -> dict[str, tf.Tensor]:
         return search(x, k, class_name)
 
     return function_in_class if in_class else function

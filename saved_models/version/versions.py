@@ -3,14 +3,14 @@
 from pathlib import Path
 
 
-def list_versions(base):
+def list_versions(base: Path | str) -> list[int]:
     """Return numbers of the versions in a model's folder, ascending. Other folders, such as unfinished ones, are
     none.
     """
     return sorted(int(path.name) for path in _numbered(base) if (path / "saved_model.pb").is_file())
 
 
-def next_version(base):
+def next_version(base: Path | str) -> int:
     """Return the number after the last one, also of folders that hold no version."""
     return max((int(path.name) for path in _numbered(base)), default=0) + 1
 

@@ -2,17 +2,24 @@
 one.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_dhnn.errors import MissingPackage
+from keras_dhnn.saved_models.graph.image_form import ImageForm
 
 FILE = "tf_serving_warmup_requests"
 # Images on a side: large enough that every layer of a network runs, also the resizing.
 _SIDE = 64
 
 
-def write_warmup(path, signatures, name, files):
+def write_warmup(
+    path: Path, signatures: Mapping[str, SignatureDef], name: str, files: Mapping[str, Sequence[bytes]]
+) -> None:
     """Write one `PredictionLog` for each signature.
 
     Args:
@@ -34,7 +41,7 @@ def write_warmup(path, signatures, name, files):
             writer.write(log.PredictionLog(predict_log=log.PredictLog(request=request)).SerializeToString())
 
 
-def read_warmup(path):
+def read_warmup(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Return the requests of a file of such: a list of (signature name, `{input: array}`)."""
     _, log = _protos()
     requests = []
@@ -69,7 +76,7 @@ def _value(key, info, files):
     return np.random.default_rng(0).integers(0, 256, shape).astype(dtype.as_numpy_dtype)
 
 
-def example_files(spec):
+def example_files(spec: ImageForm) -> list[bytes]:
     """Return a PNG file of noise, as a data set's images are but smaller, and a JPEG file where these are 8 bits."""
     dtype = tf.as_dtype(spec.dtype)
     noise = np.random.default_rng(0).integers(0, dtype.max, (_SIDE, _SIDE, spec.channels)).astype(spec.dtype)

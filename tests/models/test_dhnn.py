@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.backend import SGD, Adam
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -189,6 +190,14 @@ def test_contrastive_objective_is_that_of_dsh():
 def test_unknown_objective_is_refused():
     with pytest.raises(ValueError, match=r"likelihood, contrastive, .* Received: 'hinge'"):
         linear_model().compile(SGD(0.0), objective="hinge")
+
+
+@pytest.mark.parametrize(
+    ("how", "lacks"), [({"objective": "central"}, "the number of classes"), ({"classification": 2.0}, "`classify`")]
+)
+def test_what_an_objective_needs_is_asked_for(how, lacks):
+    with pytest.raises(SettingError, match=lacks):
+        linear_model().compile(SGD(0.0), **how)
 
 
 @pytest.mark.parametrize("objective", ["triplet", "central", "angular"])

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dhnn.backend import SGD, Adam
+from keras_dhnn.errors import SettingError
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.hash_head import hash_head
@@ -171,6 +172,12 @@ def test_alternating_updates_the_first_source_then_the_second():
         np.testing.assert_array_equal(model.bank.codes, codes)
     model.train_step(batch(slice(0, 4)))  # the next outer iteration begins with new codes
     np.testing.assert_array_equal(model.bank.codes, sign(rows["pan"] + rows["mul"]))
+
+
+def test_a_branch_has_no_objective_without_a_bank():
+    images, targets = batch()
+    with pytest.raises(SettingError, match="`DualBank`"):
+        compiled().branch_objective("pan", images["pan"], targets)
 
 
 def test_alternating_runs_inside_fit_with_several_steps_an_execution():

@@ -68,3 +68,9 @@ def test_several_labels_need_no_features():
     learned = learn_pairs(info, None, Split("grouped", 0, 1, [], [0, 1], []), seed=0)
     assert isinstance(learned.pairs, LabelSetPairs)
     assert learned.given == 2
+
+
+def test_missing_labels_need_features():
+    info = SimpleNamespace(known=np.array([True, False]), labels=np.array([0, -1]), label_sets=None)
+    with pytest.raises(ValueError, match="`features`"):
+        learn_pairs(info, None, Split("grouped", 0, 1, [], [0, 1], []), seed=0)

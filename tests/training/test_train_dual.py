@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_dhnn.evaluation.scores import expected_map
 from keras_dhnn.training.network import Network
-from keras_dhnn.training.train import train
+from keras_dhnn.training.train import compile_phase, train
 from tests.dual import make_dual_dataset
 from tests.tiny_training import TINY, assert_resumes_to_the_same, split_tiny, write_every_epoch
 
@@ -43,6 +43,14 @@ def test_training_learns_across_sources(experiment, info, split, tmp_path):
         "pan": (144, 16),
         "mul": (144, 16),
     }
+
+
+def test_one_branch_has_the_whole_phase_if_no_pass_is_given(info, split):
+    network = Network(ALTERNATING, info, split.database)
+    model, _ = network.above("images")
+    compile_phase(model, network, split.fitting, "fine_tune", steps=6)
+    turns = [int(model.bank.next_turn()) for _ in range(12)]
+    assert turns == [0] * 6 + [1] * 6
 
 
 def test_every_term_and_both_directions_are_in_the_history(info, split, tmp_path):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.workflows import archive_encoder
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
 
@@ -48,6 +50,7 @@ def test_images_are_encoded_once_and_found_by_themselves(tmp_path):
     by_id = again.archive.search(again.archive.queries([path]), 30, rank="hamming")
     assert by_file.table["distance"][0].as_py() == 0
     assert by_file.table["id"].equals(by_id.table["id"])
+    assert search(tmp_path / "ar", [Path(path)], k=1)["queries"] == [path]
 
 
 def test_more_features_than_the_backbone_has_are_refused(tmp_path):

@@ -4,10 +4,11 @@ import numpy as np
 
 from keras_dhnn.evaluation.leakage.symmetries import COUNT, turned
 from keras_dhnn.metrics.groups import group, words
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
 
 
-def find_copies(info, contents):
+def find_copies(info: DatasetInfo, contents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first of the images that show the same pixels, for each image.
 
     Args:
@@ -21,8 +22,8 @@ def find_copies(info, contents):
     first, symmetries = np.arange(len(contents)), np.zeros(len(contents), np.uint8)
     groups = group(*words(contents))
     for number in np.flatnonzero(groups.sizes > 1):
-        originals = []
-        for index, image in read_images(info, groups.members([number])):
+        originals: list[tuple[int, np.ndarray]] = []
+        for index, image in read_images(info, groups.members(np.array([number]))):
             match = next(((i, s) for i, original in originals for s in _equal(original, image)), None)
             if match is None:
                 originals.append((index, image))

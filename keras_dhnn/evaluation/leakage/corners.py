@@ -15,7 +15,7 @@ _COSINES = np.cos(np.pi / len(_PIXELS) * np.arange(_SIDE)[:, None] * _PIXELS).as
 _ORDER = sorted(((u, v) for u in range(_SIDE) for v in range(_SIDE) if u or v), key=lambda uv: (sum(uv), uv))
 
 
-def find_corners(grey):
+def find_corners(grey: np.ndarray) -> np.ndarray:
     """Return the strongest corners of an image, by the smaller eigenvalue of its structure tensor.
 
     Args:
@@ -35,7 +35,7 @@ def find_corners(grey):
     return places[np.argsort(-strength[tuple(places.T)], kind="stable")[:MOST]]
 
 
-def corner_keys(grey, corners):
+def corner_keys(grey: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return keys of the patches around corners: signs of their low cosines, as in a perceptual hash.
 
     Patches are first brought to one of their 8 symmetries, so that a turned copy has the same key.

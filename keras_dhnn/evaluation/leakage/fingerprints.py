@@ -1,7 +1,7 @@
 """Gather what images are compared by, in one pass over a data set."""
 
 import hashlib
-import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +12,9 @@ from scipy.ndimage import gaussian_filter
 
 from keras_dhnn.evaluation.leakage.corners import corner_keys, find_corners
 from keras_dhnn.evaluation.leakage.symmetries import COUNT, turned
+from keras_dhnn.machine import cores
 from keras_dhnn.pipelines.display import displayable
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 
 HASH_BITS = 256
@@ -42,7 +44,7 @@ class Fingerprints:
     corner_symmetries: np.ndarray
 
 
-def take_fingerprints(info, progress=None):
+def take_fingerprints(info: DatasetInfo, progress: Callable[[int], None] | None = None) -> Fingerprints:
     """Return fingerprints of all images of a data set.
 
     Args:
@@ -52,7 +54,7 @@ def take_fingerprints(info, progress=None):
     Returns:
         `Fingerprints`.
     """
-    threads = os.cpu_count()
+    threads = cores()
     parts, images, waiting = [], read_images(info, np.arange(info.count)), []
     with ThreadPoolExecutor(threads) as pool:
         for _, image in images:
@@ -75,7 +77,7 @@ def take_fingerprints(info, progress=None):
     )
 
 
-def grey(image, info):
+def grey(image: np.ndarray, info: DatasetInfo) -> np.ndarray:
     """Return the brightness of any image, slightly smoothed: `(H, W, C)` -> `(H, W)` float32, 0 to 255."""
     return _smooth(_brightness(image, info))
 

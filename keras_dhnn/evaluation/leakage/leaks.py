@@ -1,10 +1,12 @@
 """Find what a split puts on both sides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.evaluation.leakage.pairs import KINDS
+from keras_dhnn.evaluation.leakage.pairs import KINDS, Pair
+from keras_dhnn.pipelines.splits import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +24,12 @@ class Leaks:
     across: np.ndarray
 
     @property
-    def any(self):
+    def any(self) -> np.ndarray:
         """Return `(q,)` bool: queries with any of these."""
         return np.logical_or.reduce([self.itself, *self.by_kind.values()])
 
 
-def find_leaks(pairs, split, count):
+def find_leaks(pairs: Sequence[Pair], split: Split, count: int) -> Leaks:
     """Return which queries of a split have something that shows the same in its database.
 
     Args:

@@ -1,13 +1,15 @@
 """Find crops that share ground: a corner of one is found in the other, at one and the same shift."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from keras_dhnn.evaluation.leakage.fingerprints import grey
+from keras_dhnn.evaluation.leakage.fingerprints import Fingerprints, grey
 from keras_dhnn.evaluation.leakage.symmetries import BETWEEN, MATRICES, turned
 from keras_dhnn.pipelines.sources import sources_of
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
 
 LEAST_CORNERS = 2  # that agree
@@ -38,7 +40,9 @@ class Overlap:
     correlation: float
 
 
-def find_overlaps(info, prints, images, progress=None):
+def find_overlaps(
+    info: DatasetInfo, prints: Fingerprints, images: np.ndarray, progress: Callable[[int], None] | None = None
+) -> list[Overlap]:
     """Return pairs of images with corners that agree, whose pixels then agree too.
 
     Args:

@@ -1,6 +1,8 @@
 """Find all images of a data set that show the same as another, and which belong together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -10,7 +12,8 @@ from keras_dhnn.evaluation.leakage.copies import find_copies
 from keras_dhnn.evaluation.leakage.fingerprints import take_fingerprints
 from keras_dhnn.evaluation.leakage.lookalikes import find_lookalikes
 from keras_dhnn.evaluation.leakage.overlaps import find_overlaps
-from keras_dhnn.progress import no_bar
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.progress import Bar, no_bar
 
 # Of 256 bits. Edited copies (JPEG, brightness, noise, 2 pixels cut away) stay below; in UC Merced no two others do.
 THRESHOLD = 40
@@ -42,7 +45,7 @@ class Pair:
     correlation: float | None = None
 
 
-def find_pairs(info, threshold=THRESHOLD, bar=no_bar):
+def find_pairs(info: DatasetInfo, threshold: int = THRESHOLD, bar: Bar = no_bar) -> list[Pair]:
     """Return all images of a data set that show the same as another.
 
     Args:
@@ -68,12 +71,12 @@ def find_pairs(info, threshold=THRESHOLD, bar=no_bar):
     with bar("Checking overlaps", None, "pair") as update:
         for found in find_overlaps(info, prints, originals, update):
             if (found.first, found.second) not in known:
-                where = {"share": found.share, "shift": found.shift, "correlation": found.correlation}
+                where: dict[str, Any] = {"share": found.share, "shift": found.shift, "correlation": found.correlation}
                 pairs.append(Pair("overlap", found.first, found.second, found.symmetry, None, **where))
     return sorted(pairs, key=lambda pair: (KINDS.index(pair.kind), pair.distance or 0, -pair.share))
 
 
-def groups_of(pairs, count):
+def groups_of(pairs: Sequence[Pair], count: int) -> np.ndarray:
     """Return images that are connected by pairs: `(count,)` int64, equal numbers stay together."""
     one, other = np.array([(pair.first, pair.second) for pair in pairs], np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(pairs), bool), (one, other)), shape=(count, count))

@@ -18,7 +18,7 @@ NAMES = (
 )
 
 
-def turned(image, symmetry):
+def turned(image: np.ndarray, symmetry: int) -> np.ndarray:
     """Return an image seen under a symmetry.
 
     Args:

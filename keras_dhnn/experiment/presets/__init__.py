@@ -4,13 +4,16 @@ import importlib
 import math
 import pkgutil
 
+from keras_dhnn.config import Experiment
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
-def names():
+
+def names() -> list[str]:
     """Return names of the presets: of data sets, and "folder" for all others."""
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def load_preset(name, info=None):
+def load_preset(name: str, info: DatasetInfo | None = None) -> Experiment:
     """Return the preset `Experiment` of a data set: its own, its original's (`ucmd-synthetic`), or that of folders.
 
     Args:
@@ -24,7 +27,7 @@ def load_preset(name, info=None):
     return experiment.override(f"data.name={name}")
 
 
-def with_passes(experiment, count, steps, most):
+def with_passes(experiment: Experiment, count: int, steps: int, most: int) -> Experiment:
     """Return an experiment that is trained from scratch, fitted to a part of its archive: more passes over fewer items.
 
     Args:

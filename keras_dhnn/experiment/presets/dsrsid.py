@@ -9,6 +9,7 @@ archive up to 108. What the weights were chosen by is in docs/measurements/cross
 
 from keras_dhnn.config import Augmentation, Data, Experiment, Loss, Model, Phase, Training
 from keras_dhnn.experiment.presets import with_passes
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 EXPERIMENT = Experiment(
     data=Data(name="dsrsid", protocol="paper", queries=1 / 16, turns=1, image_size=0, validation=0.01),
@@ -23,6 +24,6 @@ EXPERIMENT = Experiment(
 STEPS, MOST_EPOCHS = 12_000, 108
 
 
-def fitted_to(info):
+def fitted_to(info: DatasetInfo) -> Experiment:
     """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

@@ -13,9 +13,11 @@ import math
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase
 from keras_dhnn.pipelines.published_split import PUBLISHED, has_published
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
+QUERIES = 0.1
 EXPERIMENT = Experiment(
-    data=Data(name="folder", protocol="grouped", queries=0.1, turns=1, image_size=256, validation=0.1),
+    data=Data(name="folder", protocol="grouped", queries=QUERIES, turns=1, image_size=256, validation=0.1),
     model=Model(backbone="efficientnet_lite0", bits=64, hidden=512, weight_decay=1e-4),
     loss=Loss(similarity_factor=0.5, eta=0.1, pair_weighting="balanced"),
     head=Phase(cut="features", epochs=40, learning_rate=1e-3),
@@ -25,7 +27,7 @@ EXPERIMENT = Experiment(
 STEPS, MOST_EPOCHS = 480, 160
 
 
-def fitted_to(info):
+def fitted_to(info: DatasetInfo) -> Experiment:
     """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three, the
     split that was published with it, if there is one.
 
@@ -36,7 +38,7 @@ def fitted_to(info):
         `Experiment`.
     """
     data, batch = EXPERIMENT.data, EXPERIMENT.training.batch_size
-    steps = max(1, int(info.count * (1 - data.queries) * (1 - data.validation)) // batch)
+    steps = max(1, int(info.count * (1 - QUERIES) * (1 - data.validation)) // batch)
     epochs = min(max(EXPERIMENT.head.epochs, math.ceil(STEPS / steps)), MOST_EPOCHS)
     more = any(spec.channels > 3 for spec in info.images.values())
     # Where epochs are many they are short, and validating would take longer than they do.

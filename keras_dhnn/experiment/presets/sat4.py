@@ -8,6 +8,7 @@ Three passes over all of it; of a part of it up to ten. docs/measurements/sat4.m
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase, Training
 from keras_dhnn.experiment.presets import with_passes
+from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 EXPERIMENT = Experiment(
     data=Data(name="sat4", protocol="paper", queries=1000.0, validation=0.01, turns=1, image_size=28),
@@ -21,6 +22,6 @@ EXPERIMENT = Experiment(
 STEPS, MOST_EPOCHS = 5800, 10
 
 
-def fitted_to(info):
+def fitted_to(info: DatasetInfo) -> Experiment:
     """Return the preset for a part of the archive, such as a small twin."""
     return with_passes(EXPERIMENT, info.count, STEPS, MOST_EPOCHS)

@@ -3,7 +3,11 @@
 import importlib
 import inspect
 import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError
@@ -23,7 +27,15 @@ _trusted: set[str] = set()
 OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
 
 
-def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), statistics=None, *, filled=True):
+def build_backbone(
+    name: str,
+    image_shape: Sequence[int],
+    weights: Path | str = "auto",
+    rgb_bands: Sequence[int] = (1, 2, 3),
+    statistics: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None,
+    *,
+    filled: bool = True,
+) -> tf.keras.Model:
     """Return a model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
 
     Args:
@@ -68,7 +80,7 @@ def build_backbone(name, image_shape, weights="auto", rgb_bands=(1, 2, 3), stati
     return backbone
 
 
-def trust(backbone):
+def trust(backbone: Any) -> Any:
     """Allow to import a backbone that this process was given by name, or as a function, rather than by a file.
 
     Args:
@@ -83,7 +95,7 @@ def trust(backbone):
     return name
 
 
-def is_pretrained(name, weights):
+def is_pretrained(name: str, weights: Path | str) -> bool:
     """Return whether `build_backbone` with these arguments starts from trained weights."""
     return weights != "none" and (weights != "auto" or name == "efficientnet_lite0")
 
@@ -96,15 +108,15 @@ class ApplicationPreprocessing(tf.keras.layers.Layer):
         module: name of the module, e.g. "mobilenet_v2".
     """
 
-    def __init__(self, module, **kwargs):
+    def __init__(self, module: str, **kwargs: Any):
         super().__init__(**kwargs)
         self.module = module
         self._preprocess = importlib.import_module(f"tensorflow.keras.applications.{module}").preprocess_input
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         return self._preprocess(images)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "module": self.module}
 
 

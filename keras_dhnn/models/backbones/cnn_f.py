@@ -1,7 +1,11 @@
 """Build CNN-F, also known as VGG-F (Table I of DHNN), and the two small layers that only it needs."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import SettingError, invalid
 
@@ -19,12 +23,12 @@ class MeanSubtraction(tf.keras.layers.Layer):
         scale: factor applied afterwards.
     """
 
-    def __init__(self, mean=0.0, scale=1.0, **kwargs):
+    def __init__(self, mean: ArrayLike = 0.0, scale: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.initial_mean = np.asarray(mean, "float64").tolist()
         self.scale = float(scale)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int]) -> None:
         bands = input_shape[-1]
         if np.size(self.initial_mean) not in (1, bands):
             raise SettingError(
@@ -34,10 +38,10 @@ class MeanSubtraction(tf.keras.layers.Layer):
         self.mean = self.add_weight(name="mean", shape=(bands,), trainable=False, initializer=initializer)
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return (inputs - tf.cast(self.mean, inputs.dtype)) * self.scale
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mean": self.initial_mean, "scale": self.scale}
 
 
@@ -56,7 +60,7 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
         beta: exponent.
     """
 
-    def __init__(self, size=5, bias=2.0, alpha=1e-4, beta=0.75, **kwargs):
+    def __init__(self, size: int = 5, bias: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any):
         super().__init__(**kwargs)
         if size < 1 or size % 2 == 0:
             raise SettingError(invalid("argument `size`", "an odd positive integer", size))
@@ -65,13 +69,13 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
         self.alpha = float(alpha)
         self.beta = float(beta)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # The CPU has no bfloat16 kernel for it.
         x = tf.cast(inputs, tf.float32)
         x = tf.nn.local_response_normalization(x, self.size // 2, self.bias, self.alpha, self.beta)
         return tf.cast(x, inputs.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parameters = {"size": self.size, "bias": self.bias, "alpha": self.alpha, "beta": self.beta}
         return {**super().get_config(), **parameters}
 
@@ -99,13 +103,13 @@ class CNNF(tf.keras.Model):
 
     def __init__(
         self,
-        input_shape=(224, 224, 3),
-        filters=(64, 256, 256, 256, 256),
-        units=(4096, 4096),
-        mean=IMAGENET_MEAN,
-        scale=1.0,
-        dropout=0.0,
-        **kwargs,
+        input_shape: Sequence[int] = (224, 224, 3),
+        filters: Sequence[int] = (64, 256, 256, 256, 256),
+        units: Sequence[int] = (4096, 4096),
+        mean: ArrayLike = IMAGENET_MEAN,
+        scale: float = 1.0,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         _check(input_shape, filters, units)
         # === Functional Model ===
@@ -136,7 +140,7 @@ class CNNF(tf.keras.Model):
         self.scale = float(scale)
         self.dropout = dropout
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "input_shape": self.image_shape,
             "filters": self.filters,

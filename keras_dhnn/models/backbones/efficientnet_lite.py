@@ -1,5 +1,8 @@
 """Build EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import tensorflow as tf
 
 # (repeats, kernel, stride, expansion, filters) of each stage.
@@ -34,12 +37,12 @@ class EfficientNetLite0(tf.keras.Model):
 
     def __init__(
         self,
-        input_shape=(224, 224, 3),
-        stem=32,
-        stages=STAGES,
-        head=1280,
-        pooled=("stage5", "stage7", "head"),
-        **kwargs,
+        input_shape: Sequence[int] = (224, 224, 3),
+        stem: int = 32,
+        stages: Sequence[Sequence[int]] = STAGES,
+        head: int = 1280,
+        pooled: Sequence[str] = ("stage5", "stage7", "head"),
+        **kwargs: Any,
     ):
         # === Functional Model ===
         images = tf.keras.Input(input_shape, name="images")
@@ -63,7 +66,7 @@ class EfficientNetLite0(tf.keras.Model):
         self.head = head
         self.pooled = tuple(pooled)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "input_shape": self.image_shape,
             "stem": self.stem,
@@ -75,7 +78,9 @@ class EfficientNetLite0(tf.keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> "EfficientNetLite0":
         return cls(**config)
 
 

@@ -1,6 +1,10 @@
 """Build MUL-DHCNN without its hash layer: the network for multispectral images (Table III of SIDHCNN)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
@@ -18,13 +22,13 @@ class MULCNN(ScratchCNN):
 
     def __init__(
         self,
-        input_shape=(64, 64, 4),
-        filters=(64, 128, 256),
-        units=(1024, 1024),
-        padding="valid",
-        mean=127.5,
-        variance=127.5**2,
-        dropout=0.0,
-        **kwargs,
+        input_shape: Sequence[int] = (64, 64, 4),
+        filters: Sequence[int] = (64, 128, 256),
+        units: Sequence[int] = (1024, 1024),
+        padding: str = "valid",
+        mean: ArrayLike = 127.5,
+        variance: ArrayLike = 127.5**2,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(input_shape, filters, units, padding, mean, variance, dropout, **kwargs)

@@ -1,6 +1,10 @@
 """Build PAN-DHCNN without its hash layer: the network for panchromatic images (Table II of SIDHCNN)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
@@ -18,13 +22,13 @@ class PANCNN(ScratchCNN):
 
     def __init__(
         self,
-        input_shape=(256, 256, 1),
-        filters=(32, 64, 128, 256),
-        units=(1024, 1024),
-        padding="valid",
-        mean=127.5,
-        variance=127.5**2,
-        dropout=0.0,
-        **kwargs,
+        input_shape: Sequence[int] = (256, 256, 1),
+        filters: Sequence[int] = (32, 64, 128, 256),
+        units: Sequence[int] = (1024, 1024),
+        padding: str = "valid",
+        mean: ArrayLike = 127.5,
+        variance: ArrayLike = 127.5**2,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(input_shape, filters, units, padding, mean, variance, dropout, **kwargs)

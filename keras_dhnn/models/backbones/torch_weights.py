@@ -11,6 +11,9 @@ import math
 import pickle
 import pickletools
 import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -26,7 +29,7 @@ _DAMAGE = (
 )
 
 
-def read_torch_weights(path, max_bytes=2**30):
+def read_torch_weights(path: Path | str, max_bytes: int = 2**30) -> dict[str, np.ndarray]:
     """Return the tensors of a legacy torch state dictionary.
 
     Args:
@@ -72,10 +75,10 @@ def _unpickled(file):
 class _Tensor:
     """Stand for a tensor to be, until the storages are read."""
 
-    def __init__(self, key, offset, shape, strides, *_):
+    def __init__(self, key: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any):
         self.key, self.offset, self.shape, self.strides = key, offset, shape, strides
 
-    def read(self, storages):
+    def read(self, storages: Mapping[str, np.ndarray]) -> np.ndarray:
         values = storages[self.key]
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         taken = max(last + 1, math.prod(self.shape))
@@ -88,11 +91,11 @@ class _Tensor:
 class _Unpickler(pickle.Unpickler):
     """Know ordered dictionaries and tensors; remember the type of each storage that it meets."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO):
         super().__init__(file)
-        self.dtypes = {}
+        self.dtypes: dict[str, np.dtype] = {}
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -101,7 +104,7 @@ class _Unpickler(pickle.Unpickler):
             return name
         raise pickle.UnpicklingError(f"it names {module}.{name}, which plain tensors do not need")
 
-    def persistent_load(self, identifier):
+    def persistent_load(self, identifier: Any) -> str:
         _, storage_type, key, *_ = identifier
         self.dtypes[key] = np.dtype(_DTYPES[storage_type])
         return key

@@ -6,13 +6,14 @@ import numpy as np
 import scipy.io
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.models.backbones.cnn_f import CNNF
 
 WEIGHTED_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 NORMALIZATION_LAYERS = ("norm1", "norm2")
 _VARIABLES = ("layers", "meta", "normalization", "net")
 
 
-def load_vgg_f(path, model, max_bytes=2**30):
+def load_vgg_f(path: Path | str, model: CNNF, max_bytes: int = 2**30) -> None:
     """Give a `CNNF` the ImageNet weights of fc7 and all below, and the mean colour of the images behind them.
 
     Reads the file as MatConvNet writes it now (`weights`, `meta.normalization`), as it did before 2015 (`filters` and

@@ -1,8 +1,11 @@
 """Draw codes in the plane, coloured by class."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.report.figures.plain_text import plain_text
@@ -13,7 +16,9 @@ _COLOURS = 10
 
 
 @plain_text
-def embedding_figure(points, labels, classes, title="", groups=None):
+def embedding_figure(
+    points: ArrayLike, labels: ArrayLike, classes: Sequence[str], title: str = "", groups: np.ndarray | None = None
+) -> Figure:
     """Return points in the plane, each class in a colour and a marker of its own (SIDHCNN Fig. 5).
 
     With groups, classes have a colour and groups a marker each; of more than 20 classes some share their colour.
@@ -44,7 +49,9 @@ def embedding_figure(points, labels, classes, title="", groups=None):
 
 
 @plain_text
-def embedding_panels(panels, classes, title=""):
+def embedding_panels(
+    panels: Mapping[str, tuple[ArrayLike, ArrayLike, np.ndarray | None]], classes: Sequence[str], title: str = ""
+) -> Figure:
     """Return several embeddings side by side, two a row, with one legend: such as of one network while it is trained.
 
     Args:

@@ -1,5 +1,6 @@
 """Draw what was found as pictures: a row a query, laid out as Fig. 6 of the DHNN paper."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ class GalleryRow(NamedTuple):
 
 
 @plain_text
-def gallery_figure(rows, *, ranks=RANKS, title=""):
+def gallery_figure(rows: Sequence[GalleryRow], *, ranks: Sequence[int] = RANKS, title: str = "") -> Figure:
     """Return the query and some of its results, from left to right by rank; wrong ones are framed in red.
 
     A rank that no row has (a small database) gets no column; one that only some rows have is left blank in the others.

@@ -2,14 +2,19 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
+from keras_dhnn.metrics.code_health import CodeHealth
+from keras_dhnn.metrics.counting import RankingCounts
 from keras_dhnn.report.figures.plain_text import plain_text
 
 _BINS = 80
 
 
 @plain_text
-def health_figure(health, *, counts=None, outputs=None, title=""):
+def health_figure(
+    health: CodeHealth, *, counts: RankingCounts | None = None, outputs: ArrayLike | None = None, title: str = ""
+) -> Figure:
     """Return balance and correlation of the bits; where known the hash outputs, and distances within and between
     classes.
 

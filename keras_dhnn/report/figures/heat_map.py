@@ -1,5 +1,7 @@
 """Draw scores over two settings, as coloured cells."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -9,7 +11,16 @@ from keras_dhnn.report.figures.plain_text import plain_text
 
 
 @plain_text
-def heat_map_figure(tables, rows, columns, *, axes=("", ""), best=None, score="mAP", title=""):
+def heat_map_figure(
+    tables: Mapping[str, np.ndarray],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    axes: tuple[str, str] = ("", ""),
+    best: tuple[str, int, int] | None = None,
+    score: str = "mAP",
+    title: str = "",
+) -> Figure:
     """Return tables of scores as heat maps on one scale, side by side.
 
     Args:

@@ -1,6 +1,7 @@
 """Draw pairs of images that show the same, side by side."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Side(NamedTuple):
 
 
 @plain_text
-def pairs_figure(pairs, title=""):
+def pairs_figure(pairs: Sequence[tuple[Side, Side, str]], title: str = "") -> Figure:
     """Return pairs of images, three in a row, with frames around what both show.
 
     Args:

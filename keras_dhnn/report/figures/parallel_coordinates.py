@@ -1,17 +1,22 @@
 """Draw trials as lines across one axis a setting, coloured by their score."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.report.figures.plain_text import plain_text
 
 
 @plain_text
-def parallel_coordinates_figure(axes, scores, *, score="mAP", title=""):
+def parallel_coordinates_figure(
+    axes: Mapping[str, tuple[ArrayLike, str | Sequence[str]]], scores: ArrayLike, *, score: str = "mAP", title: str = ""
+) -> Figure:
     """Return parallel coordinates, the score as the last of them; the best are drawn on top.
 
     Args:

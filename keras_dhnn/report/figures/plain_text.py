@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from matplotlib import font_manager
@@ -18,7 +19,7 @@ def plain_text(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """
 
     @functools.wraps(draw)
-    def drawn(*arguments, **options):
+    def drawn(*arguments: Any, **options: Any) -> Figure:
         with matplotlib.rc_context({"text.parse_math": False}):
             figure = draw(*arguments, **options)
         for text in figure.findobj(Text):

@@ -1,14 +1,17 @@
 """Draw precision over recall, one line a method."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.report.figures.plain_text import plain_text
 
 
 @plain_text
-def precision_recall_figure(curves, title=""):
+def precision_recall_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str = "") -> Figure:
     """Return the precision-recall curves in one pair of axes.
 
     Args:

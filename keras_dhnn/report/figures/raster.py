@@ -2,9 +2,10 @@
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 
-def figure_to_array(figure):
+def figure_to_array(figure: Figure) -> np.ndarray:
     """Draw a figure.
 
     Args:

@@ -1,9 +1,12 @@
 """Notice a network whose codes all became equal, and stop before hours are lost."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
 
 
@@ -17,13 +20,13 @@ class CollapseGuard(tf.keras.callbacks.Callback):
         history: `{name: [value of each epoch]}` of the epochs before, of training that is resumed.
     """
 
-    def __init__(self, advice="Try a smaller learning rate.", history=None):
+    def __init__(self, advice: str = "Try a smaller learning rate.", history: Mapping[str, list] | None = None):
         super().__init__()
         self.advice = advice
         validated = [codes for codes in (history or {}).get("distinct_codes", []) if codes is not None]
         self._in_a_row = int(validated[-1:] == [1])
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         loss = logs.get("loss", 0.0)
         if not math.isfinite(loss):
             raise CollapseError(f"The loss is {loss} after epoch {epoch + 1}. {self.advice}")
@@ -33,7 +36,7 @@ class CollapseGuard(tf.keras.callbacks.Callback):
             raise CollapseError(f"All images have the same hash code after epoch {epoch + 1}. {self.advice}")
 
 
-def advice(experiment, phase, quantization="eta"):
+def advice(experiment: Experiment, phase: str, quantization: str = "eta") -> str:
     """Return what may help in a phase of an experiment: its settings that matter here, smaller than they are.
 
     Args:

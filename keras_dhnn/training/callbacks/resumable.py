@@ -2,12 +2,17 @@
 
 import shutil
 import time
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from keras_dhnn.backend import KERAS
 from keras_dhnn.errors import RunError
 from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.models.dhnn import DHNN
+from keras_dhnn.models.sidhcnn import SIDHCNN
+from keras_dhnn.training.callbacks.validation import ValidationMAP
 
 # The Pythons that have a Keras of this number.
 _PYTHONS = {2: "3.10 or 3.11 (TensorFlow 2.15)", 3: "3.12 or later (the newest TensorFlow)"}
@@ -38,16 +43,16 @@ class ResumableState(tf.keras.callbacks.Callback):
         history: `{name: [value of each epoch]}`; None where an epoch had none.
     """
 
-    def __init__(self, folder, validation, seconds=20.0, writes=True):
+    def __init__(self, folder: Path, validation: ValidationMAP, seconds: float = 20.0, writes: bool = True):
         super().__init__()
         self.folder = folder
         self.validation = validation
         self.seconds = seconds
         self.writes = writes
-        self.history = {}
+        self.history: dict[str, list[float | None]] = {}
         self._written = time.monotonic()
 
-    def restore(self, model):
+    def restore(self, model: DHNN | SIDHCNN) -> int | None:
         """Bring a compiled model back to the state on disk.
 
         Returns:
@@ -92,7 +97,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         path = self.folder / _STATE
         return read_json(path, _KINDS, remedy=f"{_REMEDY}: {self.folder}") if path.is_file() else None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         for name, value in logs.items():
             self.history.setdefault(name, [None] * epoch).append(float(value))
         for values in self.history.values():
@@ -102,7 +107,7 @@ class ResumableState(tf.keras.callbacks.Callback):
         if self.writes and due:
             self.write(epoch, stopped)
 
-    def write(self, epoch, stopped=False):
+    def write(self, epoch: int, stopped: bool = False) -> None:
         """Write the state at the end of `epoch`, which may have stopped the training before its time.
 
         Raises:

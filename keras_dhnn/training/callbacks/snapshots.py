@@ -1,5 +1,10 @@
 """Keep hash outputs of some items at a few epochs, to see how they part while training."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.files import read_arrays, write_arrays
@@ -16,15 +21,15 @@ class Snapshots(tf.keras.callbacks.Callback):
 
     EPOCHS = (0, 10, 20, 30)
 
-    def __init__(self, folder, encode, items):
+    def __init__(self, folder: Path, encode: Callable[[], Mapping[str, np.ndarray]], items: np.ndarray):
         super().__init__()
         self.folder, self.encode, self.items = folder, encode, items
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._path(0).exists():
             self._write(0)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch + 1 in self.EPOCHS:
             self._write(epoch + 1)
 
@@ -36,7 +41,7 @@ class Snapshots(tf.keras.callbacks.Callback):
         return self.folder / f"epoch-{epochs}.npz"
 
 
-def load_snapshots(folder):
+def load_snapshots(folder: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Return `{epochs: (items, {source: (n, l)})}` as `Snapshots` wrote them, by rising epochs; empty if there are
     none.
     """

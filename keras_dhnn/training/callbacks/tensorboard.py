@@ -1,9 +1,13 @@
 """Write what TensorBoard shows of a run while it trains."""
 
+from pathlib import Path
+from typing import Any
+
 import tensorflow as tf
 
 from keras_dhnn.codes import pack
-from keras_dhnn.metrics.code_health import code_health
+from keras_dhnn.metrics.code_health import CodeHealth, code_health
+from keras_dhnn.training.callbacks.validation import ValidationMAP
 
 
 class TensorBoardLog(tf.keras.callbacks.Callback):
@@ -15,15 +19,15 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
         validation: the phase's `ValidationMAP`, whose latest outputs the histograms show.
     """
 
-    def __init__(self, folder, validation):
+    def __init__(self, folder: Path, validation: ValidationMAP):
         super().__init__()
         self.folder, self.validation = folder, validation
-        self._writer = None
+        self._writer: tf.summary.SummaryWriter = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._writer = tf.summary.create_file_writer(str(self.folder))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         with self._writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
@@ -39,11 +43,11 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
         labels = labels if labels.ndim == 1 else None
         write_health(code_health(pack(outputs), labels, outputs), which)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._writer.close()
 
 
-def write_health(health, which=""):
+def write_health(health: CodeHealth, which: str = "") -> None:
     """Write a `CodeHealth` as scalars, beside the figure of that name, to the default summary writer.
 
     Args:

@@ -1,5 +1,8 @@
 """Measure validation mAP while training, and keep the weights of its best epoch."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -38,15 +41,25 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         outputs: hash outputs `{source: (n, l)}` at the latest validation.
     """
 
-    def __init__(self, encode, labels, queries, database, epochs, every=1, patience=0):
+    def __init__(
+        self,
+        encode: Callable[[], dict[str, np.ndarray]],
+        labels: np.ndarray,
+        queries: np.ndarray,
+        database: np.ndarray,
+        epochs: int,
+        every: int = 1,
+        patience: int = 0,
+    ):
         super().__init__()
         self.encode, self.epochs = encode, epochs
         self.labels, self.queries, self.database = labels, queries, database
         self.every, self.patience = every, patience
-        self.best, self.best_epoch, self.best_weights, self.improved_epoch = -1.0, -1, None, -1
-        self.outputs = None
+        self.best, self.best_epoch, self.improved_epoch = -1.0, -1, -1
+        self.best_weights: list[np.ndarray] | None = None
+        self.outputs: dict[str, np.ndarray] = {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         if (epoch + 1) % self.every and epoch + 1 != self.epochs:
             return
         logs |= self.measure()
@@ -59,9 +72,10 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         if self.patience and epoch - self.improved_epoch >= self.patience:
             self.model.stop_training = True
 
-    def measure(self):
+    def measure(self) -> dict[str, float]:
         """Encode the items as the model is now, and return what is logged of them: `{name: value}`."""
-        self.outputs, logs = self.encode(), {}
+        self.outputs = self.encode()
+        logs: dict[str, float] = {}
         codes = {source: pack(outputs) for source, outputs in self.outputs.items()}
         if len(self.queries):
             scores = {task: self._score(codes[task[0]], codes[task[1]]) for task in main_tasks(tuple(codes))}

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving.server import listen
 
 
@@ -42,6 +43,15 @@ def test_a_busy_port_is_one_message(exported, command):
 def test_an_address_of_another_machine_is_refused():
     with pytest.raises(ValueError, match="Cannot listen at 192.0.2.1, port 0: Cannot assign requested address"):
         listen("192.0.2.1", 0)
+
+
+def test_an_error_that_the_system_does_not_name_is_one_message_too(monkeypatch):
+    def create_server(*_, **__):
+        raise OSError("no room")
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    with pytest.raises(SettingError, match="Cannot listen at 127.0.0.1, port 0: no room."):
+        listen("127.0.0.1", 0)
 
 
 def test_a_folder_without_versions_is_refused(command, tmp_path):

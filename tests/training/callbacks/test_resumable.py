@@ -31,7 +31,7 @@ class Trainer:
         self.model.training_state["head"].weight = self.weight
         self.validation = SimpleNamespace(best=0.0, best_epoch=-1, improved_epoch=-1, best_weights=None)
         self.state = ResumableState(folder, self.validation)
-        self.state.model = self.model
+        self.state.set_model(self.model)
 
     def write(self, epoch):
         """The end of an epoch, all of whose values are the epoch's number."""
