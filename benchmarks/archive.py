@@ -1,17 +1,21 @@
 """How fast an archive on disk is searched, and how small it is, against FAISS and plain DuckDB on the same two cores.
 
-Codes have 64 random bits: nothing repeats, nothing compresses. Items have ids of 20 characters, a time, a footprint in
-one of many scenes of 43 x 43 tiles, and a label. Answers are checked against FAISS before anything is timed. Times are
-medians of rounds in which all ways take turns; `*_cpu_ratio` is of processor times, which other load disturbs less.
+Codes have 64 random bits: nothing repeats, nothing compresses; with `--distinct 0.05` they are like trained ones: drawn
+from so many distinct codes (a share of the rows), each near one of a thousand centres. Items have ids of 20 characters,
+a time, a footprint in one of many scenes of 43 x 43 tiles, and a label. Answers are checked against FAISS before
+anything is timed. Times are medians of rounds in which all ways take turns; `*_cpu` are ratios of processor times,
+which other load disturbs less.
 
-    python benchmarks/archive.py [--rows 1000000 ...] [--queries 1000] [--folder DIR] [--json] [--figure FILE]
+    python benchmarks/archive.py [--rows 1000000 ...] [--queries 1000] [--distinct SHARE] [--folder DIR] [--json]
 
 For each number of rows it gives
 - one_query_ms, one_query_bbox_ms: k = 50 from warm Parquet files, the second with a bounding box that a ninth of the
   items meet; one_query_memory_ms: after `Archive.load`;
-- many_queries_s: all queries in one go, from warm Parquet; faiss_s: `IndexBinaryFlat`; plain_s: DuckDB's
-  `bit_count(xor(...))` over a column in memory, one statement a query (of the first 20 queries, times as many);
-- many_over_faiss (must be at most 2), many_over_faiss_cpu, multi_hash_s: FAISS's `IndexBinaryMultiHash`;
+- many_first_s, many_queries_s: all queries in one go, of an archive just opened and again; faiss_s: `IndexBinaryFlat`;
+  plain_s: DuckDB's `bit_count(xor(...))` over a column in memory, one statement a query (of the first 20 queries, times
+  as many);
+- many_over_faiss (must be at most 2), many_over_faiss_cpu, first_over_faiss_cpu; with --multi-hash multi_hash_s:
+  FAISS's `IndexBinaryMultiHash`, an hour at ten million;
 - bytes_an_item (must be at most 40).
 
     python benchmarks/archive.py --images FOLDER [--backbone efficientnet_lite0] [--json]
@@ -42,7 +46,18 @@ BLOCK = 1_000_000
 PLAIN_QUERIES = 20
 
 
-def make_block(first, count, rng):
+def make_codes(count, distinct, rng):
+    """`(count, 8)` uint8: random, or of some distinct ones near a thousand centres."""
+    if distinct is None:
+        return rng.integers(0, 256, (count, 8), dtype=np.uint8)
+    # The centres and what lies near them are the same in every block.
+    own = np.random.default_rng(0)
+    centres = own.integers(0, 256, (1000, 8), dtype=np.uint8)
+    kinds = centres[own.integers(0, 1000, distinct)] ^ np.packbits(own.random((distinct, 64)) < 0.04, axis=1)
+    return kinds[rng.integers(0, distinct, count)]
+
+
+def make_block(first, count, distinct, rng):
     """Rows of a grid of scenes, in order of id."""
     number = np.arange(first, first + count)
     scene, row, col = number // SIDE**2, number % SIDE**2 // SIDE, number % SIDE
@@ -56,7 +71,7 @@ def make_block(first, count, rng):
     names = [f"S2_{one:07d}" for one in scene]
     return make_rows(
         [f"{name}/{r:04d}{c:05d}" for name, r, c in zip(names, row, TILE * col, strict=True)],
-        rng.integers(0, 256, (count, 8), dtype=np.uint8),
+        make_codes(count, distinct, rng),
         label=np.array(["forest", "sea", "town", "field"])[rng.integers(0, 4, count)],
         scene=names,
         time=days,
@@ -68,11 +83,11 @@ def make_block(first, count, rng):
     )
 
 
-def make_archive(folder, rows):
+def make_archive(folder, rows, distinct):
     """The archive in a folder, made if need be."""
     archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
     for first in range(archive.info.rows, rows, BLOCK):
-        archive.append(make_block(first, min(BLOCK, rows - first), rng))
+        archive.append(make_block(first, min(BLOCK, rows - first), distinct, rng))
     return archive
 
 
@@ -101,10 +116,10 @@ def check(archive, index, codes):
         raise SystemExit("Distances are not FAISS's")
 
 
-def measure(archive, queries, rounds):
+def measure(archive, queries, distinct, rounds, with_multi=False):
     """The figures of one size."""
     items, rng = archive.codes(), np.random.default_rng(1)
-    asked = rng.integers(0, 256, (queries, 8), dtype=np.uint8)
+    asked = make_codes(queries, distinct, rng) ^ np.packbits(rng.random((queries, 64)) < 0.02, axis=1)
     index = faiss.IndexBinaryFlat(64)
     index.add(items.codes)
     check(archive, index, asked)
@@ -117,6 +132,7 @@ def measure(archive, queries, rounds):
         max(rounds, 7),
     )
     words = items.codes.view(np.int64).ravel()
+    first = [timed(lambda: Archive.open(archive.root).search(asked, K, columns=())) for _ in range(rounds)]
     many = take_turns(
         {
             "many_queries": lambda: archive.search(asked, K, columns=()),
@@ -125,7 +141,7 @@ def measure(archive, queries, rounds):
         },
         rounds,
     )
-    multi = _multi_hash(items.codes, asked, rounds) if len(words) <= 10**6 else {}
+    multi = _multi_hash(items.codes, asked, rounds) if with_multi else {}
     archive.load()
     memory = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))["memory"][0]
     ours, theirs = many["many_queries"], many["faiss"]
@@ -134,11 +150,13 @@ def measure(archive, queries, rounds):
         "one_query_ms": 1000 * one["one_query"][0],
         "one_query_bbox_ms": 1000 * one["one_query_bbox"][0],
         "one_query_memory_ms": 1000 * memory,
+        "many_first_s": np.median(first, axis=0)[0],
         "many_queries_s": ours[0],
         "faiss_s": theirs[0],
         "plain_s": many["plain"][0] * queries / min(queries, PLAIN_QUERIES),
         "many_over_faiss": ours[0] / theirs[0],
         "many_over_faiss_cpu": ours[1] / theirs[1],
+        "first_over_faiss_cpu": np.median(first, axis=0)[1] / theirs[1],
         **multi,
         "bytes_an_item": archive.info.bytes / archive.info.rows,
     }
@@ -227,6 +245,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--distinct", type=float, help="share of distinct codes")
+    parser.add_argument("--multi-hash", action="store_true", help="measure FAISS's IndexBinaryMultiHash too")
+    parser.add_argument("--make-only", action="store_true", help="make the archives, to be measured later (--keep)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("archive-benchmark"))
     parser.add_argument("--json", action="store_true")
@@ -241,11 +262,14 @@ def main():
         return
     found = []
     for rows in arguments.rows:
-        archive = make_archive(arguments.folder / str(rows), rows)
-        found.append(measure(archive, arguments.queries, arguments.rounds))
+        distinct = None if arguments.distinct is None else max(int(arguments.distinct * rows), 1)
+        archive = make_archive(arguments.folder / str(rows), rows, distinct)
+        if arguments.make_only:
+            continue
+        found.append(measure(archive, arguments.queries, distinct, arguments.rounds, arguments.multi_hash))
         if not arguments.json:
             print("  ".join(f"{name} {value:,.4g}" for name, value in found[-1].items()), flush=True)
-        if not arguments.keep:
+        if not (arguments.keep or arguments.make_only):
             shutil.rmtree(arguments.folder / str(rows))
     if arguments.json:
         print(json.dumps({f"{name}_{one['rows']}": value for one in found for name, value in one.items()}))

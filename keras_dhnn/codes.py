@@ -5,6 +5,11 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import invalid
 
+_ONE, _TWO, _FOUR, _HIGHEST = np.array([1, 2, 4, 56], np.uint64)
+_PAIRS, _FOURS, _BYTES, _SUM = np.array(
+    [0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101], np.uint64
+)
+
 
 def binarize(outputs: ArrayLike) -> np.ndarray:
     """Return signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
@@ -76,7 +81,32 @@ def from_words(words: np.ndarray, bits: int) -> np.ndarray:
         `(n, l / 8)` uint8.
     """
     words = np.ascontiguousarray(words, "<i8")
-    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, : bits // 8])
+    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), 8 * words.shape[1])[:, : bits // 8])
+
+
+def count_bits(words: np.ndarray) -> np.ndarray:
+    """Return how many bits of each word are set.
+
+    Args:
+        words: array of uint64.
+
+    Returns:
+        Array of the same shape, of an unsigned type.
+    """
+    if hasattr(np, "bitwise_count"):
+        return np.bitwise_count(words)
+    # NumPy 1 has no such function: pairs of bits are added, then fours, then bytes.
+    counts = words - ((words >> _ONE) & _PAIRS)
+    high = counts >> _TWO
+    high &= _FOURS
+    counts &= _FOURS
+    counts += high
+    np.right_shift(counts, _FOUR, out=high)
+    counts += high
+    counts &= _BYTES
+    counts *= _SUM
+    counts >>= _HIGHEST
+    return counts
 
 
 def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:

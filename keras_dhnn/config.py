@@ -168,6 +168,9 @@ class Model(Section):
         band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
             which ImageNet's network sees red, green, blue and, of four, near infrared; `cut` can then be "features" or
             "images".
+        query_turns: quarter turns in which a query is seen, 1 or 4: its hash outputs are the mean over them. What is
+            searched is seen as it lies. Scores of the protocol "paper" are by one turn, since there the others are in
+            the database.
     """
 
     backbone: Annotated[str | Mapping[str, str], Text()] = "efficientnet_lite0"
@@ -178,6 +181,7 @@ class Model(Section):
     weight_decay: Annotated[float, WEIGHT] = 0.0
     start: Annotated[str, OneOf(("random", "centres", "auto"))] = "random"
     band_statistics: bool = False
+    query_turns: Annotated[int, OneOf((1, 4))] = 1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Append rows to an archive: all or none, once each, whoever else is writing."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
 from keras_dhnn.archive.schema import make_schema
 from keras_dhnn.errors import SettingError
@@ -27,7 +29,7 @@ class Appended(NamedTuple):
     known: int
 
 
-def append_rows(root, identity, rows, source):
+def append_rows(root: Path, identity: Identity, rows: pa.Table, source: str) -> Appended:
     """Append rows to an archive; arguments, result and errors as of `Archive.append`.
 
     Args:
@@ -52,7 +54,9 @@ def append_rows(root, identity, rows, source):
     return Appended(len(fresh) - len(replaced), len(replaced), int(stays.sum()))
 
 
-def content_of_ids(root, parts, ids, source):
+def content_of_ids(
+    root: Path, parts: list[Part], ids: pa.Array | pa.ChunkedArray, source: str
+) -> dict[str, int | None]:
     """Return `{id: content}` of those ids that are in some files; only files that may hold one are read.
 
     Args:

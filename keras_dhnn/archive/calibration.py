@@ -6,16 +6,22 @@ violators), which noise alone prevents them from. Queries of an archive are take
 left out of its own search.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.labels import membership
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
+
+if TYPE_CHECKING:
+    from keras_dhnn.archive.store import Archive
 
 FILE = "calibration.json"
 _QUERIES = 1000
@@ -39,7 +45,7 @@ class Calibration:
     queries: int
     rows: int
 
-    def radius_for(self, precision, counts):
+    def radius_for(self, precision: float, counts: np.ndarray) -> int:
         """Return the largest distance at which a list is still expected to be right to a share.
 
         Args:
@@ -55,12 +61,14 @@ class Calibration:
         return int(np.flatnonzero(enough)[-1]) if enough.any() else -1
 
 
-def measure(codes, labels, *, queries=_QUERIES, items=_ITEMS, seed=0):
+def measure(
+    codes: np.ndarray, labels: Sequence[str | None], *, queries: int = _QUERIES, items: int = _ITEMS, seed: int = 0
+) -> Calibration:
     """Measure what distances are worth.
 
     Args:
         codes: `(n, l / 8)` uint8.
-        labels: list of n texts, None where there is none.
+        labels: list of n texts, None where there is none; of several (`a|b`) one in common is enough.
         queries: how many items search at most.
         items: among how many at most.
         seed: of the choice of both.
@@ -69,16 +77,16 @@ def measure(codes, labels, *, queries=_QUERIES, items=_ITEMS, seed=0):
         `Calibration`; its `precision` is None if no two items share a label.
     """
     rng = np.random.default_rng(seed)
-    numbers = _numbers(labels)
-    known = np.flatnonzero(numbers >= 0)
+    members = membership(labels)
+    known = np.flatnonzero(members.any(axis=1))
     among = rng.permutation(len(codes))[:items]
     searched = rng.permutation(known if len(known) else len(codes))[:queries]
-    right, labelled, every = _counts(codes, numbers, searched, among)
+    right, labelled, every = _counts(codes, members, searched, among)
     precision = _falling(right, labelled) if right.sum() else None
     return Calibration(precision, np.cumsum(every) / max(every.sum(), 1), len(searched), len(among))
 
 
-def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
+def calibrate(archive: "Archive", source: str | None = None, *, queries: int = _QUERIES, seed: int = 0) -> Calibration:
     """Measure an archive's distances and keep the result with it.
 
     Args:
@@ -104,7 +112,7 @@ def calibrate(archive, source=None, *, queries=_QUERIES, seed=0):
     return measured
 
 
-def load_calibration(archive, source):
+def load_calibration(archive: "Archive", source: str) -> Calibration | None:
     """Return the `Calibration` that is kept with an archive, None if it has none of that source."""
     kept = manifest.load_json(archive.root / FILE).get(source)
     if kept is None:
@@ -113,7 +121,7 @@ def load_calibration(archive, source):
     return Calibration(precision, np.array(kept["background"]), kept["queries"], kept["rows"])
 
 
-def with_precision(results, calibration, least=None):
+def with_precision(results: Results, calibration: Calibration | None, least: float | None = None) -> Results:
     """Return results with what is expected of each distance, cut where a list falls short.
 
     Args:
@@ -163,22 +171,20 @@ def _to_json(measured):
     }
 
 
-def _numbers(labels):
-    """Return numbers from 0 of labels, -1 for None."""
-    names = {label: number for number, label in enumerate(sorted({label for label in labels if label is not None}))}
-    return np.array([names.get(label, -1) for label in labels], int)
-
-
-def _counts(codes, numbers, searched, among):
-    """Return pairs at each distance, no item with itself: of one label, of two labelled items, all; `(l + 1,)` each."""
-    bits = 8 * codes.shape[1]
+def _counts(codes, members, searched, among):
+    """Return pairs at each distance, no item with itself: with a label in common, of two labelled items, all;
+    `(l + 1,)` each.
+    """
+    bits, labelled_items = 8 * codes.shape[1], members.any(axis=1)
+    # One product tells which of many pairs have a label in common.
+    of_items = members[among].astype(np.float32)
     right, labelled, every = np.zeros((3, bits + 1), np.int64)
     for first in range(0, len(searched), _CHUNK):
         queries = searched[first : first + _CHUNK]
         distances = hamming_distances(codes[queries], codes[among])
         other = queries[:, None] != among[None]
-        known = other & (numbers[queries][:, None] >= 0) & (numbers[among][None] >= 0)
-        same = known & (numbers[queries][:, None] == numbers[among][None])
+        known = other & labelled_items[queries][:, None] & labelled_items[among][None]
+        same = known & (members[queries].astype(np.float32) @ of_items.T > 0)
         for counts, pairs in ((right, same), (labelled, known), (every, other)):
             counts += np.bincount(distances[pairs], minlength=bits + 1)
     return right, labelled, every

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_dhnn.archive.multi_index import pairs_within
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.codes import to_words
 
 
@@ -21,7 +22,7 @@ class Group:
     widest: int
 
 
-def find_groups(archive, radius=0, source=None):
+def find_groups(archive: Archive, radius: int = 0, source: str | None = None) -> list[Group]:
     """Group items whose codes differ in a few bits; of a chain of alike items all are one group.
 
     Args:

@@ -3,16 +3,19 @@
 import collections
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
+from keras_dhnn.archive.appending import Appended
 from keras_dhnn.archive.geoparquet import footprints
 from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import Form, Tile
 
 PIECE = 2048
@@ -47,14 +50,23 @@ class Encoded:
     replaced: int = 0
     known: int = 0
 
-    def add(self, appended):
+    def add(self, appended: "Appended | Encoded") -> None:
         """Count one piece."""
         self.added += appended.added
         self.replaced += appended.replaced
         self.known += appended.known
 
 
-def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=None, piece=PIECE, seconds=SECONDS):
+def encode_tiles(
+    archive: Archive,
+    tiles: Iterable[Tile | None],
+    encoder: Encoder,
+    source: str = "image",
+    *,
+    progress: Callable[[int], object] | None = None,
+    piece: int = PIECE,
+    seconds: float = SECONDS,
+) -> Encoded:
     """Encode tiles and append them.
 
     Args:
@@ -70,18 +82,18 @@ def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=
         `Encoded`.
     """
     counted, since, done = Encoded(), time.monotonic(), 0
-    rows: list[Any] = []
-    read: collections.deque = collections.deque()
+    rows: list[tuple[list[Tile], Queries]] = []
+    read: collections.deque[list[Tile]] = collections.deque()
 
-    def images():
+    def images() -> Iterator[np.ndarray]:
         for batch in _batches(tiles, encoder.batch):
             fresh = [tile for tile in batch if tile is not None]
             counted.known += len(batch) - len(fresh)
             if fresh:
                 read.append(without_images(fresh))
-                yield np.stack([tile.image for tile in fresh])
+                yield np.stack([np.asarray(tile.image) for tile in fresh])
 
-    def append():
+    def append() -> None:
         if rows:
             counted.add(archive.append(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()
@@ -98,13 +110,13 @@ def encode_tiles(archive, tiles: Iterable, encoder, source="image", *, progress=
     return counted
 
 
-def _batches(tiles, size):
+def _batches(tiles: Iterable[Tile | None], size: int) -> Iterator[list[Tile | None]]:
     tiles = iter(tiles)
     while batch := list(itertools.islice(tiles, size)):
         yield batch
 
 
-def tile_rows(tiles, encoded, identity):
+def tile_rows(tiles: list[Tile], encoded: Queries, identity: Identity) -> pa.Table:
     """Return the rows of an archive of tiles and their codes.
 
     Args:
@@ -121,21 +133,19 @@ def tile_rows(tiles, encoded, identity):
     return make_rows(
         [tile.id for tile in tiles],
         encoded.codes[last],
-        encoded.features[last] if identity.features else None,
+        encoded.features[last] if identity.features and encoded.features is not None else None,
         content=[tile.content for tile in tiles],
         **columns,
         **footprints(corners),
     )
 
 
-def times(texts):
+def times(texts: Iterable[str | None]) -> pa.Array:
     """Return ISO 8601 texts, or None, as an array of timestamps, UTC; what is no such text is null."""
-    import pyarrow as pa
-
     return pa.array([_milliseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("ms"))
 
 
-def without_images(tiles):
+def without_images(tiles: list[Tile]) -> list[Tile]:
     """Return the same tiles without their pixels."""
     return [Tile(tile.id, tile.content, None, tile.values, tile.corners) for tile in tiles]
 
@@ -153,7 +163,7 @@ def _milliseconds(text):
     return round(utc.timestamp() * 1000)
 
 
-def _joined(rows):
+def _joined(rows: list[tuple[list[Tile], Queries]]) -> tuple[list[Tile], Queries]:
     tiles = [tile for part, _ in rows for tile in part]
     parts = [encoded for _, encoded in rows]
     features = None if parts[0].features is None else np.concatenate([part.features for part in parts])

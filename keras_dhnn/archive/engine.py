@@ -1,10 +1,17 @@
 """Open DuckDB over an archive's files, shut off from every other file."""
 
 import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from keras_dhnn.archive.schema import code_columns, make_schema
+from keras_dhnn.archive.manifest import Identity, Part
+from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.places import file_name, is_address
+from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.errors import DataError
 
 # What says where a row lies; `filename` and `file_row_number` are DuckDB's names.
@@ -18,40 +25,56 @@ class Engine:
         root: Path of the archive.
         identity: its `Identity`.
         parts: the list of `Part` that is seen.
-        memory: whether the rows, without footprints and features, are read into memory now.
+        memory: whether the rows, without footprints, are read into memory now.
     """
 
-    def __init__(self, root, identity, parts, memory=False):
+    def __init__(self, root: Path, identity: Identity, parts: list[Part], memory: bool = False):
         self.root, self.identity, self.memory = root, identity, memory
-        self._files, self._connection = {}, duckdb.connect(":memory:")
+        self._files: dict[str, list[str]] = {}
+        self._parts, self._guard = parts, threading.Lock()
+        self._many: dict[str, ManyQueries] = {}
+        self._connection = duckdb.connect(":memory:")
         for part in parts:
-            self._files.setdefault(part.source, []).append(str((root / part.name).absolute()))
+            self._files.setdefault(part.source, []).append(part.file(root))
+        if is_address(root):
+            # Read through fsspec, not through an extension that DuckDB would fetch.
+            self._connection.execute("SET autoinstall_known_extensions = false")
+            remote: Any = root
+            self._connection.register_filesystem(remote.fs)
         self._connection.execute("SET preserve_insertion_order = false")
         self._connection.execute("SET parquet_metadata_cache = true")
         self._shut_off()
         for source in self._files:
             self._make_items(source)
 
-    def close(self):
+    def close(self) -> None:
         """Give back memory and files."""
         self._connection.close()
 
-    def cursor(self):
+    def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one thread's use."""
         return self._connection.cursor()
 
-    def items(self, source):
+    def items(self, source: str) -> str:
         """Return SQL of the rows of an image source: a view's name, or no rows."""
         if source not in self._files:
             return f"(SELECT {self._empty_columns()} LIMIT 0)"
         return _quoted(f"items_{source}")
 
-    def items_of_files(self, source, files):
+    def items_of_files(self, source: str, files: Iterable[str]) -> str:
         """Return SQL of all columns of the rows in some files of an image source, from disk."""
         return _read(sorted(set(files) & set(self._files[source])))
 
+    def many(self, source: str) -> ManyQueries:
+        """Return what searches an image source for many queries at once."""
+        with self._guard:
+            if source not in self._many:
+                own = [part for part in self._parts if part.source == source]
+                self._many[source] = ManyQueries(self.root, self.identity, own)
+            return self._many[source]
+
     def _shut_off(self):
-        folder = str(self.root.absolute()) + "/"
+        folder = file_name(self.root).rstrip("/") + "/"
         # As it is, and as the pattern that stands for it, which is what DuckDB compares first.
         self._connection.execute(f"SET allowed_directories = [{_literal(folder)}, {_literal(_pattern(folder))}]")
         self._connection.execute("SET enable_external_access = false")
@@ -59,7 +82,8 @@ class Engine:
 
     def _make_items(self, source):
         kept = ["id", *code_columns(self.identity.bits), "label", "path", "time", "scene", "row", "col", "size", "crs"]
-        columns = ", ".join(kept + ["content", "bbox", *PLACE]) if self.memory else "*"
+        kept += ["content", "bbox", *([FEATURES] if self.identity.features else []), *PLACE]
+        columns = ", ".join(kept) if self.memory else "*"
         kind = "TABLE" if self.memory else "VIEW"
         try:
             self._connection.execute(
@@ -77,7 +101,7 @@ class Engine:
         return ", ".join([*columns, "''::VARCHAR AS filename", "0::BIGINT AS file_row_number"])
 
 
-def read_error(root, error):
+def read_error(root: Path, error: duckdb.Error) -> DataError | FileNotFoundError:
     """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again."""
     if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
         return FileNotFoundError(2, str(error), str(root))

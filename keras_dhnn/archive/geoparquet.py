@@ -4,9 +4,13 @@ Geometry is in longitude and latitude (OGC:CRS84), GeoParquet's default, whateve
 column has one system only; a tile's own system is in its column `crs`. Every map on a screen starts from these.
 """
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import ArrayLike
 
 from keras_dhnn.archive.wkb import from_wkb, points_of
 from keras_dhnn.errors import DataError
@@ -19,7 +23,7 @@ _WKB_HEAD = np.frombuffer(b"\x01\x03\x00\x00\x00\x01\x00\x00\x00\x05\x00\x00\x00
 _WKB_SIZE = len(_WKB_HEAD) + 5 * 16
 
 
-def footprints(corners):
+def footprints(corners: np.ndarray) -> dict[str, pa.Array]:
     """Return the columns `geometry` and `bbox` of tiles.
 
     Args:
@@ -35,7 +39,7 @@ def footprints(corners):
     return {"geometry": _polygons(corners, known), "bbox": _boxes(corners, known)}
 
 
-def geometry_columns(geometry, path):
+def geometry_columns(geometry: pa.Array, path: Path | str) -> dict[str, pa.Array]:
     """Return the columns `geometry` and `bbox` of somebody else's geometry: WKB in longitude and latitude.
 
     Args:
@@ -59,7 +63,7 @@ def geometry_columns(geometry, path):
     return {"geometry": geometry.cast(pa.binary()), "bbox": _boxes(corners, np.isfinite(corners).all(axis=(1, 2)))}
 
 
-def snap(corners, step):
+def snap(corners: ArrayLike, step: float) -> np.ndarray:
     """Round coordinates to a multiple of a power of two, which costs less on disk than whole doubles.
 
     Args:
@@ -73,7 +77,7 @@ def snap(corners, step):
     return np.round(np.asarray(corners, np.float64) / quantum) * quantum
 
 
-def geo_metadata(table):
+def geo_metadata(table: pa.Table) -> dict[str, Any]:
     """Return the value of the metadata key `geo` of a file with these rows."""
     boxes = table["bbox"].combine_chunks()
     column = {

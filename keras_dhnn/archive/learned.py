@@ -2,17 +2,20 @@
 codes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_dhnn.baselines.itq import ITQ, principal_directions
 from keras_dhnn.errors import DataError
 
 MEAN, PROJECTION = "mean", "projection"
+SCALE, HIDDEN, HIDDEN_BIAS, BIAS = "scale", "hidden", "hidden_bias", "bias"
 FEATURES_MEAN, FEATURES_DIRECTIONS = "features_mean", "features_directions"
 _SEED = 0
 
 
-def learn_bits(vectors, bits, iterations=50):
+def learn_bits(vectors: np.ndarray, bits: int, iterations: int = 50) -> dict[str, np.ndarray]:
     """Learn bits by iterative quantisation (see `baselines.itq`).
 
     Args:
@@ -35,12 +38,22 @@ def learn_bits(vectors, bits, iterations=50):
     return {MEAN: itq.mean_, PROJECTION: itq.projection_}
 
 
-def outputs_of(vectors, learned):
-    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`."""
-    return (vectors - learned[MEAN]) @ learned[PROJECTION]
+def outputs_of(vectors: np.ndarray, learned: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the real outputs `(n, l)` whose signs are the codes of vectors `(n, d)`.
+
+    Args:
+        vectors: `(n, d)` real.
+        learned: `mean` and `projection`; of a head that was learned by labels also `scale`, `hidden`, `hidden_bias` and
+            `bias`: a layer of rectified units between.
+    """
+    centred = vectors - learned[MEAN]
+    if HIDDEN not in learned:
+        return centred @ learned[PROJECTION]
+    hidden = np.maximum((centred * learned[SCALE]) @ learned[HIDDEN] + learned[HIDDEN_BIAS], 0)
+    return hidden @ learned[PROJECTION] + learned[BIAS]
 
 
-def learn_features(vectors, count):
+def learn_features(vectors: np.ndarray, count: int) -> dict[str, np.ndarray]:
     """Learn `{"features_mean": (d,), "features_directions": (d, count)}`, the leading principal directions."""
     mean = vectors.mean(axis=0)
     return {FEATURES_MEAN: mean, FEATURES_DIRECTIONS: principal_directions(vectors - mean, count)}

@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
@@ -29,7 +31,7 @@ class Fault(NamedTuple):
     reason: str
 
 
-def compact(archive, rows=PART_ROWS):
+def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
     """Merge small files into few, sorted by id. Other writers wait for one merged file at a time.
 
     Args:
@@ -58,14 +60,14 @@ def compact(archive, rows=PART_ROWS):
     return before, len(archive.parts)
 
 
-def compact_if_scattered(archive):
+def compact_if_scattered(archive: Archive) -> None:
     """Compact an archive of many small files."""
     small = [part for part in archive.parts if part.rows < PART_ROWS / 16]
     if len(small) > _SCATTERED:
         compact(archive)
 
 
-def verify(archive, drop_damaged=False):
+def verify(archive: Archive, drop_damaged: bool = False) -> list[Fault]:
     """Read every file: it must be there, whole, and of this archive's model.
 
     Args:
@@ -85,12 +87,20 @@ def verify(archive, drop_damaged=False):
             for name in names:
                 path = archive.root / name
                 if path.exists():
-                    path.rename(path.with_name(f"{path.name}.damaged"))
+                    _set_aside(path)
         archive.refresh()
     return faults
 
 
-def remove(archive, ids=None, where=None, source=None):
+def _set_aside(path):
+    aside = path.with_name(f"{path.name}.damaged")
+    if is_address(path):
+        path.fs.mv(path.path, aside.path)
+    else:
+        path.rename(aside)
+
+
+def remove(archive: Archive, ids: list[str] | None = None, where: str | None = None, source: str | None = None) -> int:
     """Take items out; only files that hold some are written anew.
 
     Args:

@@ -6,11 +6,19 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 """
 
 import contextlib
+import json
 import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from keras_dhnn.archive.places import file_name, is_address, local_copy, put
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_arrays, read_json, write_json
+from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json
 from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
@@ -61,13 +69,17 @@ class Part:
     first: str = ""
     last: str = ""
 
+    def file(self, root: Path) -> str:
+        """Return the absolute name of the file."""
+        return file_name(root / self.name)
 
-def write_identity(root, identity):
+
+def write_identity(root: Path, identity: Identity) -> None:
     """Write what a new archive is."""
     replace_json(root / IDENTITY, asdict(identity))
 
 
-def read_identity(root):
+def read_identity(root: Path) -> Identity:
     """Return the `Identity` of the archive in a folder.
 
     Raises:
@@ -79,11 +91,11 @@ def read_identity(root):
             f"keras-dhnn encode RUN IMAGES --archive {root}"
         )
     kinds = {"model": str, "bits": int, "pipeline": str, "features": int, "encoder": dict}
-    value = read_json(root / IDENTITY, kinds, remedy=_RESTORE)
+    value = _read_json(root / IDENTITY, kinds)
     return Identity(**{name: value[name] for name in kinds})
 
 
-def read_parts(root):
+def read_parts(root: Path) -> list[Part]:
     """Return the list of `Part` that counts now.
 
     Raises:
@@ -92,22 +104,27 @@ def read_parts(root):
     if not (root / PARTS).exists():
         return []
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
-    value = read_json(root / PARTS, {"parts": [kinds]}, remedy=_RESTORE, most_bytes=_MOST_PARTS)
+    value = _read_json(root / PARTS, {"parts": [kinds]})
     return [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
 
 
-def write_parts(root, parts):
+def write_parts(root: Path, parts: list[Part]) -> None:
     """Replace the list of what counts; call it with the lock held, after the files themselves are on disk."""
     replace_json(root / PARTS, {"parts": [asdict(part) for part in parts]})
 
 
 @contextlib.contextmanager
-def locked(root):
+def locked(root: Path) -> Iterator[None]:
     """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
+
+    Object stores have no locks: there, whoever writes sees to it that nobody else does.
 
     Raises:
         DataError: if nothing can be written there.
     """
+    if is_address(root):
+        yield
+        return
     try:
         descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
@@ -121,13 +138,18 @@ def locked(root):
         os.close(descriptor)
 
 
-def replace_json(path, value):
+def replace_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file whole or not at all, on disk when this returns."""
+    if is_address(path):
+        # Stores put an object whole or not at all.
+        stored: Any = path
+        stored.fs.pipe_file(stored.path, json.dumps(value).encode())
+        return
     write_json(path, value)
     sync(path.parent)
 
 
-def sync(path):
+def sync(path: Path) -> None:
     """See that a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -136,19 +158,36 @@ def sync(path):
         os.close(descriptor)
 
 
-def load_arrays(root):
+def load_arrays(root: Path) -> dict[str, np.ndarray]:
     """Return `{name: array}` that an archive's encoder learned.
 
     Raises:
         DataError: if the file is not there or damaged.
     """
-    return read_arrays(root / LEARNED, remedy="Restore it from a copy, or search by ids.")
+    with local_copy(root / LEARNED) as copy:
+        return read_arrays(copy, remedy="Restore it from a copy, or search by ids.")
 
 
-def load_json(path):
+def save_arrays(root: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write what an archive's encoder learned, into a folder that is made if need be."""
+    if is_address(root):
+        with tempfile.TemporaryDirectory() as folder:
+            write_arrays(Path(folder) / LEARNED, arrays)
+            put(Path(folder) / LEARNED, root / LEARNED)
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    write_arrays(root / LEARNED, arrays)
+
+
+def load_json(path: Path) -> dict[str, Any]:
     """Return the dictionary in a JSON file that may not be there; then it is empty.
 
     Raises:
         DataError: if it is damaged.
     """
-    return read_json(path, remedy=_RESTORE) if path.exists() else {}
+    return _read_json(path, dict) if path.exists() else {}
+
+
+def _read_json(path, kinds):
+    with local_copy(path) as copy:
+        return read_json(copy, kinds, remedy=_RESTORE, most_bytes=_MOST_PARTS)

@@ -10,7 +10,7 @@ import numpy as np
 _EMPTY = np.zeros(0, np.int64)
 
 
-def pairs_within(words, bits, radius):
+def pairs_within(words: np.ndarray, bits: int, radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find all pairs of distinct codes that differ in a few bits, and enough pairs of equal codes to connect them.
 
     Args:
@@ -35,7 +35,7 @@ def pairs_within(words, bits, radius):
     return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(distances)
 
 
-def substrings(words, bits, count):
+def substrings(words: np.ndarray, bits: int, count: int) -> np.ndarray:
     """Split codes into substrings of nearly equal length, at most 16 bits each.
 
     Args:

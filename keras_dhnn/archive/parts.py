@@ -1,14 +1,18 @@
 """Write Parquet files of an archive whole, named so that nobody else's is overwritten."""
 
+import contextlib
 import os
 import secrets
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keras_dhnn.archive.manifest import DATA, Part, sync
+from keras_dhnn.archive.manifest import DATA, Identity, Part, sync
+from keras_dhnn.archive.places import is_address, put
 from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 
@@ -20,7 +24,7 @@ _REPEATING = ["label", "path", "scene", "crs", "time", "row", "col", "size", "co
 _BOX_COLUMNS = [f"bbox.{name}" for name in ("xmin", "ymin", "xmax", "ymax")]
 
 
-def write_part(root, identity, rows, source):
+def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> Part:
     """Write rows into a new file of an archive, in order of id.
 
     The file counts only once it is in the list of `manifest.write_parts`.
@@ -39,7 +43,18 @@ def write_part(root, identity, rows, source):
     """
     rows = rows.sort_by("id")
     name = f"{DATA}/{SOURCE}={source}/part-{identity.model[:12]}-{secrets.token_hex(8)}.parquet"
-    path = root / name
+    first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
+    return Part(name, source, len(rows), _write(root / name, rows, identity, source), first, last)
+
+
+def _write(path, rows, identity, source):
+    """Write a file whole, at its place when this returns; returns its size."""
+    if is_address(path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / path.name
+            write_rows(local, rows, identity, source)
+            put(local, path)
+            return local.stat().st_size
     path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden from whoever reads the folder, until it is whole.
     partial = path.with_name(f".{path.name}.partial")
@@ -51,11 +66,10 @@ def write_part(root, identity, rows, source):
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
-    return Part(name, source, len(rows), path.stat().st_size, first, last)
+    return path.stat().st_size
 
 
-def write_rows(path, rows, identity, source):
+def write_rows(path: Path, rows: pa.Table, identity: Identity, source: str) -> None:
     """Write one Parquet file with the encodings that suit the columns, and the metadata of `file_metadata`."""
     repeating = _REPEATING if distinct(rows, identity.bits) else [*_REPEATING, *code_columns(identity.bits)]
     rows = rows.replace_schema_metadata(file_metadata(rows, identity, source))
@@ -71,13 +85,13 @@ def write_rows(path, rows, identity, source):
     )
 
 
-def distinct(rows, bits):
+def distinct(rows: pa.Table, bits: int) -> bool:
     """Return whether most codes are met once, so that a dictionary of them would cost more than it saves."""
     first = rows[code_columns(bits)[0]].to_numpy()[:ROW_GROUP]
     return len(np.unique(first)) > len(first) / 2
 
 
-def read_part(root, part, columns=None):
+def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a file.
 
     Raises:
@@ -86,7 +100,7 @@ def read_part(root, part, columns=None):
     """
     try:
         # One file as it is: no other columns from the names of its folders.
-        with pq.ParquetFile(root / part.name) as file:
+        with _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
             return file.read(columns)
     except FileNotFoundError:
         raise
@@ -97,8 +111,15 @@ def read_part(root, part, columns=None):
         ) from error
 
 
-def remove_orphans(root, parts):
+def _opened(path):
+    """Return a context of what pyarrow reads a file by."""
+    return path.fs.open(path.path, "rb") if is_address(path) else contextlib.nullcontext(path)
+
+
+def remove_orphans(root: Path, parts: list[Part]) -> int:
     """Remove Parquet files that do not count: what a killed writer left. Call it with the archive's lock held.
+
+    At an address, where nothing locks, they stay.
 
     Args:
         root: Path of the archive.
@@ -107,6 +128,8 @@ def remove_orphans(root, parts):
     Returns:
         Number of files removed.
     """
+    if is_address(root):
+        return 0
     counted = {root / part.name for part in parts}
     orphans = [path for path in Path(root, DATA).glob(f"{SOURCE}=*/*part-*") if path not in counted]
     for path in orphans:

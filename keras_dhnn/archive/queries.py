@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import pack, unpack
+
+# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
+WEIGHED = 5000
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,16 @@ class Queries:
     outputs: np.ndarray | None = None
     features: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.codes)
 
     @classmethod
-    def from_outputs(cls, outputs, features=None):
+    def from_outputs(cls, outputs: ArrayLike, features: np.ndarray | None = None) -> "Queries":
         """Return the queries with these real outputs `(q, l)`."""
         return cls(pack(outputs), np.asarray(outputs, np.float32), features)
 
 
-def combine(liked, unliked=None, weight=0.5):
+def combine(liked: Queries, unliked: Queries | None = None, weight: float = 0.5) -> Queries:
     """Return one query that is like some items and unlike others (Rocchio's rule, on signs).
 
     Each bit is weighed by how much the liked items agree on it and the unliked ones do not share it.

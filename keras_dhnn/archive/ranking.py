@@ -1,16 +1,24 @@
 """Order items at the same distance, which a trained code has many of."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
+from keras_dhnn.archive.manifest import Identity
+from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
 from keras_dhnn.codes import unpack
 from keras_dhnn.errors import SettingError
 
+if TYPE_CHECKING:
+    from keras_dhnn.archive.search import Wanted
+
 RANKS = ("hamming", "asymmetric", "features")
 
 
-def choose_rank(rank, queries, identity):
+def choose_rank(rank: str, queries: Queries, identity: Identity) -> str:
     """Return what puts equal distances in order.
 
     Args:
@@ -38,7 +46,7 @@ def choose_rank(rank, queries, identity):
     return rank
 
 
-def order_candidates(candidates, queries, wanted, bits):
+def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", bits: int) -> pa.Table:
     """Return the k items of each query in order, with their `rank` from 1.
 
     By distance, then score (highest first), then id. Of the best `wanted.rerank` of these, by score, then distance,
@@ -63,10 +71,12 @@ def order_candidates(candidates, queries, wanted, bits):
     kept = order if wanted.k is None else order[rank <= wanted.k]
     found = candidates.take(pa.array(kept))
     extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
-    return found.drop(extra).add_column(1, "rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    found = found.drop(extra).append_column("rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    first = ["query", "rank", "id", "distance"]
+    return found.select([*first, *(name for name in found.column_names if name not in first)])
 
 
-def asymmetric_scores(outputs, codes):
+def asymmetric_scores(outputs: ArrayLike, codes: np.ndarray) -> np.ndarray:
     """Return the inner products of real outputs `(n, l)` with signs of packed codes `(n, l / 8)`: `(n,)` float64.
 
     Between codes at the same distance this prefers the one that differs where the query was least sure.

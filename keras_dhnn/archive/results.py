@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,16 +25,16 @@ class Results:
     table: pa.Table
     source: str
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.table)
 
-    def of_query(self, number):
+    def of_query(self, number: int) -> "Results":
         """Return the `Results` of one query."""
         import pyarrow.compute as pc
 
         return Results(self.table.filter(pc.equal(self.table["query"], number)), self.source)
 
-    def to_list(self):
+    def to_list(self) -> list[dict[str, Any]]:
         """Return a list of dictionaries fit for JSON: without geometry and features, times as ISO 8601."""
         kept = [name for name in self.table.column_names if name not in ("geometry", "features")]
         rows = self.table.select(kept).to_pylist()
@@ -41,7 +43,7 @@ class Results:
                 row["time"] = f"{row['time'].isoformat()}Z"
         return rows
 
-    def to_geojson(self):
+    def to_geojson(self) -> dict[str, Any]:
         """Return a GeoJSON FeatureCollection (RFC 7946) as a dictionary: footprints in longitude and latitude.
 
         Items without a place have a null geometry. Needs the column `geometry`.
@@ -56,11 +58,11 @@ class Results:
             features.append(feature)
         return {"type": "FeatureCollection", "features": features}
 
-    def write_geojson(self, path):
+    def write_geojson(self, path: Path) -> None:
         """Write `to_geojson` to a file."""
         write_json(path, self.to_geojson())
 
-    def write_geoparquet(self, path):
+    def write_geoparquet(self, path: Path) -> None:
         """Write the results as a GeoParquet 1.1 file. Needs the columns `geometry` and `bbox`."""
         import pyarrow.parquet as pq
 

@@ -1,11 +1,15 @@
 """Declare the columns of an archive, and what each of its Parquet files says of itself."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from keras_dhnn.archive.geoparquet import BBOX, GEOMETRY, geo_metadata
+from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.codes import from_words, to_words
 from keras_dhnn.errors import SettingError
 
@@ -16,12 +20,12 @@ FEATURES = "features"
 _LARGEST_FEATURE = 127
 
 
-def code_columns(bits):
+def code_columns(bits: int) -> list[str]:
     """Return the names of the columns that hold codes of so many bits, 64 bits a column: `code0`, `code1`, ..."""
     return [f"code{number}" for number in range(-(-bits // 64))]
 
 
-def make_schema(bits, features=0):
+def make_schema(bits: int, features: int = 0) -> pa.Schema:
     """Return the Arrow schema of an archive's rows, in the order of its columns.
 
     The column `source` is missing here: it is the name of the folder that a file lies in, `source=pan`, as Hive,
@@ -56,7 +60,7 @@ def make_schema(bits, features=0):
     return pa.schema(fields)
 
 
-def file_metadata(table, identity, source):
+def file_metadata(table: pa.Table, identity: Identity, source: str) -> dict[bytes, bytes]:
     """Return the key-value metadata of a file: GeoParquet's, and whose codes it holds.
 
     Args:
@@ -77,12 +81,14 @@ def file_metadata(table, identity, source):
     return {METADATA: json.dumps(ours).encode(), b"geo": json.dumps(geo_metadata(table)).encode()}
 
 
-def read_file_metadata(schema):
+def read_file_metadata(schema: pa.Schema) -> dict[str, Any]:
     """Return the dictionary that `file_metadata` wrote of whose codes a file holds, empty where there is none."""
     return json.loads((schema.metadata or {}).get(METADATA, b"{}"))
 
 
-def make_rows(ids, codes, features=None, **columns):
+def make_rows(
+    ids: Sequence[str] | np.ndarray, codes: ArrayLike, features: ArrayLike | None = None, **columns: Any
+) -> pa.Table:
     """Make rows of an archive.
 
     Args:
@@ -110,20 +116,20 @@ def make_rows(ids, codes, features=None, **columns):
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def table_codes(table, bits):
+def table_codes(table: pa.Table, bits: int) -> np.ndarray:
     """Return the packed codes `(n, l / 8)` uint8 of rows."""
     words = [table[name].to_numpy() for name in code_columns(bits)]
     return from_words(np.stack(words, axis=1) if len(table) else np.empty((0, len(words)), np.int64), bits)
 
 
-def quantize_features(features):
+def quantize_features(features: ArrayLike) -> np.ndarray:
     """Return the directions of vectors `(n, d)` as int8, each divided by its largest value and multiplied by 127."""
     features = np.asarray(features, np.float32)
     largest = np.abs(features).max(axis=1, keepdims=True)
     return np.rint(features / np.where(largest > 0, largest, 1) * _LARGEST_FEATURE).astype(np.int8)
 
 
-def table_features(table):
+def table_features(table: pa.Table) -> np.ndarray:
     """Return the features `(n, d)` int8 of rows."""
     column = table[FEATURES].combine_chunks()
     return column.flatten().to_numpy().reshape(len(table), -1)

@@ -5,13 +5,16 @@ once, an upper bound of each one's k-th distance is found on samples that grow t
 distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
-from keras_dhnn.archive.engine import PLACE, read_error
+from keras_dhnn.archive.engine import PLACE, Engine, read_error
+from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
@@ -24,6 +27,10 @@ _SMALLEST_SAMPLE = 4096
 # Results up to which those rows are picked out of their files by number.
 _PICKED = 2000
 DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
+
+
+# Of queries, their bounds and every so manieth row: items at each distance, `(q, l + 1)`.
+CountByDistance = Callable[[Queries, np.ndarray, int], np.ndarray]
 
 
 class Wanted(NamedTuple):
@@ -43,10 +50,10 @@ class Wanted(NamedTuple):
     condition: str | None
     rank: str
     rerank: int
-    columns: tuple
+    columns: Sequence[str]
 
 
-def find(engine, source, queries, wanted, rows):
+def find(engine: Engine, source: str, queries: Queries, wanted: Wanted, rows: int) -> Results:
     """Return the `Results` of queries.
 
     Args:
@@ -65,8 +72,11 @@ def find(engine, source, queries, wanted, rows):
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
-        needed = ("id", FEATURES) if wanted.rank == FEATURES else ("id",)
+        candidates = _by_tables(engine, source, queries, wanted, bound)
+        if candidates is None:
+            candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
+        scored = {FEATURES: [FEATURES], "asymmetric": code_columns(bits)}.get(wanted.rank, [])
+        needed = ("id", *scored)
         candidates = _with_columns(engine, cursor, source, candidates, needed)
         found = order_candidates(candidates, queries, wanted, bits)
         return Results(_with_columns(engine, cursor, source, found, wanted.columns).drop(list(PLACE)), source)
@@ -74,7 +84,7 @@ def find(engine, source, queries, wanted, rows):
         raise read_error(engine.root, error) from error
 
 
-def count_by_distance(engine, source, query_code, condition=None):
+def count_by_distance(engine: Engine, source: str, query_code: np.ndarray, condition: str | None = None) -> np.ndarray:
     """Return how many items lie at each distance of one query `(1, l / 8)` uint8: `(l + 1,)` int64."""
     bits = engine.identity.bits
     where = f"WHERE {condition}" if condition else ""
@@ -91,7 +101,7 @@ def count_by_distance(engine, source, query_code, condition=None):
     return counts
 
 
-def distance_to(query_code, bits):
+def distance_to(query_code: np.ndarray, bits: int) -> str:
     """Return SQL of an item's distance to one code `(1, l / 8)` uint8."""
     words = to_words(query_code)[0]
     return _sum_of_bits(
@@ -99,12 +109,12 @@ def distance_to(query_code, bits):
     )
 
 
-def distance_to_queries(bits):
+def distance_to_queries(bits: int) -> str:
     """Return SQL of an item's distance to the row `q` of a table of queries with the columns `q0`, `q1`, ..."""
     return _sum_of_bits(f"bit_count(xor(i.{name}, q.q{number}))" for number, name in enumerate(code_columns(bits)))
 
 
-def query_table(queries, bounds):
+def query_table(queries: Queries, bounds: ArrayLike) -> pa.Table:
     """Return queries as a table: `query`, `q0`, `q1`, ... and `bound`, the distance that is still wanted."""
     words = to_words(queries.codes)
     columns = {f"q{number}": word for number, word in enumerate(words.T)}
@@ -113,14 +123,23 @@ def query_table(queries, bounds):
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
+def _by_tables(engine, source, queries, wanted, bound):
+    """Return what `_candidates` does, by tables in memory; None where these are not faster."""
+    if wanted.condition is not None or wanted.k is None or len(queries) == 1:
+        return None
+    many, k = engine.many(source), max(wanted.k, wanted.rerank)
+    return many.candidates(queries, k, bound, wanted.rank != "hamming") if many.pays(queries, k) else None
+
+
 def _candidates(engine, cursor, items, queries, wanted, bound, rows):
     """Return the k nearest of each query, and whatever is as far as the last of them, where order takes more than ids.
 
     Rows have `query`, `distance`, `PLACE`, the codes where their order needs these, and what costs little: in memory
-    all columns; in files a column is decoded for all rows, so that of one query's rows ids come later.
+    all columns but footprints; in files a column is decoded for all rows, so that of one query's rows ids come later.
     """
     bits, k = engine.identity.bits, None if wanted.k is None else max(wanted.k, wanted.rerank)
-    extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
+    ranked = [FEATURES] if wanted.rank == FEATURES else []
+    extra = [*(name for name in wanted.columns if name not in ("geometry", FEATURES)), *ranked] if engine.memory else []
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
     columns = [*codes, *PLACE, *extra]
     if len(queries) == 1:
@@ -160,7 +179,9 @@ def _bound_one(cursor, items, distance, k, condition, bound):
     return bound if found is None else min(int(found), bound)
 
 
-def bound_queries(count, queries, k, bound, rows, bits):
+def bound_queries(
+    count: CountByDistance, queries: Queries, k: int | None, bound: int, rows: int, bits: int
+) -> np.ndarray:
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
     Args:
@@ -182,9 +203,9 @@ def bound_queries(count, queries, k, bound, rows, bits):
     return bounds
 
 
-def sampling_steps(rows):
+def sampling_steps(rows: int) -> list[int]:
     """Return of which rows samples consist, every so manieth each, the smallest sample first."""
-    steps = []
+    steps: list[int] = []
     while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
         steps.append(_GROWTH ** (len(steps) + 1))
     return steps[::-1]
@@ -194,7 +215,7 @@ def _counter(cursor, items, condition, bits):
     """Return the `count` of `bound_queries` by DuckDB."""
     where, distance = f"AND {condition}" if condition else "", distance_to_queries(bits)
 
-    def count(queries, bounds, step):
+    def count(queries: Queries, bounds: np.ndarray, step: int) -> np.ndarray:
         cursor.register("queries", query_table(queries, bounds))
         found = cursor.execute(
             f"SELECT q.query, {distance} AS distance, count(*) AS items FROM {items} AS i, queries AS q "
@@ -227,7 +248,7 @@ def _with_columns(engine, cursor, source, found, columns):
     return pa.table([*found.columns, *more.columns], [*found.column_names, *names])
 
 
-def engine_schema(engine, names):
+def engine_schema(engine: Engine, names: list[str]) -> pa.Schema:
     """Return the Arrow schema of some columns of an archive."""
     whole = make_schema(engine.identity.bits, engine.identity.features)
     return pa.schema([whole.field(name) for name in names])

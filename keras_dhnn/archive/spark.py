@@ -3,22 +3,31 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from keras_dhnn.archive.calibration import load_calibration, with_precision
+from keras_dhnn.archive.places import is_address
+from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, bound_queries, query_table
-from keras_dhnn.errors import MissingPackage
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.where import Box, Times
+from keras_dhnn.errors import MissingPackage, SettingError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 APP = "keras-dhnn"
 
 
 @contextlib.contextmanager
-def spark_session(master="local[*]", **settings):
+def spark_session(master: str = "local[*]", **settings: str) -> Iterator["SparkSession"]:
     """Open a Spark session and stop it in the end; one that is open already is used and stays.
 
     Args:
@@ -48,21 +57,21 @@ def spark_session(master="local[*]", **settings):
 
 
 def search_by_spark(
-    session,
-    archive,
-    queries,
-    k=50,
+    session: "SparkSession",
+    archive: Archive,
+    queries: Queries | np.ndarray,
+    k: int | None = 50,
     *,
-    radius=None,
-    where=None,
-    bbox=None,
-    time=None,
-    source=None,
-    rank="auto",
-    rerank=0,
-    precision=None,
-    columns=DEFAULT_COLUMNS,
-):
+    radius: int | None = None,
+    where: str | None = None,
+    bbox: Box | None = None,
+    time: Times | None = None,
+    source: str | None = None,
+    rank: str = "auto",
+    rerank: int = 0,
+    precision: float | None = None,
+    columns: Sequence[str] = DEFAULT_COLUMNS,
+) -> Results:
     """Find what `Archive.search` finds, by Spark: all queries in one job over the archive's files.
 
     Args:
@@ -77,6 +86,8 @@ def search_by_spark(
     Raises:
         ValueError: as of `Archive.search`.
     """
+    if is_address(archive.root):
+        raise SettingError(f"Spark takes an archive on a file system that all workers mount. Received: {archive.root}")
     queries, source = archive.checked(queries), archive.source(source)
     condition = archive.condition(where, bbox, time, dialect="spark")
     wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)
@@ -91,14 +102,14 @@ def search_by_spark(
 class _Items:
     """Describe the rows of one image source as Spark sees them."""
 
-    def __init__(self, session, archive, source, condition):
+    def __init__(self, session: "SparkSession", archive: Archive, source: str, condition: str | None):
         self.session, self.identity, self.condition = session, archive.identity, condition
         self.bits, self.codes = archive.identity.bits, code_columns(archive.identity.bits)
         files = [str((archive.root / part.name).absolute()) for part in archive.parts if part.source == source]
         self.rows = session.read.parquet(*files) if files else None
         self.distance = " + ".join(f"bit_count(i.{name} ^ q.q{number})" for number, name in enumerate(self.codes))
 
-    def candidates(self, queries, wanted, rows):
+    def candidates(self, queries: Queries, wanted: Wanted, rows: int) -> pa.Table:
         """Return `pyarrow.Table` of the k nearest of each query and whatever is as far as the last."""
         extra = {"asymmetric": self.codes, FEATURES: [FEATURES]}.get(wanted.rank, [])
         schema = self._schema(["id", *extra]).insert(0, pa.field("query", pa.int32()))
@@ -118,12 +129,12 @@ class _Items:
             ).drop("place")
         return _table(near.collect(), schema)
 
-    def with_columns(self, found, columns):
+    def with_columns(self, found: pa.Table, columns: Sequence[str]) -> pa.Table:
         """Return the rows found with more columns, in the same order."""
         names = [name for name in columns if name not in found.column_names]
         schema = self._schema(["id", *names])
         ids = found["id"].unique().to_pylist()
-        if not names or not ids:
+        if not names or not ids or self.rows is None:
             empty = schema.empty_table()
             return pa.table([*found.columns, *(empty[name] for name in names)], [*found.column_names, *names])
         wanted = self.session.createDataFrame([(key,) for key in ids], "id string")

@@ -1,9 +1,12 @@
 """Summarise what an archive holds, in figures."""
 
+from typing import Any
+
 from keras_dhnn.archive.schema import code_columns
+from keras_dhnn.archive.store import Archive
 
 
-def describe(archive, most_labels=30):
+def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:
     """Return a dictionary for JSON: items, labels, distinct codes, places, model, files and bytes.
 
     Args:

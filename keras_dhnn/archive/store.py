@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import duckdb
 import numpy as np
@@ -12,18 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
-from keras_dhnn.archive.appending import append_rows, content_of_ids
+from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
+from keras_dhnn.archive.labels import SEPARATOR
+from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part
+from keras_dhnn.archive.places import is_address, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank
+from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
-from keras_dhnn.archive.where import box_condition, make_condition, time_condition
+from keras_dhnn.archive.where import Box, Times, box_condition, make_condition, time_condition
 from keras_dhnn.errors import DataError, SettingError
 
 _ATTEMPTS = 5
+_T = TypeVar("_T")
 
 
 class Items(NamedTuple):
@@ -65,7 +71,7 @@ class ArchiveInfo:
     bytes: int
 
     @property
-    def rows(self):
+    def rows(self) -> pa.Table:
         """Return the number of items of all sources."""
         return sum(self.sources.values())
 
@@ -82,17 +88,19 @@ class Archive:
         identity: whose codes it holds, `Identity`.
     """
 
-    def __init__(self, root, identity):
-        self.root, self.identity = Path(root), identity
-        self._parts, self._engine, self._memory, self._guard = [], None, False, threading.Lock()
+    def __init__(self, root: Path, identity: Identity):
+        self.root, self.identity = place(root), identity
+        self._parts: list[Part] = []
+        self._engine: Engine | None = None
+        self._memory, self._guard = False, threading.Lock()
         self.refresh()
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: Path | str) -> "Archive":
         """Open an archive that exists.
 
         Args:
-            path: its folder.
+            path: its folder, or an address.
 
         Returns:
             `Archive`.
@@ -100,14 +108,15 @@ class Archive:
         Raises:
             DataError: if there is none, or it cannot be read.
         """
-        return cls(path, manifest.read_identity(Path(path)))
+        root = place(path)
+        return cls(root, manifest.read_identity(root))
 
     @classmethod
-    def create(cls, path, identity):
+    def create(cls, path: Path | str, identity: Identity) -> "Archive":
         """Open an archive, and make it if there is none.
 
         Args:
-            path: its folder, which need not exist.
+            path: its folder, which need not exist, or an address such as s3://bucket/tiles.
             identity: the `Identity` that it has or gets.
 
         Returns:
@@ -116,9 +125,10 @@ class Archive:
         Raises:
             DataError: if the archive there holds codes of another model or length, or cannot be written.
         """
-        root = Path(path)
+        root = place(path)
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            if not is_address(root):
+                root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
         if not (root / manifest.IDENTITY).exists():
@@ -130,9 +140,9 @@ class Archive:
         return cls(root, found)
 
     @property
-    def info(self):
+    def info(self) -> ArchiveInfo:
         """Return the archive's `ArchiveInfo`."""
-        sources = Counter()
+        sources: Counter[str] = Counter()
         for part in self._parts:
             sources[part.source] += part.rows
         own = self.identity
@@ -149,11 +159,11 @@ class Archive:
         )
 
     @property
-    def parts(self):
+    def parts(self) -> list[Part]:
         """Return the list of `Part` that this object sees."""
         return list(self._parts)
 
-    def refresh(self):
+    def refresh(self) -> bool:
         """See what others have changed since; returns whether anything was."""
         parts = manifest.read_parts(self.root)
         changed = parts != self._parts
@@ -163,7 +173,7 @@ class Archive:
             self._engine = None
         return changed
 
-    def source(self, name=None):
+    def source(self, name: str | None = None) -> str:
         """Return the image source that a user named, or the only one.
 
         Raises:
@@ -172,11 +182,11 @@ class Archive:
         sources = list(self.info.sources) or ["image"]
         if name is None and len(sources) == 1:
             return sources[0]
-        if name not in sources:
+        if name is None or name not in sources:
             raise SettingError(f"{self.root} holds images of {', '.join(sources)}. Name one of them. Received: {name}")
         return name
 
-    def codes(self, source=None):
+    def codes(self, source: str | None = None) -> Items:
         """Return the ids and codes of all items of one image source, in memory: 8 bytes an item and its id.
 
         Args:
@@ -192,7 +202,7 @@ class Archive:
         rows = self.rows(["id", *code_columns(self.identity.bits)], source).sort_by("id")
         return Items(rows["id"].to_numpy(), table_codes(rows, self.identity.bits))
 
-    def rows(self, columns=None, source=None):
+    def rows(self, columns: Sequence[str] | None = None, source: str | None = None) -> pa.Table:
         """Return all items of one image source, in the order of the files.
 
         Args:
@@ -211,19 +221,19 @@ class Archive:
 
     def search(
         self,
-        queries,
-        k=50,
+        queries: Queries | np.ndarray,
+        k: int | None = 50,
         *,
-        radius=None,
-        where=None,
-        bbox=None,
-        time=None,
-        source=None,
-        rank="auto",
-        rerank=0,
-        precision=None,
-        columns=DEFAULT_COLUMNS,
-    ):
+        radius: int | None = None,
+        where: str | None = None,
+        bbox: Box | None = None,
+        time: Times | None = None,
+        source: str | None = None,
+        rank: str = "auto",
+        rerank: int = 0,
+        precision: float | None = None,
+        columns: Sequence[str] = DEFAULT_COLUMNS,
+    ) -> Results:
         """Find the nearest items of each query, exactly: by distance, then score (see `rank`), then id.
 
         Args:
@@ -259,7 +269,15 @@ class Archive:
         found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
         return with_precision(found, load_calibration(self, source), precision)
 
-    def histogram(self, query, *, where=None, bbox=None, time=None, source=None):
+    def histogram(
+        self,
+        query: Queries | np.ndarray,
+        *,
+        where: str | None = None,
+        bbox: Box | None = None,
+        time: Times | None = None,
+        source: str | None = None,
+    ) -> np.ndarray:
         """Count the items at each distance from one query.
 
         Args:
@@ -273,7 +291,7 @@ class Archive:
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 
-    def get(self, ids, columns=None, source=None):
+    def get(self, ids: list[str], columns: Sequence[str] | None = None, source: str | None = None) -> pa.Table:
         """Return rows by id, in the order of `ids`.
 
         Args:
@@ -295,7 +313,7 @@ class Archive:
             raise SettingError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
         return found.take(places).select(found.column_names if columns is None else columns)
 
-    def queries(self, ids, source=None):
+    def queries(self, ids: list[str], source: str | None = None) -> Queries:
         """Return stored items as `Queries`: "more like these".
 
         Args:
@@ -309,20 +327,28 @@ class Archive:
         rows = self.get(ids, ["id", *code_columns(self.identity.bits), *features], source)
         return Queries(table_codes(rows, self.identity.bits), features=table_features(rows) if features else None)
 
-    def labels(self, source=None, *, where=None, bbox=None, time=None):
-        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`."""
+    def labels(
+        self, source: str | None = None, *, where: str | None = None, bbox: Box | None = None, time: Times | None = None
+    ) -> dict[str | None, int]:
+        """Return `{label: number of items}`, None for those without, most frequent first; arguments of `search`.
+
+        An item of several labels counts for each.
+        """
         condition = self.condition(where, bbox, time) or "true"
         return dict(
             self.sql(
                 lambda items: (
-                    f"SELECT label, count(*) AS n FROM {items} AS i WHERE {condition} GROUP BY label "
-                    "ORDER BY n DESC, label"
+                    "SELECT nullif(trim(one), '') AS name, count(*) AS n FROM (SELECT unnest(string_split("
+                    f"coalesce(label, ''), '{SEPARATOR}')) AS one FROM {items} AS i WHERE {condition}) "
+                    "GROUP BY name ORDER BY n DESC, name"
                 ),
                 source,
             )
         )
 
-    def condition(self, where=None, bbox=None, time=None, dialect="duckdb"):
+    def condition(
+        self, where: str | None = None, bbox: Box | None = None, time: Times | None = None, dialect: str = "duckdb"
+    ) -> str | None:
         """Return SQL, of DuckDB or "spark", for the conditions of `search`, None if there are none.
 
         Raises:
@@ -336,19 +362,19 @@ class Archive:
         ]
         return " AND ".join(part for part in parts if part) or None
 
-    def load(self):
-        """Read what a search needs into memory, where it is several times as fast: some 60 bytes an item."""
+    def load(self) -> None:
+        """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
         self._memory = True
         if self._engine is not None:
             self._engine.close()
             self._engine = None
         self.attempt(self._database)
 
-    def sql(self, make_sql, source=None):
+    def sql(self, make_sql: Callable[[str], str], source: str | None = None) -> list[tuple]:
         """Return the rows, as tuples, of SQL of our own: `make_sql` is given what stands for a source's items."""
         source = self.source(source)
 
-        def run():
+        def run() -> list[tuple]:
             engine = self._database()
             try:
                 return engine.cursor().execute(make_sql(engine.items(source))).fetchall()
@@ -357,7 +383,7 @@ class Archive:
 
         return self.attempt(run)
 
-    def append(self, rows, source="image"):
+    def append(self, rows: pa.Table, source: str = "image") -> Appended:
         """Add items: all of them or none, once each, however often and from wherever the same ones are appended.
 
         An item whose id is there with the same `content` stays as it is; with other content it is replaced. Null
@@ -379,13 +405,13 @@ class Archive:
         self.refresh()
         return appended
 
-    def known(self, ids, source="image"):
+    def known(self, ids: list[str], source: str = "image") -> dict[str, int | None]:
         """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
         self.refresh()
         values = pa.array(ids, pa.string())
         return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source))
 
-    def attempt(self, read):
+    def attempt(self, read: Callable[[], _T]) -> _T:
         """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""
         for attempt in range(_ATTEMPTS):
             try:
@@ -404,7 +430,7 @@ class Archive:
                 self._engine = Engine(self.root, self.identity, self._parts, self._memory)
             return self._engine
 
-    def checked(self, queries):
+    def checked(self, queries: Queries | np.ndarray) -> Queries:
         """Return `Queries` of what a search was given, a matrix of codes too.
 
         Raises:
@@ -434,7 +460,7 @@ class Archive:
         return pa.concat_tables(found)
 
 
-def check_same_model(root, found, expected):
+def check_same_model(root: Path, found: Identity, expected: Identity) -> None:
     """Raise `DataError` if an archive holds other codes than somebody is about to put in or ask for."""
     if found.bits != expected.bits or found.model != expected.model:
         raise DataError(

@@ -1,8 +1,8 @@
 """Read float vectors that others made from the files that they are kept in, a part at a time."""
 
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive.geoparquet import geometry_columns
+from keras_dhnn.archive.labels import join_labels
+from keras_dhnn.archive.places import address, is_address, kept_copy, place
 from keras_dhnn.errors import DataError, MissingPackage
 from keras_dhnn.files import refuse_address
 
@@ -49,23 +51,33 @@ class VectorFile:
     path: Path
     count: int
     size: int
-    batches: object
+    batches: Callable[[], Iterator[Batch]]
 
-    def sample(self, count):
+    def sample(self, count: int) -> np.ndarray:
         """Return vectors `(m, d)` float32 spread over the whole file, at most `count`."""
-        step, seen, taken = max(self.count // count, 1), 0, []
+        return self.labelled_sample(count)[0]
+
+    def labelled_sample(self, count: int) -> tuple[np.ndarray, list[str | None]]:
+        """Return `sample`, and the label of each: a list of m texts or None."""
+        step, seen = max(self.count // count, 1), 0
+        taken: list[np.ndarray] = []
+        labels: list[str | None] = []
         for batch in self.batches():
-            taken.append(batch.vectors[-seen % step :: step])
+            chosen = slice(-seen % step, None, step)
+            taken.append(batch.vectors[chosen])
+            given = batch.columns.get("label")
+            given = [None] * len(batch.vectors) if given is None else given
+            labels += (given if isinstance(given, list) else given.to_pylist())[chosen]
             seen += len(batch.vectors)
-        return np.concatenate(taken)[:count]
+        return np.concatenate(taken)[:count], labels[:count]
 
 
-def open_vectors(path, column=None):
+def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
     """Open a file of vectors.
 
     Args:
-        path: Parquet or GeoParquet (a column of lists), NPZ (an array `(n, d)`; arrays `id` and `label` are taken too),
-            NPY (`(n, d)`), or Zarr (an array `(n, d)`, or one in a group).
+        path: or address, of Parquet or GeoParquet (a column of lists), NPZ (an array `(n, d)`; arrays `id` and `label`
+            are taken too), NPY (`(n, d)`), or Zarr (an array `(n, d)`, or one in a group; not at an address).
         column: name of the column or array; may be left out where there is one such.
 
     Returns:
@@ -75,6 +87,9 @@ def open_vectors(path, column=None):
         DataError: if it is none of these, has no such column, or vectors of several lengths.
         MissingPackage: for Zarr, if zarr is not installed.
     """
+    if is_address(path):
+        file = open_vectors(kept_copy(address(path)), column)
+        return replace(file, path=place(path))
     path = Path(path)
     if not path.exists():
         refuse_address(path)
@@ -128,7 +143,12 @@ def _parquet_batch(path, rows, column, kept, size, first):
 
 def _columns_of(schema):
     """Return `{our column: theirs}`."""
-    kept = {name: name for name in _KEPT if name in schema.names and pa.types.is_string(schema.field(name).type)}
+    kept = {name: name for name in _KEPT if name in schema.names and _is_text(schema.field(name).type)}
+    for theirs in ("labels", "label"):
+        if theirs in schema.names and (
+            _is_text(schema.field(theirs).type) or _is_list_of_texts(schema.field(theirs).type)
+        ):
+            kept["label"] = theirs
     for name, theirs in (("id", _IDS), ("time", _TIMES)):
         found = next((one for one in theirs if one in schema.names), None)
         if found is not None:
@@ -137,6 +157,8 @@ def _columns_of(schema):
 
 
 def _cast(values, name):
+    if name == "label" and _is_list_of_texts(values.type):
+        return [join_labels(one) for one in values.to_pylist()]
     try:
         return values.cast(pa.timestamp("ms"), safe=False) if name == "time" else values.cast(pa.string())
     except pa.ArrowException:
@@ -195,9 +217,20 @@ def _numbered(path, first, count):
     return [f"{path.stem}/{number:09d}" for number in range(first, first + count)]
 
 
+def _is_list(kind):
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
 def _is_list_of_floats(kind):
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return lists and pa.types.is_floating(kind.value_type)
+    return _is_list(kind) and pa.types.is_floating(kind.value_type)
+
+
+def _is_list_of_texts(kind):
+    return _is_list(kind) and _is_text(kind.value_type)
+
+
+def _is_text(kind):
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _only(path, wanted, able, names):

@@ -6,21 +6,26 @@ few functions of the archive's own columns. The same condition is written for Du
 """
 
 import datetime
+from collections.abc import Sequence
 
+from keras_dhnn.archive.labels import SEPARATOR
 from keras_dhnn.archive.schema import FEATURES
 from keras_dhnn.errors import SettingError
 
+# West, south, east, north in degrees; start and end in ISO 8601.
+Box = tuple[float, float, float, float]
+Times = tuple[str | None, str | None]
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 # Names of sqlglot's expression classes.
 _LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean", "Literal", "Column", "Identifier"}
 _COMPARISONS = {"EQ", "NEQ", "GT", "GTE", "LT", "LTE", "NullSafeEQ", "NullSafeNEQ", "Like", "ILike"}
 _ARITHMETIC = {"Neg", "Add", "Sub", "Mul", "Div", "Mod", "Abs", "Cast", "DataType", "Case", "If", "Coalesce"}
-_FUNCTIONS = {"Lower", "Upper", "Length", "Year", "Month", "Day"}
+_FUNCTIONS = {"Lower", "Upper", "Length", "Year", "Month", "Day", "StrPosition", "DPipe"}
 _ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
 _TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
 
 
-def make_condition(text, columns, dialect="duckdb"):
+def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -> str:
     """Return a condition as an SQL expression that is safe to run.
 
     Args:
@@ -33,15 +38,15 @@ def make_condition(text, columns, dialect="duckdb"):
 
     Raises:
         SettingError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
-            functions lower, upper, length, year, month, day, abs and coalesce stands in it.
+            functions lower, upper, length, year, month, day, abs, coalesce and has_label stands in it.
     """
-    expression = _parse(text, columns)
+    expression = _parse(text, columns).transform(_has_label, text, columns)
     for node in expression.walk():
         _check_node(node, text, columns)
     return f"({expression.sql(dialect=dialect, comments=False)})"
 
 
-def box_condition(box, dialect="duckdb"):
+def box_condition(box: Box, dialect: str = "duckdb") -> str:
     """Return the condition that an item's footprint meets a bounding box.
 
     Args:
@@ -64,7 +69,7 @@ def box_condition(box, dialect="duckdb"):
     )
 
 
-def time_condition(start, end):
+def time_condition(start: str | None, end: str | None) -> str | None:
     """Return the condition that an item's time lies in `start` <= time < `end`; either may be None.
 
     Args:
@@ -110,6 +115,23 @@ def _parse(text, columns):
     if len(found) != 1 or found[0] is None:
         raise SettingError(_refusal(text, "Expected one condition", columns))
     return found[0]
+
+
+def _has_label(node, text, columns):
+    """Return `has_label('forest')` as a comparison: one of several labels, with `|` between them, is this."""
+    from sqlglot import exp
+
+    if type(node) is not exp.Anonymous or str(node.this).lower() != "has_label":
+        return node
+    given = node.expressions
+    if len(given) != 1 or type(given[0]) is not exp.Literal or not given[0].is_string or SEPARATOR in given[0].name:
+        raise SettingError(_refusal(text, "Expected one label, such as has_label('forest')", columns))
+    padded = [exp.Literal.string(SEPARATOR), exp.column("label"), exp.Literal.string(SEPARATOR)]
+    wanted = exp.Literal.string(f"{SEPARATOR}{given[0].name}{SEPARATOR}")
+    place = exp.StrPosition(
+        this=exp.DPipe(this=exp.DPipe(this=padded[0], expression=padded[1]), expression=padded[2]), substr=wanted
+    )
+    return exp.Paren(this=exp.GT(this=place, expression=exp.Literal.number(0)))
 
 
 def _check_node(node, text, columns):

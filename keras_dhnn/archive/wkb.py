@@ -1,6 +1,7 @@
 """Turn geometry in well-known binary, as GeoParquet holds it, into GeoJSON's form: points, polygons, multi-polygons."""
 
 import struct
+from typing import Any
 
 from keras_dhnn.errors import DataError
 
@@ -10,7 +11,7 @@ _HEIGHT, _MEASURE, _SYSTEM = 0x80000000, 0x40000000, 0x20000000
 _EXTRA = (0, 1, 1, 2)
 
 
-def from_wkb(value):
+def from_wkb(value: bytes) -> dict[str, Any]:
     """Return the GeoJSON geometry of WKB bytes: a point, polygon or multi-polygon in two dimensions or more.
 
     Raises:
@@ -23,7 +24,7 @@ def from_wkb(value):
     return geometry
 
 
-def points_of(geometry):
+def points_of(geometry: dict[str, Any]) -> list[list[float]]:
     """Return all points of a GeoJSON geometry, a list of `[x, y]`."""
     waiting, points = [geometry["coordinates"]], []
     while waiting:

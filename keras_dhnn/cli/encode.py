@@ -63,6 +63,13 @@ def encode(
         typer.Option(help="Float vectors that others made: Parquet, GeoParquet, NPZ, NPY or Zarr.", metavar="FILE"),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
+    learn_by: Annotated[
+        str | None,
+        typer.Option(
+            help="What bits for embeddings are learned by: labels or vectors. Left out: labels where 100 vectors or "
+            "more have one."
+        ),
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Which of a model's several image sources, such as pan.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="spark: by the workers of a Spark cluster. By default here.", metavar="spark")
@@ -106,6 +113,7 @@ def encode(
         features=features,
         embeddings=embeddings,
         column=column,
+        learn_by=learn_by,
         source=source,
         engine=engine,
         master=master,
@@ -120,4 +128,5 @@ def encode(
         typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
     print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
     if found.get("recall_at_10") is not None:
+        print(f"Bits were learned by {found['learned_by']}.")
         print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")

@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.archive.learned import learn_bits, learn_features
-from keras_dhnn.archive.manifest import LEARNED, Identity, load_arrays
+from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import Form, Tile
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import write_arrays
 from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.pipelines.example import ImageSpec
@@ -70,13 +69,13 @@ def open_model(
             "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
         )
     if features:
-        raise DataError("An exported model gives codes alone. Leave --features out, or name the run that it is of.")
+        raise DataError("An exported model keeps no features. Leave --features out, or name the run that it is of.")
     export = load_version(version)
     source = _source(list(export.encoders), source)
     spec, bits = export.card["images"][source], export.card["bits"]
     kind = {"kind": "export", "path": str(version.resolve()), "source": source}
     identity = Identity(export.card["model"], bits, f"resized to {ImageSpec(**spec)}", 0, kind)
-    return ExportEncoder(identity, Form(**spec), export.encoders[source].encode), source
+    return ExportEncoder(identity, Form(**spec), export.encoders[source]), source
 
 
 def learn(
@@ -97,7 +96,8 @@ def learn(
     size = encoder.batch
     given = list(
         encoder.network.outputs(
-            np.stack([tile.image for tile in tiles[first : first + size]]) for first in range(0, len(tiles), size)
+            np.stack([np.asarray(tile.image) for tile in tiles[first : first + size]])
+            for first in range(0, len(tiles), size)
         )
     )
     vectors = np.concatenate([one for one, _ in given])
@@ -135,12 +135,11 @@ def open_backbone(name: str, form: Form, tiles: Sequence[Tile], *, bits: int, fe
 
 def save_learned(root: Path, encoder: NetworkEncoder) -> None:
     """Write what was learned beside an archive that is about to be made."""
-    root.mkdir(parents=True, exist_ok=True)
-    write_arrays(root / LEARNED, encoder.learned)
+    save_arrays(root, encoder.learned)
 
 
 def open_encoder(
-    archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data")
+    archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data"), source: str | None = None
 ) -> NetworkEncoder | ExportEncoder:
     """Open the encoder that an archive was filled with.
 
@@ -148,6 +147,7 @@ def open_encoder(
         archive: `Archive`.
         model: path of its run or export, where that has moved.
         data: folder of the prepared data sets.
+        source: which of a model's several image sources; None: the one that the archive was made with.
 
     Raises:
         DataError: if it is not there any more, or is another model; or the archive's codes are of vectors.
@@ -168,7 +168,7 @@ def open_encoder(
             f"The archive {archive.root} holds codes of vectors, not of images. Search it by an id, or by a file of "
             "vectors: --embeddings FILE."
         )
-    made, _ = open_model(model or how["path"], data=data, source=how["source"], features=identity.features)
+    made, _ = open_model(model or how["path"], data=data, source=source or how["source"], features=identity.features)
     if made.identity.model != identity.model:
         raise DataError(
             f"{model or how['path']} is another model now ({made.identity.model[:12]}) than the one that filled "

@@ -1,7 +1,8 @@
 """Make networks an archive's encoders: frozen, run by the fastest runtime that is installed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -87,19 +88,20 @@ class NetworkEncoder:
 
 
 class ExportEncoder:
-    """Describe an exported model as `archive.encoding.Encoder`: codes alone, since it gives nothing else.
+    """Describe an exported model as `archive.encoding.Encoder`: codes, and outputs where it gives them.
 
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        encode: its function from images float32 to packed codes.
+        export: its `ImageEncoder` as loaded, which is held as a whole: its functions alone do not keep its variables
+            alive. Of earlier days it has no outputs.
     """
 
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.
     batch = 4
 
-    def __init__(self, identity: Identity, form: Form, encode: Callable[[tf.Tensor], tf.Tensor]):
-        self.identity, self.form, self._encode = identity, form, encode
+    def __init__(self, identity: Identity, form: Form, export: Any):
+        self.identity, self.form, self._export = identity, form, export
 
     def expect(self, count: int, kept: Path | None = None) -> None:
         """Take no notice: its graph is run by TensorFlow however many images there are."""
@@ -107,7 +109,11 @@ class ExportEncoder:
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
-            yield Queries(self._encode(tf.constant(images.astype(np.float32))).numpy())
+            pixels = tf.constant(images.astype(np.float32))
+            if hasattr(self._export, "outputs"):
+                yield Queries.from_outputs(self._export.outputs(pixels).numpy())
+            else:
+                yield Queries(self._export.encode(pixels).numpy())
 
     def encode(self, images: np.ndarray) -> Queries:
         """Return the `Queries` of images `(b, H, W, C)`."""

@@ -26,6 +26,7 @@ def encode(
     features: int | None = None,
     embeddings: Path | str | None = None,
     column: str | None = None,
+    learn_by: str | None = None,
     source: str | None = None,
     engine: str | None = None,
     master: str = "local[*]",
@@ -50,6 +51,7 @@ def encode(
         features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
         embeddings: path of a file of float vectors, instead of model and images.
         column: where the vectors are in it.
+        learn_by: what their bits are learned by, "labels" or "vectors"; None: labels where there are such.
         source: which of a model's several image sources.
         engine: "spark" to encode by the workers of a Spark cluster; None: here.
         master: Spark's.
@@ -59,7 +61,7 @@ def encode(
 
     Returns:
         Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `skipped` (a list of `name` and
-        `reason`), and of embeddings `recall_at_10`.
+        `reason`), and of embeddings `recall_at_10` and `learned_by`.
 
     Raises:
         DataError: for images, a model or an archive that do not fit together.
@@ -69,8 +71,10 @@ def encode(
     if embeddings is not None:
         from keras_dhnn.workflows.encode_vectors import encode_vectors
 
-        found = encode_vectors(embeddings, archive, column=column, bits=bits, source=source or "image", bar=bar)
-        return _summary(found) | {"recall_at_10": found.recall}
+        found = encode_vectors(
+            embeddings, archive, column=column, bits=bits, learn_by=learn_by, source=source or "image", bar=bar
+        )
+        return _summary(found) | {"recall_at_10": found.recall, "learned_by": found.learned_by}
     if model is None or not images:
         raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))

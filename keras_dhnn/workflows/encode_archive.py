@@ -1,13 +1,14 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.places import is_address, place
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
     Cut,
@@ -124,13 +125,13 @@ def encode_listed(
         bar: see `progress`.
         learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
     """
-    root, total = Path(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened = _open_existing(model, root, options)
     form = opened[0].form if opened else _form(model, scenes, files, options)
     source = opened[1] if opened else options.source or "image"
 
-    def known(ids: Sequence[str]) -> dict[str, int]:
+    def known(ids: list[str]) -> Mapping[str, int | None]:
         return result.archive.known(ids, source) if result.archive else {}
 
     tiles = _tiles(scenes, files, form, known, options, result.skipped)
@@ -143,7 +144,7 @@ def encode_listed(
         done = result.counted.added
         if learn_only or done == total:
             return result
-        encoder.expect(total - done, root / NETWORKS)
+        encoder.expect(total - done, _networks(root))
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
         )
@@ -192,7 +193,7 @@ def _learn(model, form, tiles, root, options, result, source, total):
     else:
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
-    encoder.expect(total, root / NETWORKS)
+    encoder.expect(total, _networks(root))
     encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
@@ -201,11 +202,16 @@ def _learn(model, form, tiles, root, options, result, source, total):
     return encoder, result.archive, rest
 
 
-def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[Path]]:
+def _networks(root):
+    return None if is_address(root) else root / NETWORKS
+
+
+def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:
     """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
-    scenes, others = [], []
+    scenes: list[Scene] = []
+    others: list[Path | str] = []
     for given in inputs:
-        if Path(given).is_file() and is_stac(given):
+        if not is_address(given) and Path(given).is_file() and is_stac(given):
             scenes += stac_scenes(given, options.asset)
         else:
             others.append(given)

@@ -8,20 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.archive.encoding import Encoded
-from keras_dhnn.archive.learned import MEAN, PROJECTION, learn_bits, outputs_of
-from keras_dhnn.archive.manifest import IDENTITY, LEARNED, Identity, load_arrays
+from keras_dhnn.archive.labels import membership
+from keras_dhnn.archive.learned import HIDDEN, learn_bits, outputs_of
+from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays, save_arrays
+from keras_dhnn.archive.places import place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.codes import pack, unpack
-from keras_dhnn.errors import DataError
-from keras_dhnn.files import write_arrays
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.progress import Bar, no_bar
 
 # Vectors by which bits are learned, and the sample on which it is measured what they keep.
 LEARN_FROM = 100_000
+# Labels of fewer vectors are left alone unless asked for.
+_LABELLED = 100
 _MEASURED, _QUERIES, _NEAREST = 50_000, 500, 10
 
 
@@ -34,12 +37,14 @@ class EncodedVectors:
         counted: `Encoded`.
         recall: share of the ten nearest by the vectors (cosine) that are among the ten nearest by the codes in
             asymmetric order, on a sample; None if there are too few.
+        learned_by: what the archive's bits were learned by: "labels" or "vectors".
         skipped: empty, as of images.
     """
 
     archive: Archive
     counted: Encoded
     recall: float | None
+    learned_by: str
     skipped: list = field(default_factory=list)
 
 
@@ -49,18 +54,22 @@ def encode_vectors(
     *,
     column: str | None = None,
     bits: int = 64,
+    learn_by: str | None = None,
     source: str = "image",
     bar: Bar = no_bar,
 ) -> EncodedVectors:
     """Encode a file of vectors into an archive, which is made if it is not there.
 
-    Vectors are brought to length 1, so that the nearest are those of the largest cosine.
+    Vectors are brought to length 1, so that the nearest are those of the largest cosine. Where they have labels, bits
+    are learned by these: a head as of our networks, so that the nearest are of a query's label.
 
     Args:
         path: see `open_vectors`.
         root: folder of the archive.
         column: see `open_vectors`.
         bits: length of the codes of a new archive.
+        learn_by: "labels", "vectors" (see `learn_rotation`), or None: labels where 100 vectors or more have one, of two
+            labels at least.
         source: the image source that they are called.
         bar: see `progress`.
 
@@ -70,8 +79,8 @@ def encode_vectors(
     Raises:
         DataError: if the file cannot be read, or the archive is of other vectors.
     """
-    file, root = open_vectors(path, column), Path(root)
-    archive, learned = _open(file, root, bits)
+    file, root = open_vectors(path, column), place(root)
+    archive, learned = _open(file, root, bits, learn_by)
     counted, done = Encoded(), 0
     with bar("Encode", file.count, "vector") as update:
         for batch in file.batches():
@@ -84,7 +93,8 @@ def encode_vectors(
             counted.add(archive.append(rows, source))
             done += len(batch.ids)
             update(done)
-    return EncodedVectors(archive, counted, measure_recall(file.sample(_MEASURED), learned))
+    by = "labels" if HIDDEN in learned else "vectors"
+    return EncodedVectors(archive, counted, measure_recall(file.sample(_MEASURED), learned), by)
 
 
 def vector_queries(archive: Archive, path: Path | str, column: str | None = None) -> tuple[list[str], Queries]:
@@ -145,15 +155,33 @@ def measure_recall(
     return float(np.mean([len(np.intersect1d(*pair)) / nearest for pair in zip(by_vectors, by_codes, strict=True)]))
 
 
-def _open(file, root, bits):
+def _learn(file, bits, learn_by):
+    if learn_by not in (None, "labels", "vectors"):
+        raise SettingError(f"Expected --learn-by labels or vectors. Received: {learn_by!r}")
+    vectors, labels = file.labelled_sample(LEARN_FROM)
+    labelled = [number for number, label in enumerate(labels) if label]
+    members = membership([labels[number] for number in labelled])
+    enough = len(labelled) >= _LABELLED and members.shape[1] >= 2
+    if learn_by == "labels" and not enough:
+        raise DataError(
+            f"Expected labels of {_LABELLED} vectors, two different ones at least, in the column label of {file.path}. "
+            f"Received {len(labelled)} with {members.shape[1]}. Leave --learn-by out, or say --learn-by vectors."
+        )
+    if learn_by == "vectors" or not enough:
+        return learn_rotation(vectors, bits)
+    from keras_dhnn.training.vector_head import train_vector_head
+
+    return train_vector_head(_unit(vectors[labelled]), members, bits)
+
+
+def _open(file, root, bits, learn_by):
     if (root / IDENTITY).exists():
         archive = Archive.open(root)
         _check_vectors(root, archive.identity.encoder, file)
         return archive, load_arrays(root)
-    learned = learn_rotation(file.sample(LEARN_FROM), bits)
-    model = hashlib.sha256(learned[MEAN].tobytes() + learned[PROJECTION].tobytes()).hexdigest()
-    root.mkdir(parents=True, exist_ok=True)
-    write_arrays(root / LEARNED, learned)
+    learned = _learn(file, bits, learn_by)
+    model = hashlib.sha256(b"".join(array.tobytes() for array in learned.values())).hexdigest()
+    save_arrays(root, learned)
     kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
     return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
 

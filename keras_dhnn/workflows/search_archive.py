@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_dhnn.archive.queries import Queries, combine
+from keras_dhnn.archive.places import is_address, local_copy
+from keras_dhnn.archive.queries import WEIGHED, Queries, combine
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
-
-# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
-WEIGHED = 5000
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def make_queries(
         return Asked(*vector_queries(archive, embeddings, column), {})
     if not (given or like):
         raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
-    files = [text for text in given if Path(text).is_file()]
+    files = [text for text in given if _is_file(archive, text, source)]
     ids = [text for text in given if text not in files]
     parts, images = [], {}
     if files:
@@ -91,13 +89,21 @@ def make_queries(
     return Asked(names, _joined(parts), images, rerank)
 
 
+def _is_file(archive, text, source):
+    """Return whether a text names an image file; an address that is an id is an id."""
+    if is_address(text):
+        return not archive.known([text], archive.source(source))
+    return Path(text).is_file()
+
+
 def _encode_files(archive, files, model, data):
     from keras_dhnn.workflows.archive_encoder import open_encoder
 
     encoder, images = open_encoder(archive, model=model, data=data), {}
     for path in files:
         try:
-            images[path] = read_image_file(path).image(encoder.form.channels)
+            with local_copy(path) as copy:
+                images[path] = read_image_file(copy).image(encoder.form.channels)
         except UnreadableImage as error:
             raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
     parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]

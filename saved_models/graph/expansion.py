@@ -26,7 +26,7 @@ def expand(
     Returns:
         Positions and distances `(t, k)` int32.
     """
-    sizes = tf.where(distances < beyond, sizes, 0)
+    sizes = tf.where(distances < tf.cast(beyond, tf.int32), sizes, 0)
     before = tf.cumsum(sizes, axis=1, exclusive=True)
     nearer = tf.gather(before, tf.searchsorted(distances, distances), batch_dims=1)
     taken = tf.clip_by_value(k - nearer, 0, sizes)
@@ -34,7 +34,7 @@ def expand(
     counts = tf.reduce_sum(taken, axis=1)
     width = tf.maximum(tf.reduce_max(tf.concat([counts, [0]], 0)), k)
     rows = tf.RaggedTensor.from_row_lengths(keys, counts, validate=False)
-    fill = tf.constant((beyond << 32) + LOW, tf.int64)
+    fill = tf.cast(beyond, tf.int64) * 2**32 + LOW
     dense = rows.to_tensor(fill, shape=tf.stack([tf.shape(distances)[0], width]))
     nearest = -tf.math.top_k(-dense, k).values
     return tf.cast(nearest, tf.int32), tf.cast(tf.bitwise.right_shift(nearest, 32), tf.int32)

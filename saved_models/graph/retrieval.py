@@ -10,6 +10,7 @@ from keras_dhnn.errors import invalid
 from keras_dhnn.saved_models.graph.block_top_k import NO_CLASS, count_within, fill_block, nearest, query_words, tiling
 from keras_dhnn.saved_models.graph.code_groups import Database, group, only_allowed
 from keras_dhnn.saved_models.graph.expansion import expand
+from keras_dhnn.saved_models.graph.tie_order import order_ties
 
 # Items that one tile of queries may have to sort at once, 8 bytes each.
 TILE_ITEMS = 2**24
@@ -19,7 +20,8 @@ class HammingRetrieval(tf.Module):
     """Find exact k nearest neighbours in a database of packed hash codes that lives in a graph.
 
     The codes are non-trainable variables, so that they are saved beside the graph and not inside it. Equal codes are
-    stored once where that pays (`code_groups`). Positions are always those of a stable sort by (distance, position).
+    stored once where that pays (`code_groups`). Positions are those of a stable sort by (distance, position), or by
+    (distance, inner product with a query's outputs, position) where these are given.
 
     Args:
         codes: `(n, l / 8)` uint8, as `codes.pack` makes them, `l` from 8 to 256.
@@ -61,6 +63,7 @@ class HammingRetrieval(tf.Module):
         *,
         label: tf.Tensor | int | None = None,
         allowed: tf.Tensor | np.ndarray | None = None,
+        outputs: tf.Tensor | np.ndarray | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the k nearest codes of each query, by (distance, position).
 
@@ -71,6 +74,9 @@ class HammingRetrieval(tf.Module):
             k: scalar int32 >= 0, may be a tensor.
             label: scalar or `(q,)` int32: only positions of this label; -1 for any.
             allowed: `(n,)` bool: only these positions. Costs a pass over all positions in each call.
+            outputs: `(q, l)` real outputs that the queries' codes are the signs of: of equal distances that comes first
+                whose signs have the greatest inner product with them, as an archive's `rank="asymmetric"`. Costs a
+                second scan.
 
         Returns:
             Positions and distances, both `(q, min(k, n))` int32.
@@ -82,12 +88,21 @@ class HammingRetrieval(tf.Module):
         if self.size == 0:
             empty = tf.zeros((tf.shape(query_codes)[0], 0), tf.int32)
             return empty, empty
+        if outputs is not None:
+            return self._search_ordered(query_codes, k, label, allowed, self._check_outputs(outputs))
         if label is None and allowed is None:
             return self._search_all(query_codes, k)
         label = self._check_label(label, query_codes)
         if allowed is None:
             return self._search_label(query_codes, k, label)
         return self._search_allowed(query_codes, k, label, self._check_allowed(allowed))
+
+    def _search_ordered(self, query_codes, k, label, allowed, outputs):
+        found = self.search(query_codes, k, label=label, allowed=allowed)
+        label = self._check_label(label, query_codes)
+        if allowed is None:
+            return self._order_label(query_codes, outputs, *found, label)
+        return self._order_allowed(query_codes, outputs, *found, label, self._check_allowed(allowed))
 
     def radius_search(
         self, query_codes: tf.Tensor | np.ndarray, radius: tf.Tensor | int
@@ -121,6 +136,9 @@ class HammingRetrieval(tf.Module):
         self._search_all = define(lambda codes, k: self._search_tiles(codes, k, None, None), codes, k)
         self._search_label = define(lambda codes, k, label: self._search_tiles(codes, k, label, None), codes, k, label)
         self._search_allowed = define(self._search_tiles, codes, k, label, allowed)
+        outputs, found = tf.TensorSpec((None, self.bits), tf.float32), tf.TensorSpec((None, None), tf.int32)
+        self._order_label = define(lambda *given: self._order_ties(*given, None), codes, outputs, found, found, label)
+        self._order_allowed = define(self._order_ties, codes, outputs, found, found, label, allowed)
         self._radius_search = define(self._radius_search_tiles, codes, k)
 
     def _search_tiles(self, query_codes, k, label, allowed):
@@ -133,6 +151,19 @@ class HammingRetrieval(tf.Module):
 
         positions, distances = _by_tiles(answer, self._tile(k), 2, query_codes, label)
         return tf.reshape(positions, [queries, k]), tf.reshape(distances, [queries, k])
+
+    def _order_ties(self, query_codes, outputs, positions, distances, label, allowed):
+        """Return what was found, positions and distances `(q, k)`, anew: in another order inside ties."""
+        database, k = self._database(self.labels is not None, allowed), tf.shape(positions)[1]
+
+        def one(given):
+            words, outputs, bound, label = given
+            return order_ties(database, self.distinct, tf.unstack(words), outputs, bound, k, label)
+
+        words, kinds = tf.stack(query_words(query_codes), axis=1), [tf.TensorSpec((None,), tf.int32)] * 2
+        bounds = tf.reduce_max(distances, axis=1)
+        positions, distances = tf.map_fn(one, (words, outputs, bounds, label), fn_output_signature=tuple(kinds))
+        return positions, distances
 
     def _radius_search_tiles(self, query_codes, radius):
         database = self._database(False, None)
@@ -204,6 +235,13 @@ class HammingRetrieval(tf.Module):
                 )
             )
         return allowed
+
+    def _check_outputs(self, outputs):
+        outputs = tf.cast(tf.convert_to_tensor(outputs), tf.float32)
+        if not outputs.shape.is_compatible_with((None, self.bits)):
+            expected = f"the queries' real outputs, shape (q, {self.bits})"
+            raise ValueError(invalid("argument `outputs`", expected, shape=tuple(outputs.shape)))
+        return outputs
 
     def _check_queries(self, query_codes):
         query_codes = tf.convert_to_tensor(query_codes, tf.uint8)

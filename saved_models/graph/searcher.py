@@ -34,9 +34,13 @@ class Searcher(tf.Module):
         self.classes = _texts(classes, "classes")
 
     def search(
-        self, codes: tf.Tensor, k: tf.Tensor | int, class_name: tf.Tensor | str | None = None
+        self,
+        codes: tf.Tensor,
+        k: tf.Tensor | int,
+        class_name: tf.Tensor | str | None = None,
+        outputs: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Return the nearest items of each query, by distance, then in the order of the index.
+        """Return the nearest items of each query, by distance, then in the order of the index, or first of the outputs.
 
         Args:
             codes: `(B, l / 8)` uint8.
@@ -44,6 +48,7 @@ class Searcher(tf.Module):
                 has items if these are fewer; a query's own k ends earlier: then follow the key "", distance -1, label
                 -1 and class "". So they do where there are fewer items of a class.
             class_name: string, a scalar or one for each query: only items of this class; "" for any. None: of any.
+            outputs: `(B, l)` float32 that the codes are the signs of, see `HammingRetrieval.search`; or None.
 
         Returns:
             Dictionary of `ids` string, `distances` int32, `labels` int32 (-1: not known) and `classes` string, each
@@ -54,7 +59,8 @@ class Searcher(tf.Module):
         """
         k = self._checked(k, tf.shape(codes)[0])
         label = None if class_name is None else self._label(class_name, tf.shape(codes)[0])
-        positions, distances = self.retrieval.search(codes, tf.reduce_max(tf.concat([k, [1]], 0)), label=label)
+        most = tf.reduce_max(tf.concat([k, [1]], 0))
+        positions, distances = self.retrieval.search(codes, most, label=label, outputs=outputs)
         found = (positions >= 0) & (tf.range(tf.shape(positions)[1])[None] < k[:, None])
         positions = tf.where(found, positions, 0)
         labels = tf.where(found, tf.gather(self.numbers, positions) + UNKNOWN, UNKNOWN)

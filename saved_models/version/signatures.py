@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
+from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder, pack_bits
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.version.signature_names import IN_CLASS, images_signature, join, search_stem
 
 # What a gRPC client gets that sends no k; REST clients must send every input.
 DEFAULT_K = 10
+OUTPUTS = "outputs"
 _KINDS = ("", "uint8", "bytes")
 
 
@@ -20,7 +21,8 @@ def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str
     With one source: `serving_default` (float32 images), `search_uint8`, `search_bytes` (PNG or JPEG files),
     `search_codes`, `encode`, `encode_uint8` and `encode_bytes`. With several: `FROM_to_TO`, `FROM_to_TO_uint8`,
     `FROM_to_TO_bytes` for each pair, `search_TO_codes`, `encode_FROM`, ...; `serving_default` is the first pair. For
-    items of one class: `search_in_class`, `search_in_class_uint8`, ..., `FROM_to_TO_in_class`, ...
+    items of one class: `search_in_class`, `search_in_class_uint8`, ..., `FROM_to_TO_in_class`, ... By real outputs,
+    which put equal distances in order: `encode_outputs`, `search_outputs`, `search_in_class_outputs`, ...
 
     Args:
         encoders: `{source: ImageEncoder}`, or what loading one gives.
@@ -38,18 +40,28 @@ def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str
             if encode is None:
                 continue
             made[join("encode", "" if alone else source, kind)] = _encoding(encode)
+            searching = getattr(_of_queries(encoder), join("encode", kind))
             for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
                 stem = search_stem(source, target, alone, in_class)
                 name = join(stem, kind) if kind else images_signature(stem)
-                made[name] = _searching(_spec(encode), encode, searcher, in_class)
+                made[name] = _searching(_spec(searching), searching, searcher, in_class)
+        if hasattr(encoder, OUTPUTS):  # not in exports of earlier days; of images that search, like `search_outputs`
+            made[join("encode", "" if alone else source, OUTPUTS)] = _encoding(_of_queries(encoder).outputs, OUTPUTS)
     for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
-        name = join("search", "" if alone else target, IN_CLASS if in_class else "", "codes")
-        spec = tf.TensorSpec((None, searcher.retrieval.bits // 8), tf.uint8, "codes")
-        made[name] = _searching(spec, tf.identity, searcher, in_class)
+        stem, bits = join("search", "" if alone else target, IN_CLASS if in_class else ""), searcher.retrieval.bits
+        spec = tf.TensorSpec((None, bits // 8), tf.uint8, "codes")
+        made[join(stem, "codes")] = _searching(spec, tf.identity, searcher, in_class)
+        spec = tf.TensorSpec((None, bits), tf.float32, OUTPUTS)
+        made[join(stem, OUTPUTS)] = _searching(spec, pack_bits, searcher, in_class, ordered=True)
     if not alone:
-        encode, searcher = next(iter(encoders.values())).encode, next(iter(searchers.values()))
+        encode, searcher = _of_queries(next(iter(encoders.values()))).encode, next(iter(searchers.values()))
         made["serving_default"] = _searching(_spec(encode), encode, searcher, False)
     return made
+
+
+def _of_queries(encoder):
+    """Return what encodes images that search: an encoder itself, where it has no other for them."""
+    return getattr(encoder, "searching", encoder)
 
 
 def _spec(encode):
@@ -59,24 +71,24 @@ def _spec(encode):
     return concrete.structured_input_signature[0][0]
 
 
-def _encoding(encode):
+def _encoding(encode, name="codes"):
     spec = _spec(encode)
 
     @tf.function(input_signature=[spec])
     def function(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"codes": encode(x)}
+        return {name: encode(x)}
 
     return function
 
 
-def _searching(spec, encode, searcher, in_class):
+def _searching(spec, encode, searcher, in_class, ordered=False):
     default, any_class = tf.constant(DEFAULT_K), tf.constant("")
     # Any rank: REST's row form makes one k an instance, the columnar form what the client writes.
     k_spec, class_spec = tf.TensorSpec(None, tf.int32, "k"), tf.TensorSpec(None, tf.string, "class_name")
 
     def search(x: tf.Tensor, k: tf.Tensor, class_name: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         codes = encode(x)
-        return {"codes": codes, **searcher.search(codes, k, class_name)}
+        return {"codes": codes, **searcher.search(codes, k, class_name, x if ordered else None)}
 
     @tf.function(input_signature=[spec, k_spec])
     def function(x: tf.Tensor, k: tf.Tensor = default) -> dict[str, tf.Tensor]:

@@ -3,9 +3,11 @@
 import csv
 import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of
+from keras_dhnn.archive.places import address, is_address, list_address, read_address
+from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import read_bytes, read_lines, refuse_address
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
@@ -17,12 +19,12 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 _BATCH = 512
 
 
-def list_images(inputs):
+def list_images(inputs: Iterable[Path | str]) -> list[str]:
     """Return the image files that a user named, in order.
 
     Args:
-        inputs: paths: of image files, of folders (searched to the bottom; hidden files are left out), or of text files
-            `*.txt` or `*.csv` with a path a line, in a CSV file in its column `path`.
+        inputs: paths or addresses of image files and of folders (searched to the bottom; hidden files are left out);
+            paths of text files `*.txt` or `*.csv` with a path or address a line, in a CSV file in its column `path`.
 
     Returns:
         List of paths, as texts, each once; those in a folder by name.
@@ -31,8 +33,11 @@ def list_images(inputs):
         DataError: if there is none of that name, or no image in it.
     """
     found = []
-    for given in map(Path, inputs):
-        if given.is_dir():
+    for text in inputs:
+        given = Path(text)
+        if is_address(text):
+            found += _at_address(text)
+        elif given.is_dir():
             inside = sorted(_walk(given))
             if not inside:
                 raise DataError(f"There is no image in the folder {given}. Expected files {', '.join(SUFFIXES)}.")
@@ -47,7 +52,15 @@ def list_images(inputs):
     return list(dict.fromkeys(found))
 
 
-def file_tiles(paths, form, known, *, labels=None, skip_damaged=False, skipped=None):
+def file_tiles(
+    paths: Iterable[str],
+    form: Form,
+    known: Known,
+    *,
+    labels: Callable[[str], str | None] | None = None,
+    skip_damaged: bool = False,
+    skipped: list[Skipped] | None = None,
+) -> Iterator[Tile | None]:
     """Read image files, several at a time, in the order of their paths; an image's id is its path as given.
 
     Args:
@@ -67,26 +80,27 @@ def file_tiles(paths, form, known, *, labels=None, skip_damaged=False, skipped=N
     for batch in _batches(paths):
         contents = known(batch)
 
-        def read(path, contents=contents):
+        def read(path: str, contents: Mapping[str, int | None] = contents) -> Tile | DamagedFile | None:
             return _read(path, form, contents.get(path), labels)
 
         for path, tile in read_ahead(read, batch):
             if isinstance(tile, DamagedFile):
                 if not skip_damaged:
                     raise tile
-                skipped.append(Skipped(path, tile.reason))
+                if skipped is not None:
+                    skipped.append(Skipped(path, tile.reason))
                 continue
             yield tile
 
 
-def file_form(path):
+def file_form(path: str) -> tuple[int, str]:
     """Return the number of bands and the type of an image file.
 
     Raises:
         DamagedFile: if it is none.
     """
     try:
-        bands = decode_image(read_bytes(path, MOST_BYTES)).bands
+        bands = decode_image(_read_bytes(path)).bands
     except OSError as error:
         raise DamagedFile(path, f"cannot be read ({error.strerror})") from error
     except (DataError, UnreadableImage) as error:
@@ -97,12 +111,15 @@ def file_form(path):
 def _read(path, form, content, labels):
     """Return a `Tile`, None if it is known, or the DamagedFile to raise."""
     try:
-        data = read_bytes(path, MOST_BYTES)
+        data = _read_bytes(path)
         found = content_of(data)
         if found == content:
             return None
         image = decode_image(data).image(form.channels)
-        values = {"path": os.path.abspath(path), "label": labels(path) if labels else None}
+        values = {
+            "path": path if is_address(path) else os.path.abspath(path),
+            "label": labels(path) if labels else None,
+        }
         return Tile(path, found, form.fit(image, path), values)
     except OSError as error:
         return DamagedFile(path, f"cannot be read ({error.strerror})")
@@ -110,6 +127,20 @@ def _read(path, form, content, labels):
         return error
     except (DataError, UnreadableImage) as error:
         return DamagedFile(path, str(error))
+
+
+def _read_bytes(path):
+    return read_address(path, MOST_BYTES) if is_address(path) else read_bytes(path, MOST_BYTES)
+
+
+def _at_address(path):
+    """Return the addresses of the image that stands there, or of those below."""
+    if address(path).lower().endswith(SUFFIXES):
+        return [address(path)]
+    found = [name for name in list_address(path) if name.lower().endswith(SUFFIXES)]
+    if not found:
+        raise DataError(f"There is no image at {address(path)}. Expected files {', '.join(SUFFIXES)}.")
+    return found
 
 
 def _walk(folder):
@@ -131,7 +162,8 @@ def _listed(path):
         if "path" not in (rows.fieldnames or ()):
             raise DataError(f"The list {path} has no column `path`. It has: {', '.join(rows.fieldnames or ())}")
         lines = [row["path"] for row in rows]
-    return [(path.parent / line.strip()).as_posix() for line in lines]
+    lines = [line.strip() for line in lines]
+    return [address(line) if is_address(line) else (path.parent / line).as_posix() for line in lines]
 
 
 def _batches(paths):

@@ -3,13 +3,16 @@
 import contextlib
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
-from keras_dhnn.archive.tiles.tile import Skipped, Tile, content_of_file
+from keras_dhnn.archive.places import address, is_address, kept_copy
+from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_file
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
@@ -58,24 +61,26 @@ class Scene:
     time: str | None = None
 
     @classmethod
-    def of(cls, path):
-        """Return the scene in a file, called as the path is given."""
+    def of(cls, path: Path | str) -> "Scene":
+        """Return the scene in a file, called as the path is given; an address is read from a copy."""
+        if is_address(path):
+            return cls(str(kept_copy(address(path))), address(path))
         return cls(str(path), Path(path).as_posix())
 
 
-def is_scene(path, tile):
+def is_scene(path: Path | str, tile: int) -> bool:
     """Return whether a file is a raster with a place on the ground, or twice as large as a tile."""
     rasterio = load_rasterio(required=False)
     if Path(path).suffix.lower() not in _SUFFIXES or rasterio is None:
         return False
     try:
-        with _quietly(rasterio), rasterio.open(path) as raster:
+        with _quietly(rasterio), rasterio.open(kept_copy(address(path)) if is_address(path) else path) as raster:
             return max(raster.width, raster.height) >= 2 * tile or raster.crs is not None or bool(raster.gcps[0])
     except rasterio.errors.RasterioError:
         return False
 
 
-def count_tiles(scene, cut):
+def count_tiles(scene: Scene, cut: Cut) -> int:
     """Return how many tiles a scene is cut into, 0 if it cannot be read: its header is looked at only."""
     rasterio = load_rasterio()
     try:
@@ -85,7 +90,7 @@ def count_tiles(scene, cut):
         return 0
 
 
-def raster_form(scene, cut):
+def raster_form(scene: Scene, cut: Cut) -> tuple[int, str]:
     """Return the number of bands and the type of a scene's tiles.
 
     Raises:
@@ -95,7 +100,15 @@ def raster_form(scene, cut):
     return len(reader.bands), reader.dtype
 
 
-def scene_tiles(scene, form, cut, known, *, skip_damaged=False, skipped=None):
+def scene_tiles(
+    scene: Scene,
+    form: Form,
+    cut: Cut,
+    known: Known,
+    *,
+    skip_damaged: bool = False,
+    skipped: list[Skipped] | None = None,
+) -> Iterator[Tile | None]:
     """Cut a scene into tiles, row by row from its upper left corner.
 
     A remainder at the right or lower edge that is narrower than a tile is covered by a last tile that ends at the edge.
@@ -122,10 +135,11 @@ def scene_tiles(scene, form, cut, known, *, skip_damaged=False, skipped=None):
     except DamagedFile as error:
         if not skip_damaged:
             raise
-        skipped.append(Skipped(scene.name, error.reason))
+        if skipped is not None:
+            skipped.append(Skipped(scene.name, error.reason))
 
 
-def load_rasterio(required=True):
+def load_rasterio(required: bool = True) -> Any:
     """Return the package rasterio.
 
     Raises:
@@ -144,7 +158,7 @@ def load_rasterio(required=True):
     return rasterio
 
 
-def offsets(length, side, stride):
+def offsets(length: int, side: int, stride: int) -> list[int]:
     """Return where tiles begin along a scene's side: every `stride` pixels, the last so that it ends at the edge."""
     if length < side:
         return []
@@ -178,7 +192,7 @@ def _quietly(rasterio):
 class _Reader:
     """Read one scene by several threads, each with the file open for itself."""
 
-    def __init__(self, rasterio, scene, form, cut):
+    def __init__(self, rasterio: Any, scene: Scene, form: Form | None, cut: Cut):
         self.rasterio, self.scene, self.form, self.cut = rasterio, scene, form, cut
         self.local = threading.local()
         raster = self._raster()
@@ -189,14 +203,14 @@ class _Reader:
         self.grids = _grids(raster.height, raster.width, cut)
         self.has_mask = self._has_mask(raster)
 
-    def tiles(self, known):
+    def tiles(self, known: Known) -> Iterator[Tile | None]:
         """Yield the tiles of all scales."""
         content = content_of_file(self.scene.path, f"{self.bands} {self.cut.tile}".encode())
         strips = self._strips(known, content)
-        for _, tiles in read_ahead(lambda strip: self._read(*strip, content), strips, threads=_THREADS):
+        for _, tiles in read_ahead(lambda strip: self._read(content, *strip), strips, threads=_THREADS):
             yield from tiles
 
-    def _strips(self, known, content):
+    def _strips(self, known: Known, content: int) -> Iterator[tuple[int, tuple[int, int], int, list[int | None]]]:
         """Yield (scale, shape, row, columns) of tiles side by side; columns of known tiles are None."""
         for scale, shape, rows, columns in self.grids:
             for row in rows:
@@ -207,7 +221,7 @@ class _Reader:
                     new = [c if contents.get(i) != content else None for i, c in zip(ids, strip, strict=True)]
                     yield scale, shape, row, new
 
-    def _read(self, scale, shape, row, columns, content):
+    def _read(self, content, scale, shape, row, columns):
         new = [col for col in columns if col is not None]
         tiles = [None] * (len(columns) - len(new))
         if not new:
@@ -219,14 +233,14 @@ class _Reader:
             if holds.mean() < 1 - self.cut.empty or not holds.any():
                 tiles.append(None)
                 continue
-            image = self.form.fit(_averaged(_filled(pixels[:, part], holds), scale), self.scene.name)
+            image = self.form.fit(_averaged(fill_empty(pixels[:, part], holds), scale), self.scene.name)
             values = self._values(row, col, shape)
             corners = self.place.corners(row, col, shape)
             tiles.append(Tile(self._id(shape, row, col), content, image, values, corners))
         return tiles
 
     def _values(self, row, col, shape):
-        path = str(Path(self.scene.path).absolute())
+        path = self.scene.name if is_address(self.scene.name) else str(Path(self.scene.path).absolute())
         place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
         return {"path": path, "scene": self.scene.name, "time": self.time} | place
 
@@ -274,14 +288,14 @@ class _Reader:
 class _Place:
     """Describe where a scene's pixels lie on the ground, in longitude and latitude."""
 
-    def __init__(self, rasterio, raster):
+    def __init__(self, rasterio: Any, raster: Any):
         points, system = raster.gcps
         self.rasterio, self.system = rasterio, raster.crs or system or None
         self.points = None if raster.crs is not None or not points else rasterio.transform.GCPTransformer(points)
         self.transform = raster.transform
         self.crs = None if self.system is None else _crs_name(self.system)
 
-    def corners(self, row, col, shape):
+    def corners(self, row: int, col: int, shape: tuple[int, int]) -> np.ndarray | None:
         """Return `(4, 2)` longitude and latitude of a tile's corners, None where the scene is at no known place."""
         if self.system is None:
             return None
@@ -295,7 +309,7 @@ class _Place:
         corners = np.stack(self.rasterio.warp.transform(self.system, "OGC:CRS84", list(x), list(y)), axis=-1)
         if not np.isfinite(corners).all():
             return None
-        pixel = np.linalg.norm(corners[1] - corners[0]) / shape[0]
+        pixel = float(np.linalg.norm(corners[1] - corners[0])) / shape[0]
         return snap(corners, pixel / _PIXEL_PARTS)
 
 
@@ -311,7 +325,7 @@ def _time_of(raster):
     return f"{date.replace(':', '-')}T{clock}Z" if len(date) == 10 and clock else None
 
 
-def _filled(pixels, valid):
+def fill_empty(pixels, valid):
     """Return pixels without data as the lowest value of their band, as `image_file` does."""
     if valid.all():
         return pixels

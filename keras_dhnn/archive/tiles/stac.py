@@ -12,7 +12,7 @@ _MOST_DEPTH = 32
 _RASTERS = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2")
 
 
-def is_stac(path):
+def is_stac(path: Path | str) -> bool:
     """Return whether a file is STAC: JSON with its type, or GeoParquet with a column `assets`."""
     path = Path(path)
     if path.suffix.lower() in (".json", ".geojson"):
@@ -24,7 +24,7 @@ def is_stac(path):
     return False
 
 
-def stac_scenes(path, asset=None):
+def stac_scenes(path: Path | str, asset: str | None = None) -> list[Scene]:
     """List the scenes of a catalogue.
 
     Args:

@@ -1,7 +1,9 @@
 """Describe one tile: its pixels, as the network is given them, and what an archive keeps of it."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.formats.image_file import resize_stored
 
 _CHUNK = 1 << 22
+# Of some ids, `{id: content}` of those that need not be read again.
+Known = Callable[[list[str]], Mapping[str, int | None]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Form:
     channels: int
     dtype: str
 
-    def fit(self, image, name):
+    def fit(self, image: np.ndarray, name: str) -> np.ndarray:
         """Return an image `(H, W, C)` as `(height, width, channels)`.
 
         Raises:
@@ -50,14 +54,14 @@ class Tile:
     Attributes:
         id: its key.
         content: number that changes when the pixels do.
-        image: `(H, W, C)`.
+        image: `(H, W, C)`; None once it is encoded.
         values: `{column: value}` of other columns of the archive; what is missing is null.
         corners: `(4, 2)` longitude and latitude, or None where it is at no known place.
     """
 
     id: str
     content: int
-    image: np.ndarray
+    image: np.ndarray | None
     values: dict = field(default_factory=dict)
     corners: np.ndarray | None = None
 
@@ -75,7 +79,7 @@ class Skipped:
     reason: str
 
 
-def content_of(*parts):
+def content_of(*parts: bytes) -> int:
     """Return a number of 64 bits that stands for some bytes, as int64."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
@@ -83,7 +87,7 @@ def content_of(*parts):
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def content_of_file(path, *more):
+def content_of_file(path: Path | str, *more: bytes) -> int:
     """Return `content_of` a file of any size, and more bytes."""
     digest = hashlib.blake2b(digest_size=8)
     with open_regular(path) as file:

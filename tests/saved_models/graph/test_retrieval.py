@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_dhnn.codes import hamming_distances
+from keras_dhnn.codes import hamming_distances, pack, unpack
 from keras_dhnn.saved_models.graph import block_top_k
 from keras_dhnn.saved_models.graph.block_top_k import ONE_STEP
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
@@ -230,3 +230,29 @@ def test_rejects_a_label_where_there_are_none():
 def test_rejects_a_mask_that_does_not_fit(allowed):
     with pytest.raises(ValueError, match="Expected one bool for each of 3 codes"):
         HammingRetrieval(np.zeros((3, 8), np.uint8)).search(np.zeros((1, 8), np.uint8), 1, allowed=allowed)
+
+
+@pytest.mark.parametrize("bits", [8, 64, 136])
+@pytest.mark.parametrize(("items", "distinct"), [(900, 20), (900, 10**9), (3000, 10**9)])
+def test_outputs_order_ties(bits, items, distinct):
+    codes, _ = draw(2, items, 1, bits, distinct)
+    rng = np.random.default_rng(3)
+    outputs = rng.normal(size=(6, bits)).astype(np.float32) * (unpack(codes[:6]) if bits > 8 else 1)
+    labels, allowed, queries = rng.integers(0, 3, items), rng.random(items) < 0.4, pack(outputs)
+    retrieval = HammingRetrieval(codes, labels)
+    scores = outputs.astype(np.float64) @ unpack(codes).T.astype(np.float64)
+    for filters, valid in (
+        ({}, np.ones(items, bool)),
+        ({"label": 1}, labels == 1),
+        ({"allowed": allowed}, allowed),
+        ({"label": 2, "allowed": allowed}, allowed & (labels == 2)),
+    ):
+        distances = np.where(valid, hamming_distances(queries, codes), bits + 1)
+        for k in (0, 1, 40, 5000):
+            order = np.lexsort([-scores.round(6), distances], axis=1)[:, :k]
+            found = retrieval.search(queries, k, outputs=outputs, **filters)
+            expected = np.take_along_axis(distances, order, axis=1)
+            np.testing.assert_array_equal(found[1], expected)
+            np.testing.assert_array_equal(found[0], np.where(expected > bits, -1, order))
+    with pytest.raises(ValueError, match="`outputs`"):
+        retrieval.search(queries, 3, outputs=outputs[:, 1:])

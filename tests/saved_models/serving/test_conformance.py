@@ -12,8 +12,9 @@ from PIL import Image
 from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.saved_models.version.exporter import read_signatures
 from keras_dhnn.saved_models.version.warmup import FILE, read_warmup
+from keras_dhnn.training.loading import load_model
 from tests.saved_models.serving.elsewhere import answer, assert_same, encoded
-from tests.saved_models.serving.tiny_run import expected
+from tests.saved_models.serving.tiny_run import expected, hash_outputs
 
 K = 7
 
@@ -39,7 +40,7 @@ def requests(exported, run, info, pictures, tmp_path_factory):
         read.append(read_image(path, info.images["image"]))
     read = np.stack(read)
     truth, of_files = expected(run, info, stored, K), expected(run, info, read, K)
-    name = info.classes[1]
+    name, outputs = info.classes[1], hash_outputs(load_model(run, info), stored)
     one, some = np.array([name.encode()], object), np.array([name.encode(), b"", b"", name.encode(), b""], object)
     in_class, mixed = expected(run, info, stored, K, name), dict(truth)
     for key in ("ids", "distances", "labels", "classes"):
@@ -64,6 +65,17 @@ def requests(exported, run, info, pictures, tmp_path_factory):
         ),
         ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": some}, mixed),
         ("search_in_class_codes", {"codes": truth["codes"], "k": k, "class_name": np.array([b""], object)}, truth),
+        (
+            "search_outputs",
+            {"outputs": outputs, "k": k},
+            expected(run, info, stored, K, ordered=True),
+        ),
+        (
+            "search_in_class_outputs",
+            {"outputs": outputs, "k": k, "class_name": one},
+            expected(run, info, stored, K, name, ordered=True),
+        ),
+        ("encode_outputs", {"images": stored.astype(np.float32)}, {"outputs": outputs}),
         ("encode", {"images": stored.astype(np.float32)}, {"codes": truth["codes"]}),
         ("encode_uint8", {"images": stored}, {"codes": truth["codes"]}),
         ("encode_bytes", {"image_bytes": files}, {"codes": of_files["codes"]}),
@@ -112,7 +124,8 @@ def test_warmup_requests_parse_and_replay_in_every_signature(exported, tmp_path)
     replayed = answer(sys.executable, exported, requests, tmp_path)
     for loader in ("load", "session"):
         for (name, _), got in zip(requests, replayed[loader], strict=True):
-            assert got["codes"].shape[1] == 2
+            bits = got["outputs"].shape[1] if "outputs" in got else 8 * got["codes"].shape[1]
+            assert bits == 16
             assert name.startswith("encode") or got["ids"].shape[1] == 10
 
 

@@ -14,12 +14,13 @@ from PIL import Image
 from keras_dhnn.saved_models.version.exporter import load_version, read_card, read_signatures
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.warmup import FILE, read_warmup
+from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import export_run
 from tests.fakes import make_dataset
 from tests.saved_models.serving.elsewhere import answer, assert_same, encoded
 from tests.saved_models.serving.in_process import serving
 from tests.saved_models.serving.pictures import pictures
-from tests.saved_models.serving.tiny_run import expected, write_run
+from tests.saved_models.serving.tiny_run import expected, hash_outputs, write_run
 
 IMAGES = {"pan": ((16, 16, 1), "uint8"), "mul": ((8, 8, 4), "uint16")}
 PAIRS = list(itertools.product(IMAGES, IMAGES))
@@ -52,6 +53,8 @@ def requests(dual_run, dual, images):
     """A list of (signature, inputs, expected outputs) that takes every signature."""
     made, name, k = [], dual.classes[1], {"k": np.array(K, np.int32)}
     of_class = k | {"class_name": np.array([name.encode()], object)}
+    branches = load_model(dual_run, dual).branches
+    outputs = {source: hash_outputs(branches[source], pixels) for source, pixels in images.items()}
     as_floats = {source: {"images": pixels.astype(np.float32)} for source, pixels in images.items()}
     as_bytes = {"images": images["pan"]}
     as_files = {"image_bytes": np.array([encoded(image, "PNG") for image in images["pan"]], object)}
@@ -64,6 +67,9 @@ def requests(dual_run, dual, images):
             if source == "pan":
                 made += [(f"{pair}_uint8", as_bytes | more, truth), (f"{pair}_bytes", as_files | more, truth)]
             made.append((f"search_{searched}{stem}_codes", {"codes": truth["codes"]} | more, truth))
+            ordered = expected(dual_run, dual, images[source], K, class_name, task, ordered=True)
+            made.append((f"search_{searched}{stem}_outputs", {"outputs": outputs[source]} | more, ordered))
+        made.append((f"encode_{source}_outputs", as_floats[source], {"outputs": outputs[source]}))
         made.append((f"encode_{source}", as_floats[source], {"codes": truth["codes"]}))
     codes = {"codes": made[0][2]["codes"]}
     return [
@@ -79,6 +85,8 @@ def test_signatures(version, requests):
         *("pan_to_pan", "pan_to_mul", "mul_to_pan", "mul_to_mul", "serving_default"),
         *("pan_to_pan_uint8", "pan_to_mul_uint8", "pan_to_pan_bytes", "pan_to_mul_bytes"),
         *("encode_pan", "encode_pan_uint8", "encode_pan_bytes", "encode_mul", "search_pan_codes", "search_mul_codes"),
+        *("encode_pan_outputs", "encode_mul_outputs", "search_pan_outputs", "search_mul_outputs"),
+        *("search_pan_in_class_outputs", "search_mul_in_class_outputs"),
         *(f"{source}_to_{searched}_in_class" for source, searched in PAIRS),
         *("pan_to_pan_in_class_uint8", "pan_to_mul_in_class_uint8"),
         *("pan_to_pan_in_class_bytes", "pan_to_mul_in_class_bytes"),
@@ -105,7 +113,8 @@ def test_warmup_requests_replay_in_every_signature(answers, version, requests, l
     warmup = [name for name, _ in read_warmup(version / "assets.extra" / FILE)]
     assert warmup == sorted(read_signatures(version))
     for name, got in zip(warmup, answers[loader][len(requests) :], strict=True):
-        assert got["codes"].shape[1] == 2
+        bits = got["outputs"].shape[1] if "outputs" in got else 8 * got["codes"].shape[1]
+        assert bits == 16
         assert name.startswith("encode") or got["ids"].shape[1] == 10
 
 

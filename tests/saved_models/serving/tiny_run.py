@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.codes import hamming_distances, pack, unpack
 from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.files import write_json
@@ -23,10 +23,11 @@ BACKBONE = "model.backbone=tests.fakes:tiny_backbone"
 SIDE = 12  # what the networks take; images are stored in other sizes
 
 
-def write_run(folder, info, bits=16, seed=0):
+def write_run(folder, info, bits=16, seed=0, settings=()):
     """A finished `Run` on a data set of one or two sources."""
     experiment = Experiment().override(
-        f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}", "model.hidden=0", BACKBONE
+        *(f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}", "model.hidden=0", BACKBONE),
+        *settings,
     )
     run = Run.create(folder, experiment, info)
     split = make_split(info.labels, protocol="grouped", seed=seed, queries=0.25, validation=0.2)
@@ -62,20 +63,23 @@ def hash_outputs(network, images):
     return network({network.source: resize(images, (SIDE, SIDE))})[network.source].numpy()
 
 
-def expected(run, info, images, k, class_name=None, task=None):
+def expected(run, info, images, k, class_name=None, task=None, ordered=False):
     """What an export of the run's database answers to images of the stored size: `{output: array}`.
 
     With `class_name`, of the items of this class alone, without the empty columns behind them. Of two sources, `task`
-    is (source of the images, source to search in).
+    is (source of the images, source to search in). `ordered`: equal distances in the order of the images' real outputs.
     """
     model = load_model(run, info)
     source, searched = task or (None, None)
-    codes = pack(hash_outputs(model.branches[source] if task else model, images))
+    outputs = hash_outputs(model.branches[source] if task else model, images)
+    codes = pack(outputs)
     items = Split.load(run.split_path).database
     if class_name is not None:
         items = items[info.true_labels[items // 4] == info.classes.index(class_name)]
-    distances = hamming_distances(codes, run.load_codes(searched)["codes"][items])
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    stored = run.load_codes(searched)["codes"][items]
+    distances = hamming_distances(codes, stored)
+    scores = (outputs.astype(float) @ unpack(stored).T).round(9) if ordered else np.zeros_like(distances)
+    order = np.lexsort([-scores, distances], axis=1)[:, :k]
     labels = info.labels[items // 4]
     return {
         "codes": codes,

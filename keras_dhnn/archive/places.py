@@ -1,0 +1,146 @@
+"""Tell paths on this machine from addresses, such as s3://bucket/tiles, and read and write at these through fsspec.
+
+A place is a `pathlib.Path`, or a `UPath` (universal_pathlib), which has the same methods. What is read at an address
+has been named by the user; nothing else is ever fetched.
+"""
+
+import contextlib
+import functools
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_dhnn.errors import DataError, MissingPackage
+
+# A path object has made one slash of the two; one letter is a drive.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+# What packages of protocols raise for what is not there, or may not be read: aiohttp's are no OSError.
+_ERRORS = (OSError, ValueError, ImportError, RuntimeError)
+
+
+def is_address(path: Any) -> bool:
+    """Return whether something names a place on another machine, or in one of fsspec's own file systems."""
+    found = _ADDRESS.fullmatch(str(path))
+    return found is not None and found[1].lower() != "file"
+
+
+def address(path: Any) -> str:
+    """Return an address as it is written, with the slashes that a path object took from it."""
+    found = _ADDRESS.fullmatch(str(path))
+    return f"{found[1].lower()}://{found[2]}" if found else str(path)
+
+
+def place(path: Any) -> Any:
+    """Return a `Path`, or of an address a `UPath`.
+
+    Raises:
+        MissingPackage: for an address, if universal_pathlib or its protocol's own package is not installed.
+        DataError: if there is no such protocol.
+    """
+    found = _ADDRESS.fullmatch(str(path))
+    if found and found[1].lower() == "file":
+        return Path("/" + found[2])
+    if not found:
+        return path if hasattr(path, "fs") else Path(path)
+    try:
+        from upath import UPath
+    except ImportError as error:
+        raise MissingPackage(f"Reading {path} needs universal_pathlib: pip install 'keras-dhnn[remote]'") from error
+    try:
+        made = UPath(address(path))
+        made.fs  # noqa: B018 - asks for the protocol's package now
+        return made
+    except ImportError as error:
+        raise MissingPackage(f"Reading {address(path)} needs another package: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{address(path)} cannot be reached: {error}") from error
+
+
+def file_name(path: Any) -> str:
+    """Return the absolute name of a place, as databases that read it write it."""
+    return path.fs.unstrip_protocol(path.path) if is_address(path) else str(path.absolute())
+
+
+@contextlib.contextmanager
+def local_copy(path: Any) -> Iterator[Path]:
+    """Yield a file of this machine with what stands at a place: the place itself if it is here.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    if not is_address(path):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="keras-dhnn-") as folder:
+        copy = Path(folder) / address(path).rstrip("/").rsplit("/", 1)[-1]
+        _fetch(path, copy)
+        yield copy
+
+
+@functools.cache
+def kept_copy(path: str) -> Path:
+    """Return a copy of what stands at an address, which goes when this process ends."""
+    copy = Path(tempfile.mkdtemp(dir=_folder().name)) / path.rsplit("/", 1)[-1]
+    _fetch(path, copy)
+    return copy
+
+
+def put(path: Path, target: Any) -> None:
+    """Write a file of this machine to a place of an address, whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    try:
+        target.fs.put_file(str(path), target.path)
+    except (ValueError, ImportError) as error:
+        raise OSError(None, f"{type(error).__name__}: {error}") from error
+
+
+def read_address(path: Any, most_bytes: int) -> bytes:
+    """Return the bytes at an address.
+
+    Raises:
+        DataError: if there are more than a limit.
+        OSError: if it cannot be read.
+    """
+    opened = place(path)
+    try:
+        with opened.fs.open(opened.path, "rb") as file:
+            data = file.read(most_bytes + 1)
+    except _ERRORS as error:
+        raise OSError(None, f"{type(error).__name__}: {error}") from error
+    if len(data) > most_bytes:
+        raise DataError(f"{address(path)} has more than {most_bytes:,} bytes.")
+    return data
+
+
+def list_address(path: Any) -> list[str]:
+    """Return the addresses of all files below one, in order of names, or itself if it is a file.
+
+    Raises:
+        DataError: if there is nothing.
+    """
+    opened = place(path)
+    try:
+        found = [opened.path] if opened.fs.isfile(opened.path) else sorted(opened.fs.find(opened.path))
+    except _ERRORS as error:
+        raise DataError(f"{address(path)} cannot be listed ({type(error).__name__}: {error}).") from error
+    if not found:
+        raise DataError(f"There is nothing at {address(path)}.")
+    return [address(opened.fs.unstrip_protocol(name)) for name in found]
+
+
+def _fetch(path, copy):
+    opened = place(path)
+    try:
+        opened.fs.get_file(opened.path, str(copy))
+    except _ERRORS as error:
+        raise DataError(f"{address(path)} cannot be read ({type(error).__name__}: {error}).") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _folder():
+    return tempfile.TemporaryDirectory(prefix="keras-dhnn-")

@@ -1,0 +1,189 @@
+"""Archives and inputs at addresses: in memory, at a local server, and in a store of objects where one is installed."""
+
+import http.server
+import json
+import threading
+import uuid
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.archive import Archive, Identity
+from keras_dhnn.archive.calibration import calibrate
+from keras_dhnn.archive.maintenance import compact, remove, verify
+from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.places import address, is_address, list_address, place
+from keras_dhnn.errors import DataError, MissingPackage
+from tests.archives import make_archive, random_codes
+from tests.command_line import command_line
+
+fsspec = pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+BACKBONE = "tests.fakes:tiny_backbone"
+
+
+@pytest.fixture
+def memory():
+    return f"memory://{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """(folder, address) of a local server of files."""
+    folder = tmp_path_factory.mktemp("served")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *given):
+            super().__init__(*given, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def write_images(folder, count):
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = (rng.integers(0, 256, 3) * rng.random((32, 32, 1))).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03d}.png")
+
+
+def test_addresses_are_told_from_paths(tmp_path):
+    assert [is_address(text) for text in ("s3://a/b", "s3:/a/b", "memory://x", "file:///a", "C:/a", "a/b", "a:b")] == [
+        *(True, True, True),
+        *(False,) * 4,
+    ]
+    assert address("s3:/a/b") == "s3://a/b"
+    assert place("file:///a/b") == place("/a/b")
+    with pytest.raises(DataError, match="nosuch://a cannot be reached"):
+        place("nosuch://a")
+
+
+def live(root):
+    """What an archive answers through its life."""
+    codes = random_codes(300, 64, distinct=90)
+    archive, found = make_archive(root, codes, parts=4), []
+    asked = random_codes(4, 64, seed=3)
+
+    def search(**how):
+        found.append(archive.search(asked, 20, where="row >= 0", **how).table.drop(["bbox"]).to_pylist())
+        found.append(archive.search(asked[:1], 5).table["id"].to_pylist())
+
+    search()
+    found.append(compact(archive))
+    found.append(remove(archive, where="label = 'sea'"))
+    search(rank="hamming")
+    calibrate(archive)
+    search(precision=0.1)
+    found.append(archive.get([found[0][0]["id"]], ["id", "row"]).to_pylist() if found[0][0]["label"] != "sea" else None)
+    found.append(archive.append(archive.rows().slice(0, 3)))
+    again = Archive.open(root)
+    found.append((again.info.rows, again.labels(), verify(again)))
+    return found
+
+
+def test_an_archive_at_an_address_lives_as_one_on_disk(tmp_path, memory):
+    assert live(memory) == live(tmp_path / "a")
+    with pytest.raises(DataError, match="There is no archive in memory:"):
+        Archive.open(f"{memory}-other")
+
+
+def test_its_files_are_checked(memory, monkeypatch):
+    archive = make_archive(memory, random_codes(50), parts=2)
+    monkeypatch.setattr(ManyQueries, "pays", lambda *_: True)
+    assert len(archive.search(random_codes(3), 9)) == 27
+    part = place(memory) / archive.parts[0].name
+    part.fs.pipe_file(part.path, b"PAR1 nothing PAR1")
+    with pytest.raises(DataError, match="archive verify"):
+        archive.search(random_codes(3), 9)
+    assert [fault.name for fault in verify(archive, drop_damaged=True)] == [archive.parts[0].name] or len(
+        archive.parts
+    ) == 1
+    assert part.with_name(f"{part.name}.damaged").exists()
+    assert len(archive.search(random_codes(1), 50)) == 25
+
+
+def test_no_other_address_is_read(memory):
+    archive = make_archive(f"{memory}/a", random_codes(5))
+    other = make_archive(f"{memory}/other", random_codes(5))
+    name = other.parts[0].file(other.root)
+    with pytest.raises(DataError, match="Permission|disabled"):
+        archive.sql(lambda items: f"SELECT * FROM read_parquet('{name}')")
+
+
+def test_images_and_vectors_from_a_server(tmp_path, served, memory, monkeypatch, capfd):
+    run, (folder, at) = command_line(monkeypatch, capfd), served
+    write_images(folder, 12)
+    images = [f"{at}/{number:03d}.png" for number in range(12)]
+    (tmp_path / "list.txt").write_text("\n".join(images))
+    how = ("--bits", 8, "--size", 32, "--features", 4, "--archive", memory, "--quiet", "--json")
+    status, out, _ = run("encode", BACKBONE, tmp_path / "list.txt", *how)
+    assert (status, json.loads(out)["added"]) == (0, 12)
+    status, out, _ = run("encode", BACKBONE, *images, *how)
+    assert (status, json.loads(out)["known"]) == (0, 12)
+    status, out, _ = run("search", memory, images[3], "-k", 1, "--json")
+    assert json.loads(out)["results"][0]["id"] == images[3]
+    (folder / "new.png").write_bytes((folder / "005.png").read_bytes())
+    status, out, _ = run("search", memory, f"{at}/new.png", "-k", 1, "--rank", "hamming", "--json")
+    assert (status, json.loads(out)["results"][0]["distance"]) == (0, 0)
+    np.save(folder / "vectors.npy", np.random.default_rng(0).normal(size=(90, 16)).astype(np.float32))
+    how = ("--bits", 8, "--archive", tmp_path / "v", "--quiet", "--json")
+    status, out, _ = run("encode", "--embeddings", f"{at}/vectors.npy", *how)
+    assert (status, json.loads(out)["added"]) == (0, 90)
+    assert Archive.open(tmp_path / "v").codes().ids[0] == "vectors/000000000"
+    for missing in (("encode", BACKBONE, f"{at}/none.png"), ("encode", "--embeddings", f"{at}/none.npy")):
+        status, _, error = run(*missing, "--archive", tmp_path / "w", "--quiet")
+        assert (status, "none." in error, "Traceback" in error) == (2, True, False)
+    status, _, error = run("search", memory, f"{at}/none.png")
+    assert (status, "cannot be read" in error) == (2, True)
+
+
+def test_a_scene_at_an_address(memory, tmp_path):
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    from keras_dhnn.archive.tiles import Cut
+    from keras_dhnn.workflows.encode_archive import Options, encode_archive
+    from tests.rasters import scene_pixels, write_scene
+
+    write_scene(tmp_path / "s.tif", scene_pixels(160, 96))
+    with fsspec.open(f"{memory}/in/s.tif", "wb") as file:
+        file.write((tmp_path / "s.tif").read_bytes())
+    options = Options(Cut(32), bits=8, size=32, features=4)
+    made = encode_archive(BACKBONE, [f"{memory}/in"], f"{memory}/ar", options).archive
+    local = encode_archive(BACKBONE, [tmp_path / "s.tif"], tmp_path / "ar", options).archive
+    assert made.info.rows == local.info.rows > 1
+    name = f"{list_address(f'{memory}/in')[0]}#"
+    assert all(key.startswith(name) for key in made.codes().ids)
+    np.testing.assert_array_equal(made.codes().codes, local.codes().codes)
+    assert set(made.rows()["path"].to_pylist()) == {name.rstrip("#")}
+
+
+def test_a_store_of_objects(tmp_path, monkeypatch):
+    moto = pytest.importorskip(
+        "moto.server", reason="A store of objects is tested where it is: pip install 'moto[server]' s3fs"
+    )
+    pytest.importorskip("s3fs", reason="s3:// is read where its package is installed: pip install s3fs")
+    server = moto.ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    try:
+        fsspec.filesystem("s3").mkdir("tiles")
+        assert live("s3://tiles/a") == live(tmp_path / "a")
+    finally:
+        server.stop()
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "upath", None)
+    with pytest.raises(MissingPackage, match=r"keras-dhnn\[remote\]"):
+        Archive.create("memory://a", Identity("a" * 64, 64))
