@@ -175,7 +175,7 @@ class Searches:
         """Hold the folder against other threads and processes."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._guard, open(self._folder / ".lock", "a") as file:
+            with self._guard, open(self._folder / ".lock", "ab") as file:
                 lock(file.fileno(), wait=True)
                 yield
         except OSError as error:

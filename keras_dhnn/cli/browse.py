@@ -1,6 +1,7 @@
 """Run `keras-dhnn browse`: a page to search an archive by picture, and teach it by clicking."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ def browse(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Where the archive's run or export has moved to.")] = None,
     data: DataFolder = Path("data"),
-):
+) -> None:
     """Open a page to search an archive by picture, and teach it by clicking: confirm, reject, repeat, take it away.
 
     Whoever reaches the address can look at the archive's pictures. Searches that you name are kept in
@@ -59,7 +60,7 @@ def browse(
 
 
 @contextlib.contextmanager
-def naming_the_extra():
+def naming_the_extra() -> Iterator[None]:
     """Say which extra brings a package that is not installed."""
     try:
         yield

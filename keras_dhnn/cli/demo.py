@@ -18,7 +18,7 @@ def demo(
         Path | None, typer.Option(help="Where the images and their archive are kept; by default in ~/.cache.")
     ] = None,
     quiet: Quiet = False,
-):
+) -> None:
     """Look at what this does: draw 252 images and a scene, encode them by a frozen network, open the page.
 
     It takes a minute the first time, works without a network connection, and needs no data. The images are made up.

@@ -15,6 +15,7 @@ Remote Sensing Image Analysis", IEEE International Geoscience and Remote Sensing
 import hashlib
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,7 +75,9 @@ class _Patch(NamedTuple):
     folder: Path
 
 
-def open_archive(source, *, skip_damaged=False, percentiles=PERCENTILES):
+def open_archive(
+    source: Path | str, *, skip_damaged: bool = False, percentiles: tuple[float, float] = PERCENTILES
+) -> Archive:
     """List and check an archive; look at up to 512 of its patches, drawn at random, for the range of each band.
 
     Args:
@@ -99,7 +102,7 @@ def open_archive(source, *, skip_damaged=False, percentiles=PERCENTILES):
         raise DataError(_describe_lacking(root, lacking, len(listed)))
     scaling = _measure(patches, percentiles)
 
-    def read(skipped):
+    def read(skipped: list) -> Iterator[Example]:
         skipped += [(name, f"is in {METADATA} and not in {IMAGES}") for name in lacking]
         return _examples(patches, skipped if skip_damaged else None)
 
@@ -124,7 +127,7 @@ def open_archive(source, *, skip_damaged=False, percentiles=PERCENTILES):
     return Archive((UNLABELLED,), len(patches), origin, read, annotations=annotations)
 
 
-def _root(source):
+def _root(source: Path | str) -> Path:
     """Return the folder that holds images and metadata: the source, or the one around it if that is the images."""
     path = Path(source).expanduser()
     for root in (path, path.parent) if path.name == IMAGES else (path,):
@@ -134,7 +137,7 @@ def _root(source):
     raise DataError(f"Expected a folder with {LAYOUT}, unpacked. There is no such thing at {path}.")
 
 
-def _read_metadata(path, images):
+def _read_metadata(path: Path, images: Path) -> list[_Patch]:
     """Return the patches that a table lists, sorted by name."""
     _, rows = parquet_rows(path, list(_COLUMNS))
     patches = [_patch(path, number, row, images) for number, row in rows]
@@ -147,7 +150,7 @@ def _read_metadata(path, images):
     return patches
 
 
-def _patch(path, number, row, images):
+def _patch(path: Path, number: int, row: list, images: Path) -> _Patch:
     name, labels, part = row
     # A name is a part of a path, and may come from a stranger.
     found = _PATCH.fullmatch(name) if isinstance(name, str) else None
@@ -164,7 +167,7 @@ def _patch(path, number, row, images):
     return _Patch(name, tuple(sorted(set(labels))), part, images / found[1] / name)
 
 
-def _size(patch):
+def _size(patch: _Patch) -> int | None:
     """Return the bytes of a patch's file of blue, by which the source is told from another; None if it is not there."""
     try:
         return (patch.folder / f"{patch.id}_B02.tif").stat().st_size
@@ -172,19 +175,19 @@ def _size(patch):
         return None
 
 
-def _describe_lacking(root, lacking, count, shown=5):
+def _describe_lacking(root: Path, lacking: list[str], count: int, shown: int = 5) -> str:
     lines = [f"{root / METADATA} lists {count:,} patches. Not in {root / IMAGES} are {len(lacking):,}:"]
     lines += [f"  {name}" for name in lacking[:shown]]
     lines += [f"  and {len(lacking) - shown:,} more"] * (len(lacking) > shown)
     return "\n".join([*lines, f"Expected {LAYOUT}. Leave them out with --skip-damaged, if some are there."])
 
 
-def _read_bands(patch):
+def _read_bands(patch: _Patch) -> dict[str, np.ndarray]:
     """Return {band: its pixels at its own resolution, (H, W) uint16}."""
     return {band: _read_band(patch, band, SIDE // width) for band, width in BANDS.items()}
 
 
-def _read_band(patch, band, side):
+def _read_band(patch: _Patch, band: str, side: int) -> np.ndarray:
     name = f"{patch.id}_{band}.tif"
     try:
         decoded = decode_image(read_bytes(patch.folder / name, _MOST_BYTES), _MOST_BYTES)
@@ -200,7 +203,7 @@ def _read_band(patch, band, side):
     return pixels[..., 0]
 
 
-def _image(patch):
+def _image(patch: _Patch) -> np.ndarray | DamagedFile:
     """Return the image of a patch, (120, 120, 12) uint16, or the DamagedFile that says why not."""
     try:
         bands = _read_bands(patch)
@@ -209,19 +212,20 @@ def _image(patch):
     return np.stack([bands[band].repeat(width, 0).repeat(width, 1) for band, width in BANDS.items()], axis=2)
 
 
-def _measure(patches, percentiles):
+def _measure(patches: list[_Patch], percentiles: tuple[float, float]) -> dict[str, list[float]]:
     """Return the scaling by a sample of the patches; those that are damaged are complained about when all are read."""
     chosen = np.random.default_rng(0).permutation(len(patches))[:_SAMPLE]
     images = [image for _, image in read_ahead(_image, [patches[place] for place in sorted(chosen)])]
     whole = [image for image in images if not isinstance(image, DamagedFile)]
+    damaged = [image for image in images if isinstance(image, DamagedFile)]
     if not whole:
-        raise images[0]
+        raise damaged[0]
     # Every sixth pixel each way: each pixel of 60 m once.
     sample = np.stack(whole)[:, ::6, ::6].reshape(-1, len(BANDS))
     return measure_scaling(list(sample.T.astype(np.float32)), percentiles)
 
 
-def _examples(patches, skipped):
+def _examples(patches: list[_Patch], skipped: list | None) -> Iterator[Example]:
     """Yield the Examples; a damaged patch is appended to `skipped`, or raised if that is None."""
     for patch, image in read_ahead(_image, patches):
         if not isinstance(image, DamagedFile):

@@ -11,6 +11,7 @@ Sensing 149, 2019.
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from keras_dhnn.errors import DataError
@@ -19,7 +20,7 @@ from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.datasets.folder import archive_of
 from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, is_image, no_images
-from keras_dhnn.pipelines.example import Annotations
+from keras_dhnn.pipelines.example import Annotations, Archive
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.labels import UNLABELLED
@@ -31,7 +32,7 @@ PARTS = {"images_tr": "train", "images_test": "test"}
 LAYOUT = f"{TABLE}, images_tr/<image> and images_test/<image>"
 
 
-def open_archive(source, *, skip_damaged=False, image_size=None):
+def open_archive(source: Path | str, *, skip_damaged: bool = False, image_size: int | None = None) -> Archive:
     """List and check an archive; look at up to 512 of its images, drawn at random.
 
     Args:
@@ -76,7 +77,7 @@ def open_archive(source, *, skip_damaged=False, image_size=None):
     return dataclasses.replace(archive, origin=origin, annotations=Annotations(CLASSES, names, parts))
 
 
-def _misplaced(names):
+def _misplaced(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, f"does not belong there; expected {LAYOUT}") for name in names if name != TABLE]
 
 

@@ -7,6 +7,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -314,7 +315,7 @@ class DatasetInfo:
         return items
 
 
-def _checksum_of(values):
+def _checksum_of(values: dict[str, Any]) -> str:
     """Return the sha256 of what a description says, however it is laid out in lines."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

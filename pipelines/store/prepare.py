@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
-from keras_dhnn.pipelines.example import Archive
+from keras_dhnn.pipelines.example import Annotations, Archive
 from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.published_split import FILE as SPLIT_FILE
 from keras_dhnn.pipelines.published_split import save_published
@@ -154,7 +154,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
     info.save()
 
 
-def _annotate(workspace, ids, annotations):
+def _annotate(workspace: Path, ids: list[str], annotations: Annotations) -> None:
     """Write the labels and the split of the images that were read."""
     labels = Labels.of_names(annotations.classes, (annotations.labels.get(name, ()) for name in ids))
     labels.save(workspace / LABELS_FILE)

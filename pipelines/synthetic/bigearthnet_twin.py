@@ -3,6 +3,7 @@
 No score on a twin may be set beside a published one; every report says "synthetic".
 """
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ _TILES = ("33UUP", "29SNB", "34TDM", "35VNK")
 _PARTS = ("train",) * 8 + ("validation",) * 4 + ("test",) * 4
 
 
-def write_bigearthnet(destination, *, size=600, seed=0, progress=None):
+def write_bigearthnet(
+    destination: Path | str, *, size: int = 600, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Write `BigEarthNet-S2/<tile>/<patch>/<patch>_<band>.tif` and `metadata.parquet`.
 
     A patch shows one to four land covers side by side. Each has a spectrum and a texture of its own; light, haze and
@@ -46,14 +49,14 @@ def write_bigearthnet(destination, *, size=600, seed=0, progress=None):
     return root
 
 
-def _counted(size, progress):
+def _counted(size: int, progress: Callable[[int, int], None] | None) -> Iterator[int]:
     for number in range(size):
         yield number
         if progress:
             progress(number + 1, size)
 
 
-def _write_patch(images, seed, number):
+def _write_patch(images: Path, seed: int, number: int) -> tuple[str, list[str], str]:
     """Write the files of one patch; gives its row of the metadata."""
     name, (bands, labels) = patch_name(number), bigearthnet_patch(seed, number)
     folder = images / name.rsplit("_", 2)[0] / name
@@ -63,13 +66,13 @@ def _write_patch(images, seed, number):
     return name, [CLASSES[label] for label in labels], _PARTS[number // 4 % 16]
 
 
-def patch_name(number):
+def patch_name(number: int) -> str:
     """Return the name of a patch, of which the part before the last two numbers names the tile."""
     tile, place = number % len(_TILES), number // len(_TILES)
     return f"S2A_MSIL2A_2017061{3 + tile}T101031_N9999_R022_T{_TILES[tile]}_{place // 90:02d}_{place % 90:02d}"
 
 
-def _write_table(path, rows):
+def _write_table(path: Path, rows: list[tuple[str, list[str], str]]) -> None:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -80,7 +83,7 @@ def _write_table(path, rows):
     pyarrow.parquet.write_table(pyarrow.table({name: list(column) for name, column in columns.items()}), path)
 
 
-def bigearthnet_patch(seed, number):
+def bigearthnet_patch(seed: int, number: int) -> tuple[dict[str, np.ndarray], list[int]]:
     """Return one patch of the twin.
 
     Args:
@@ -105,20 +108,20 @@ def bigearthnet_patch(seed, number):
     return stored, np.unique(cover).tolist()
 
 
-def _regions(random, count):
+def _regions(random: np.random.Generator, count: int) -> np.ndarray:
     """Return (120, 120) numbers below `count`: each pixel is of the nearest of some places, at least one of each."""
     places = random.uniform(0, SIDE, (3 * count, 2))
-    grid = np.stack(np.mgrid[:SIDE, :SIDE], axis=-1)[:, :, None]
+    grid = np.moveaxis(np.mgrid[:SIDE, :SIDE], 0, -1)[:, :, None]
     return ((grid - places) ** 2).sum(axis=-1).argmin(axis=-1) % count
 
 
-def _spectrum(label):
+def _spectrum(label: int) -> np.ndarray:
     """Return the reflectance of a class in each band, which changes smoothly from band to band."""
     random = np.random.default_rng([29, label])
     return 400 + 3600 * random.uniform() * np.exp(np.cumsum(random.normal(0, 0.2, len(BANDS))))
 
 
-def _texture(random, cover):
+def _texture(random: np.random.Generator, cover: np.ndarray) -> np.ndarray:
     """Return (120, 120): waves whose length, direction and strength are those of the class."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     texture = np.zeros((SIDE, SIDE))

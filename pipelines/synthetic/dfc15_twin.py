@@ -4,6 +4,7 @@ No score on a twin may be set beside a published one; every report says "synthet
 """
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ SIDE = 600
 _SCENES = ("runway", "river", "mobilehomepark", "golfcourse", "buildings", "forest", "harbor", "parkinglot")
 
 
-def write_dfc15(destination, *, size=400, seed=0, progress=None):
+def write_dfc15(
+    destination: Path | str, *, size: int = 400, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Write `images_tr/NNNNN.png` and `images_test/NNNNN.png` of 600 x 600 pixels, RGB, and `multilabel.csv`.
 
     One image in five is to test with, as of the original.
@@ -56,7 +59,7 @@ def write_dfc15(destination, *, size=400, seed=0, progress=None):
     return root
 
 
-def dfc15_image(seed, number):
+def dfc15_image(seed: int, number: int) -> tuple[np.ndarray, set[int]]:
     """Return one image of the twin, `(600, 600, 3)` uint8, and the set of the numbers of its classes."""
     image, labels = mosaic(seed, number, _SCENES)
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC)), labels

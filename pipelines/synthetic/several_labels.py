@@ -5,7 +5,7 @@ reads. No score on it may be set beside a published one.
 """
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def write_several_labels(
     return root
 
 
-def mosaic(seed, number, scenes):
+def mosaic(seed: int, number: int, scenes: Sequence[str]) -> tuple[np.ndarray, set[int]]:
     """Draw an image whose quarters are cut from scenes of the twin of UC Merced.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.metrics import counting
-from keras_dhnn.metrics.counting import rank
+from keras_dhnn.metrics.counting import RankingCounts, rank
 from tests.metrics.brute_force import queries
 from tests.metrics.test_ranking import random_collection
 
@@ -70,3 +70,12 @@ def test_ten_thousand_queries_of_ten_million_items_run():
     codes, labels = distinct[numbers], numbers % 10
     counts = rank(codes[:10_000], codes, labels[:10_000], labels, stable_at=())
     assert (counts.by_gain.sum(axis=(1, 2)) == 10_000_000).all()
+
+
+def test_relevant_is_what_shares_any_label():
+    """By hand: two queries, distances 0 and 1, items that share 0, 1 or 2 labels."""
+    by_gain = np.array([[[5, 1], [2, 0], [0, 3]], [[0, 4], [0, 0], [1, 1]]])
+    counts = RankingCounts(by_gain, {})
+    assert counts.items.tolist() == [[7, 4], [1, 5]]
+    assert counts.relevant.tolist() == [[2, 3], [1, 1]]
+    assert counts.totals.tolist() == [5, 2]
