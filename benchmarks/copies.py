@@ -8,7 +8,9 @@ Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which i
 cosine of all features. `agreement` is the mean Spearman correlation, within the class, of an order and that of `float`.
 mAP of the unchanged queries over all other images says what an order costs. So does ITQ of the same network, 64 bits.
 
-    python benchmarks/copies.py RUN IMAGES [--data data] [--queries 210] [--seed 0] [--json]
+With `--features FILE.npy` what the run's frozen backbone makes of all images, `(n, d)`, is read and not computed again.
+
+    python benchmarks/copies.py RUN IMAGES [--data data] [--features FILE] [--queries 210] [--seed 0] [--json]
 """
 
 import argparse
@@ -115,7 +117,16 @@ def float_places(vectors, asked, own, labels):
     return np.array([1 + int(np.flatnonzero(row == one)[0]) for row, one in zip(of_class, own, strict=True)]), of_class
 
 
-def measure(run, tree, data, count, seed):
+def stored(run, file, encoder, first):
+    """(features, outputs) of all images as they are kept; stops if they are not the network's."""
+    vectors, outputs = np.load(file), run.load_codes()["outputs"][:: run.experiment.data.turns]
+    for found, kept in zip(embed(encoder, [first]), (vectors, outputs), strict=True):
+        if np.abs(found[0] - kept[0]).max() > 0.05 * np.abs(kept[0]).max():
+            raise SystemExit("The features are not this network's")
+    return vectors, outputs
+
+
+def measure(run, tree, data, file, count, seed):
     """The table as a dictionary."""
     paths = list_images([tree])
     encoder, _ = open_model(run, data=data)
@@ -123,7 +134,10 @@ def measure(run, tree, data, count, seed):
     opened = Run.open(Path(run))
     own = chosen(opened, data, paths, count, seed)
     labels = np.unique([Path(path).parent.name for path in paths], return_inverse=True)[1]
-    vectors, outputs = embed(encoder, (read_image_file(path).image(3) for path in paths))
+    if file is not None:
+        vectors, outputs = stored(opened, file, encoder, read_image_file(paths[0]).image(3))
+    else:
+        vectors, outputs = embed(encoder, (read_image_file(path).image(3) for path in paths))
     pictures = [Image.fromarray(read_image_file(paths[at]).image(3)) for at in own]
     asked = {change.__name__: embed(encoder, (np.asarray(change(one)) for one in pictures)) for change in COPIES}
     first = vectors[np.random.default_rng(seed).permutation(len(vectors))[:2000]]
@@ -166,11 +180,14 @@ def main():
     parser.add_argument("run")
     parser.add_argument("images")
     parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--features", type=Path)
     parser.add_argument("--queries", type=int, default=210)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    table = measure(arguments.run, arguments.images, arguments.data, arguments.queries, arguments.seed)
+    table = measure(
+        arguments.run, arguments.images, arguments.data, arguments.features, arguments.queries, arguments.seed
+    )
     if arguments.json:
         print(json.dumps(table))
         return
