@@ -1,12 +1,12 @@
 """Which rank an image has, among its class, for a changed copy of it: who asks for *this* lake, does he get it?
 
 Takes a run of UC Merced and its images. Every image is encoded by the run's network; 32 features are learned as
-`encode` learns them. Images of the run's queries are turned, cropped, recoloured and
-compressed, and search the originals of the whole collection by `Archive.search`: which rank has the original among the
-items of its class (1 is best, 50.5 chance)?
-Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `float` ranks by the
-cosine of all features. `agreement` is the mean Spearman correlation, within the class, of an order and that of `float`.
-mAP of the unchanged queries over all other images says what an order costs. So does ITQ of the same network, 64 bits.
+`encode` learns them. Images of the run's queries are turned, cropped, recoloured and compressed, and search the
+originals of the whole collection by `Archive.search`: which rank has the original among the items of its class (1 is
+best, 50.5 chance)? Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `best`
+the hundred nearest by features alone; `float` ranks by the cosine of all features. `agreement` is the mean Spearman
+correlation, within the class, of an order and that of `float`. mAP of the unchanged queries over all other images says
+what an order costs. So does ITQ of the same network, 64 bits.
 
 With `--features FILE.npy` what the run's frozen backbone makes of all images, `(n, d)`, is read and not computed again.
 
@@ -33,7 +33,13 @@ from keras_dhnn.runs import Run
 from keras_dhnn.workflows.archive_encoder import open_model
 
 FEATURES, BITS = 32, 64
-ORDERS = ("hamming", "asymmetric", "features")
+# `best`: the best hundred by features alone.
+ORDERS = {
+    "hamming": {"rank": "hamming"},
+    "asymmetric": {"rank": "asymmetric"},
+    "features": {"rank": "features"},
+    "best": {"rank": "features", "rerank": 100},
+}
 
 
 def turned(image):
@@ -80,9 +86,9 @@ def chosen(run, data, paths, count, seed):
     return np.sort(np.random.default_rng(seed).permutation(numbers)[:count])
 
 
-def places(archive, queries, names, own, labels, rank):
+def places(archive, queries, names, own, labels, order):
     """Rank of each query's original in its class, and the order of the class by numbers: `(q, class)`."""
-    found = archive.search(queries, len(labels), rank=rank, columns=()).table
+    found = archive.search(queries, len(labels), **ORDERS[order], columns=()).table
     number = {name: at for at, name in enumerate(names)}
     listed = np.array([number[name] for name in found["id"].to_pylist()]).reshape(len(queries), -1)
     of_class = [row[labels[row] == labels[one]] for row, one in zip(listed, own, strict=True)]
@@ -97,9 +103,9 @@ def agreement(rows, reference):
     return float(np.mean(found))
 
 
-def mean_precision(archive, queries, names, own, labels, rank):
+def mean_precision(archive, queries, names, own, labels, order):
     """mAP over all other images."""
-    found = archive.search(queries, len(labels), rank=rank, columns=()).table
+    found = archive.search(queries, len(labels), **ORDERS[order], columns=()).table
     number = {name: at for at, name in enumerate(names)}
     listed = np.array([number[name] for name in found["id"].to_pylist()]).reshape(len(queries), -1)
     scores = []
