@@ -40,7 +40,11 @@ docs: .venv
 	.venv/bin/pip install --quiet --editable '.[docs]'
 	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
 
+# The page of `browse`, from keras_dhnn/browse/web into keras_dhnn/browse/static, which is committed. Needs Node 20.
+page:
+	cd keras_dhnn/browse/web && npm ci && npm run types && npm run build
+
 ci:
 	.ci/run
 
-.PHONY: test quick slow newest lint types format docs ci
+.PHONY: test quick slow newest lint types format docs page ci

@@ -37,7 +37,7 @@ def measure(folder, count, seed):
     several, one = root / "multilabel.csv", folder / "one.csv"
     _write_one_of_each(several, one, seed)
     queries = np.random.default_rng(seed).choice(count, count // 5, replace=False)
-    (folder / "queries.txt").write_text("\n".join(f"{number:05d}" for number in queries))
+    (folder / "queries.txt").write_text("\n".join(f"{number:05d}" for number in queries), encoding="utf-8")
     prepare("several", root / "images", layout="images", data=folder / "data")
     result = {}
     for name, labels in (("several", several), ("one", one)):

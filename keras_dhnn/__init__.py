@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dhnn._version import __version__
+from keras_dhnn.machine import memory
 
 # TensorFlow reads these when it first needs memory. Where it does not use oneDNN, as on processors without VNNI, each
 # tensor above 32 MiB would come from fresh pages, which takes up to half of the time. This allocator keeps what it has;
-# results are the same, bit for bit (docs/measurements/encoding.md). Its limit is no more than the machine has.
+# results are the same, bit for bit (docs/measurements/encoding.md). Its limit is no less than the machine has.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-os.environ.setdefault(
-    "TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(1 << 16, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20))
-)
+os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(1 << 16, memory() >> 20)))
 
 if TYPE_CHECKING:
     from keras_dhnn.archive import Archive as Archive

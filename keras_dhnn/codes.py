@@ -81,7 +81,7 @@ def from_words(words: np.ndarray, bits: int) -> np.ndarray:
         `(n, l / 8)` uint8.
     """
     words = np.ascontiguousarray(words, "<i8")
-    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, : bits // 8])
+    return np.ascontiguousarray(words.view(np.uint8).reshape(len(words), 8 * words.shape[1])[:, : bits // 8])
 
 
 def count_bits(words: np.ndarray) -> np.ndarray:

@@ -106,7 +106,8 @@ class Data(Section):
             and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
-            protocol is then "standard", and `queries` has no effect.
+            protocol is then "standard", and `queries` has no effect; "published" is the split that came with the
+            archive.
         labels: table of the images' labels instead of those prepared, see `pipelines.label_file`; where it has none for
             an image, what is similar is inferred.
         validation: share of the database held out while training to choose the best epoch; 0, or labels that are
@@ -167,6 +168,9 @@ class Model(Section):
         band_statistics: whether each band's mean and standard deviation over the image are added to the features, of
             which ImageNet's network sees red, green, blue and, of four, near infrared; `cut` can then be "features" or
             "images".
+        query_turns: quarter turns in which a query is seen, 1 or 4: its hash outputs are the mean over them. What is
+            searched is seen as it lies. Scores of the protocol "paper" are by one turn, since there the others are in
+            the database.
     """
 
     backbone: Annotated[str | Mapping[str, str], Text()] = "efficientnet_lite0"
@@ -177,6 +181,7 @@ class Model(Section):
     weight_decay: Annotated[float, WEIGHT] = 0.0
     start: Annotated[str, OneOf(("random", "centres", "auto"))] = "random"
     band_statistics: bool = False
+    query_turns: Annotated[int, OneOf((1, 4))] = 1
 
 
 @dataclass(frozen=True)
@@ -287,12 +292,7 @@ class Experiment:
             SettingError: if the text is not JSON, names a field that does not exist, or has a value that is not
                 allowed.
         """
-        try:
-            values = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise SettingError(f"An experiment is a JSON object; this is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise SettingError(f"An experiment is a JSON object with sections. Received: {type(values).__name__}")
+        values = parse_object(text, "An experiment")
         changes = {}
         for section, content in values.items():
             for name, value in content.items() if isinstance(content, dict) else [(None, content)]:
@@ -383,8 +383,30 @@ def parse_setting(path: str, text: str) -> Any:
         return None if type(None) in kinds and text.lower() in ("none", "null") else text
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a plain ValueError of numbers with thousands of digits
         return {"none": None, "true": True, "false": False}.get(text.lower(), text)
+
+
+def parse_object(text: str, what: str) -> dict[str, Any]:
+    """Return the JSON object that a user wrote.
+
+    Args:
+        text: of the file.
+        what: it is to be, for messages, such as "An experiment".
+
+    Raises:
+        SettingError: if it is no JSON, no object, nested beyond what Python follows, or has numbers of thousands of
+            digits.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise SettingError(f"{what} is a JSON object; this is nested deeper than can be read.") from error
+    except ValueError as error:
+        raise SettingError(f"{what} is a JSON object; this is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise SettingError(f"{what} is a JSON object. Received: {type(value).__name__}")
+    return value
 
 
 def parse_sources(text: str) -> dict[str, str] | None:

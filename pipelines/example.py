@@ -1,6 +1,6 @@
 """Describe what a reader of an archive hands over: items, the form that a source's images share, the archive itself."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +88,21 @@ class ImageSpec:
 
 
 @dataclass(frozen=True)
+class Annotations:
+    """Describe what an archive says of its images in a file of its own: several labels each, a published split.
+
+    Attributes:
+        classes: names of the labels, in the archive's order.
+        labels: `{id: names}`; an image that is not in it has no label.
+        parts: `{id: "train", "validation" or "test"}`.
+    """
+
+    classes: tuple[str, ...]
+    labels: Mapping[str, Sequence[str]]
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Archive:
     """Describe a data set's archive, listed and checked, ready to be read by `prepare`.
 
@@ -100,6 +115,8 @@ class Archive:
             is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
         blocks: `blocks()` iterates over the same items as Blocks of any size; None where `read` is fast enough. It
             decides how the data set is stored: see `DatasetInfo.items_per_record`.
+        annotations: what it says of its images beside them; the only class is then `labels.UNLABELLED`. None where each
+            image has one class, its Example's.
     """
 
     classes: tuple
@@ -107,3 +124,4 @@ class Archive:
     origin: dict
     read: Callable[[list], Iterator[Example]]
     blocks: Callable[[], Iterator[Block]] | None = None
+    annotations: Annotations | None = None

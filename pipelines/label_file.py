@@ -46,7 +46,7 @@ def read_labels(path: Path | str, ids: Sequence[str] | np.ndarray) -> Labels:
         MissingPackage: for Parquet without pyarrow.
     """
     path = Path(path).expanduser()
-    header, rows = _parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _csv_rows(path, ids)
+    header, rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _csv_rows(path, ids)
     column, columns = _columns(path, header)
     flags = len(columns) > 1 and all(_flag(row[c]) is not None for _, row in rows for c in columns)
     separator = None if flags else _separator(path, rows, columns)
@@ -127,16 +127,29 @@ def _delimiter(text):
     return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
 
 
-def _parquet_rows(path):
+def parquet_rows(path: Path, columns: Sequence[str] | None = None) -> tuple[list[str], list[tuple[int, list]]]:
+    """Read a Parquet file.
+
+    Args:
+        path: of the file.
+        columns: names of those to read; all, if None.
+
+    Returns:
+        `(names, rows)`: names of the columns, and (number from 1, values) of each row.
+
+    Raises:
+        DataError: if it is no such file, or lacks a column.
+        MissingPackage: without pyarrow.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingPackage(f"{path} is Parquet. Run: pip install 'keras-dhnn[scale]', or give it as CSV.") from error
     try:
-        table = pyarrow.parquet.read_table(path)
+        table = pyarrow.parquet.read_table(path, columns=columns)
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} is no Parquet file ({error}). Expected columns path and label.") from error
+        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
     cells = zip(*(column.to_pylist() for column in table.columns), strict=True)
     return list(table.column_names), list(enumerate(map(list, cells), 1))
 

@@ -1,5 +1,6 @@
 """Tell what is known of the images' classes: of each one label, several, or none."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,20 @@ class Labels:
 
     classes: tuple
     sets: np.ndarray
+
+    @classmethod
+    def of_names(cls, classes: Sequence[str], names: Iterable[Sequence[str]]) -> "Labels":
+        """Make the labels of images of which the names of theirs are known.
+
+        Args:
+            classes: all names.
+            names: those of each image, none where it has no label.
+        """
+        places, rows = {name: place for place, name in enumerate(classes)}, list(names)
+        sets = np.zeros((len(rows), len(places)), bool)
+        for row, own in zip(sets, rows, strict=True):
+            row[[places[name] for name in own]] = True
+        return cls(tuple(classes), sets)
 
     @property
     def known(self) -> np.ndarray:

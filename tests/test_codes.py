@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.codes import binarize, hamming_distances, pack, unpack
+from keras_dhnn.codes import binarize, from_words, hamming_distances, pack, to_words, unpack
 
 
 def test_sign_of_zero_is_plus_one():
@@ -16,6 +16,12 @@ def test_pack_puts_the_first_bit_highest():
 def test_unpack_inverts_pack():
     outputs = np.random.default_rng(0).normal(size=(50, 24))
     np.testing.assert_array_equal(unpack(pack(outputs)), binarize(outputs))
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_words_hold_codes(count):
+    codes = np.random.default_rng(1).integers(0, 256, (count, 12), np.uint8)
+    np.testing.assert_array_equal(from_words(to_words(codes), 96), codes)
 
 
 @pytest.mark.parametrize("shape", [(3, 12), (3, 0), (8,)])

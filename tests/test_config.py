@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keras_dhnn import config
-from keras_dhnn.config import Experiment, of_source
+from keras_dhnn.config import Experiment, of_source, parse_setting
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset, names
 
@@ -173,6 +173,13 @@ def test_experiments_of_version_0_1_have_text_for_each_source():
     assert experiment.model.backbone == {"pan": "pan_cnn", "mul": "mul_cnn"}
 
 
-def test_deeply_nested_json_is_refused_in_words():
-    with pytest.raises(SettingError, match="JSON"):
-        Experiment.from_json("[" * 100_000)
+def test_json_that_python_cannot_follow_is_refused_in_words():
+    for text, message in (
+        ("[" * 100_000, "An experiment is a JSON object; this is nested deeper than can be read"),
+        ('{"a":' * 100_000, "An experiment is a JSON object; this is nested deeper than can be read"),
+        ('{"seed": ' + "9" * 5_000 + "}", "An experiment is a JSON object; this is not JSON: Exceeds the limit"),
+        ("[]", "An experiment is a JSON object. Received: list"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            Experiment.from_json(text)
+    assert parse_setting("seed", "9" * 5_000) == "9" * 5_000  # which is no number that a setting takes

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     # The library's names, imported when they are used.
     "": {
         "_version",
+        "machine",
         "config",
         "codes",
         "losses",
@@ -54,6 +55,7 @@ MAY_IMPORT = {
     "baselines": {"codes", "errors", "metrics", "progress"},
     "saved_models": {"codes", "errors", "files", "models", "runtimes"},
     "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},
+    # Whoever opens a page hands in what encodes its queries: no network is loaded here.
     "browse": BASE | {"archive", "pipelines", "saved_models"},
     "workflows": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},
     "cli": RESULTS | {"saved_models", "baselines", "archive", "browse", "workflows"},

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from keras_dhnn.machine import cores
+from keras_dhnn.machine import cores, memory
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinities")
@@ -26,3 +26,15 @@ def test_a_machine_that_cannot_count_its_cores_has_one(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/meminfo"), reason="read from Linux's own table")
+def test_memory_is_what_the_system_says():
+    with open("/proc/meminfo", encoding="utf-8") as lines:
+        total = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal:"))
+    assert memory() == 1024 * total
+
+
+def test_a_system_that_does_not_say_has_none_that_we_know_of(monkeypatch):
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    assert memory() == 0

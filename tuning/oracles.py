@@ -61,6 +61,9 @@ class _Resumable(kt_oracle.Oracle):
         return super().populate_space(trial_id)
 
     def end_trial(self, trial: Trial) -> None:
+        if trial.trial_id in self.end_order:
+            # A worker says it again where its chief was killed before it had answered.
+            return
         super().end_trial(trial)
         if self.listener is not None:
             self.listener(self)

@@ -18,6 +18,7 @@ from keras_dhnn.errors import DataError, RunError, SettingError
 from keras_dhnn.files import read_json, write_json, write_text
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
+from keras_dhnn.tuning.chief import patient_stub
 from keras_dhnn.tuning.hypermodel import RetrievalHyperModel
 from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure
@@ -40,6 +41,8 @@ class Search(BaseTuner):
     def __init__(self, oracle: Oracle, hypermodel: RetrievalHyperModel, folder: Path | str) -> None:
         self.folder = Path(folder)
         super().__init__(oracle, hypermodel, directory=str(self.folder), project_name="trials")
+        if self._is_worker():
+            self.oracle.stub = patient_stub(f"{os.environ[PARALLEL[1]]}:{os.environ[PARALLEL[2]]}")
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Train a trial, or continues it; under Hyperband from where its earlier self paused."""

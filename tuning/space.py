@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_dhnn.config import Experiment
+from keras_dhnn.config import Experiment, parse_object
 from keras_dhnn.errors import SettingError
 from keras_dhnn.tuning.names import setting
 
@@ -89,12 +89,7 @@ class Space:
         Raises:
             SettingError: if it is something else.
         """
-        try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SettingError(f"A search space is a JSON object; this is not JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise SettingError(f"A search space is a JSON object. Received: {type(content).__name__}")
+        content = parse_object(text, "A search space")
         return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
 
     def to_json(self) -> dict[str, Any]:

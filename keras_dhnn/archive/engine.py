@@ -11,7 +11,7 @@ import duckdb
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.many_queries import ManyQueries
 from keras_dhnn.archive.places import file_name, is_address
-from keras_dhnn.archive.schema import code_columns, make_schema
+from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.errors import DataError
 
 # What says where a row lies; `filename` and `file_row_number` are DuckDB's names.
@@ -25,7 +25,7 @@ class Engine:
         root: Path of the archive.
         identity: its `Identity`.
         parts: the list of `Part` that is seen.
-        memory: whether the rows, without footprints and features, are read into memory now.
+        memory: whether the rows, without footprints, are read into memory now.
     """
 
     def __init__(self, root: Path, identity: Identity, parts: list[Part], memory: bool = False):
@@ -82,7 +82,8 @@ class Engine:
 
     def _make_items(self, source):
         kept = ["id", *code_columns(self.identity.bits), "label", "path", "time", "scene", "row", "col", "size", "crs"]
-        columns = ", ".join(kept + ["content", "bbox", *PLACE]) if self.memory else "*"
+        kept += ["content", "bbox", *([FEATURES] if self.identity.features else []), *PLACE]
+        columns = ", ".join(kept) if self.memory else "*"
         kind = "TABLE" if self.memory else "VIEW"
         try:
             self._connection.execute(

@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import pack, unpack
 
+# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
+WEIGHED = 5000
+
 
 @dataclass(frozen=True)
 class Queries:

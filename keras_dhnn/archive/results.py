@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from keras_dhnn.archive.wkb import from_wkb
+from keras_dhnn.files import write_json
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Results:
 
     def write_geojson(self, path: Path) -> None:
         """Write `to_geojson` to a file."""
-        path.write_text(json.dumps(self.to_geojson()) + "\n")
+        write_json(path, self.to_geojson())
 
     def write_geoparquet(self, path: Path) -> None:
         """Write the results as a GeoParquet 1.1 file. Needs the columns `geometry` and `bbox`."""

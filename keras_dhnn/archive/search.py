@@ -135,10 +135,11 @@ def _candidates(engine, cursor, items, queries, wanted, bound, rows):
     """Return the k nearest of each query, and whatever is as far as the last of them, where order takes more than ids.
 
     Rows have `query`, `distance`, `PLACE`, the codes where their order needs these, and what costs little: in memory
-    all columns; in files a column is decoded for all rows, so that of one query's rows ids come later.
+    all columns but footprints; in files a column is decoded for all rows, so that of one query's rows ids come later.
     """
     bits, k = engine.identity.bits, None if wanted.k is None else max(wanted.k, wanted.rerank)
-    extra = [name for name in wanted.columns if name not in ("geometry", FEATURES)] if engine.memory else []
+    ranked = [FEATURES] if wanted.rank == FEATURES else []
+    extra = [*(name for name in wanted.columns if name not in ("geometry", FEATURES)), *ranked] if engine.memory else []
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
     columns = [*codes, *PLACE, *extra]
     if len(queries) == 1:

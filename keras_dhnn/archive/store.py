@@ -363,7 +363,7 @@ class Archive:
         return " AND ".join(part for part in parts if part) or None
 
     def load(self) -> None:
-        """Read what a search needs into memory, where it is several times as fast: some 60 bytes an item."""
+        """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
         self._memory = True
         if self._engine is not None:
             self._engine.close()

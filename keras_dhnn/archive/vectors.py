@@ -13,6 +13,7 @@ from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.archive.labels import join_labels
 from keras_dhnn.archive.places import address, is_address, kept_copy, place
 from keras_dhnn.errors import DataError, MissingPackage
+from keras_dhnn.files import refuse_address
 
 _BATCH = 50_000
 # Names that a column of ids has in collections that people share.
@@ -91,6 +92,7 @@ def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
         return replace(file, path=place(path))
     path = Path(path)
     if not path.exists():
+        refuse_address(path)
         raise DataError(f"There is no file {path}. Expected vectors as Parquet, NPZ, NPY or Zarr.")
     kind = path.suffix.lower()
     if kind in (".parquet", ".geoparquet"):

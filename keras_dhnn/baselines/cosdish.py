@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_dhnn.baselines.hasher import SupervisedHasher, check_count, ridge
+from keras_dhnn.baselines.anchors import Anchors
+from keras_dhnn.baselines.hasher import SupervisedHasher, ridge
 from keras_dhnn.baselines.ksh import sample_evenly
 
 
@@ -19,7 +20,7 @@ class COSDISH(SupervisedHasher):
       until none gains, so that the objective of the drawn columns does not rise.
 
     Similar pairs have S = 1, dissimilar ones minus the ratio of the numbers of similar and dissimilar pairs, so that
-    with many classes the latter do not decide alone. The code of x is the sign of its ridge regression on the codes.
+    with many classes the latter do not decide alone. The code of x is the sign of a ridge regression on the codes.
 
     Args:
         bits: length l of the codes.
@@ -27,13 +28,15 @@ class COSDISH(SupervisedHasher):
         iterations: turns; the paper takes 10.
         alternations: of the two steps a turn; the paper takes 3.
         weight: of the squared regression weights, in shares of the mean squared feature.
+        anchors: m of the `Anchors` that the regression sees instead of x; 0 leaves it linear, as in the paper.
+        width: of the kernel, see `Anchors`.
         seed: of codes to start from and columns.
 
     Attributes:
         codes_: `(n, l)` int8, the training set's codes B.
-        mean_: `(d,)` mean of the training vectors.
+        kernel_: the fitted `Anchors`.
         offset_: `(l,)` mean of the codes.
-        projection_: `(d, l)` weights: outputs are `(X - mean_) @ projection_ + offset_`.
+        projection_: `(d, l)`, or `(m, l)`: outputs are `kernel_.transform(X) @ projection_ + offset_`.
 
     References:
         Kang, Li, Zhou: Column Sampling Based Discrete Supervised Hashing. AAAI 2016.
@@ -46,6 +49,8 @@ class COSDISH(SupervisedHasher):
         iterations: int = 10,
         alternations: int = 3,
         weight: float = 1.0,
+        anchors: int = 0,
+        width: float = 0.5,
         seed: int = 0,
     ):
         self.bits = bits
@@ -53,33 +58,22 @@ class COSDISH(SupervisedHasher):
         self.iterations = iterations
         self.alternations = alternations
         self.weight = weight
+        self.anchors = anchors
+        self.width = width
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "COSDISH":
-        """Learn codes, and the regression that finds them from the vectors.
-
-        Args:
-            X: `(n, d)` real.
-            y: `(n,)` labels.
-
-        Returns:
-            The estimator itself.
-
-        Raises:
-            ValueError: if `bits` is no whole number above 0, or `X` is no matrix of finite numbers.
-        """
-        check_count("bits", self.bits)
-        X, classes = self._checked_with_labels(X, y)
+    def learn(self, X: np.ndarray, classes: np.ndarray) -> None:
+        """Learn codes, and the regression that finds them from the vectors."""
         codes = self._codes(classes)
         self.codes_ = codes.astype(np.int8)
-        self.mean_, self.offset_ = X.mean(axis=0), codes.mean(axis=0).astype(X.dtype)
-        centred = X - self.mean_
+        self.kernel_ = Anchors(self.anchors, self.width, self.seed).fit(X)
+        self.offset_ = codes.mean(axis=0).astype(X.dtype)
+        centred = self.kernel_.transform(X)
         self.projection_ = ridge(centred, codes, self.weight * float(np.square(centred).mean(dtype=np.float64)))
-        return self
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""
-        return (X - self.mean_) @ self.projection_ + self.offset_
+        return self.kernel_.transform(X) @ self.projection_ + self.offset_
 
     def _codes(self, classes: np.ndarray) -> np.ndarray:
         random = np.random.default_rng(self.seed)

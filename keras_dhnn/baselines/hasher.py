@@ -1,6 +1,6 @@
 """Share what all hashing methods of this room do: turn feature vectors into signs, as scikit-learn estimators do."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import linalg
@@ -11,11 +11,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from keras_dhnn.codes import binarize
 from keras_dhnn.errors import SettingError, invalid
 
+Supervised = TypeVar("Supervised", bound="SupervisedHasher")
+
 
 class Hasher(TransformerMixin, BaseEstimator):
     """Describe hash vectors by the signs of real outputs.
 
-    A method defines `fit(X, y)`, and `project(X)`, which returns `(n, bits)` real outputs.
+    A method defines `fit`, and `project(X)`, which returns `(n, bits)` real outputs.
     """
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -38,12 +40,6 @@ class Hasher(TransformerMixin, BaseEstimator):
         fewest = 2 if reset else 1
         return validate_data(self, X, dtype=(np.float32, np.float64), reset=reset, ensure_min_samples=fewest)
 
-    def _checked_with_labels(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return `X` as a float matrix and each row's class `(n,)` int64 in 0..C-1, or raise ValueError."""
-        X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_min_samples=2)
-        self.classes_, classes = np.unique(y, return_inverse=True)
-        return X, classes
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
@@ -51,7 +47,35 @@ class Hasher(TransformerMixin, BaseEstimator):
 
 
 class SupervisedHasher(Hasher):
-    """Hash vectors as `Hasher` does, by a `fit` that needs labels."""
+    """Hash vectors as `Hasher` does, by labels.
+
+    A method defines `learn(X, classes)`, and `project(X)`.
+    """
+
+    bits: int
+
+    def fit(self: Supervised, X: np.ndarray, y: np.ndarray) -> Supervised:
+        """Check vectors and labels, and learn from them.
+
+        Args:
+            X: `(n, d)` real.
+            y: `(n,)` labels.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: if `bits` is no whole number above 0, or `X` is no matrix of finite numbers.
+        """
+        check_count("bits", self.bits)
+        X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_min_samples=2)
+        self.classes_, classes = np.unique(y, return_inverse=True)
+        self.learn(X, classes)
+        return self
+
+    def learn(self, X: np.ndarray, classes: np.ndarray) -> None:
+        """Learn from float vectors `(n, d)` and each one's class `(n,)` int64, in 0..C-1."""
+        raise NotImplementedError
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg, optimize, special
 
 from keras_dhnn.baselines.anchors import Anchors
-from keras_dhnn.baselines.hasher import SupervisedHasher, check_count
+from keras_dhnn.baselines.hasher import SupervisedHasher
 
 
 class KSH(SupervisedHasher):
@@ -51,21 +51,8 @@ class KSH(SupervisedHasher):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "KSH":
-        """Find the weights of each bit.
-
-        Args:
-            X: `(n, d)` real.
-            y: `(n,)` labels.
-
-        Returns:
-            The estimator itself.
-
-        Raises:
-            ValueError: if `bits` is no whole number above 0, or `X` is no matrix of finite numbers.
-        """
-        check_count("bits", self.bits)
-        X, classes = self._checked_with_labels(X, y)
+    def learn(self, X: np.ndarray, classes: np.ndarray) -> None:
+        """Find the weights of each bit."""
         self.kernel_ = Anchors(self.anchors, self.width, self.seed).fit(X)
         chosen = sample_evenly(classes, self.labelled, self.seed)
         K = self.kernel_.transform(X[chosen]).astype(np.float64)
@@ -78,7 +65,6 @@ class KSH(SupervisedHasher):
             residue -= np.outer(codes, codes)
             self.projection_[:, bit] = weights
             self.objective_[bit] = np.square(residue / self.bits).mean()
-        return self
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""

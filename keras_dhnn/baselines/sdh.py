@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_dhnn.baselines.anchors import Anchors
-from keras_dhnn.baselines.hasher import SupervisedHasher, check_count, ridge
+from keras_dhnn.baselines.hasher import SupervisedHasher, ridge
 
 # Keeps the last solution of P's normal equations finite; part of the objective, so that this stays monotone.
 _RIDGE = 1e-6
@@ -26,7 +26,7 @@ class SDH(SupervisedHasher):
 
     Args:
         bits: length l of the codes.
-        anchors: m of `Anchors`; the paper takes 1,000.
+        anchors: m of `Anchors`; the paper takes 1,000. With 0 the code is a linear function of x.
         width: of the kernel, see `Anchors`.
         weight: of the squared classifier weights.
         fit_weight: nu, of what the kernel regression misses of the codes.
@@ -61,21 +61,8 @@ class SDH(SupervisedHasher):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "SDH":
-        """Learn codes, classifier and projection.
-
-        Args:
-            X: `(n, d)` real.
-            y: `(n,)` labels.
-
-        Returns:
-            The estimator itself.
-
-        Raises:
-            ValueError: if `bits` is no whole number above 0, or `X` is no matrix of finite numbers.
-        """
-        check_count("bits", self.bits)
-        X, classes = self._checked_with_labels(X, y)
+    def learn(self, X: np.ndarray, classes: np.ndarray) -> None:
+        """Learn codes, classifier and projection."""
         self.kernel_ = Anchors(self.anchors, self.width, self.seed).fit(X)
         K = self._features(X).astype(np.float64)
         Y = np.eye(len(self.classes_))[classes]
@@ -88,7 +75,6 @@ class SDH(SupervisedHasher):
             P, W = solve(B), ridge(B, Y, self.weight)
             self.objective_[turn] = self._objective(B, Y, W, K, P)
         self.projection_, self.codes_ = P, B.astype(np.int8)
-        return self
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return the real outputs `(n, l)` whose signs are the codes."""

@@ -13,8 +13,10 @@ from keras_dhnn.cli.ablate import ablate
 from keras_dhnn.cli.archive import archive
 from keras_dhnn.cli.audit import audit
 from keras_dhnn.cli.benchmark import benchmark
+from keras_dhnn.cli.browse import browse
 from keras_dhnn.cli.cache import cache
 from keras_dhnn.cli.compare import compare
+from keras_dhnn.cli.demo import demo
 from keras_dhnn.cli.device import choose_device
 from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
@@ -48,7 +50,7 @@ def _print_version(asked):
 
 for verb in (
     *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
-    *(encode, search, verify),
+    *(encode, search, browse, demo, verify),
 ):
     app.command()(verb)
 app.add_typer(index, name="index")

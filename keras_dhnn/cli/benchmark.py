@@ -79,7 +79,8 @@ def benchmark(
     """Compare hashing methods: one split, one budget, several seeds, each deep method with settings of its own.
 
     Where there is a frozen backbone, deep methods train the same head on its features, which are computed once;
-    --set fine_tune.epochs=3 trains the backbone's upper part too. Cells that are done stay if it is started again.
+    --set fine_tune.epochs=3 trains the backbone's upper part too. Queries are seen as they lie: --set
+    model.query_turns=4 turns those of deep methods. Cells that are done stay if it is started again.
 
     Examples:
 
@@ -106,8 +107,10 @@ def benchmark(
         say=notices(quiet),
         draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
     )
-    if experiment.head.epochs and not any(text.startswith("fine_tune.epochs=") for text in settings or []):
-        experiment = experiment.replace({"fine_tune.epochs": 0})
+    given = {text.partition("=")[0].strip() for text in settings or []}
+    # What all methods have, shallow ones too: frozen features, and queries as they lie.
+    budget = {"model.query_turns": 1, **({"fine_tune.epochs": 0} if experiment.head.epochs else {})}
+    experiment = experiment.replace({path: value for path, value in budget.items() if path not in given})
     info = load_prepared(experiment.data.name, data)
     chosen = [one.strip() for one in methods.split(",")] if methods else methods_of(len(info.images))
     plan = Plan(experiment, tuple(chosen), (bits, *(more_bits or [])), seeds, features, trials)

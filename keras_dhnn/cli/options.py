@@ -34,7 +34,8 @@ SplitFile = Annotated[
     typer.Option(
         "--split",
         help="Names of the queries, one a line, the other images being the database; or NAME,PART lines with parts "
-        "query (or test), database (or train) and validation. The protocol is then standard.",
+        "query (or test), database (or train) and validation; or published, the archive's own, if it has one. The "
+        "protocol is then standard.",
         metavar="FILE",
     ),
 ]

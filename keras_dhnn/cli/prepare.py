@@ -46,7 +46,8 @@ def prepare(
         int | None,
         typer.Option(
             min=10,
-            help="Items of the twin of sat4 (20000; up to 500000) or of dsrsid (2400; 16 to 80000).",
+            help="Items of the twin of sat4 (20000; up to 500000), dsrsid (2400; 16 to 80000), bigearthnet (600) or "
+            "dfc15 (400).",
             metavar="N",
         ),
     ] = None,
@@ -60,15 +61,16 @@ def prepare(
     image_size: Annotated[
         list[str] | None,
         typer.Option(
-            help="folder, images, dual: side in pixels of the stored images; by default the median, at most 256. dual: "
-            "of one source by NAME=N.",
+            help="folder, images, dual, dfc15: side in pixels of the stored images; by default the median, at most "
+            "256. dual: of one source by NAME=N.",
             metavar="N",
         ),
     ] = None,
     percentiles: Annotated[
         tuple[float, float],
         typer.Option(
-            help="folder, images, dual: percentiles of each band that become 0 and 255, where images are not uint8."
+            help="folder, images, dual, bigearthnet: percentiles of each band that become 0 and 255, where images are "
+            "not uint8."
         ),
     ] = (1.0, 99.0),
     scale: Annotated[
@@ -231,6 +233,8 @@ def _numbers(text):
 def _of_classes(info):
     """Return what is known of the images' classes, in words."""
     labels = int(info.known.sum())
+    if labels == info.count and info.label_sets is not None:
+        return f" with {len(info.label_sets.classes)} labels, several an image,"
     if labels == info.count:
         return f" of {len(info.classes)} classes"
     return f", {labels} of them with labels," if labels else " without labels"

@@ -14,11 +14,10 @@ from types import ModuleType
 def quieten_tensorflow() -> None:
     """Keep the first `import tensorflow` of this process from writing on standard error, unless it fails.
 
-    TensorFlow's own notes on start-up say nothing to somebody who searches images. Whoever sets TF_CPP_MIN_LOG_LEVEL
-    decides for themselves, and sees all that it lets through.
+    TensorFlow's own notes on start-up say nothing to somebody who searches images. TF_CPP_MIN_LOG_LEVEL below 3 has
+    them shown.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _Finder())
 
 

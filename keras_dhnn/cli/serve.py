@@ -34,8 +34,9 @@ def serve(
     Ask it: keras-dhnn query --server http://localhost:8501/v1/models/NAME IMAGE
     """
     try:
+        from keras_dhnn.saved_models.serving.connections import listen
         from keras_dhnn.saved_models.serving.hosts import Hosts
-        from keras_dhnn.saved_models.serving.server import listen, server
+        from keras_dhnn.saved_models.serving.server import server
     except ImportError as error:
         raise MissingPackage(f"The server needs packages ({error}). Run: pip install 'keras-dhnn[serving]'") from error
     from keras_dhnn.saved_models.serving.served_model import ServedModel

@@ -9,6 +9,7 @@ from keras_dhnn.config import Experiment, Model, parse_sources
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.files import read_lines
+from keras_dhnn.pipelines.published_split import PUBLISHED
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 Parsed = TypeVar("Parsed")
@@ -108,6 +109,10 @@ def resolve_experiment(
         "seed": seed,
     }
     changes = {path: value for path, value in changes.items() if value is not None}
+    drawn = protocol is not None or queries is not None or group_pattern is not None
+    if drawn and split is None and experiment.data.split == PUBLISHED:
+        # Who says how a split is to be drawn does not want the archive's own.
+        changes |= {"data.split": None, "data.protocol": protocol or "grouped"}
     sources = _sources(experiment, info)
     chosen = _of_each(backbone, sources)
     if chosen and chosen != _of_each(experiment.model.backbone, sources):
@@ -123,10 +128,10 @@ def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     Raises:
         SettingError: if there is no such file, it is not UTF-8, or `parse` refuses the text.
     """
-    if not path.is_file():
-        raise SettingError(f"There is no file {path}. Expected JSON, see --help.")
     try:
         return parse("\n".join(read_lines(path)))
+    except FileNotFoundError as error:
+        raise SettingError(f"There is no file {path}. Expected JSON, see --help.") from error
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from error
 

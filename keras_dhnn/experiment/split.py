@@ -9,6 +9,7 @@ from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.pipelines.groups import load_groups, merge_groups
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.name_groups import groups_by_name
+from keras_dhnn.pipelines.published_split import PUBLISHED, load_published
 from keras_dhnn.pipelines.split_file import read_split_file
 from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -87,7 +88,8 @@ def _split_of_few(data, info, how):
 def _listed_split(data, seed, info):
     if data.protocol != "standard":
         raise SettingError(invalid("setting `data.protocol`", "standard beside a list of names", data.protocol))
-    parts = read_split_file(data.split, info.ids)
+    published = data.split == PUBLISHED
+    parts = load_published(info.directory, info.count) if published else read_split_file(data.split, info.ids)
     return split_of_images(
         parts["queries"],
         parts["database"],

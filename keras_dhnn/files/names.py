@@ -2,9 +2,10 @@
 
 import contextlib
 import itertools
+import re
 from pathlib import Path
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import DataError, SettingError
 
 # What is a folder's end, or means something to a shell, an URL or other systems.
 _SIGNS = set("/\\:;&|<>$`\"'*?")
@@ -59,6 +60,18 @@ def new_folder(parent: Path, base: str) -> Path:
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
             return folder
+
+
+def refuse_address(path: Path | str) -> None:
+    """Refuse an address that stands where a path is expected; a path object has made one slash of its two.
+
+    Raises:
+        DataError: if it is one, saying what to do.
+    """
+    address = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", str(path))
+    if address:
+        cure = "leave out file://" if address[1].lower() == "file" else "download it first, for example with curl -O"
+        raise DataError(f"{path} is an address. Expected a path on this machine: {cure}.")
 
 
 def expanded(path: Path | str) -> Path:

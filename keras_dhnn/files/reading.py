@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files.names import refuse_address
 
 _MOST_JSON = 64 << 20
 _MOST_TEXT = 1 << 30
@@ -28,11 +29,15 @@ def open_regular(path: Path | str) -> BinaryIO:
     """Open a file for reading bytes, if it is one: not a device that never ends, nor a pipe that never begins.
 
     Raises:
-        DataError: if it is something else.
+        DataError: if it is something else, or an address.
         OSError: if there is none, or it cannot be read.
     """
     # Opening a pipe waits for somebody to write to it, but not so.
-    file = open(path, "rb", opener=_at_once)  # noqa: SIM115
+    try:
+        file = open(path, "rb", opener=_at_once)  # noqa: SIM115
+    except FileNotFoundError:
+        refuse_address(path)
+        raise
     mode = os.fstat(file.fileno()).st_mode
     if stat.S_ISREG(mode):
         return file

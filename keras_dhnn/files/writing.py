@@ -56,6 +56,11 @@ def whole_file(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
+def may_write(folder: Path) -> bool:
+    """Return whether this user may write into a folder, by its rights and its file system's."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8, whole or not at all."""
     with whole_file(path) as file:

@@ -1,6 +1,7 @@
 """Draw the figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
+import logging
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.evaluation.scores import Evaluation
-from keras_dhnn.files import whole_file
+from keras_dhnn.files import may_write, whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name
@@ -33,6 +34,7 @@ from keras_dhnn.training.callbacks.snapshots import load_snapshots
 from keras_dhnn.training.callbacks.tensorboard import write_health
 
 GALLERY_QUERIES = 5
+_LOG = logging.getLogger(__name__)
 
 
 def write_report(
@@ -48,7 +50,7 @@ def write_report(
     """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
-    is made all the same.
+    is made all the same; of a run that may not be written, nothing is.
 
     Args:
         run: the `Run`; its `figures` and `tensorboard` folders are written to.
@@ -59,6 +61,10 @@ def write_report(
         metrics: the scores of all, as `evaluate_all` gives them.
         tsne: whether to draw the queries' codes in the plane too, which takes a minute.
     """
+    closed = [place for place in (run.path, run.figures, run.tensorboard) if place.exists() and not may_write(place)]
+    if closed:
+        _LOG.warning("%s cannot be written: figures and TensorBoard's page are left as they are.", closed[0])
+        return
     figures = _figures(info, split, outputs, evaluations, _title(metrics))
     if tsne:
         figures |= _tsne_figures(run, info, split, outputs, metrics)

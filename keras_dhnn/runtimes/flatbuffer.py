@@ -83,7 +83,7 @@ def _silence():
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        with open(os.devnull, "w") as nothing:
+        with open(os.devnull, "w", encoding="utf-8") as nothing:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
         logger.setLevel(logging.ERROR)

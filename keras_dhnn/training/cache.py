@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.files import may_write
 
 # Environment variable: another folder than that of the data sets, which may not be writable.
 PLACE = "KERAS_DHNN_CACHE"
@@ -49,7 +50,7 @@ def _place(data: Path) -> Path:
     """Return where caches go: where the user says, beside the data sets, or where nobody may write there, to `~`."""
     if os.environ.get(PLACE):
         return Path(os.environ[PLACE]).expanduser()
-    if not data.exists() or os.access(data, os.W_OK):
+    if not data.exists() or may_write(data):
         return data
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"
 

@@ -16,6 +16,7 @@ from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.sources import image_sizes
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
@@ -32,6 +33,7 @@ from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
+from keras_dhnn.training.query_turns import check_query_turns, turned_queries
 
 SNAPSHOT_ITEMS = 1000
 # Steps of heads that are started together at most; the progress bar moves once for them.
@@ -48,7 +50,8 @@ class Trained:
     Attributes:
         model: the `DHNN`, or of two sources the `SIDHCNN`, with the weights of the best validated epoch of the last
             phase.
-        outputs: `{source: (n, l)}` float32, hash outputs of all items; None if they were not asked for.
+        outputs: `{source: (n, l)}` float32, hash outputs of all items, of queries by `model.query_turns`; None if they
+            were not asked for.
         untrained: `{source: (n, l)}` float32, the same before the first step.
         features: `{source: (n, d)}` float32, the frozen backbones' features that heads were trained on.
         history: `{phase: {name: [value of each epoch]}}`.
@@ -114,6 +117,7 @@ def train(
             "them, such as --set head.epochs=40."
         )
     tf.keras.utils.set_random_seed(experiment.seed)
+    check_query_turns(experiment, image_sizes(experiment.data, info))
     network = Network(experiment, info, split.database, bar, strategy)
     learned = _learn(network, split) if needs_pairs(info) else None
     network.pairs = learned and learned.pairs
@@ -136,7 +140,13 @@ def train(
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
     if kept is not None:
         shutil.rmtree(kept, ignore_errors=True)
+    if outputs and experiment.model.query_turns > 1:
+        untrained, trained = (_each(turned_queries, of_all, split) for of_all in (untrained, trained))
     return Trained(network.model, trained, untrained, network.features, history, learned)
+
+
+def _each(change, outputs, split):
+    return {source: change(of_source, split) for source, of_source in outputs.items()}
 
 
 def _learn(network, split):

@@ -139,7 +139,7 @@ def save_learned(root: Path, encoder: NetworkEncoder) -> None:
 
 
 def open_encoder(
-    archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data")
+    archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data"), source: str | None = None
 ) -> NetworkEncoder | ExportEncoder:
     """Open the encoder that an archive was filled with.
 
@@ -147,6 +147,7 @@ def open_encoder(
         archive: `Archive`.
         model: path of its run or export, where that has moved.
         data: folder of the prepared data sets.
+        source: which of a model's several image sources; None: the one that the archive was made with.
 
     Raises:
         DataError: if it is not there any more, or is another model; or the archive's codes are of vectors.
@@ -167,7 +168,7 @@ def open_encoder(
             f"The archive {archive.root} holds codes of vectors, not of images. Search it by an id, or by a file of "
             "vectors: --embeddings FILE."
         )
-    made, _ = open_model(model or how["path"], data=data, source=how["source"], features=identity.features)
+    made, _ = open_model(model or how["path"], data=data, source=source or how["source"], features=identity.features)
     if made.identity.model != identity.model:
         raise DataError(
             f"{model or how['path']} is another model now ({made.identity.model[:12]}) than the one that filled "

@@ -93,7 +93,8 @@ class ExportEncoder:
     Args:
         identity: the `Identity`.
         form: the `Form` of its images.
-        export: its `ImageEncoder` as loaded; of earlier days it has no outputs.
+        export: its `ImageEncoder` as loaded, which is held as a whole: its functions alone do not keep its variables
+            alive. Of earlier days it has no outputs.
     """
 
     # Larger ones take fresh pages from the system for every tensor, which costs half of the time.

@@ -204,8 +204,8 @@ def metered() -> Iterator[dict]:
 def _resident(name: str, reset: bool = False) -> int | None:
     try:
         if reset:
-            Path("/proc/self/clear_refs").write_text("5")
-        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+        found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     except OSError:
         return None
     return None if found is None else 1024 * int(found.group(1))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.files import may_write
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
@@ -50,7 +51,8 @@ def evaluate(
         info = info.with_labels(read_labels(labels, info.ids))
     scored, evaluations, scores = score(outputs, split, info, run.experiment.seed, codes, tuple(dict.fromkeys(at)))
     metrics = {**run.metrics, **scores}
-    with alone(str(run.metrics_path), "The scores are printed all the same."):
-        run.replace_metrics(metrics)
+    if may_write(run.path):
+        with alone(str(run.metrics_path), "The scores are printed all the same."):
+            run.replace_metrics(metrics)
     write_report(run, info, scored or split, outputs, evaluations, scores, tsne=tsne)
     return metrics

@@ -30,6 +30,7 @@ from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
 from keras_dhnn.training.loading import load_model
+from keras_dhnn.training.query_turns import over_turns
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -101,7 +102,8 @@ def export_run(
     branches = getattr(model, "branches", None) or {model.source: model}
     specs = {source: info.images[source] for source in branches}
     fingerprint = model_fingerprint(model.weights, preprocessing(specs, branches))
-    encoders = {source: _encoder(branch, source, specs[source]) for source, branch in branches.items()}
+    turns = run.experiment.model.query_turns
+    encoders = {source: _encoder(branch, source, specs[source], turns) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
@@ -187,14 +189,14 @@ def _by_option(sources):
     return " ".join(f"--index {source}=CODES" for source in sources)
 
 
-def _encoder(branch, source, spec):
+def _encoder(branch, source, spec, turns):
     size = tuple(branch.input[source].shape[1:3])
-    return ImageEncoder(
-        lambda images: branch({source: images}, training=False)[source],
-        plain_variables(branch.weights),
-        spec,
-        lambda images: resize(images, size),
-    )
+
+    def network(images):
+        return branch({source: images}, training=False)[source]
+
+    how = plain_variables(branch.weights), spec, lambda images: resize(images, size)
+    return ImageEncoder(network, *how, queries=over_turns(network, turns) if turns > 1 else None)
 
 
 def _index(run, info, index, fingerprint, source):

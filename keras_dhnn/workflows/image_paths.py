@@ -37,9 +37,10 @@ def read_path_list(path: Path) -> list[Path]:
         SettingError: if there is no such file, or it names nothing.
         DataError: if it is not UTF-8.
     """
-    if not path.is_file():
-        raise SettingError(f"There is no file {path}. Expected a list of image files, a path a line.")
-    paths = [Path(line) for line in read_lines(path) if line.strip()]
+    try:
+        paths = [Path(line) for line in read_lines(path) if line.strip()]
+    except FileNotFoundError as error:
+        raise SettingError(f"There is no file {path}. Expected a list of image files, a path a line.") from error
     if not paths:
         raise SettingError(f"{path} names no file. Expected a list of image files, a path a line.")
     return paths

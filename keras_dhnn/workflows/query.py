@@ -22,6 +22,7 @@ from keras_dhnn.report.report import item_images
 from keras_dhnn.runs import Run
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.training.loading import load_model
+from keras_dhnn.training.query_turns import over_turns
 from keras_dhnn.workflows.open_run import open_run
 
 
@@ -124,7 +125,9 @@ class RunSearch:
         self._info, self._turns = info, run.experiment.data.turns
         self.spec = info.images[source]
         self._size = image_sizes(run.experiment.data, info)[source]
-        self._encoder = Encoder(_branch(load_model(run, info), source).plain(), count)
+        turns = run.experiment.model.query_turns
+        encoder = Encoder(_branch(load_model(run, info), source).plain(), turns * count)
+        self._outputs = over_turns(lambda images: encoder.encode(images)[0], turns)
         stored = run.load_codes(searched if len(sources_of(info)) > 1 else None)
         self._database = _of_class(Split.load(run.split_path).database, info, self._turns, class_name)
         self._codes = stored["codes"][self._database]
@@ -140,8 +143,8 @@ class RunSearch:
             A list an image of dictionaries `rank`, `item`, `distance`, `class`, `id` and `turned` (the quarter turns it
             is seen in), by distance, then item number.
         """
-        (outputs,) = self._encoder.encode(resize(pixels, self._size))
-        return [self._nearest(distances, k) for distances in hamming_distances(pack(outputs), self._codes)]
+        codes = pack(np.asarray(self._outputs(resize(pixels, self._size))))
+        return [self._nearest(distances, k) for distances in hamming_distances(codes, self._codes)]
 
     def _nearest(self, distances, k):
         order = np.argsort(distances, kind="stable")[:k]

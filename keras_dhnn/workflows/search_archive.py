@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.archive.places import is_address, local_copy
-from keras_dhnn.archive.queries import Queries, combine
+from keras_dhnn.archive.queries import WEIGHED, Queries, combine
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
-
-# Of "like these, unlike those" so many of the nearest are put in order by the bits' weights.
-WEIGHED = 5000
 
 
 @dataclass(frozen=True)

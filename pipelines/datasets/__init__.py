@@ -18,6 +18,8 @@ MODULES = {
     "sat4": "keras_dhnn.pipelines.datasets.sat4",
     "sat6": "keras_dhnn.pipelines.datasets.sat6",
     "dsrsid": "keras_dhnn.pipelines.datasets.dsrsid",
+    "bigearthnet": "keras_dhnn.pipelines.datasets.bigearthnet",
+    "dfc15": "keras_dhnn.pipelines.datasets.dfc15",
     "folder": "keras_dhnn.pipelines.datasets.folder",
     "images": "keras_dhnn.pipelines.datasets.images",
     "dual": "keras_dhnn.pipelines.datasets.dual",

@@ -1,7 +1,5 @@
 """Read one image file of any common format, as a data set's images are."""
 
-import io
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +11,7 @@ from keras_dhnn.files import read_bytes
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats import tiff_page
 from keras_dhnn.pipelines.formats.picture_bounds import check_jpeg, jpeg2000_bits
+from keras_dhnn.pipelines.formats.pictures import open_picture
 from keras_dhnn.pipelines.formats.tiff_bands import TiffBands, decode_bands
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
@@ -142,8 +141,6 @@ def read_image_file(path: Path | str) -> Decoded:
     Raises:
         DataError: if the file is not there, no regular file, not an image or too large.
     """
-    if re.match(r"[a-z][a-z+]+:/", str(path)):
-        raise DataError(f"{path} is an address. Expected a file: download it first, for example with curl -O.")
     try:
         return decode_image(read_bytes(path, MOST_BYTES))
     except OSError as error:
@@ -224,9 +221,7 @@ def _decode_picture(content, most_bytes, file):
         most_bytes: that pixels may take.
         file: the `TiffBands` that names the image of a TIFF file.
     """
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-        if file.page:
-            image.seek(file.page)
+    with open_picture(content, _FORMATS, file.page or 0) as image:
         _check_picture(image, content, most_bytes, file.streams)
         if image.format == "PNG" and content[24] == 16 and content[25] in (2, 4, 6):
             return _decode_deep_png(content, colour=content[25] != 4), _is_clear(image)

@@ -5,14 +5,13 @@ types. So libtiff gets strips or tiles under a directory that calls them rows of
 more memory than this image; what comes out is made pixels here: any number of bands, any type.
 """
 
-import io
 import math
 import struct
 
 import numpy as np
-from PIL import Image
 
 from keras_dhnn.pipelines.formats import tiff_page
+from keras_dhnn.pipelines.formats.pictures import open_picture
 from keras_dhnn.pipelines.formats.tiff_page import Page
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
@@ -157,7 +156,7 @@ def _by_libtiff(pieces, compression, rows, row):
     directory = _MAGIC + len(body)
     file = struct.pack("<2sHI", b"II", 42, directory) + body + _directory(tags, directory)
     try:
-        with Image.open(io.BytesIO(file), formats=("TIFF",)) as image:
+        with open_picture(file, ("TIFF",)) as image:
             return np.asarray(image).reshape(len(pieces), rows, row)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError and more.
         raise UnreadableImage(f"is no readable TIFF, its pixels are damaged ({error})") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.files import open_regular
+from keras_dhnn.files import open_regular, refuse_address
 from keras_dhnn.pipelines.formats.zip_names import member_names
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
@@ -57,6 +57,7 @@ def open_tree(
             return ZipTree(path, inside, limits, zip_encoding, deep)
     except OSError as error:
         raise DataError(f"Cannot read {error.filename or path}: {error.strerror or error}.") from error
+    refuse_address(path)
     raise DataError(f"Expected a folder or a zip file. There is neither at {path}.")
 
 

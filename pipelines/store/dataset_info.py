@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 import shlex
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ FORMAT_VERSION = 1
 INFO_FILE = "info.json"
 ITEMS_FILE = "items.npz"
 LABELS_FILE = "labels.npz"
+_OWN_CHECKSUM = "sha256"
 _FILE = {"file": str, "count": int, "bytes": int, "sha256": str}
 _INFO = {
     "name": str,
@@ -105,7 +107,8 @@ class DatasetInfo:
 
     @classmethod
     def load(cls, directory: Path | str) -> "DatasetInfo":
-        """Read the data set in a folder and checks that its files are all there, by size.
+        """Read the data set in a folder, checking that what it says of itself is what was written, and that its files
+        are all there, by size.
 
         Raises:
             DataError: if there is none, or it is unfinished, damaged, or of another format version.
@@ -116,12 +119,15 @@ class DatasetInfo:
         if not (directory / INFO_FILE).is_file():
             raise DataError(f"No prepared data set in {directory}. {remedy}")
         values = read_json(directory / INFO_FILE, {"format_version": int}, remedy=remedy)
-        version = values.pop("format_version")
+        written = values.pop(_OWN_CHECKSUM, None)  # data sets that were prepared by version 0.1 have none
+        now, version = _checksum_of(values), values.pop("format_version")
         if version != FORMAT_VERSION:
             raise DataError(
                 f"{directory} was written in format {version}, where {FORMAT_VERSION} is expected: another version of "
                 f"keras-dhnn made it. {remedy}"
             )
+        if written not in (None, now):
+            raise DataError(f"{directory / INFO_FILE} is damaged: it is not what was written. {remedy}")
         try:
             info = cls._from_json(directory, {"items_per_record": 1, **values})
         except (ValueError, TypeError) as error:
@@ -147,16 +153,18 @@ class DatasetInfo:
         return info
 
     def save(self) -> None:
-        """Write `info.json`, the last file of a data set."""
+        """Write `info.json`, the last file of a data set, with a checksum of what it says."""
         values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
         for name in ("directory", "given", "table"):
             del values[name]
         values["source"] = values.pop("origin")
-        text = json.dumps({"format_version": FORMAT_VERSION, **values}, indent=2, ensure_ascii=False)
+        values = {"format_version": FORMAT_VERSION, **values}
+        values[_OWN_CHECKSUM] = _checksum_of(values)
+        text = json.dumps(values, indent=2, ensure_ascii=False)
         write_text(self.directory / INFO_FILE, text + "\n")
 
     def verify(self) -> None:
-        """Read every file and compares its checksum.
+        """Read every file and compare its checksum.
 
         Raises:
             DataError: naming the first file that is missing or differs.
@@ -304,6 +312,11 @@ class DatasetInfo:
         for array in items.values():
             array.flags.writeable = False
         return items
+
+
+def _checksum_of(values):
+    """Return the sha256 of what a description says, however it is laid out in lines."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _fault(info):

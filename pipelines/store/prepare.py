@@ -12,10 +12,13 @@ import keras_dhnn
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.pipelines.example import Archive
+from keras_dhnn.pipelines.labels import Labels
+from keras_dhnn.pipelines.published_split import FILE as SPLIT_FILE
+from keras_dhnn.pipelines.published_split import save_published
 from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABELS_FILE, DatasetInfo
 
 # A prepared data set. A folder with anything else is never replaced.
-OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, "records-*.tfrecord")
+OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, SPLIT_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
 
 
@@ -146,7 +149,17 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
         package_version=keras_dhnn.__version__,
         **fields,
     )
+    if archive.annotations:
+        _annotate(workspace, info.ids.tolist(), archive.annotations)
     info.save()
+
+
+def _annotate(workspace, ids, annotations):
+    """Write the labels and the split of the images that were read."""
+    labels = Labels.of_names(annotations.classes, (annotations.labels.get(name, ()) for name in ids))
+    labels.save(workspace / LABELS_FILE)
+    if annotations.parts:
+        save_published(workspace, [annotations.parts.get(name) for name in ids])
 
 
 def _write_records(archive, skipped, workspace, **how):

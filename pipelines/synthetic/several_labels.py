@@ -48,7 +48,7 @@ def write_several_labels(
             table = csv.writer(file)
             table.writerow(["image", *CLASSES])
             for number in range(count):
-                image, labels = _draw(seed, number)
+                image, labels = mosaic(seed, number, CLASSES)
                 Image.fromarray(image).save(partial / "images" / f"{number:05d}.png")
                 table.writerow([f"{number:05d}.png", *(int(label in labels) for label in range(len(CLASSES)))])
                 if progress:
@@ -56,15 +56,24 @@ def write_several_labels(
     return root
 
 
-def _draw(seed, number):
-    """Return one image, `(256, 256, 3)` uint8, and the numbers of its classes."""
+def mosaic(seed, number, scenes):
+    """Draw an image whose quarters are cut from scenes of the twin of UC Merced.
+
+    Args:
+        seed: whole number, 0 or more.
+        number: of the image, from 0.
+        scenes: names of classes of UC Merced to choose one to four from.
+
+    Returns:
+        `(image, labels)`: `(256, 256, 3)` uint8, and the set of the places in `scenes` of those it shows.
+    """
     random = np.random.default_rng([seed, 17, number])
-    classes = random.choice(len(CLASSES), random.integers(1, 5), replace=False)
+    classes = random.choice(len(scenes), random.integers(1, 5), replace=False)
     # Each class at least once.
     quarters = random.permutation([*classes, *random.choice(classes, 4 - len(classes))])
     image = np.empty((2 * _HALF, 2 * _HALF, 3), np.uint8)
     for place, label in enumerate(quarters.tolist()):
-        scene = ucmd_image(seed, UCMD_CLASSES.index(CLASSES[label]), 48 * (4 * number + place))
+        scene = ucmd_image(seed, UCMD_CLASSES.index(scenes[label]), 48 * (4 * number + place))
         top, left = random.integers(scene.shape[0] - _HALF), random.integers(scene.shape[1] - _HALF)
         rows, columns = (slice(side * _HALF, (side + 1) * _HALF) for side in divmod(place, 2))
         image[rows, columns] = scene[top : top + _HALF, left : left + _HALF]

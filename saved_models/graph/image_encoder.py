@@ -18,12 +18,14 @@ class ImageEncoder(tf.Module):
         variables: list of the variables that it uses.
         spec: height, width, channels and dtype of the data set's images, as attributes (`ImageSpec`).
         resize: function from `(B, height, width, C)` images to those that the network takes.
+        queries: as `network`, of images that search, where it is another.
 
     Attributes:
         encode: tf.function from `images` (B, H, W, C) float32, in the stored units, to `(B, l / 8)` uint8.
         outputs: tf.function from the same images to the real outputs `(B, l)` float32 that codes are the signs of.
         encode_uint8: the same as `encode` of uint8; only where images are stored so.
         encode_bytes: the same of `image_bytes` (B,), image files; only where these may be PNG or JPEG.
+        searching: the `ImageEncoder` of images that search; only where `queries` was given.
     """
 
     def __init__(
@@ -32,10 +34,13 @@ class ImageEncoder(tf.Module):
         variables: Iterable[tf.Variable],
         spec: ImageForm,
         resize: Callable[[tf.Tensor], tf.Tensor],
+        queries: Callable[[tf.Tensor], tf.Tensor] | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         self.weights = list(variables)
+        if queries is not None:
+            self.searching = ImageEncoder(queries, variables, spec, resize)
         shape = (None, None, None, spec.channels)
 
         def codes(images: tf.Tensor) -> tf.Tensor:

@@ -1,11 +1,15 @@
-"""Bound the connections of the development server: as many as there is room for, none that never says what it wants."""
+"""Bound the connections of a server of ours: as many as there is room for, none that never says what it wants."""
 
 import contextlib
 import os
 import resource
+import socket
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from keras_dhnn.errors import SettingError
 
 HEAD_SECONDS = 15.0
 _MOST = 256
@@ -59,6 +63,38 @@ class PatientProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket at which clients may already wait; port 0 is any that is free.
+
+    Raises:
+        SettingError: if there is no such address here, or its port is not free.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address
+        raise SettingError(f"Cannot listen at {host}, port {port}: {reason}.") from error
+
+
+def make_server(app: Any) -> uvicorn.Server:
+    """Return the uvicorn server of an ASGI application, to `run(sockets=[...])`."""
+    room = room_for_connections()
+    protocol = type("Protocol", (PatientProtocol,), {"most": room})
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            backlog=min(room, 64),
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=30,
+        )
+    )
 
 
 def room_for_connections() -> int:

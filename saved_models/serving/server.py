@@ -1,7 +1,6 @@
 """Answer TensorFlow Serving's REST API from an exported model: a development server."""
 
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from keras_dhnn.errors import SettingError
-from keras_dhnn.saved_models.serving.connections import PatientProtocol, room_for_connections
+from keras_dhnn.saved_models.serving.connections import make_server
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
 from keras_dhnn.saved_models.serving.hosts import Hosts
 from keras_dhnn.saved_models.serving.image_files import check_files
@@ -94,36 +92,9 @@ def make_app(
     return Starlette(routes=[Route("/{path:path}", answer, methods=methods)], exception_handlers={Exception: broken})
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket at which clients may already wait; port 0 is any that is free.
-
-    Raises:
-        SettingError: if there is no such address here, or its port is not free.
-    """
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family)
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address
-        raise SettingError(f"Cannot listen at {host}, port {port}: {reason}.") from error
-
-
 def server(model: ServedModel, **limits: Any) -> uvicorn.Server:
     """Return the uvicorn server of a model, to `run(sockets=[...])`; limits as of `make_app`."""
-    room = room_for_connections()
-    protocol = type("Protocol", (PatientProtocol,), {"most": room})
-    return uvicorn.Server(
-        uvicorn.Config(
-            make_app(model, **limits),
-            http=protocol,
-            ws="none",
-            lifespan="off",
-            log_level="error",
-            backlog=min(room, 64),
-            timeout_keep_alive=60,
-            timeout_graceful_shutdown=30,
-        )
-    )
+    return make_server(make_app(model, **limits))
 
 
 def _check_origin(request, hosts):

@@ -40,12 +40,13 @@ def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str
             if encode is None:
                 continue
             made[join("encode", "" if alone else source, kind)] = _encoding(encode)
+            searching = getattr(_of_queries(encoder), join("encode", kind))
             for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
                 stem = search_stem(source, target, alone, in_class)
                 name = join(stem, kind) if kind else images_signature(stem)
-                made[name] = _searching(_spec(encode), encode, searcher, in_class)
-        if hasattr(encoder, OUTPUTS):  # not in exports of earlier days
-            made[join("encode", "" if alone else source, OUTPUTS)] = _encoding(encoder.outputs, OUTPUTS)
+                made[name] = _searching(_spec(searching), searching, searcher, in_class)
+        if hasattr(encoder, OUTPUTS):  # not in exports of earlier days; of images that search, like `search_outputs`
+            made[join("encode", "" if alone else source, OUTPUTS)] = _encoding(_of_queries(encoder).outputs, OUTPUTS)
     for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
         stem, bits = join("search", "" if alone else target, IN_CLASS if in_class else ""), searcher.retrieval.bits
         spec = tf.TensorSpec((None, bits // 8), tf.uint8, "codes")
@@ -53,9 +54,14 @@ def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str
         spec = tf.TensorSpec((None, bits), tf.float32, OUTPUTS)
         made[join(stem, OUTPUTS)] = _searching(spec, pack_bits, searcher, in_class, ordered=True)
     if not alone:
-        encode, searcher = next(iter(encoders.values())).encode, next(iter(searchers.values()))
+        encode, searcher = _of_queries(next(iter(encoders.values()))).encode, next(iter(searchers.values()))
         made["serving_default"] = _searching(_spec(encode), encode, searcher, False)
     return made
+
+
+def _of_queries(encoder):
+    """Return what encodes images that search: an encoder itself, where it has no other for them."""
+    return getattr(encoder, "searching", encoder)
 
 
 def _spec(encode):

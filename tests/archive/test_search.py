@@ -117,6 +117,10 @@ def test_equal_distances_by_features(tmp_path):
     assert found[0] == "017"
     # int8 keeps the order of all but near equals.
     assert np.mean(np.array(found, int) == expected) > 0.9
+    several = archive.search(archive.queries(["017", "003"]), 50).table["id"].to_pylist()
+    archive.load()
+    assert archive.search(queries, 50).table["id"].to_pylist() == found
+    assert archive.search(archive.queries(["017", "003"]), 50).table["id"].to_pylist() == several
     with pytest.raises(ValueError, match="needs the query's real outputs"):
         archive.search(queries, rank="asymmetric")
 

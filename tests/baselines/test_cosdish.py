@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.baselines.cosdish import COSDISH, flipped, improved
-from tests.baselines.toys import clusters
+from tests.baselines.toys import clusters, score, two_moons
 
 
 def quadratic(q, g, b):
@@ -60,3 +60,8 @@ def test_projection_is_the_ridge_regression_of_the_codes():
     expected = np.linalg.solve(centred.T @ centred + weight * np.eye(12), centred.T @ cosdish.codes_)
     np.testing.assert_allclose(cosdish.projection_, expected, atol=1e-8)
     np.testing.assert_array_equal(cosdish.project(x) >= 0, centred @ expected + cosdish.codes_.mean(axis=0) >= 0)
+
+
+def test_classes_that_no_straight_line_parts_need_anchors():
+    x, labels = two_moons()
+    assert score(COSDISH(8, anchors=100, width=0.3), x, labels) > 0.98 > score(COSDISH(8), x, labels)

@@ -17,7 +17,8 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type
 
 @pytest.mark.parametrize(
     "estimator",
-    [ITQ(1, iterations=3), PRH(2), KSH(2, anchors=10, steps=5), SDH(2, anchors=10), COSDISH(2), Anchors(10)],
+    [ITQ(1, iterations=3), PRH(2), KSH(2, anchors=10, steps=5), SDH(2, anchors=10), COSDISH(2), COSDISH(2, anchors=10)]
+    + [Anchors(10), Anchors(0)],
     ids=lambda estimator: type(estimator).__name__,
 )
 # scikit-learn leaves out a check of its own where its experimental array API is off.

@@ -40,4 +40,10 @@ def test_repeated_regression_is_the_least_squares_solution():
 
 def test_classes_that_no_straight_line_parts():
     x, labels = two_moons()
-    assert score(SDH(8, anchors=100, width=0.3), x, labels) > 0.98
+    assert score(SDH(8, anchors=100, width=0.3), x, labels) > 0.98 > score(SDH(8, anchors=0), x, labels)
+
+
+def test_without_anchors_features_are_the_centred_vectors():
+    x, labels = two_moons()
+    found = SDH(8, anchors=0).fit(x, labels).kernel_.transform(x + 1)
+    np.testing.assert_allclose(found, x + 1 - x.mean(axis=0), atol=1e-6)

@@ -47,6 +47,20 @@ def test_json_is_one_object_and_a_list_of_names_splits(run, root):
 
 
 @pytest.mark.parametrize(
+    ("given", "turns", "epochs"), [((), 1, 0), (("--set", "model.query_turns=4", "--set", "fine_tune.epochs=2"), 4, 2)]
+)
+def test_all_methods_see_frozen_features_and_queries_as_they_lie_unless_told(
+    monkeypatch, capfd, tmp_path, given, turns, epochs
+):
+    make_coloured_dataset(tmp_path / "data" / "ucmd")  # whose preset fine-tunes and turns queries
+    places = ("--data", tmp_path / "data", "--runs", tmp_path / "runs", "--quiet", "--json")
+    how = ("--protocol", "grouped", "--methods", "prh", "--bits", "8", "--seeds", "1")
+    _, out, _ = command_line(monkeypatch, capfd)("benchmark", "ucmd", *how, *places, *given)
+    experiment = json.loads(out)["experiment"]
+    assert (experiment["model"]["query_turns"], experiment["fine_tune"]["epochs"]) == (turns, epochs)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--methods", "spam"), "--methods"),

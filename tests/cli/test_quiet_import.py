@@ -38,6 +38,10 @@ def test_a_failing_import_says_all(tmp_path):
     assert text.rstrip().endswith("ImportError: no such library")
 
 
-@pytest.mark.parametrize("level", ["0", "3"])
-def test_who_sets_the_level_sees_the_notes(tmp_path, level):
+@pytest.mark.parametrize("level", ["0", "2"])
+def test_who_asks_for_the_notes_sees_them(tmp_path, level):
     assert stderr_of_an_import(tmp_path, "", TF_CPP_MIN_LOG_LEVEL=level) == "I0000 a note of C++\nafterwards\n"
+
+
+def test_who_asks_for_errors_alone_sees_no_notes(tmp_path):
+    assert stderr_of_an_import(tmp_path, "", TF_CPP_MIN_LOG_LEVEL="3") == "afterwards\n"

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -6,7 +7,7 @@ from keras_dhnn.experiment.presets import load_preset
 
 
 def collection(count, channels):
-    return SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
+    return SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)}, directory=Path("none"))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """What experiment a verb's arguments ask for."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
-from keras_dhnn.experiment.resolve import resolve_experiment
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.experiment.resolve import read_settings, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from tests.dual import make_dual_dataset
@@ -34,7 +35,8 @@ def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
 ):
     """SAT-4's preset trains its own network on 28 pixels; this one takes the head that folders have."""
     (tmp_path / "sat4").mkdir()
-    info = SimpleNamespace(count=count, images={"image": SimpleNamespace(channels=channels)})
+    images = {"image": SimpleNamespace(channels=channels)}
+    info = SimpleNamespace(count=count, images=images, directory=tmp_path / "sat4")
     monkeypatch.setattr(DatasetInfo, "load", lambda folder: info)
     chosen = resolve_experiment("sat4", data=tmp_path, backbone="efficientnet_lite0")
     assert (chosen.model.backbone, chosen.model.weights, chosen.model.hidden) == ("efficientnet_lite0", "auto", 512)
@@ -118,3 +120,24 @@ def test_a_list_of_names_is_of_the_standard_protocol():
     assert (experiment.data.split, experiment.data.protocol) == ("uc-merced-test.txt", "standard")
     with pytest.raises(SettingError, match="standard beside a list"):
         draw_split(resolve_experiment("ucmd", split="x", protocol="paper").data, 0, None)
+
+
+def test_settings_are_read_with_a_byte_order_mark_or_not(tmp_path):
+    path = tmp_path / "experiment.json"
+    for content in (b'{"seed": 7}', b'\xef\xbb\xbf{"seed":\r\n7}'):
+        path.write_bytes(content)
+        assert read_settings(path, Experiment.from_json).seed == 7
+
+
+def test_files_of_settings_that_cannot_be_read_are_named(tmp_path):
+    path = tmp_path / "experiment.json"
+    with pytest.raises(SettingError, match=f"There is no file {path}. Expected JSON"):
+        read_settings(path, Experiment.from_json)
+    for encoding in ("utf-16", "utf-32", "latin-1"):
+        path.write_bytes('{"data": {"name": "forêt"}}'.encode(encoding))
+        with pytest.raises(DataError, match=f"{path} is no text in UTF-8 .* Save it in that encoding"):
+            read_settings(path, Experiment.from_json)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=f"{path} is a named pipe. Expected a file"):
+        read_settings(path, Experiment.from_json)

@@ -79,7 +79,7 @@ def test_parquet(tmp_path):
     assert found.classes == ("sea", "ship")
     assert found.sets.astype(int).tolist() == [[0, 0], [0, 0], [1, 0], [0, 0], [1, 1]]
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="no Parquet file"):
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_labels(tmp_path / "broken.parquet", IDS)
 
 

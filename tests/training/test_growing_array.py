@@ -96,7 +96,7 @@ PIECE = 500
 def _fill(path, log):
     """Write 100,000 rows in pieces, and note the first row of each piece that is computed."""
     array = GrowingArray(path, (100_000, 2), np.float32)
-    with array.own() as missing, open(log, "a") as computed:
+    with array.own() as missing, open(log, "a", encoding="utf-8") as computed:
         while missing and array.done < 100_000:
             print(array.done, file=computed, flush=True)
             numbers = np.arange(array.done, array.done + PIECE)

@@ -48,3 +48,14 @@ def test_one_process_alone_does_the_trials_of_all_again(killed):
         assert trial.trial_id == expected
         end(oracle, trial)
     assert oracle.create_trial("tuner0").status == "STOPPED"
+
+
+def test_a_trial_whose_end_is_said_twice_ends_once(tmp_path):
+    """A worker asks again where its chief was killed before it had answered; another may have a new trial by then."""
+    oracle = start(tmp_path, is_chief=True)
+    heard, trial = [], oracle.create_trial("first")
+    oracle.listener = lambda oracle: heard.append(list(oracle.end_order))
+    end(oracle, trial)
+    assert oracle.create_trial("second").trial_id == "1"
+    oracle.end_trial(trial)
+    assert (heard, oracle.end_order, oracle.get_trial("1").status) == ([["0"]], ["0"], "RUNNING")

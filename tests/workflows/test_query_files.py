@@ -88,4 +88,4 @@ def test_by_the_command_line(place, tmp_path, monkeypatch, capfd):
     status, _, err = run("query", place / "run", "--list", tmp_path / "list.txt", *where)
     assert (status, "needs a file for what is found" in err) == (2, True)
     status, _, err = run("query", place / "run", "https://example.org/a.png", *where)
-    assert (status, "is an address. Expected a file: download it first" in err) == (2, True)
+    assert (status, "is an address. Expected a path on this machine: download it first" in err) == (2, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_dhnn.archive.places import address, is_address, list_address, read_address
 from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.files import read_bytes, read_lines
+from keras_dhnn.files import read_bytes, read_lines, refuse_address
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -47,6 +47,7 @@ def list_images(inputs: Iterable[Path | str]) -> list[str]:
         elif given.exists():
             found.append(given.as_posix())
         else:
+            refuse_address(given)
             raise DataError(f"There is no file or folder {given}. Name images, folders, or lists of images.")
     return list(dict.fromkeys(found))
 

@@ -233,7 +233,7 @@ class _Reader:
             if holds.mean() < 1 - self.cut.empty or not holds.any():
                 tiles.append(None)
                 continue
-            image = self.form.fit(_averaged(_filled(pixels[:, part], holds), scale), self.scene.name)
+            image = self.form.fit(_averaged(fill_empty(pixels[:, part], holds), scale), self.scene.name)
             values = self._values(row, col, shape)
             corners = self.place.corners(row, col, shape)
             tiles.append(Tile(self._id(shape, row, col), content, image, values, corners))
@@ -325,7 +325,7 @@ def _time_of(raster):
     return f"{date.replace(':', '-')}T{clock}Z" if len(date) == 10 and clock else None
 
 
-def _filled(pixels, valid):
+def fill_empty(pixels, valid):
     """Return pixels without data as the lowest value of their band, as `image_file` does."""
     if valid.all():
         return pixels

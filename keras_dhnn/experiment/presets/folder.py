@@ -12,6 +12,7 @@ was trained on larger things. docs/measurements/folder.md has what this was chos
 import math
 
 from keras_dhnn.config import Data, Experiment, Loss, Model, Phase
+from keras_dhnn.pipelines.published_split import PUBLISHED, has_published
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 QUERIES = 0.1
@@ -27,7 +28,8 @@ STEPS, MOST_EPOCHS = 480, 160
 
 
 def fitted_to(info: DatasetInfo) -> Experiment:
-    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three.
+    """Return the preset for a collection: epochs by its size, statistics of its bands where it has more than three, the
+    split that was published with it, if there is one.
 
     Args:
         info: its `DatasetInfo`.
@@ -41,5 +43,11 @@ def fitted_to(info: DatasetInfo) -> Experiment:
     more = any(spec.channels > 3 for spec in info.images.values())
     # Where epochs are many they are short, and validating would take longer than they do.
     every = max(1, epochs // EXPERIMENT.head.epochs)
-    changes = f"head.epochs={epochs}", f"training.validate_every={every}", f"model.band_statistics={str(more).lower()}"
+    changes = [
+        f"head.epochs={epochs}",
+        f"training.validate_every={every}",
+        f"model.band_statistics={str(more).lower()}",
+    ]
+    if has_published(info.directory):
+        changes += [f"data.split={PUBLISHED}", "data.protocol=standard"]
     return EXPERIMENT.override(*changes)

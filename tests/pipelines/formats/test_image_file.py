@@ -295,7 +295,7 @@ def test_what_never_ends_or_never_begins_is_refused(tmp_path, name):
 def test_an_address_is_refused_with_the_cure():
     from pathlib import Path
 
-    with pytest.raises(DataError, match=r"is an address. Expected a file: download it first"):
+    with pytest.raises(DataError, match=r"is an address. Expected a path on this machine: download it first"):
         read_image(Path("https://example.org/a.png"), ImageSpec(8, 8, 3, "uint8"))
 
 

@@ -1,9 +1,12 @@
 """Rasters that GDAL wrote, in every way that it has: what is decoded is what GDAL itself reads, or it is refused."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from keras_dhnn.pipelines.formats.image_file import decode_image
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
@@ -155,9 +158,21 @@ def test_jpeg_in_tiff(tmp_path, photometric, with_mask, interleave):
         }
         if count == 4:
             options |= {"colours": [*map(ColorInterp, (3, 4, 5, 6))], "mask": None}
-        # Libraries of JPEG enlarge colours that are stored at half the size each in its own way.
+        # Libraries of JPEG enlarge colours that are stored at half the size each in its own way: that of rasterio's
+        # wheels (libjpeg 9) by a cosine transform, Pillow's (libjpeg-turbo) by interpolation, plain JPEG files alike.
         tolerance = 8 if photometric == "ycbcr" else 0
         check(tmp_path / "a.tif", write(tmp_path / "a.tif", pixels, **options), tolerance)
+
+
+def test_jpeg_in_tiff_is_what_a_jpeg_file_of_the_same_stream_is(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, HEIGHT, WIDTH)).astype(np.uint8)
+    content = write(tmp_path / "a.tif", pixels, compress="jpeg", photometric="ycbcr", interleave="pixel", blockysize=64)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        page = file.pages[0]
+        (place,), (size,) = page.dataoffsets, page.databytecounts
+        stream = page.jpegtables[:-2] + content[place + 2 : place + size]  # less the end of one, the start of the other
+    with Image.open(io.BytesIO(stream)) as image:
+        np.testing.assert_array_equal(decode_image(content).bands, np.asarray(image))
 
 
 @pytest.mark.parametrize("compression", ["lzma", "lerc", "webp"])

@@ -41,7 +41,7 @@ def set_tag(content, code, value):
 @pytest.fixture
 def scarce_memory():
     """Lets this process grow by 1 GiB only."""
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), limits[1]))

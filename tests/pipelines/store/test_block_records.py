@@ -166,7 +166,7 @@ def test_info_says_how_many_items_a_record_holds(info):
     assert info.items_per_record == 256
     path = info.directory / "info.json"
     values = json.loads(path.read_text())
-    del values["items_per_record"]
+    del values["items_per_record"], values["sha256"]
     path.write_text(json.dumps(values))
     assert DatasetInfo.load(info.directory).items_per_record == 1  # as data sets had it before there were blocks
 

@@ -16,8 +16,11 @@ def info(tmp_path):
 
 
 def change_info(info, **values):
+    """Change what a data set says of itself, as version 0.1 would have written it: without a checksum of it."""
     path = info.directory / "info.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    written = json.loads(path.read_text(encoding="utf-8"))
+    del written["sha256"]
+    path.write_text(json.dumps(written | values), encoding="utf-8")
 
 
 def test_load_returns_what_was_saved(info):
@@ -27,6 +30,23 @@ def test_load_returns_what_was_saved(info):
     assert info.count == 20
     assert info.class_counts == (10, 10)
     assert info.nbytes == 20 * 8 * 8 * 3
+
+
+def test_load_notices_any_change_of_what_a_data_set_says_of_itself(info):
+    path = info.directory / "info.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("\n", "\r\n"), encoding="utf-8")
+    assert DatasetInfo.load(info.directory) == info
+    for old, new in (("ucmd", "ucme"), ('"synthetic": false', '"synthetic": true'), (info.classes[0], "river")):
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(DataError, match=r"info.json is damaged: it is not what was written. Run: keras-dhnn prep"):
+            DatasetInfo.load(info.directory)
+
+
+def test_a_description_of_version_0_1_is_read(info):
+    change_info(info, package_version="0.1.0")
+    assert DatasetInfo.load(info.directory).package_version == "0.1.0"
 
 
 def test_the_file_calls_the_origin_as_earlier_versions_did(info):

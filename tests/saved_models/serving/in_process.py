@@ -4,8 +4,9 @@ import contextlib
 import threading
 import time
 
+from keras_dhnn.saved_models.serving.connections import listen
 from keras_dhnn.saved_models.serving.served_model import ServedModel
-from keras_dhnn.saved_models.serving.server import listen, server
+from keras_dhnn.saved_models.serving.server import server
 
 MAX_BODY = 1 << 20
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from keras_dhnn.errors import SettingError
-from keras_dhnn.saved_models.serving.server import listen
+from keras_dhnn.saved_models.serving.connections import listen
 
 
 def test_it_says_where_it_serves_and_answers_there_on_loopback_alone(exported):

@@ -23,10 +23,11 @@ BACKBONE = "model.backbone=tests.fakes:tiny_backbone"
 SIDE = 12  # what the networks take; images are stored in other sizes
 
 
-def write_run(folder, info, bits=16, seed=0):
+def write_run(folder, info, bits=16, seed=0, settings=()):
     """A finished `Run` on a data set of one or two sources."""
     experiment = Experiment().override(
-        f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}", "model.hidden=0", BACKBONE
+        *(f"data.image_size={SIDE}", f"model.bits={bits}", f"data.name={info.name}", "model.hidden=0", BACKBONE),
+        *settings,
     )
     run = Run.create(folder, experiment, info)
     split = make_split(info.labels, protocol="grouped", seed=seed, queries=0.25, validation=0.2)

@@ -1,0 +1,63 @@
+"""Read the bodies of requests, within bounds of size and time."""
+
+import json
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+
+from keras_dhnn.browse.refusal import Refusal
+
+# Of an uploaded image; of JSON, such as ten thousand ids of a selection.
+MOST_UPLOAD = 32 << 20
+MOST_JSON = 4 << 20
+# Seconds in which a body must have come.
+SECONDS = 60.0
+# Of a body that is too large, so much is read and forgotten, so that its sender reads the answer.
+_DRAINED = 256 << 20
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        Refusal: 413 if it has more than `most` bytes, 408 if it does not come.
+    """
+    body, size = bytearray(), 0
+    with anyio.move_on_after(SECONDS) as scope:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= most:
+                body += chunk
+            elif size > _DRAINED:
+                break
+    if scope.cancelled_caught:
+        raise Refusal(408, "setting", f"The request did not come within {SECONDS:.0f} seconds. Try it again.")
+    if size > most:
+        raise Refusal(413, "too_large", f"This is larger than {most / (1 << 20):,.0f} MiB, the most that is taken.")
+    return bytes(body)
+
+
+async def read_json(request: Request, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON object in the body of a request.
+
+    Args:
+        request: whose body it is.
+        kinds: `{name: type, or tuple of types}` of what may stand in it; what is missing there is None in the result.
+
+    Raises:
+        Refusal: if it is none, something of it is of another type, or it is too large.
+    """
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content != "application/json":
+        raise Refusal(415, "setting", f"Expected the content type application/json. Received: {content!r}")
+    try:
+        value = json.loads(await read_body(request, MOST_JSON) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "setting", f"Expected JSON. Received something else: {error}") from error
+    if not isinstance(value, dict):
+        raise Refusal(400, "setting", "Expected a JSON object.")
+    for name, kind in kinds.items():
+        if value.get(name) is not None and (not isinstance(value[name], kind) or isinstance(value[name], bool)):
+            raise Refusal(400, "setting", f"Expected {name!r} of another type. Received: {str(value[name])[:80]}")
+    return {name: value.get(name) for name in kinds}

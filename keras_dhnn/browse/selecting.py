@@ -1,0 +1,79 @@
+"""Answer what is taken away: a selection by ids, or as much as is wanted of what a page shows."""
+
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from keras_dhnn.browse.asking import find, ranked_items, read_query
+from keras_dhnn.browse.looking import ordered
+from keras_dhnn.browse.page import Page
+from keras_dhnn.browse.parameters import Filters, text
+from keras_dhnn.browse.refusal import Refusal
+from keras_dhnn.browse.taking import FORMATS, MOST_PICTURES, MOST_TAKEN, write_table, write_zip
+from keras_dhnn.browse.teaching import taught_items
+
+_SUFFIXES = {"csv": "csv", "geojson": "geojson", "geoparquet": "parquet", "zip": "zip"}
+
+
+def take(page: Page, body: dict[str, Any]) -> tuple[Any, str, str]:
+    """Return a file's content, its kind, and its name.
+
+    Args:
+        page: the `Page`.
+        body: `format`; `source` and `ids`, or `view` and `limit`.
+
+    Returns:
+        `(content, media type, name)`; content is bytes, or an open file of a zip.
+    """
+    kind = body["format"]
+    if kind not in FORMATS:
+        raise Refusal(400, "setting", f"Expected 'format' as one of {', '.join(FORMATS)}. Received: {kind!r}")
+    most = MOST_PICTURES if kind == "zip" else MOST_TAKEN
+    if body["ids"] is not None:
+        source, ranked = _given(page, body)
+    else:
+        limit = most if body["limit"] is None else body["limit"]
+        source, ranked = _viewed(page, QueryParams(body["view"] or ""), limit)
+    if not ranked:
+        raise Refusal(400, "setting", "Nothing is selected. Choose at least one tile.")
+    if len(ranked) > most:
+        raise Refusal(413, "too_large", f"At most {most:,} items are taken as {kind}. Received: {len(ranked):,}.")
+    name = f"{page.name}.{_SUFFIXES[kind]}"
+    table = write_table(page.archive, source, list(ranked), ranked, "csv" if kind == "zip" else kind)
+    if kind != "zip":
+        return table, FORMATS[kind], name
+    catalogue = page.catalogues[source]
+    return (
+        write_zip(list(ranked), table, lambda key: page.pictures.pixels(source, catalogue.number(key))),
+        FORMATS[kind],
+        name,
+    )
+
+
+def _given(page, body):
+    """Return the source and `{id: {}}` of a selection."""
+    source, ids = page.source(body["source"]), body["ids"]
+    if not all(isinstance(key, str) for key in ids):
+        raise Refusal(400, "setting", "Expected 'ids' as a list of texts.")
+    page.catalogues[source].numbers(ids)
+    return source, {key: {} for key in ids}
+
+
+def _viewed(page, query, limit):
+    """Return the source and `{id: what is known of it}` of the first items of what a page shows."""
+    if not 1 <= limit <= MOST_TAKEN:
+        raise Refusal(413, "too_large", f"At most {MOST_TAKEN:,} items are taken. Received: {limit:,}.")
+    if (name := text(query, "taught")) is not None:
+        search = page.searches.get(name)
+        source, catalogue = search.source, page.catalogues[page.source(search.source)]
+        taught = page.teacher.of(search, Filters.of(query))
+        items = [] if taught is None else taught_items(catalogue, *taught.page(0, limit), search.marks)
+    elif any(text(query, given) for given in ("like", "upload", "code")):
+        queries, _, rerank = read_query(page, query)
+        ranking, source = find(page, query, queries, rerank)
+        items = ranked_items(page, source, ranking, 0, limit)
+    else:
+        source = page.source(text(query, "source"))
+        catalogue = page.catalogues[source]
+        items = catalogue.items(ordered(catalogue, Filters.of(query), text(query, "order") or "mixed")[:limit])
+    return source, {item["id"]: item for item in items}

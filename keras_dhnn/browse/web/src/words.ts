@@ -1,0 +1,36 @@
+// Says numbers, dates and names as a reader expects them.
+
+import type { Item } from "./types";
+
+const whole = new Intl.NumberFormat("en");
+
+export function count(number: number, one?: string, many = `${one}s`): string {
+  return one === undefined ? whole.format(number) : `${whole.format(number)} ${number === 1 ? one : many}`;
+}
+
+/** A share as per cent; those that would be rounded to nothing or all keep a digit more. */
+export function percent(share: number): string {
+  const hundred = 100 * share;
+  const digits = (hundred > 0 && hundred < 1) || (hundred > 99 && hundred < 100) ? 1 : 0;
+  return `${hundred.toFixed(digits)} %`;
+}
+
+export function day(time: string): string {
+  return time.slice(0, 10);
+}
+
+/** The last part of an id, which tells tiles apart. */
+export function shortName(id: string): string {
+  const [file = id, place] = id.split("#");
+  const name = file.split(/[\\/]/).filter(Boolean).pop() ?? id;
+  return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
+}
+
+/** What a picture shows, for those who do not see it. */
+export function describe(item: Item, bits: number): string {
+  const parts = [item.label ?? "without label", shortName(item.id)];
+  if (item.distance !== undefined && item.distance !== null) parts.push(`${bits - item.distance} of ${bits} bits match`);
+  if (item.score !== undefined) parts.push(`score ${item.score.toFixed(2)}`);
+  if (item.mark) parts.push(`marked ${item.mark}`);
+  return parts.join(", ");
+}

@@ -1,0 +1,145 @@
+"""Open a page over an archive in the browser."""
+
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from keras_dhnn.archive import Archive
+from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.browse import Page, make_app
+from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.saved_models.serving.connections import listen, make_server
+from keras_dhnn.saved_models.serving.hosts import Hosts
+
+
+def browse(
+    archive: Path | str,
+    *,
+    port: int = 8080,
+    host: str = "127.0.0.1",
+    allow_host: Iterable[str] = (),
+    open_browser: bool = True,
+    bands: str | Iterable[int] | None = None,
+    model: Path | str | None = None,
+    data: Path | str = "data",
+    say: Callable[[str], None] = notice,
+) -> None:
+    """Serve a page over an archive, or over what an exported model searches, until it is interrupted.
+
+    Args:
+        archive: folder of an archive, of an export or of a run that was exported.
+        port: TCP port; 0 is any that is free.
+        host: address to listen at; by default only this machine reaches it.
+        allow_host: other names by which it may be asked.
+        open_browser: whether the browser is told to open it.
+        bands: numbers, from 1, of the bands that are shown as red, green and blue, such as `"4,3,2"`.
+        model: path of the archive's run or export, where that has moved.
+        data: folder of the prepared data sets.
+        say: is told the address.
+
+    Raises:
+        DataError: if there is no archive, or it cannot be read.
+        SettingError: if the port is not free, or `bands` are none.
+    """
+    serve_page(
+        lambda: archive,
+        port=port,
+        host=host,
+        allow_host=allow_host,
+        open_browser=open_browser,
+        say=say,
+        bands=bands,
+        model=model,
+        data=data,
+    )
+
+
+def serve_page(
+    make: Callable[[], Path | str],
+    *,
+    port: int,
+    host: str,
+    allow_host: Iterable[str],
+    open_browser: bool,
+    say: Callable[[str], None],
+    **how: Any,
+) -> None:
+    """Serve the page of an archive; the port is taken before anything is made, so that a busy one costs no work.
+
+    Args:
+        make: function that gives the archive's folder.
+        port: as of `browse`, as are the following.
+        host: address to listen at.
+        allow_host: other names.
+        open_browser: whether the browser is told to open it.
+        say: is told the address.
+        **how: see `open_page`.
+    """
+    with listen(host, port) as listening:
+        page = open_page(make(), **how)
+        page.warm_up()
+        server = make_server(make_app(page, Hosts(host, allow_host)))
+        address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
+        url = f"http://{address}:{listening.getsockname()[1]}/"
+        say(f"{page.name}: {page.archive.info.rows:,} items at {url} (Ctrl-C ends it)")
+        if open_browser:
+            threading.Thread(target=_open_when_ready, args=(server, url), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+def open_page(
+    archive: Path | str,
+    *,
+    bands: str | Iterable[int] | None = None,
+    model: Path | str | None = None,
+    data: Path | str = "data",
+    state: Path | None = None,
+    synthetic: bool = False,
+) -> Page:
+    """Return the `Page` of an archive, an export or a run; arguments and errors as of `browse`.
+
+    Args:
+        archive: as of `browse`, as are the following.
+        bands: which are shown.
+        model: where the archive's model has moved.
+        data: folder of the prepared data sets.
+        state: folder in which searches are kept; None: one of the user's.
+        synthetic: whether the images are made up.
+    """
+    shown = _bands(bands)
+    if not (Path(archive) / IDENTITY).exists():
+        from keras_dhnn.workflows.browse_export import is_model, open_exported
+
+        if is_model(archive):
+            return open_exported(archive, bands=shown, data=Path(data), state=state)
+    opened = Archive.open(archive)
+
+    def opener(source: str) -> Any:
+        from keras_dhnn.workflows.archive_encoder import open_encoder
+
+        return open_encoder(opened, model=model, data=Path(data), source=source)
+
+    return Page(opened, opener, state=state, bands=shown, synthetic=synthetic)
+
+
+def _bands(given):
+    if given is None:
+        return None
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    try:
+        numbers = tuple(int(part) for part in parts)
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3) or min(numbers) < 1:
+        raise SettingError(f"Expected --bands as one number or three, from 1, such as 4,3,2. Received: {given!r}")
+    return numbers
+
+
+def _open_when_ready(server, url):
+    while not server.started:
+        time.sleep(0.05)
+    webbrowser.open(url)

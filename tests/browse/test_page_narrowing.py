@@ -1,0 +1,150 @@
+"""Filters, the map and the layout by similarity: what narrows the list."""
+
+import re
+
+import pytest
+
+from tests.browse.drawn import drawn_archive, dual_archive
+from tests.browse.driver import expect
+from tests.browse.window import served
+
+
+def heading(page):
+    return page.locator(".wall-title")
+
+
+def test_classes_are_switched_on_and_off(look, site):
+    page = look(site)
+    page.get_by_role("button", name="forest 500").click()
+    expect(heading(page)).to_have_text("500 tiles")
+    page.get_by_role("button", name="beach 500").click()
+    expect(heading(page)).to_have_text("1,000 tiles")
+    assert set(page.locator(".caption-name").all_text_contents()) == {"forest", "beach"}
+    page.get_by_role("button", name="forest 500").click()
+    expect(heading(page)).to_have_text("500 tiles")
+
+
+def test_time_scene_and_condition_filter_and_are_taken_away(look, site):
+    page = look(site)
+    page.get_by_label("From", exact=True).fill("2021-01-11")
+    page.get_by_label("From", exact=True).dispatch_event("change")
+    # One picture an hour, since the first of January.
+    expect(heading(page)).to_have_text(f"{2000 - 240:,} tiles")
+    page.get_by_label("Until", exact=True).fill("2021-01-12")
+    page.get_by_label("Until", exact=True).dispatch_event("change")
+    expect(heading(page)).to_have_text("24 tiles")
+    page.get_by_role("button", name="Remove filter: from 2021-01-11").click()
+    expect(heading(page)).to_have_text("264 tiles")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(heading(page)).to_have_text("2,016 tiles")
+    page.get_by_role("textbox", name="Condition in SQL").fill("row < 128")
+    page.get_by_role("textbox", name="Condition in SQL").press("Enter")
+    expect(heading(page)).to_have_text("8 tiles")
+
+
+def test_filters_that_leave_nothing_say_so(look, site):
+    page = look(f"{site}?where=row+%3C+0")
+    expect(page.get_by_text("No tile under these filters.")).to_be_visible()
+    page.get_by_role("button", name="Clear filters and cut-off").click()
+    expect(heading(page)).to_have_text("2,016 tiles")
+
+
+def test_box_drawn_on_the_map_filters(look, site):
+    page = look(f"{site}?panel=map&where=size+%3E+0")
+    expect(heading(page)).to_have_text("16 tiles")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
+    page.get_by_role("button", name="Draw a box").nth(1).click()
+    frame = page.locator(".map").bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    page.mouse.move(x + 4, y + 4)
+    page.mouse.down()
+    page.mouse.move(x + 300, y + 300, steps=3)
+    page.mouse.up()
+    # The map shows the whole scene: the box is its lower right quarter.
+    expect(heading(page)).to_have_text("4 tiles")
+    assert "bbox=" in page.url
+    page.get_by_role("button", name=re.compile("Remove filter: within")).click()
+    expect(heading(page)).to_have_text("16 tiles")
+
+
+def test_box_is_typed_without_a_map(look, site):
+    page = look(site)
+    for side, degrees in {"West": 0, "South": 0, "East": 90, "North": 89}.items():
+        page.get_by_role("textbox", name=f"{side}, degrees").fill(str(degrees))
+    page.get_by_role("textbox", name="North, degrees").press("Enter")
+    expect(heading(page)).to_have_text("16 tiles")
+    page.get_by_role("textbox", name="East, degrees").fill("-5")
+    page.get_by_role("textbox", name="East, degrees").press("Enter")
+    expect(page.get_by_text("A box needs four numbers")).to_be_visible()
+
+
+def test_map_and_list_point_at_each_other(look, site):
+    page = look(f"{site}?panel=map&where=size+%3E+0")
+    expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
+    expect(page.locator(".tile").nth(15)).to_be_attached()
+    frame = page.locator(".map").bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    page.mouse.move(x + 10, y + 10)
+    page.mouse.move(x + 12, y + 12)
+    expect(page.locator(".tile[data-pointed]")).to_have_count(1)
+    pointed = page.locator(".tile[data-pointed]").get_attribute("data-id")
+    page.mouse.click(x + 12, y + 12)
+    expect(page.locator(f".tile[data-id='{pointed}'] .picture")).to_be_focused()
+
+
+def test_map_opened_over_answers_shows_their_scene(look, site):
+    page = look(f"{site}?where=size+%3E+0")
+    page.locator(".tile .picture").first.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    page.get_by_role("button", name="Map", exact=True).click()
+    scene = page.get_by_alt_text("The scene coast.tif")
+    expect(scene).to_be_visible()
+    frame, shown = page.locator(".map").bounding_box(), scene.bounding_box()
+    assert shown["width"] > frame["width"] / 2
+    assert frame["x"] <= shown["x"]
+    assert shown["x"] + shown["width"] <= frame["x"] + frame["width"]
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unlabelled")
+    with served(drawn_archive(folder, 200, labelled=False, scene=False), folder / "state") as url:
+        yield url
+
+
+def test_unlabelled_archive_begins_with_clusters(look, unlabelled):
+    page = look(unlabelled)
+    expect(page.get_by_role("img", name=re.compile("laid out by similarity"))).to_be_visible()
+    clusters = page.get_by_role("button", name=re.compile(r"^Cluster \d+ \d+ tiles?$"))
+    expect(clusters.first).to_be_visible()
+    clusters.first.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    expect(page.get_by_role("group", name="Classes")).to_be_hidden()
+
+
+def test_point_of_the_layout_is_a_query(look, unlabelled):
+    page = look(f"{unlabelled}?panel=similarity")
+    canvas = page.locator(".similarity canvas")
+    # The fine layout takes seconds; points move until it is there.
+    expect(page.get_by_text(re.compile("^200 tiles; like tiles lie close together.$"))).to_be_visible(timeout=20_000)
+    box = canvas.bounding_box()
+    for across in range(20, int(box["width"]), 12):
+        page.mouse.move(box["x"] + across, box["y"] + box["height"] / 2)
+        if page.locator(".tip").is_visible():
+            break
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+
+
+def test_query_in_one_source_finds_answers_in_the_other(serve, look, tmp_path):
+    url = serve(dual_archive(tmp_path), tmp_path / "state")
+    page = look(f"{url}?like=forest/00002&source=pan&target=mul")
+    expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
+    expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
+    expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
+    page.get_by_role("combobox", name="Answers").select_option("pan")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+    page.locator(".tile .picture").nth(5).click()
+    expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))

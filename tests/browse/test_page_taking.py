@@ -1,0 +1,67 @@
+"""What leaves the page: chosen tiles and whole lists as files, and the address that shows the same view."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from tests.browse.driver import expect
+
+
+def save(page, form):
+    with page.expect_download() as download:
+        page.get_by_role("region", name="Export").get_by_role("button", name=form).click()
+    return download.value.path().read_bytes()
+
+
+def test_selection_is_exported(look, site):
+    page = look(f"{site}?like=beach/00000")
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 tiles selected")).to_be_visible()
+    chosen = page.locator(".tile[data-selected]").evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")
+    rows = list(csv.DictReader(io.StringIO(save(page, "CSV").decode())))
+    assert [row["id"] for row in rows] == chosen
+    with zipfile.ZipFile(io.BytesIO(save(page, "Zip of tiles"))) as zipped:
+        assert len([name for name in zipped.namelist() if name.startswith("tiles/")]) == 2
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("2 tiles selected")).to_be_hidden()
+
+
+def test_whole_list_is_exported_where_nothing_is_chosen(look, site):
+    page = look(f"{site}?where=size+%3E+0")
+    expect(page.get_by_text("All 16 tiles")).to_be_visible()
+    collection = json.loads(save(page, "GeoJSON"))
+    assert len(collection["features"]) == 16
+    assert all(feature["geometry"]["type"] == "Polygon" for feature in collection["features"])
+    assert save(page, "GeoParquet")[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "like=forest/00006&radius=9&label=forest",
+        "like=forest/00006&like=field/00001&unlike=beach/00000",
+        "code=00ff00ff00ff00ff&since=2021-01-11&until=2021-02-01",
+        "where=row+%3C+128&panel=map",
+        "panel=similarity&label=beach&label=field",
+    ],
+)
+def test_address_shows_the_same_view_again(look, site, address):
+    page = look(f"{site}?{address}")
+    expect(page.locator(".tile .picture").first).to_be_visible()
+    title, remark = page.locator(".wall-title").inner_text(), page.locator(".wall-remark").inner_text()
+    first = page.locator(".tile").first.get_attribute("data-id")
+    # A step away and back again: the address decides, not what was on the page.
+    page.locator(".tile .picture").nth(1).click()
+    expect(page.locator(".wall-title")).to_have_text(re.compile("Nearest to"))
+    page.go_back()
+    expect(page.locator(".wall-title")).to_have_text(title)
+    expect(page.locator(".wall-remark")).to_have_text(remark)
+    expect(page.locator(".tile").first).to_have_attribute("data-id", first)

@@ -1,0 +1,109 @@
+"""Marks of right and wrong: a new order, suggestions, estimates, undo, kept searches, and labels that leave."""
+
+import csv
+import re
+
+from tests.browse.driver import expect
+
+
+def mark(page, which):
+    """Marks the fourth of the tiles that have no mark."""
+    tile = page.locator(".tile:not([data-mark])").nth(3)
+    tile.hover()
+    tile.get_by_role("button", name=f"{which} (").click()
+
+
+def test_marks_reorder_suggest_and_estimate(look, site):
+    page = look(f"{site}?like=forest/00002")
+    mark(page, "right")
+    # The query itself is right too.
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    suggestions = page.get_by_role("group", name="Most useful to mark next")
+    expect(suggestions.get_by_role("button", name=re.compile("^Look closer"))).to_have_count(5)
+    suggestions.get_by_role("button", name=re.compile("is wrong")).first.click()
+    expect(page.locator(".tally")).to_have_text("2 right, 1 wrong")
+    with page.expect_response("**/marks") as answer:
+        mark(page, "right")
+    expect(page.locator(".tally")).to_have_text("3 right, 1 wrong")
+    known = [each for each in answer.value.json()["precision"] if each["estimate"] is not None]
+    expect(page.locator(".estimates tr")).to_have_count(len(known))
+    for row, each in zip(page.locator(".estimates tr").all(), known, strict=True):
+        assert f"first {each['k']}" in row.inner_text()
+        assert f"{100 * each['estimate']:.0f} %" in row.inner_text()
+    expect(page.locator(".tile .caption-number").first).to_have_text(re.compile(r"^score [01]\.\d\d$"))
+    for number in range(5):
+        expect(page.locator(".tile .caption-name").nth(number)).to_have_text(re.compile("forest|coast"))
+
+
+def test_marks_by_keys_and_undo(look, site):
+    page = look(f"{site}?like=field/00001")
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("y")
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.locator(".tally")).to_have_text(re.compile("[12] right, 1 wrong"))
+    page.keyboard.press("u")
+    expect(page.locator(".tally")).to_have_text(re.compile("[12] right, 0 wrong"))
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator(".tally")).to_have_text(re.compile("[12] right, 1 wrong"))
+
+
+def test_clicks_mark_when_told_to(look, site):
+    page = look(site)
+    page.get_by_role("button", name="is right", exact=True).click()
+    page.get_by_role("button", name=re.compile("^beach,")).first.click()
+    expect(page.locator(".tally")).to_have_text("1 right, 0 wrong")
+    expect(page.locator(".tile .caption-name").first).to_have_text("beach")
+
+
+def test_search_is_named_kept_and_its_labels_exported(look, site, tmp_path):
+    page = look(f"{site}?like=harbour/00003")
+    mark(page, "right")
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+    page.get_by_role("textbox", name="Name of this search").fill("boats")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name="boats")).to_be_visible()
+    assert "taught=boats" in page.url
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export labels (CSV)").click()
+    download.value.save_as(tmp_path / "labels.csv")
+    with open(tmp_path / "labels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    assert {row["label"] for row in rows} == {"boats"}
+    assert all("harbour" in row["path"] for row in rows)
+
+    page.goto(site)
+    page.get_by_role("button", name="boats", exact=True).click()
+    expect(page.get_by_role("heading", name="boats")).to_be_visible()
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(site)
+    page.get_by_role("button", name="Delete boats").click()
+    expect(page.get_by_role("button", name="boats", exact=True)).to_be_hidden()
+
+
+def test_address_of_a_search_shows_it_again(look, site):
+    page = look(f"{site}?like=field/00001")
+    mark(page, "right")
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    expect(page.locator(".tally")).to_have_text(re.compile("right"))
+    again = look(page.url)
+    expect(again.get_by_text("in the order that your marks teach")).to_be_visible()
+    expect(again.locator(".tally")).to_have_text(page.locator(".tally").inner_text())
+
+
+def test_name_that_is_taken_is_refused_in_place(look, site):
+    page = look(f"{site}?like=field/00001", expect_errors=True)
+    mark(page, "right")
+    name = page.get_by_role("textbox", name="Name of this search")
+    name.fill("fields")
+    name.press("Enter")
+    expect(page.get_by_role("heading", name="fields")).to_be_visible()
+    page.goto(f"{site}?like=beach/00000")
+    mark(page, "right")
+    expect(name).to_have_value(re.compile("^Search "))
+    name.fill("fields")
+    name.press("Enter")
+    expect(page.get_by_role("region", name="Teach").get_by_role("alert")).to_contain_text("fields")
