@@ -3,10 +3,12 @@
 Takes a run of UC Merced and its images. Every image is encoded by the run's network; 32 features are learned as
 `encode` learns them. Images of the run's queries are turned, cropped, recoloured and compressed, and search the
 originals of the whole collection by `Archive.search`: which rank has the original among the items of its class (1 is
-best, 50.5 chance)? Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `best`
-the hundred nearest by features alone; `float` ranks by the cosine of all features. `agreement` is the mean Spearman
-correlation, within the class, of an order and that of `float`. mAP of the unchanged queries over all other images says
-what an order costs. So does ITQ of the same network, 64 bits.
+best, 50.5 chance)?
+
+Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `best` the hundred
+nearest by features alone; `float` by the cosine of all. `agreement` is the mean Spearman correlation, within the
+class, of an order and that of `float`. mAP of the unchanged queries over all other images says what an order costs. So
+does ITQ of the same network, 64 bits.
 
 With `--features FILE.npy` what the run's frozen backbone makes of all images, `(n, d)`, is read and not computed again.
 
