@@ -325,7 +325,7 @@ def _time_of(raster):
     return f"{date.replace(':', '-')}T{clock}Z" if len(date) == 10 and clock else None
 
 
-def fill_empty(pixels, valid):
+def fill_empty(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return pixels without data as the lowest value of their band, as `image_file` does."""
     if valid.all():
         return pixels
