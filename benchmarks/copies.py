@@ -1,14 +1,18 @@
 """Which rank an image has, among its class, for a changed copy of it: who asks for *this* lake, does he get it?
 
 Takes a run of UC Merced and its images. Every image is encoded by the run's network; 32 features are learned as
-`encode` learns them. Images of the run's queries are turned, cropped, recoloured and
-compressed, and search the originals of the whole collection by `Archive.search`: which rank has the original among the
-items of its class (1 is best, 50.5 chance)?
-Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `float` ranks by the
-cosine of all features. `agreement` is the mean Spearman correlation, within the class, of an order and that of `float`.
-mAP of the unchanged queries over all other images says what an order costs. So does ITQ of the same network, 64 bits.
+`encode` learns them. Images of the run's queries are turned, cropped, recoloured and compressed, and search the
+originals of the whole collection by `Archive.search`: which rank has the original among the items of its class (1 is
+best, 50.5 chance)?
 
-    python benchmarks/copies.py RUN IMAGES [--data data] [--queries 210] [--seed 0] [--json]
+Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `best` the hundred
+nearest by features alone; `float` by the cosine of all. `agreement` is the mean Spearman correlation, within the
+class, of an order and that of `float`. mAP of the unchanged queries over all other images says what an order costs. So
+does ITQ of the same network, 64 bits.
+
+With `--features FILE.npy` what the run's frozen backbone makes of all images, `(n, d)`, is read and not computed again.
+
+    python benchmarks/copies.py RUN IMAGES [--data data] [--features FILE] [--queries 210] [--seed 0] [--json]
 """
 
 import argparse
@@ -31,7 +35,13 @@ from keras_dhnn.runs import Run
 from keras_dhnn.workflows.archive_encoder import open_model
 
 FEATURES, BITS = 32, 64
-ORDERS = ("hamming", "asymmetric", "features")
+# `best`: the best hundred by features alone.
+ORDERS = {
+    "hamming": {"rank": "hamming"},
+    "asymmetric": {"rank": "asymmetric"},
+    "features": {"rank": "features"},
+    "best": {"rank": "features", "rerank": 100},
+}
 
 
 def turned(image):
@@ -78,9 +88,9 @@ def chosen(run, data, paths, count, seed):
     return np.sort(np.random.default_rng(seed).permutation(numbers)[:count])
 
 
-def places(archive, queries, names, own, labels, rank):
+def places(archive, queries, names, own, labels, order):
     """Rank of each query's original in its class, and the order of the class by numbers: `(q, class)`."""
-    found = archive.search(queries, len(labels), rank=rank, columns=()).table
+    found = archive.search(queries, len(labels), **ORDERS[order], columns=()).table
     number = {name: at for at, name in enumerate(names)}
     listed = np.array([number[name] for name in found["id"].to_pylist()]).reshape(len(queries), -1)
     of_class = [row[labels[row] == labels[one]] for row, one in zip(listed, own, strict=True)]
@@ -95,9 +105,9 @@ def agreement(rows, reference):
     return float(np.mean(found))
 
 
-def mean_precision(archive, queries, names, own, labels, rank):
+def mean_precision(archive, queries, names, own, labels, order):
     """mAP over all other images."""
-    found = archive.search(queries, len(labels), rank=rank, columns=()).table
+    found = archive.search(queries, len(labels), **ORDERS[order], columns=()).table
     number = {name: at for at, name in enumerate(names)}
     listed = np.array([number[name] for name in found["id"].to_pylist()]).reshape(len(queries), -1)
     scores = []
@@ -115,7 +125,16 @@ def float_places(vectors, asked, own, labels):
     return np.array([1 + int(np.flatnonzero(row == one)[0]) for row, one in zip(of_class, own, strict=True)]), of_class
 
 
-def measure(run, tree, data, count, seed):
+def stored(run, file, encoder, first):
+    """(features, outputs) of all images as they are kept; stops if they are not the network's."""
+    vectors, outputs = np.load(file), run.load_codes()["outputs"][:: run.experiment.data.turns]
+    for found, kept in zip(embed(encoder, [first]), (vectors, outputs), strict=True):
+        if np.abs(found[0] - kept[0]).max() > 0.05 * np.abs(kept[0]).max():
+            raise SystemExit("The features are not this network's")
+    return vectors, outputs
+
+
+def measure(run, tree, data, file, count, seed):
     """The table as a dictionary."""
     paths = list_images([tree])
     encoder, _ = open_model(run, data=data)
@@ -123,7 +142,10 @@ def measure(run, tree, data, count, seed):
     opened = Run.open(Path(run))
     own = chosen(opened, data, paths, count, seed)
     labels = np.unique([Path(path).parent.name for path in paths], return_inverse=True)[1]
-    vectors, outputs = embed(encoder, (read_image_file(path).image(3) for path in paths))
+    if file is not None:
+        vectors, outputs = stored(opened, file, encoder, read_image_file(paths[0]).image(3))
+    else:
+        vectors, outputs = embed(encoder, (read_image_file(path).image(3) for path in paths))
     pictures = [Image.fromarray(read_image_file(paths[at]).image(3)) for at in own]
     asked = {change.__name__: embed(encoder, (np.asarray(change(one)) for one in pictures)) for change in COPIES}
     first = vectors[np.random.default_rng(seed).permutation(len(vectors))[:2000]]
@@ -166,11 +188,14 @@ def main():
     parser.add_argument("run")
     parser.add_argument("images")
     parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--features", type=Path)
     parser.add_argument("--queries", type=int, default=210)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    table = measure(arguments.run, arguments.images, arguments.data, arguments.queries, arguments.seed)
+    table = measure(
+        arguments.run, arguments.images, arguments.data, arguments.features, arguments.queries, arguments.seed
+    )
     if arguments.json:
         print(json.dumps(table))
         return

@@ -1,6 +1,7 @@
 """Append rows to an archive: all or none, once each, whoever else is writing."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.manifest import Identity, Part
-from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.schema import make_schema
 from keras_dhnn.errors import SettingError
 
@@ -42,7 +43,7 @@ def append_rows(root: Path, identity: Identity, rows: pa.Table, source: str) -> 
     with manifest.locked(root):
         parts = manifest.read_parts(root)
         remove_orphans(root, parts)
-        known = content_of_ids(root, parts, rows["id"], source)
+        known = content_of_ids(root, parts, rows["id"], source, read_listed_part)
         stays = np.array([key in known and known[key] == content for key, content in _keys(rows)], bool)
         fresh = rows.filter(pa.array(~stays))
         replaced = [key for key in fresh["id"].to_pylist() if key in known]
@@ -55,7 +56,11 @@ def append_rows(root: Path, identity: Identity, rows: pa.Table, source: str) -> 
 
 
 def content_of_ids(
-    root: Path, parts: list[Part], ids: pa.Array | pa.ChunkedArray, source: str
+    root: Path,
+    parts: list[Part],
+    ids: pa.Array | pa.ChunkedArray,
+    source: str,
+    read: Callable[..., pa.Table] = read_part,
 ) -> dict[str, int | None]:
     """Return `{id: content}` of those ids that are in some files; only files that may hold one are read.
 
@@ -64,10 +69,11 @@ def content_of_ids(
         parts: list of `Part`.
         ids: Arrow array of texts.
         source: the image source.
+        read: what reads a file, `read_part` or `read_listed_part`.
     """
     found = {}
     for part in _parts_with(parts, ids, source):
-        rows = read_part(root, part, ["id", "content"])
+        rows = read(root, part, ["id", "content"])
         found.update(_keys(rows.filter(pc.is_in(rows["id"], value_set=_one_chunk(ids)))))
     return found
 
@@ -77,11 +83,11 @@ def _without(root, identity, parts, source, ids):
     values, kept = pa.array(ids, pa.string()), []
     touched = _parts_with(parts, values, source)
     for part in parts:
-        gone = pc.is_in(read_part(root, part, ["id"])["id"], value_set=values) if part in touched else None
+        gone = pc.is_in(read_listed_part(root, part, ["id"])["id"], value_set=values) if part in touched else None
         if gone is None or not pc.any(gone).as_py():
             kept.append(part)
         elif not pc.all(gone).as_py():
-            kept.append(write_part(root, identity, read_part(root, part).filter(pc.invert(gone)), source))
+            kept.append(write_part(root, identity, read_listed_part(root, part).filter(pc.invert(gone)), source))
     return kept
 
 

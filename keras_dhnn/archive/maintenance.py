@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from keras_dhnn.archive import manifest
-from keras_dhnn.archive.parts import read_part, remove_orphans, write_part
+from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
@@ -50,7 +50,7 @@ def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
             groups = _groups(parts, rows)
             if not groups:
                 break
-            read = [read_part(archive.root, part).select(schema.names) for part in groups[0]]
+            read = [read_listed_part(archive.root, part).select(schema.names) for part in groups[0]]
             merged = pa.concat_tables([table.replace_schema_metadata() for table in read])
             new = write_part(archive.root, archive.identity, merged.cast(schema), groups[0][0].source)
             parts = [part for part in parts if part not in groups[0]] + [new]
@@ -141,7 +141,7 @@ def _rows_to_keep(archive, part, ids, condition):
     """Return the rows of a file without those to be removed; None if there are none such."""
     if ids is not None and (part.last < min(ids) or max(ids) < part.first):
         return None
-    rows = read_part(archive.root, part)
+    rows = read_listed_part(archive.root, part)
     schema = make_schema(archive.identity.bits, archive.identity.features)
     rows = rows.select(schema.names).replace_schema_metadata()
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})

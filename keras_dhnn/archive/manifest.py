@@ -8,6 +8,7 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dhnn.archive.places import file_name, is_address, local_copy, put
+from keras_dhnn.archive.places import exists, file_name, is_address, local_copy, put
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json
 from keras_dhnn.files.locks import lock
@@ -28,6 +29,8 @@ LEARNED = "encoder.npz"
 _LOCK = ".lock"
 _RESTORE = "Restore it from a copy."
 _MOST_PARTS = 1 << 28
+# Nothing that leads elsewhere.
+_PART = re.compile(rf"{DATA}/source=[\w.-]+/[\w-][\w.-]*\.parquet", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def read_identity(root: Path) -> Identity:
     Raises:
         DataError: if there is no archive, or the file is damaged.
     """
-    if not (root / IDENTITY).exists():
+    if not exists(root / IDENTITY):
         raise DataError(
             f"There is no archive in {root}: expected {IDENTITY} there. Make one: "
             f"keras-dhnn encode RUN IMAGES --archive {root}"
@@ -101,11 +104,15 @@ def read_parts(root: Path) -> list[Part]:
     Raises:
         DataError: if the list is damaged.
     """
-    if not (root / PARTS).exists():
+    if not exists(root / PARTS):
         return []
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
     value = _read_json(root / PARTS, {"parts": [kinds]})
-    return [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
+    parts = [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
+    for part in parts:
+        if not _PART.fullmatch(part.name):
+            raise DataError(f"{root / PARTS} is damaged: it names {part.name!r}, which is no file of data/. {_RESTORE}")
+    return parts
 
 
 def write_parts(root: Path, parts: list[Part]) -> None:
@@ -185,7 +192,7 @@ def load_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: if it is damaged.
     """
-    return _read_json(path, dict) if path.exists() else {}
+    return _read_json(path, dict) if exists(path) else {}
 
 
 def _read_json(path, kinds):

@@ -102,12 +102,27 @@ def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> p
         # One file as it is: no other columns from the names of its folders.
         with _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
             return file.read(columns)
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(2, "No such file", str(root / part.name)) from error
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{root / part.name} is damaged ({error}). Its items are lost to searches: take it out by "
             f"keras-dhnn archive verify {root} --drop-damaged, then encode its images again."
+        ) from error
+
+
+def read_listed_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a file while the archive's lock is held, so that nobody can have replaced it.
+
+    Raises:
+        DataError: if it is damaged or missing.
+    """
+    try:
+        return read_part(root, part, columns)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{error.filename} is missing from the archive {root}. Restore it, or take it out: "
+            f"keras-dhnn archive verify {root} --drop-damaged"
         ) from error
 
 

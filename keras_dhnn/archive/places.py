@@ -16,8 +16,6 @@ from keras_dhnn.errors import DataError, MissingPackage
 
 # A path object has made one slash of the two; one letter is a drive.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
-# What packages of protocols raise for what is not there, or may not be read: aiohttp's are no OSError.
-_ERRORS = (OSError, ValueError, ImportError, RuntimeError)
 
 
 def is_address(path: Any) -> bool:
@@ -58,6 +56,18 @@ def place(path: Any) -> Any:
         raise DataError(f"{address(path)} cannot be reached: {error}") from error
 
 
+def exists(path: Any) -> bool:
+    """Return whether there is something at a place.
+
+    Raises:
+        DataError: if an address cannot be reached, such as without the right to.
+    """
+    if not is_address(path):
+        return path.exists()
+    with _told(path, "cannot be reached"):
+        return path.fs.exists(path.path)
+
+
 def file_name(path: Any) -> str:
     """Return the absolute name of a place, as databases that read it write it."""
     return path.fs.unstrip_protocol(path.path) if is_address(path) else str(path.absolute())
@@ -88,30 +98,24 @@ def kept_copy(path: str) -> Path:
 
 
 def put(path: Path, target: Any) -> None:
-    """Write a file of this machine to a place of an address, whole or not at all.
+    """Write a file of this machine to an address, whole or not at all.
 
     Raises:
-        OSError: if it cannot be written.
+        DataError: if it cannot be written.
     """
-    try:
+    with _told(target, "cannot be written"):
         target.fs.put_file(str(path), target.path)
-    except (ValueError, ImportError) as error:
-        raise OSError(None, f"{type(error).__name__}: {error}") from error
 
 
 def read_address(path: Any, most_bytes: int) -> bytes:
     """Return the bytes at an address.
 
     Raises:
-        DataError: if there are more than a limit.
-        OSError: if it cannot be read.
+        DataError: if there are more than a limit, or it cannot be read.
     """
     opened = place(path)
-    try:
-        with opened.fs.open(opened.path, "rb") as file:
-            data = file.read(most_bytes + 1)
-    except _ERRORS as error:
-        raise OSError(None, f"{type(error).__name__}: {error}") from error
+    with _told(path, "cannot be read"), opened.fs.open(opened.path, "rb") as file:
+        data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
         raise DataError(f"{address(path)} has more than {most_bytes:,} bytes.")
     return data
@@ -124,10 +128,8 @@ def list_address(path: Any) -> list[str]:
         DataError: if there is nothing.
     """
     opened = place(path)
-    try:
+    with _told(path, "cannot be listed"):
         found = [opened.path] if opened.fs.isfile(opened.path) else sorted(opened.fs.find(opened.path))
-    except _ERRORS as error:
-        raise DataError(f"{address(path)} cannot be listed ({type(error).__name__}: {error}).") from error
     if not found:
         raise DataError(f"There is nothing at {address(path)}.")
     return [address(opened.fs.unstrip_protocol(name)) for name in found]
@@ -135,10 +137,17 @@ def list_address(path: Any) -> list[str]:
 
 def _fetch(path, copy):
     opened = place(path)
-    try:
+    with _told(path, "cannot be read"):
         opened.fs.get_file(opened.path, str(copy))
-    except _ERRORS as error:
-        raise DataError(f"{address(path)} cannot be read ({type(error).__name__}: {error}).") from error
+
+
+@contextlib.contextmanager
+def _told(path, what):
+    """Tell whatever the package of a protocol raises, each has errors of its own, in one line."""
+    try:
+        yield
+    except Exception as error:
+        raise DataError(f"{address(path)} {what} ({type(error).__name__}: {error}).") from error
 
 
 @functools.lru_cache(maxsize=1)

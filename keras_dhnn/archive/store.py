@@ -19,7 +19,7 @@ from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.labels import SEPARATOR
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part
-from keras_dhnn.archive.places import is_address, place
+from keras_dhnn.archive.places import exists, is_address, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank
 from keras_dhnn.archive.results import Results
@@ -131,9 +131,9 @@ class Archive:
                 root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
-        if not (root / manifest.IDENTITY).exists():
+        if not exists(root / manifest.IDENTITY):
             with manifest.locked(root):
-                if not (root / manifest.IDENTITY).exists():
+                if not exists(root / manifest.IDENTITY):
                     manifest.write_identity(root, identity)
         found = manifest.read_identity(root)
         check_same_model(root, found, identity)

@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY
-from keras_dhnn.archive.places import is_address, place
+from keras_dhnn.archive.places import exists, is_address, place
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
     Cut,
@@ -164,7 +164,7 @@ def with_features(options: Options, model: Path | str) -> Options:
 def _open_existing(model, root, options):
     """Return (encoder, source) where nothing is to be learned, else None."""
     trained = Path(model).is_dir()
-    if (root / IDENTITY).exists():
+    if exists(root / IDENTITY):
         archive = Archive.open(root)
         if trained:
             features = archive.identity.features

@@ -11,7 +11,7 @@ from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.labels import membership
 from keras_dhnn.archive.learned import HIDDEN, learn_bits, outputs_of
 from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays, save_arrays
-from keras_dhnn.archive.places import place
+from keras_dhnn.archive.places import exists, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
@@ -175,7 +175,7 @@ def _learn(file, bits, learn_by):
 
 
 def _open(file, root, bits, learn_by):
-    if (root / IDENTITY).exists():
+    if exists(root / IDENTITY):
         archive = Archive.open(root)
         _check_vectors(root, archive.identity.encoder, file)
         return archive, load_arrays(root)

@@ -1,9 +1,11 @@
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +276,28 @@ def test_metadata_says_whose_codes_a_file_holds(tmp_path):
     assert geo["version"] == "1.1.0"
     assert geo["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
     assert geo["columns"]["geometry"]["geometry_types"] == ["Polygon"]
+
+
+def test_a_missing_file_is_named_by_whatever_writes(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(40), parts=2)
+    gone = archive.parts[0].file(archive.root)
+    Path(gone).unlink()
+    for change in (
+        lambda: compact(archive),
+        lambda: remove(archive, where="row >= 0"),
+        lambda: archive.append(tile_rows(random_codes(40, seed=1))),
+    ):
+        with pytest.raises(DataError, match=f"{re.escape(gone)} is missing .* --drop-damaged"):
+            change()
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.parquet", "/etc/passwd", "data/source=a/../../../b.parquet", "data/source=a/.b.parquet"]
+)
+def test_a_list_that_leads_elsewhere_is_damaged(tmp_path, name):
+    make_archive(tmp_path / "a", random_codes(4))
+    listed = json.loads((tmp_path / "a" / "parts.json").read_text())
+    listed["parts"][0]["name"] = name
+    (tmp_path / "a" / "parts.json").write_text(json.dumps(listed))
+    with pytest.raises(DataError, match="parts.json is damaged: it names"):
+        Archive.open(tmp_path / "a")
