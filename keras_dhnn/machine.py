@@ -1,6 +1,12 @@
 """Ask what this machine gives to this process."""
 
+import contextlib
 import os
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 
 def cores() -> int:
@@ -14,3 +20,22 @@ def memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 0
+
+
+def raise_open_files(wanted: int) -> int | None:
+    """Return how many files this process may have open, after raising that to `wanted` where the system lets it.
+
+    Returns:
+        The number, which may be less or more than `wanted`; None where there is no limit, or none that is told.
+    """
+    if resource is None:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return None
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft

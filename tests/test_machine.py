@@ -1,8 +1,10 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
-from keras_dhnn.machine import cores, memory
+from keras_dhnn.machine import cores, memory, raise_open_files
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinities")
@@ -38,3 +40,22 @@ def test_memory_is_what_the_system_says():
 def test_a_system_that_does_not_say_has_none_that_we_know_of(monkeypatch):
     monkeypatch.delattr(os, "sysconf", raising=False)
     assert memory() == 0
+
+
+LIMITS = """
+import resource
+from keras_dhnn.machine import raise_open_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
+print(raise_open_files(100), raise_open_files(250), raise_open_files(4096), resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no such limits")
+def test_open_files_are_raised_as_far_as_it_goes():
+    said = subprocess.run([sys.executable, "-c", LIMITS], capture_output=True, text=True, check=True).stdout
+    assert said.split("\n")[0] == "200 250 300 (300, 300)"
+
+
+def test_a_system_without_such_limits_says_none(monkeypatch):
+    monkeypatch.setattr("keras_dhnn.machine.resource", None)
+    assert raise_open_files(10) is None

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import socket
 from typing import Any
 
@@ -10,6 +9,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.machine import raise_open_files
 
 HEAD_SECONDS = 15.0
 _MOST = 256
@@ -99,16 +99,11 @@ def make_server(app: Any) -> uvicorn.Server:
 
 def room_for_connections() -> int:
     """Raise the limit of open files as far as it goes, and return how many connections there is room for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-    if soft == resource.RLIM_INFINITY:
+    files = raise_open_files(4096)
+    if files is None:
         return _MOST
     # Half of it: asyncio accepts as many again before it is told that there are too many.
-    return max(4, min(_MOST, (soft - _open_files() - _KEPT_FREE) // 2))
+    return max(4, min(_MOST, (files - _open_files() - _KEPT_FREE) // 2))
 
 
 def _open_files():

@@ -274,7 +274,7 @@ def test_a_look_that_fails_is_not_the_last(exported, tmp_path, monkeypatch, capl
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the test counts descriptors by /proc")
 def test_too_many_connections_are_closed(exported, monkeypatch):
-    monkeypatch.setattr(server_module, "room_for_connections", lambda: 4)
+    monkeypatch.setattr("keras_dhnn.saved_models.serving.connections.room_for_connections", lambda: 4)
     with serving(exported.parent) as port, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(10)]
         time.sleep(0.3)
