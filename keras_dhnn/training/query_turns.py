@@ -65,4 +65,4 @@ def over_turns(network: Callable, turns: int) -> Callable[[Any], Any]:
     """
     if turns == 1:
         return network
-    return lambda images: tf.add_n([network(tf.image.rot90(images, turn)) for turn in range(turns)]) / turns
+    return lambda images: tf.reduce_mean([network(tf.image.rot90(images, turn)) for turn in range(turns)], axis=0)

@@ -24,6 +24,8 @@ from tests.fakes import write_ucmd
 SMALL = (
     *("--set", "model.backbone=tests.fakes:tiny_backbone", "--set", "data.image_size=32", "--set", "model.hidden=0"),
     *("--set", "data.queries=0.3", "--set", "data.validation=0.2", "--bits", "16", "--protocol", "grouped"),
+    # Of a query in its four turns the code is another than of the image stored.
+    *("--set", "model.query_turns=1"),
     *("--set", "head.epochs=3", "--set", "fine_tune.epochs=0", "--quiet"),
 )
 
