@@ -119,7 +119,12 @@ def resolve_experiment(
         of_kind = _branch_changes if isinstance(chosen, dict) else _backbone_changes
         changes |= of_kind(chosen, experiment, info, say)
     experiment = experiment.replace(changes)
-    return experiment.replace(settings) if isinstance(settings, Mapping) else experiment.override(*settings)
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    changed = experiment.replace(settings) if isinstance(settings, Mapping) else experiment.override(*settings)
+    names = {name.partition("=")[0] for name in settings}
+    # Whoever sees images as they lie means queries, too.
+    seen = "data.turns" in names and "model.query_turns" not in names and changed.data.turns == 1
+    return changed.replace({"model.query_turns": 1}) if seen else changed
 
 
 def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
@@ -130,7 +135,7 @@ def read_settings(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     """
     try:
         return parse("\n".join(read_lines(path)))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise SettingError(f"There is no file {path}. Expected JSON, see --help.") from error
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from error

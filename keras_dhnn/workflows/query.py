@@ -125,9 +125,9 @@ class RunSearch:
         self._info, self._turns = info, run.experiment.data.turns
         self.spec = info.images[source]
         self._size = image_sizes(run.experiment.data, info)[source]
-        turns = run.experiment.model.query_turns
-        encoder = Encoder(_branch(load_model(run, info), source).plain(), turns * count)
-        self._outputs = over_turns(lambda images: encoder.encode(images)[0], turns)
+        passes = run.experiment.model.query_turns
+        encoder = Encoder(_branch(load_model(run, info), source).plain(), passes * count)
+        self._outputs = over_turns(lambda images: encoder.encode(images)[0], passes)
         stored = run.load_codes(searched if len(sources_of(info)) > 1 else None)
         self._database = _of_class(Split.load(run.split_path).database, info, self._turns, class_name)
         self._codes = stored["codes"][self._database]

@@ -141,3 +141,11 @@ def test_files_of_settings_that_cannot_be_read_are_named(tmp_path):
     os.mkfifo(path)
     with pytest.raises(DataError, match=f"{path} is a named pipe. Expected a file"):
         read_settings(path, Experiment.from_json)
+
+
+@pytest.mark.parametrize(
+    ("settings", "turns"),
+    [((), 4), (("data.turns=1",), 1), ({"data.turns": 1}, 1), (("data.turns=1", "model.query_turns=4"), 4)],
+)
+def test_whoever_sees_images_as_they_lie_means_queries_too(settings, turns):
+    assert resolve_experiment("ucmd", settings=settings).model.query_turns == turns
