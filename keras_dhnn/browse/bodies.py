@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import anyio
 from starlette.requests import Request
 
 from keras_dhnn.browse.refusal import Refusal
+from keras_dhnn.saved_models.serving import bodies
 
 # Of an uploaded image; of JSON, such as ten thousand ids of a selection.
 MOST_UPLOAD = 32 << 20
@@ -23,19 +23,14 @@ async def read_body(request: Request, most: int) -> bytes:
     Raises:
         Refusal: 413 if it has more than `most` bytes, 408 if it does not come.
     """
-    body, size = bytearray(), 0
-    with anyio.move_on_after(SECONDS) as scope:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= most:
-                body += chunk
-            elif size > _DRAINED:
-                break
-    if scope.cancelled_caught:
-        raise Refusal(408, "setting", f"The request did not come within {SECONDS:.0f} seconds. Try it again.")
-    if size > most:
-        raise Refusal(413, "too_large", f"This is larger than {most / (1 << 20):,.0f} MiB, the most that is taken.")
-    return bytes(body)
+    try:
+        return await bodies.read_body(request, most, seconds=SECONDS, drained=_DRAINED)
+    except bodies.BodyTooSlowError as error:
+        message = f"The request did not come within {SECONDS:.0f} seconds. Try it again."
+        raise Refusal(408, "setting", message) from error
+    except bodies.BodyTooLargeError as error:
+        message = f"This is larger than {most / (1 << 20):,.0f} MiB, the most that is taken."
+        raise Refusal(413, "too_large", message) from error
 
 
 async def read_json(request: Request, kinds: dict[str, Any]) -> dict[str, Any]:

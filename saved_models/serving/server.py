@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from keras_dhnn.saved_models.serving.bodies import BodyTooLargeError, BodyTooSlowError, read_body
 from keras_dhnn.saved_models.serving.connections import make_server
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
 from keras_dhnn.saved_models.serving.hosts import Hosts
@@ -110,20 +111,15 @@ def _check_origin(request, hosts):
 
 
 async def _read(request, max_body):
-    """The body, or a ServingError once it is read to its end and forgotten."""
-    body, size = bytearray(), 0
-    with anyio.move_on_after(BODY_SECONDS) as scope:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= max_body:
-                body += chunk
-            elif size > _DRAINED:
-                break
-    if scope.cancelled_caught:
-        raise ServingError(408, f"The body of the request did not come within {BODY_SECONDS:.0f} seconds.")
-    if size > max_body:
-        raise ServingError(413, f"The request has more than {max_body:,} bytes, the most that this server takes.")
-    return bytes(body)
+    """Return the body, or raise a `ServingError` once it is read to its end and forgotten."""
+    try:
+        return await read_body(request, max_body, seconds=BODY_SECONDS, drained=_DRAINED)
+    except BodyTooSlowError as error:
+        message = f"The body of the request did not come within {BODY_SECONDS:.0f} seconds."
+        raise ServingError(408, message) from error
+    except BodyTooLargeError as error:
+        message = f"The request has more than {max_body:,} bytes, the most that this server takes."
+        raise ServingError(413, message) from error
 
 
 def _checked_version(model, matched):
