@@ -5,7 +5,6 @@ table, and what several tables found is merged by (distance, id).
 """
 
 import functools
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from keras_dhnn.archive.parts import read_part
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import count_bits, to_words
+from keras_dhnn.machine import cores
 
 # Tables of so many bytes are held at a time, and kept for the next search.
 _MOST_BYTES = 1 << 30
@@ -85,7 +85,7 @@ class ManyQueries:
         nearest: list[np.ndarray] = [np.zeros(0, np.int16)] * len(queries)
         for block in self._blocks():
             search = functools.partial(block.tables.nearest, k=k, ties=ties)
-            with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+            with ThreadPoolExecutor(min(cores(), 8)) as pool:
                 near = list(pool.map(lambda code, bound, search=search: search(code, bound=bound), asked, bounds))
             for number, one in enumerate(near):
                 nearest[number] = np.sort(np.concatenate([nearest[number], one.distances]))[:k]
