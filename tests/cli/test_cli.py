@@ -266,7 +266,7 @@ def test_jobs_pass_queries_on(run, monkeypatch, verb):
     def refuse(*arguments, queries, **others):
         raise SettingError(f"queries={queries}")
 
-    monkeypatch.setattr("keras_dhnn.experiment.resolve.resolve_experiment", refuse)
+    monkeypatch.setattr(f"keras_dhnn.workflows.{verb}.resolve_experiment", refuse)
     assert "queries=0.25" in run(verb, "ucmd", "--queries", "0.25")[2]
 
 

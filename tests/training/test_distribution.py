@@ -15,7 +15,7 @@ from keras_dhnn.pipelines.batches import item_batches
 from keras_dhnn.training.distribution import distribute, is_chief, make_strategy
 from tests.fakes import make_coloured_dataset
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Weight decay, since every replica has all of it; both ends of the pairs, since a replica has only its own.
 SETTINGS = (
     *("data.image_size=16", "data.validation=0.2", "model.backbone=tests.fakes:tiny_backbone", "model.bits=16"),
