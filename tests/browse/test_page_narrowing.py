@@ -56,6 +56,7 @@ def test_box_drawn_on_the_map_filters(look, site):
     page = look(f"{site}?panel=map&where=size+%3E+0")
     expect(heading(page)).to_have_text("16 tiles")
     expect(page.locator(".leaflet-overlay-pane canvas")).to_be_visible()
+    expect(page.locator(".map")).to_have_attribute("aria-busy", "false")
     page.get_by_role("button", name="Draw a box").nth(1).click()
     frame = page.locator(".map").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2

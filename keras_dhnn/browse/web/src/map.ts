@@ -14,7 +14,7 @@ const MOST = 1000; // footprints that are drawn
 
 export class MapPanel {
   readonly element: HTMLElement;
-  private readonly frame = h("div", { class: "map" });
+  private readonly frame = h("div", { class: "map", attrs: { "aria-busy": "true" } });
   private readonly drawButton = button("Draw a box", () => this.arm(!this.armed), { class: "button", attrs: { "aria-pressed": "false" } });
   private readonly trouble = new Trouble();
   private readonly map: L.Map;
@@ -59,13 +59,16 @@ export class MapPanel {
   private async updateWall(): Promise<void> {
     this.running.abort();
     const { signal } = (this.running = new AbortController());
+    setAttribute(this.frame, "aria-busy", "true");
     try {
       const query = shownParams(this.page.view.value);
       query.set("limit", String(MOST));
       const found: Footprints = await api.footprints(query, signal);
       this.show(found.features.map((feature) => ({ ...feature.properties, geometry: feature.geometry })));
     } catch (error) {
-      if (!isAborted(error)) this.trouble.show(error instanceof Error ? error.message : String(error));
+      if (isAborted(error)) return;
+      this.trouble.show(error instanceof Error ? error.message : String(error));
+      setAttribute(this.frame, "aria-busy", "false");
     }
   }
 
@@ -90,10 +93,12 @@ export class MapPanel {
     for (const item of placed.reverse()) this.addFootprint(item);
     if (!placed.length) this.trouble.show("None of these tiles has a place on the ground.");
     const key = shownParams(this.page.view.value).toString() + this.page.listing.listed.value.kind;
-    if (placed.length && key !== this.fitted && !this.page.view.value.bbox) {
+    // The ground does not move away from below a box that is being drawn.
+    if (placed.length && key !== this.fitted && !this.page.view.value.bbox && !this.armed) {
       this.fitted = key;
       this.fit();
     }
+    setAttribute(this.frame, "aria-busy", "false");
   }
 
   private addFootprint(item: Item): void {
@@ -139,10 +144,12 @@ export class MapPanel {
   private draw(start: L.LeafletMouseEvent): void {
     this.box?.remove();
     const box = (this.box = L.rectangle(L.latLngBounds(start.latlng, start.latlng), this.boxStyle()).addTo(this.map));
-    const move = (event: L.LeafletMouseEvent): void => void box.setBounds(L.latLngBounds(start.latlng, event.latlng));
-    this.map.on("mousemove", move);
-    const end = (): void => {
-      this.map.off("mousemove", move);
+    // Also beyond the map's edges, where Leaflet sees no pointer: the box ends there.
+    const reach = (event: PointerEvent): void => void box.setBounds(L.latLngBounds(start.latlng, this.placeOf(event)));
+    addEventListener("pointermove", reach);
+    const end = (event: PointerEvent): void => {
+      removeEventListener("pointermove", reach);
+      reach(event);
       this.arm(false);
       const bounds = box.getBounds();
       const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
@@ -151,6 +158,13 @@ export class MapPanel {
       else this.showBox();
     };
     addEventListener("pointerup", end, { once: true });
+  }
+
+  /** Returns the place below the pointer, or the nearest one that the map shows. */
+  private placeOf(event: PointerEvent): L.LatLng {
+    const [point, size] = [this.map.mouseEventToContainerPoint(event), this.map.getSize()];
+    const within = (value: number, most: number): number => Math.min(Math.max(value, 0), most);
+    return this.map.containerPointToLatLng([within(point.x, size.x), within(point.y, size.y)]);
   }
 
   private showBox(): void {
