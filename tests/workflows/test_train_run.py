@@ -181,7 +181,7 @@ def test_a_refused_resume_keeps_the_run(run, info, tmp_path):
     experiment = Experiment().override(*SETTINGS, "fine_tune.cut=no_such", "fine_tune.epochs=1")
     ours.experiment_path.write_text(experiment.to_json(), encoding="utf-8")
     ours.seal()
-    before = {path.name: path.read_bytes() for path in ours.path.glob("*.json") if path.name != "files.json"}
+    before = {path.name: path.read_bytes() for path in ours.path.glob("[!.]*.json") if path.name != "files.json"}
     status, _, err = run("fit", "--resume", ours.path, "--quiet")
     assert status == 2
     assert "no_such" in err
