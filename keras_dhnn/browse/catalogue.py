@@ -1,6 +1,6 @@
 """Hold what is known of all items of one image source in memory, in order of id: an item's number is its place there.
 
-A million items take some 370 MB, and the archive in memory 280 MB more: what a page shows of any sixty of them must not
+A million items take some 470 MB, and the archive in memory 280 MB more: what a page shows of any sixty of them must not
 wait for files.
 """
 
@@ -52,16 +52,19 @@ class Catalogue:
     def __init__(self, archive: Archive, source: str):
         self.archive, self.source, self._guard = archive, source, threading.Lock()
         bits, kept = archive.identity.bits, [FEATURES] if archive.identity.features else []
-        rows = archive.rows(["id", *code_columns(bits), *_SHOWN, "crs", *kept], source).sort_by("id").combine_chunks()
+        columns = ["id", *code_columns(bits), *_SHOWN, "crs", "geometry", *kept]
+        rows = archive.rows(columns, source).sort_by("id").combine_chunks()
         self.ids = rows["id"].to_numpy(zero_copy_only=False)
         self.codes = table_codes(rows, bits)
         self.features = table_features(rows) if kept and len(rows) else None
         self.labels, self.label_names = _numbered(rows["label"])
         self.scenes, self.scene_names = _numbered(rows["scene"])
-        self._rows = rows.drop([FEATURES]) if kept else rows
+        self._footprints = rows["geometry"]
+        self._rows = rows.drop(["geometry", *kept])
         self._database = self._open()
         self.matching = lru_cache(_FILTERS_KEPT)(self._matching)
         self.mixed = lru_cache(_FILTERS_KEPT)(self._mixed)
+        self.extent = lru_cache(_FILTERS_KEPT)(self._extent)
 
     def __len__(self):
         return len(self.ids)
@@ -114,31 +117,18 @@ class Catalogue:
         times = self._rows["time"].take(pa.array(numbers)).combine_chunks()
         return pc.array_sort_indices(times, null_placement="at_end").to_numpy()
 
-    def extent(self, numbers: np.ndarray) -> dict[str, Any]:
-        """Return `time`, the first and last, and `bbox`, west, south, east, north, of some items; None: not known."""
-        rows = self._rows.select(["time", "bbox"]).take(pa.array(numbers))
-        first, last = pc.min_max(rows["time"]).values()
-        boxes = rows["bbox"].combine_chunks()
-        sides = [pc.struct_field(boxes, name) for name in _BOX]
-        bounds = [*map(pc.min, sides[:2]), *map(pc.max, sides[2:])]
-        return {
-            "time": [f"{end.as_py().isoformat()}Z" for end in (first, last)] if first.is_valid else None,
-            "bbox": [bound.as_py() for bound in bounds] if bounds[0].is_valid else None,
-        }
-
     def items(self, numbers: np.ndarray, *, geometry: bool = False) -> list[dict[str, Any]]:
         """Return what a page is told of some items, dictionaries for JSON in their order.
 
         Args:
             numbers: `(k,)` of the items.
-            geometry: whether footprints are wanted, which are read from files.
+            geometry: whether footprints are wanted.
         """
         numbers = np.asarray(numbers, np.int64)
         rows = self._rows.select(["id", *_SHOWN]).take(pa.array(numbers)).to_pylist()
         items = [self._item(row, code) for row, code in zip(rows, self.codes[numbers], strict=True)]
-        if geometry and items:
-            found = self.archive.get([item["id"] for item in items], ["geometry"], self.source)["geometry"]
-            for item, wkb in zip(items, found.to_pylist(), strict=True):
+        if geometry:
+            for item, wkb in zip(items, self._footprints.take(pa.array(numbers)).to_pylist(), strict=True):
                 item["geometry"] = None if wkb is None else from_wkb(wkb)
         return items
 
@@ -189,6 +179,20 @@ class Catalogue:
     def _mixed(self, filters: Filters) -> np.ndarray:
         """Return the same numbers shuffled, always in one way."""
         return np.random.default_rng(_SEED).permutation(self.matching(filters))
+
+    def _extent(self, filters: Filters) -> dict[str, Any]:
+        """Return `time`, the first and last, and `bbox`, west, south, east, north, of what filters leave, or None."""
+        rows, numbers = self._rows.select(["time", "bbox"]), self.matching(filters)
+        if len(numbers) < len(self):
+            rows = rows.take(pa.array(numbers))
+        first, last = pc.min_max(rows["time"]).values()
+        boxes = rows["bbox"].combine_chunks()
+        sides = [pc.struct_field(boxes, name) for name in _BOX]
+        bounds = [*map(pc.min, sides[:2]), *map(pc.max, sides[2:])]
+        return {
+            "time": [f"{end.as_py().isoformat()}Z" for end in (first, last)] if first.is_valid else None,
+            "bbox": [bound.as_py() for bound in bounds] if bounds[0].is_valid else None,
+        }
 
 
 def _numbered(column):

@@ -78,7 +78,7 @@ def facets(page: Page, query: QueryParams) -> dict[str, Any]:
         "total": len(numbers),
         "labels": [{"label": name, "count": count} for name, count in labels],
         "scenes": [{"scene": name, "count": count} for name, count in scenes if name is not None][:_MOST_LISTED],
-        **catalogue.extent(numbers),
+        **catalogue.extent(filters),
     }
 
 
@@ -150,7 +150,7 @@ def _describe_source(page, source):
     catalogue = page.catalogues[source]
     calibration = load_calibration(page.archive, source)
     kind = None if calibration is None else "background" if calibration.precision is None else "precision"
-    extent = catalogue.extent(np.arange(len(catalogue)))
+    extent = catalogue.extent(Filters())
     return {
         "name": source,
         "rows": len(catalogue),
@@ -165,7 +165,7 @@ def _describe_source(page, source):
 def _describe_scene(catalogue, source, name):
     from urllib.parse import urlencode
 
-    extent = catalogue.extent(np.flatnonzero(catalogue.scenes == catalogue.scene_names.index(name)))
+    extent = catalogue.extent(Filters(scenes=(name,)))
     try:
         found = rasters.describe(catalogue.scene_path(name))
         size = {"width": found.width, "height": found.height, "corners": found.corners}

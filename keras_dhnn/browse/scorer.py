@@ -14,6 +14,9 @@ from keras_dhnn.codes import unpack
 # Chosen on every third class of UC Merced, scored on the others (benchmarks/teach.py): wrong items are those that
 # looked right, so they say less of an archive than random ones do.
 RIDGE, WRONG_WEIGHT, BACKGROUND_WEIGHT = 30.0, 0.25, 4.0
+_BLOCK = 1 << 15
+# Of this many scores one is looked at to guess how high the best ones are.
+_SAMPLED = 64
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,22 @@ class Scorer:
 
     def score(self, codes: np.ndarray) -> np.ndarray:
         """Return the scores of packed codes `(n, l / 8)` uint8: `(n,)` float32."""
-        # For each byte of a code, the sum of its eight bits' weights is one of 256 values.
-        signs = unpack(np.arange(256, dtype=np.uint8)[:, None]).astype(np.float64)
-        tables = (signs @ self.weights.reshape(-1, 8).T).T.astype(np.float32)
-        scores = np.full(len(codes), self.bias, np.float32)
-        for table, column in zip(tables, codes.T, strict=True):
-            scores += table[column]
+        # For each two bytes of a code, the sum of their bits' weights is one of 65,536 values. Blocks stay in cache.
+        pairs = np.ascontiguousarray(np.pad(codes, ((0, 0), (0, codes.shape[1] % 2)))).view("<u2")
+        tables, scores = self._tables(), np.empty(len(codes), np.float32)
+        for first in range(0, len(codes), _BLOCK):
+            block = pairs[first : first + _BLOCK]
+            parts = [table.take(column) for table, column in zip(tables, block.T, strict=True)]
+            scores[first : first + _BLOCK] = sum(parts, np.float32(self.bias))
         return scores
+
+    def _tables(self):
+        """Return of each pair of bytes the sums of weights, `(65536,)` float32 each."""
+        signs = unpack(np.arange(256, dtype=np.uint8)[:, None]).astype(np.float64)
+        sums = signs @ self.weights.reshape(-1, 8).T
+        sums = np.pad(sums, ((0, 0), (0, sums.shape[1] % 2)))
+        low, high = sums[:, 0::2].T, sums[:, 1::2].T
+        return [np.add.outer(two, one).astype(np.float32).ravel() for one, two in zip(low, high, strict=True)]
 
 
 def fit(right: np.ndarray, wrong: np.ndarray, background: np.ndarray, *, ridge: float = RIDGE) -> Scorer:
@@ -82,25 +94,34 @@ def solve(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, ridge: f
     penalty = np.diag([ridge] * inputs.shape[1] + [1e-9])  # b is free
     inverse = np.linalg.inv(whole.T @ (weights[:, None] * whole) + penalty)
     learned = inverse @ (whole.T @ (weights * targets))
-    leverage = weights * np.einsum("ij,jk,ik->i", whole, inverse, whole)
+    leverage = weights * ((whole @ inverse) * whole).sum(axis=1)
     left_out = (whole @ learned - leverage * targets) / np.maximum(1 - leverage, 1e-9)
     return learned[:-1], float(learned[-1]), left_out
 
 
 def best(scores: np.ndarray, count: int) -> np.ndarray:
     """Return the places of the `count` highest scores, the highest first; equal ones in order of place."""
+    places = np.arange(len(scores))
     if 0 < count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        places = np.flatnonzero(scores >= least)
-    else:
-        places = np.arange(len(scores))
+        places = np.flatnonzero(scores >= _guess(scores, count))
+        if len(places) < count:
+            places = np.flatnonzero(scores >= np.partition(scores, len(scores) - count)[len(scores) - count])
     return places[np.argsort(-scores[places], kind="stable")][:count]
 
 
-def most_doubtful(scores: np.ndarray, free: np.ndarray, count: int = 400) -> np.ndarray:
-    """Return the places of items with scores nearest to 0, of those that are `free` `(n,)` bool."""
-    found = best(np.where(free, -np.abs(scores), -np.inf), count)
-    return found[free[found]]
+def _guess(scores, count):
+    """Return a score that `count` items probably reach, and not many more."""
+    sample = scores[::_SAMPLED]
+    above = min(2 * count // _SAMPLED + 8, len(sample))
+    return np.partition(sample, len(sample) - above)[len(sample) - above]
+
+
+def most_doubtful(scores: np.ndarray, taken: np.ndarray, count: int = 400) -> np.ndarray:
+    """Return the places of items with scores nearest to 0, but those that are `taken` (places, such as of marks)."""
+    sureness = -np.abs(scores)
+    sureness[taken] = -np.inf
+    found = best(sureness, count)
+    return found[np.isfinite(sureness[found])]
 
 
 def suggest(scores: np.ndarray, codes: np.ndarray, marked: np.ndarray, count: int = 5) -> np.ndarray:

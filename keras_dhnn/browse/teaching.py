@@ -45,8 +45,7 @@ class Taught:
         whole = self.total == len(catalogue)
         self._scores = self._learned.score(catalogue.codes if whole else catalogue.codes[self._numbers])
         # Whoever has called an item wrong has seen enough of it: those stand last.
-        places = np.searchsorted(self._numbers, wrong).clip(max=max(self.total - 1, 0))
-        self._scores[places[self._numbers[places] == wrong] if self.total else []] = -np.inf
+        self._scores[self._places(wrong)] = -np.inf
         self._order = np.zeros(0, np.int64)
         marked = np.concatenate([self.right, wrong])
         self.suggestions = self._suggest(marked)
@@ -79,10 +78,13 @@ class Taught:
                 self._order = scorer.best(self._scores, max(_FIRST, count, _GROWTH * len(self._order)))
             return self._order
 
+    def _places(self, numbers):
+        """Return the places, among the items that there are, of those of some that are there."""
+        places = np.searchsorted(self._numbers, numbers).clip(max=max(self.total - 1, 0))
+        return places[self._numbers[places] == numbers] if self.total else places[:0]
+
     def _suggest(self, marked):
-        free = np.ones(len(self._catalogue), bool)
-        free[marked] = False
-        doubtful = scorer.most_doubtful(self._scores, free[self._numbers])
+        doubtful = scorer.most_doubtful(self._scores, self._places(marked))
         codes, numbers = self._catalogue.codes, self._numbers[doubtful]
         chosen = scorer.suggest(self._scores[doubtful], codes[numbers], codes[marked], _SUGGESTED)
         return numbers[chosen]

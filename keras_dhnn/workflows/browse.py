@@ -81,11 +81,11 @@ def serve_page(
     """
     with listen(host, port) as listening:
         page = open_page(make(), **how)
-        page.warm_up()
         server = make_server(make_app(page, Hosts(host, allow_host)))
         address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
         url = f"http://{address}:{listening.getsockname()[1]}/"
         say(f"{page.name}: {page.archive.info.rows:,} items at {url} (Ctrl-C ends it)")
+        page.warm_up()  # after that: what is written while TensorFlow is imported in a thread is not seen
         if open_browser:
             threading.Thread(target=_open_when_ready, args=(server, url), daemon=True).start()
         server.run(sockets=[listening])

@@ -66,16 +66,23 @@ def make_demo(folder: Path | str | None = None, *, bar: Bar = no_bar) -> Path:
     root = Path(folder) if folder is not None else _cache()
     archive, images = root / "made-up", root / "images"
     if not images.exists():
-        with bar("Draw", len(UCMD_CLASSES) * _IMAGES + _SCENE**2, "image") as update, atomic_folder(images) as place:
-            write_ucmd(place, per_class=_IMAGES, seed=_SEED, progress=lambda done, total: update(done))
-            if load_rasterio(required=False) is not None:
-                _write_scene(place / "town.tif", lambda n: update(len(UCMD_CLASSES) * _IMAGES + n))
+        _draw(images, bar)
     if not (archive / IDENTITY).exists() or not Archive.open(archive).info.rows:
         from keras_dhnn.workflows.encode import encode
 
         encode(BACKBONE, [images], archive=archive, labels="folder", bar=bar)
         calibrate(Archive.open(archive))
     return archive
+
+
+def _draw(images, bar):
+    """Write the images, and where rasterio is there a scene."""
+    placed = load_rasterio(required=False) is not None
+    alone = len(UCMD_CLASSES) * _IMAGES
+    with bar("Draw", alone + placed * _SCENE**2, "image") as update, atomic_folder(images) as place:
+        write_ucmd(place, per_class=_IMAGES, seed=_SEED, progress=lambda done, total: update(done))
+        if placed:
+            _write_scene(place / "town.tif", lambda number: update(alone + number))
 
 
 def _write_scene(path, progress):

@@ -66,3 +66,11 @@ def test_a_version_that_cannot_be_loaded_is_named(command, tmp_path):
     assert status == 2
     assert f"keras-dhnn: Version 3 in {tmp_path} cannot be loaded: " in err
     assert "{" not in err
+
+
+def test_small_answers_are_not_kept_for_the_clients_acknowledgement():
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()) as client:
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert client

@@ -19,6 +19,12 @@ interface Shape {
   rowHeight: number;
 }
 
+interface Sight {
+  offset: number;
+  height: number;
+  scrolled: number;
+}
+
 /** Lays `count` tiles out in rows inside a scrolled element, and moves the focus among them by the arrow keys. */
 export class Grid {
   readonly element: HTMLElement;
@@ -70,14 +76,14 @@ export class Grid {
     const old = this.shown.get(index);
     if (!old) return;
     const focus = focusedPart(old);
-    const tile = this.place(index);
+    const tile = this.place(index, this.sight());
     old.replaceWith(tile);
     if (focus !== null) restoreFocus(tile, focus);
   }
 
-  /** Redraws all tiles in sight, each where it is. */
-  redrawAll(): void {
-    for (const index of [...this.shown.keys()]) this.redraw(index);
+  /** Draws the tiles of some places anew, those that are in sight. */
+  redrawBetween(from: number, to: number): void {
+    for (const index of [...this.shown.keys()]) if (index >= from && index < to) this.redraw(index);
   }
 
   /** Moves the focus, and what is in sight, to a place. */
@@ -121,7 +127,7 @@ export class Grid {
   }
 
   /** What is in sight, in pixels of the whole wall; a wall that is too tall is scrolled in larger steps. */
-  private sight(): { offset: number; height: number; scrolled: number } {
+  private sight(): Sight {
     const height = this.scroller.clientHeight;
     const scrolled = Math.max(0, this.scroller.scrollTop - this.element.offsetTop);
     const scale = this.height > TALLEST ? (this.height - height) / (TALLEST - height) : 1;
@@ -143,7 +149,9 @@ export class Grid {
 
   private draw(): void {
     const { columns, rowHeight } = this.shape;
-    const { offset, height } = this.sight();
+    // Asked once: whoever reads a place after a tile was put in has the browser lay out all of them anew.
+    const sight = this.sight();
+    const { offset, height } = sight;
     const from = Math.max(0, Math.floor(offset / rowHeight) - ABOVE_AND_BELOW) * columns;
     const to = Math.min(this.count, (Math.ceil((offset + height) / rowHeight) + ABOVE_AND_BELOW) * columns);
     this.tiles.show(from, to);
@@ -156,26 +164,25 @@ export class Grid {
     }
     for (let index = from; index < to; index++) {
       const tile = this.shown.get(index);
-      if (!tile) this.element.append(this.place(index));
-      else if (this.height > TALLEST) this.move(tile, index);
+      if (!tile) this.element.append(this.place(index, sight));
+      else if (this.height > TALLEST) this.move(tile, index, sight);
     }
   }
 
-  private place(index: number): HTMLElement {
+  private place(index: number, sight: Sight): HTMLElement {
     const tile = this.tiles.render(index);
     setReachable(tile, index === this.active);
     tile.dataset.index = String(index);
     tile.setAttribute("role", "listitem");
     tile.setAttribute("aria-setsize", String(this.count));
     tile.setAttribute("aria-posinset", String(index + 1));
-    this.move(tile, index);
+    this.move(tile, index, sight);
     this.shown.set(index, tile);
     return tile;
   }
 
-  private move(tile: HTMLElement, index: number): void {
+  private move(tile: HTMLElement, index: number, { offset, scrolled }: Sight): void {
     const { columns, rowHeight } = this.shape;
-    const { offset, scrolled } = this.sight();
     const top = Math.floor(index / columns) * rowHeight - offset + scrolled;
     tile.style.top = `${this.height > TALLEST ? top : Math.floor(index / columns) * rowHeight}px`;
     tile.style.left = `calc((100% + var(--gap)) / ${columns} * ${index % columns})`;

@@ -26,7 +26,7 @@ const NOTHING: Listed = { kind: "wall", state: "loading", problem: "", total: 0,
 
 export class Listing {
   readonly listed = new Signal<Listed>(NOTHING);
-  /** Fires when items of a page have come. */
+  /** Fires when a later page of the list has come: the place of its first item. */
   readonly arrived = new Signal(0);
   private items: (Item | undefined)[] = [];
   private readonly asked = new Set<number>();
@@ -93,7 +93,9 @@ export class Listing {
     const { signal } = this.running;
     try {
       const answer = await this.ask(this.view, page * PAGE, signal);
-      if (!signal.aborted) this.add(answer.page);
+      if (signal.aborted) return;
+      this.add(answer.page);
+      this.arrived.value = answer.page.offset;
     } catch (error) {
       if (signal.aborted) return;
       this.asked.delete(page);
@@ -131,7 +133,6 @@ export class Listing {
       this.items[page.offset + at] = item;
       this.places.set(item.id, page.offset + at);
     });
-    this.arrived.value = page.offset;
   }
 
   private clear(): void {

@@ -39,6 +39,7 @@ export class MapPanel {
     L.control.scale({ imperial: false }).addTo(this.map);
     this.map.on("mousedown", (event) => this.armed && this.draw(event));
     new ResizeObserver(() => this.map.invalidateSize()).observe(this.frame);
+    page.listing.listed.on((listed) => listed.state === "ready" && this.update());
     page.listing.arrived.on(() => this.update());
     page.hovered.on((id, before) => this.point(id, before));
     page.view.on(() => this.showBox());

@@ -30,6 +30,7 @@ export class SimilarityPanel {
     new ResizeObserver(() => this.draw()).observe(plot);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     page.hovered.on(() => this.draw());
+    page.listing.listed.on(() => this.draw());
     page.listing.arrived.on(() => this.draw());
     addEventListener("theme", () => this.draw());
   }
@@ -72,6 +73,7 @@ export class SimilarityPanel {
   }
 
   private draw(): void {
+    if (this.element.hidden) return;
     const box = this.canvas.parentElement?.getBoundingClientRect();
     const context = this.canvas.getContext("2d");
     if (!box?.width || !context || !this.layout) return;

@@ -4,6 +4,7 @@ import { thumb } from "./api";
 import { strip } from "./bits";
 import { button, h, setAttribute } from "./dom";
 import { icon } from "./icons";
+import { loadPicture } from "./pictures";
 import type { Item, Mark } from "./types";
 import { count, describe, percent, shortName } from "./words";
 
@@ -50,9 +51,9 @@ export function emptyTile(): HTMLElement {
 }
 
 function image(item: Item): HTMLElement {
-  const picture = h("img", { src: thumb(item, devicePixelRatio > 1 ? 256 : 128), alt: "", decoding: "async", draggable: false });
+  const picture = h("img", { alt: "", decoding: "async", draggable: false });
   picture.addEventListener("error", () => picture.replaceWith(h("span", { class: "no-picture" }, "picture not found")));
-  return picture;
+  return loadPicture(picture, thumb(item, devicePixelRatio > 1 ? 256 : 128));
 }
 
 function truthOf(item: Item, label: string | null): Mark | null {

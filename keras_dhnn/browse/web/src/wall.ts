@@ -1,5 +1,6 @@
 // The middle of the page: what is listed, in words, then the tiles.
 
+import { PAGE } from "./api";
 import { h, fill, button } from "./dom";
 import { Grid } from "./grid";
 import type { Page } from "./page";
@@ -41,7 +42,7 @@ export class Wall {
   private listen(): void {
     const { listing, teaching, selection, hovered } = this.page;
     listing.listed.on((listed, before) => this.update(listed, before));
-    listing.arrived.on(() => this.grid.redrawAll());
+    listing.arrived.on((from) => this.grid.redrawBetween(from, from + PAGE));
     teaching.lesson.on((lesson, before) => {
       this.redrawIds(Object.keys({ ...lesson.marks, ...before.marks }).filter((id) => lesson.marks[id] !== before.marks[id]));
       if (lesson.name !== before.name) fill(this.title, this.heading(listing.listed.value));
