@@ -1,6 +1,7 @@
 """Read what stands behind the question mark of a URL: filters and pages."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,6 +103,18 @@ def number(query: QueryParams, name: str, default: Any, least: int, most: int) -
     if not given.isascii() or not given.isdecimal() or len(given) > 15 or not least <= int(given) <= most:
         raise Refusal(400, "setting", f"Expected {name!r} as a whole number from {least} to {most}. Received: {given}")
     return int(given)
+
+
+def share(query: QueryParams, name: str) -> float:
+    """Return a number from 0 to 1, 0 if it is not there.
+
+    Raises:
+        Refusal: if it is none.
+    """
+    given = text(query, name) or "0"
+    if not re.fullmatch(r"0?\.\d{1,9}|[01](\.0{0,9})?", given, re.ASCII):
+        raise Refusal(400, "setting", f"Expected {name!r} as a number from 0 to 1. Received: {given[:80]!r}")
+    return float(given)
 
 
 def choice(query: QueryParams, name: str, choices: Sequence[str]) -> str:

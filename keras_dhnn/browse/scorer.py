@@ -152,10 +152,7 @@ def suggest(scores: np.ndarray, codes: np.ndarray, marked: np.ndarray, count: in
 
 
 def precision_at(k: int, ordered: np.ndarray, left_out: np.ndarray, right: int) -> dict[str, float | int | None]:
-    """Estimate the share of right items among the k best, from the marked items that score as they do.
-
-    Each marked item counts with the score that it has without its own mark. Marks are given to what was shown, not to a
-    random sample, so this is an estimate.
+    """Estimate the share of right items among the k best; see `precision_above`.
 
     Args:
         k: how many.
@@ -164,16 +161,33 @@ def precision_at(k: int, ordered: np.ndarray, left_out: np.ndarray, right: int) 
         right: how many of those are right.
 
     Returns:
-        `k`, `estimate`, `low` and `high` (Wilson's interval of 95 %), None where no marked item scores so high, and
-        `marked`, how many do.
+        `k`, and what `precision_above` returns.
     """
     least = ordered[min(k, len(ordered)) - 1] if len(ordered) else np.inf
+    return {"k": k, **precision_above(float(least), left_out, right)}
+
+
+def precision_above(least: float, left_out: np.ndarray, right: int) -> dict[str, float | int | None]:
+    """Estimate the share of right items among those of some score or a higher one, from marked items of such scores.
+
+    Each marked item counts with the score that it has without its own mark. Marks are given to what was shown, not to a
+    random sample, so this is an estimate.
+
+    Args:
+        least: the score.
+        left_out: `(m,)` scores of marked items, the right ones first.
+        right: how many of those are right.
+
+    Returns:
+        `estimate`, `low` and `high` (Wilson's interval of 95 %), None where no marked item scores so high, and
+        `marked`, how many do.
+    """
     above = left_out >= least
     count, hits = int(above.sum()), int(above[:right].sum())
     if not count:
-        return {"k": k, "estimate": None, "low": None, "high": None, "marked": 0}
+        return {"estimate": None, "low": None, "high": None, "marked": 0}
     low, high = wilson(hits, count)
-    return {"k": k, "estimate": hits / count, "low": low, "high": high, "marked": count}
+    return {"estimate": hits / count, "low": low, "high": high, "marked": count}
 
 
 def wilson(hits: int, count: int, z: float = 1.959964) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from starlette.datastructures import QueryParams
 from keras_dhnn.browse.asking import find, ranked_items, read_query
 from keras_dhnn.browse.looking import ordered
 from keras_dhnn.browse.page import Page
-from keras_dhnn.browse.parameters import Filters, text
+from keras_dhnn.browse.parameters import Filters, share, text
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.taking import FORMATS, MOST_PICTURES, MOST_TAKEN, write_table, write_zip
 from keras_dhnn.browse.teaching import taught_items
@@ -67,7 +67,8 @@ def _viewed(page, query, limit):
         search = page.searches.get(name)
         source, catalogue = search.source, page.catalogues[page.source(search.source)]
         taught = page.teacher.of(search, Filters.of(query))
-        items = [] if taught is None else taught_items(catalogue, *taught.page(0, limit), search.marks)
+        least = share(query, "score")
+        items = [] if taught is None else taught_items(catalogue, *taught.page(0, limit, least), search.marks)
     elif any(text(query, given) for given in ("like", "upload", "code")):
         queries, _, rerank = read_query(page, query)
         ranking, source = find(page, query, queries, rerank)

@@ -1,8 +1,10 @@
 """Order an archive by what somebody has marked: scored anew at every mark, kept for the pages of its list."""
 
 import hashlib
+import math
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from keras_dhnn.codes import hamming_distances
 # Random items that stand in for what is wrong.
 _BACKGROUND, _SEED = 500, 0
 _DEPTHS = (10, 20, 50, 100)
-_BINS = 20
+# Of scores as 0 to 1; a list is cut between two of them.
+_BINS = 50
 _SUGGESTED, _FIRST, _GROWTH, _KEPT = 5, 2000, 10, 8
 
 
@@ -29,7 +32,7 @@ class Taught:
         filters: `Filters`.
 
     Attributes:
-        total: how many items there are.
+        total: how many items there are, whatever their score.
         suggestions: numbers of items that are most worth a mark.
         precision: what `scorer.precision_at` says at several depths.
     """
@@ -52,9 +55,10 @@ class Taught:
         top = self._scores[self._best(max(_DEPTHS))]
         self.precision = [scorer.precision_at(k, top, self._learned.left_out, len(self.right)) for k in _DEPTHS]
 
-    def page(self, offset: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return `(numbers, scores)` of the items from rank `offset` + 1 on."""
-        places = self._best(offset + limit)[offset : offset + limit]
+    def page(self, offset: int, limit: int, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(numbers, scores)` of the items from rank `offset` + 1 on, as far as `count` counts them."""
+        last = min(offset + limit, self.count(least))
+        places = self._best(last)[offset:last]
         return self._numbers[places], self._scores[places]
 
     def scores_of(self, numbers: np.ndarray) -> np.ndarray:
@@ -67,10 +71,25 @@ class Taught:
         return hamming_distances(codes[numbers], codes[self.right]).min(axis=1, initial=8 * codes.shape[1])
 
     def histogram(self) -> dict[str, list]:
-        """Return how many items have which score: `edges` and `counts`."""
-        bins = np.minimum((as_share(self._scores) * _BINS).astype(np.int8), _BINS - 1)
+        """Return how many items have which score: `edges`, `counts`, and what is `estimated` of those above each edge.
+
+        See `scorer.precision_above`.
+        """
         edges = np.linspace(0, 1, _BINS + 1)
-        return {"edges": np.round(edges, 3).tolist(), "counts": np.bincount(bins, minlength=_BINS).tolist()}
+        estimated = [
+            scorer.precision_above(2 * edge - 1 if edge else -np.inf, self._learned.left_out, len(self.right))
+            for edge in edges[:-1]
+        ]
+        return {"edges": np.round(edges, 3).tolist(), "counts": self._counts.tolist(), "estimated": estimated}
+
+    def count(self, least: float = 0.0) -> int:
+        """Return how many items have a score, as 0 to 1, of `least` or more; it is rounded up to the next edge."""
+        return int(self._counts[math.ceil(least * _BINS - 1e-6) :].sum())
+
+    @cached_property
+    def _counts(self):
+        bins = np.minimum((as_share(self._scores) * _BINS).astype(np.int8), _BINS - 1)
+        return np.bincount(bins, minlength=_BINS)
 
     def _best(self, count):
         with self._guard:

@@ -37,6 +37,41 @@ def test_selection_is_exported(look, site):
     expect(page.get_by_text("2 tiles selected")).to_be_hidden()
 
 
+def selected(page):
+    return page.locator(".tile[data-selected]").evaluate_all(
+        "tiles => tiles.map(tile => Number(tile.dataset.index)).sort((one, other) => one - other)"
+    )
+
+
+def test_ranges_are_selected_with_shift(look, site):
+    page = look(f"{site}?like=beach/00000")
+    tiles = page.locator(".tile")
+    tiles.nth(2).locator(".picture").focus()
+    page.keyboard.press("x")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_text("4 tiles selected")).to_be_visible()
+    assert selected(page) == [2, 3, 4, 5]
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page.get_by_text("3 tiles selected")).to_be_visible()
+    assert selected(page) == [2, 3, 4]
+    # Another range begins where a tile was selected last, and leaves the one before it.
+    tiles.nth(8).hover()
+    tiles.nth(8).get_by_role("button", name="select (").click()
+    tiles.nth(6).locator(".picture").click(modifiers=["Shift"])
+    expect(page.get_by_text("6 tiles selected")).to_be_visible()
+    assert selected(page) == [2, 3, 4, 6, 7, 8]
+    assert "like=beach" in page.url
+
+
+def test_a_range_reaches_tiles_that_have_not_come_yet(look, site):
+    page = look(f"{site}?like=beach/00000")
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+End")
+    expect(page.get_by_text("2,016 tiles selected")).to_be_visible()
+
+
 def test_whole_list_is_exported_where_nothing_is_chosen(look, site):
     page = look(f"{site}?where=size+%3E+0")
     expect(page.get_by_text("All 16 tiles")).to_be_visible()

@@ -1,6 +1,7 @@
 """Marks of right and wrong: a new order, suggestions, estimates, undo, kept searches, and labels that leave."""
 
 import csv
+import datetime
 import re
 
 import pytest
@@ -54,6 +55,37 @@ def test_marks_by_keys_and_undo(look, site):
     expect(page.locator(".tally")).to_have_text(re.compile("[12] right, 1 wrong"))
 
 
+def test_scores_have_a_histogram_whose_line_cuts_the_list(look, site):
+    page = look(f"{site}?like=forest/00010")
+    with page.expect_response("**/marks") as answer:
+        mark(page, "right")
+    histogram = answer.value.json()["histogram"]
+    expect(page.get_by_role("heading", name="Scores")).to_be_visible()
+    cut = page.get_by_role("slider", name="least score")
+    expect(cut).to_have_attribute("aria-valuenow", "0")
+    expect(page.get_by_text(f"Score 0.00 or more: {sum(histogram['counts']):,} tiles")).to_be_visible()
+    plot = page.locator(".plot:visible").bounding_box()
+    page.mouse.move(plot["x"] + 1, plot["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + 0.71 * plot["width"], plot["y"] + 20, steps=5)
+    page.mouse.up()
+    step = int(cut.get_attribute("aria-valuetext").split()[1].replace("0.", "")) // 2
+    assert 33 <= step <= 37
+    kept = sum(histogram["counts"][step:])
+    expect(page.locator(".wall-remark")).to_contain_text(f"{kept:,} tile")
+    expect(page.locator(".wall-remark")).to_contain_text(f"score {histogram['edges'][step]:.2f} or more")
+    assert f"score={histogram['edges'][step]}" in page.url
+    cut.press("ArrowRight")
+    kept = sum(histogram["counts"][step + 1 :])
+    expect(page.locator(".wall-remark")).to_contain_text(f"score {histogram['edges'][step + 1]:.2f} or more")
+    expect(page.locator(".wall-remark")).to_contain_text(f"{kept:,} tile")
+    again = look(page.url)
+    expect(again.locator(".wall-remark")).to_have_text(page.locator(".wall-remark").inner_text())
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".wall-remark")).to_contain_text(f"{sum(histogram['counts']):,} tiles")
+    assert "score=" not in page.url
+
+
 def test_clicks_mark_when_told_to(look, site):
     page = look(site)
     page.get_by_role("button", name="is right", exact=True).click()
@@ -80,6 +112,9 @@ def test_search_is_named_kept_and_its_labels_exported(look, site, tmp_path):
     assert all("harbour" in row["path"] for row in rows)
 
     page.goto(site)
+    today = datetime.datetime.now(datetime.timezone.utc).strftime("%b %-d")
+    kept = page.locator(".kept li").filter(has_text="boats")
+    expect(kept).to_contain_text(re.compile(f"{today}.* · 2 right, 0 wrong"))
     page.get_by_role("button", name="boats", exact=True).click()
     expect(page.get_by_role("heading", name="boats")).to_be_visible()
     expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")

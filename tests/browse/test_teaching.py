@@ -13,6 +13,10 @@ from keras_dhnn.pipelines.label_file import read_labels
 from tests.browse.asked import opened, page_of
 
 
+def approx(value):
+    return pytest.approx(value, abs=1e-3)
+
+
 @pytest.fixture
 def search(browser):
     """A new search's address."""
@@ -54,6 +58,38 @@ def test_filters_that_leave_nothing_leave_an_empty_order(browser, archive, searc
     found = browser.get(f"{search}/results", label="nobody")
     assert (found["total"], found["items"], found["suggestions"]) == (0, [], [])
     assert found["precision"][0]["estimate"] is None
+
+
+def test_a_least_score_cuts_the_list_and_its_export(browser, archive, search):
+    a, b = ids_of(archive, "a"), ids_of(archive, "b")
+    whole = browser.json("POST", f"{search}/marks", {"marks": {a[0]: "right", a[1]: "right", b[0]: "wrong"}})
+    scores = np.array([item["score"] for item in whole["items"]])
+    edges, counts = np.array(whole["histogram"]["edges"]), np.array(whole["histogram"]["counts"])
+    expected = (scores[:, None] >= edges[:-1] - 1e-4).sum(axis=0)
+    np.testing.assert_array_equal(np.cumsum(counts[::-1])[::-1], expected)
+    least = next(edge for edge, count in zip(edges, expected, strict=False) if 0 < count < 30)
+    for given in (f"{least:.3f}", f"{least - 0.005:.3f}"):  # the next edge above
+        cut = browser.get(f"{search}/results", score=given, limit=500)
+        assert cut["items"] == whole["items"][: cut["total"]]
+        assert cut["total"] == (scores >= least).sum()
+    assert cut["histogram"] == whole["histogram"]
+    assert browser.get(f"{search}/results", score=given, offset=cut["total"] - 2)["items"] == cut["items"][-2:]
+    again = browser.json("POST", f"{search}/marks", {"marks": {a[0]: "right"}, "filters": f"score={given}"})
+    assert again["total"] == cut["total"]
+    body = {"format": "csv", "view": f"taught=harbours&score={given}", "limit": 1000}
+    rows = list(csv.DictReader(io.StringIO(browser.ask("POST", "/api/export", body)[2].decode())))
+    assert [row["id"] for row in rows] == [item["id"] for item in cut["items"]]
+    for wrong in ("2", "-1", "nan", "1e-3", "high"):
+        assert "from 0 to 1" in browser.refused("setting", 400, "GET", f"{search}/results", score=wrong)
+
+
+def test_what_is_estimated_of_a_cut_counts_marks_that_score_so(browser, archive, search):
+    marks = {key: "right" for key in ids_of(archive, "a")[:4]} | {key: "wrong" for key in ids_of(archive, "b")[:2]}
+    found = browser.json("POST", f"{search}/marks", {"marks": marks})["histogram"]
+    assert found["estimated"][0] == {"estimate": 4 / 6, "low": approx(0.2999), "high": approx(0.9032), "marked": 6}
+    marked = [each["marked"] for each in found["estimated"]]
+    assert marked == sorted(marked, reverse=True)
+    assert len(marked) == len(found["counts"])
 
 
 def test_distance_is_to_the_nearest_right_one(browser, archive, search):

@@ -63,9 +63,9 @@ function keepInStep(page: Page, panels: Panels, showFacets: (view: View) => void
   view.on((now, before) => {
     const followed = now.taught === teaching.lesson.value.name;
     teaching.follow(now);
-    if (listKey({ ...now, taught: "" }) !== listKey({ ...before, taught: "" }) || !followed) {
+    if (listKey({ ...now, taught: "" }) !== listKey({ ...before, taught: "" }) || now.score !== before.score || !followed) {
       void listing.load(now);
-      if (listKey(now) !== listKey({ ...before, radius: now.radius })) panels.openQuery(false);
+      if (listKey(now) !== listKey({ ...before, radius: now.radius, score: now.score })) panels.openQuery(false);
     }
     if (shownParams(now).toString() !== shownParams(before).toString()) showFacets(now);
   });

@@ -12,6 +12,8 @@ export interface Tiles {
   show(from: number, to: number): void;
   /** Receives keys that do not move. */
   key(index: number, event: KeyboardEvent): void;
+  /** Is told that the focus was moved with Shift held. */
+  extend(from: number, to: number): void;
 }
 
 interface Shape {
@@ -222,9 +224,10 @@ export class Grid {
       return;
     }
     event.preventDefault();
-    const to = this.active + step;
+    const [from, to] = [this.active, this.active + step];
     if (to >= 0 && to < this.count) this.focus(to);
     else if (Math.abs(step) === page) this.focus(step > 0 ? this.count - 1 : 0);
+    if (event.shiftKey && this.active !== from) this.tiles.extend(from, this.active);
   }
 }
 

@@ -9,6 +9,7 @@ const KEYS: [string, string][] = [
   ["n", "mark wrong, go on to the next"],
   ["u, Shift+U", "undo, redo marks"],
   ["x, Escape", "select, clear the selection"],
+  ["Shift+arrows, Shift+click", "select all from the last one to here"],
   ["l", "look closer"],
   ["arrows on the cut-off", "move it by a bit; Page Up and Page Down by five"],
 ];

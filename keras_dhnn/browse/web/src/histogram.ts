@@ -1,119 +1,98 @@
-// The distances of all tiles to the query, and a line where the list is cut; the line is dragged or moved by keys.
+// Where the list is cut: by the distances of all tiles to the query, or by the scores that were taught.
 
-import { button, fill, h, svg } from "./dom";
+import { Cut, rightWords, type Bars } from "./cut";
+import { button, h } from "./dom";
 import type { Page } from "./page";
-import type { Found } from "./types";
+import type { Found, ScoreHistogram } from "./types";
 import { count, percent } from "./words";
-
-const HEIGHT = 96;
 
 export class Histogram {
   readonly element: HTMLElement;
-  private readonly chart = h("div", { class: "chart" });
-  private readonly handle: HTMLElement;
-  private readonly legend = h("p", { class: "hint legend" }, "share expected right at each distance");
-  private readonly words = h("p", { class: "chart-words" });
-  private readonly all = button("Show all", () => this.cut(null), { class: "link" });
-  private found: Found | null = null;
-  private radius = 0;
-  private timer = 0;
-  /** Whether the line is on its way: a list that comes meanwhile must not put it back. */
-  private moving = false;
+  private readonly title = h("h2");
+  private readonly bits = h("span");
+  private readonly distances: Cut;
+  private readonly scores: Cut;
+  private readonly legend = h("p", { class: "hint legend" });
+  private readonly all = button("Show all", () => this.page.show({ radius: null, score: null }, true), { class: "link" });
 
   constructor(private readonly page: Page) {
-    this.handle = h("div", { class: "cut", tabIndex: 0, attrs: { role: "slider", "aria-label": "Cut-off: largest distance in bits", "aria-valuemin": 0 }, on: { keydown: (event) => this.key(event) } });
-    const plot = h("div", { class: "plot", on: { pointerdown: (event) => this.drag(event) } }, this.chart, this.handle);
-    const axis = h("div", { class: "chart-axis", attrs: { "aria-hidden": "true" } }, h("span", {}, "0"), h("span", {}, "bits that differ"), h("span", { class: "chart-bits" }));
-    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Distances" } }, h("h2", {}, "Distances"), plot, axis, this.legend, this.words, this.all);
-    page.listing.listed.on((listed) => {
-      if (listed.state === "loading") return;
-      this.element.hidden = listed.found === null;
-      if (listed.found) this.show(listed.found);
+    this.distances = new Cut("Cut-off: largest distance in bits", ["0", "bits that differ", this.bits], (at) => this.cutDistance(at - 1));
+    this.scores = new Cut("Cut-off: least score", ["0", "score", "1"], (at) => this.cutScore(at));
+    this.element = h("section", { class: "card", hidden: true, attrs: { "aria-label": "Cut-off" } }, this.title, this.distances.element, this.scores.element, this.legend, this.all);
+    page.listing.listed.on(({ state, found, taught, kind }) => {
+      if (state === "loading") return;
+      const learned = kind === "taught" ? (taught?.histogram ?? null) : null;
+      this.element.hidden = !found && !learned;
+      this.distances.element.hidden = !found;
+      this.scores.element.hidden = !learned;
+      if (found) this.showDistances(found);
+      else if (learned) this.showScores(learned);
     });
   }
 
-  private show(found: Found): void {
-    this.found = found;
-    if (!this.moving) this.radius = this.page.view.value.radius ?? found.bits;
-    fill(this.chart, this.draw(found));
-    this.legend.hidden = !found.precision;
-    this.handle.setAttribute("aria-valuemax", String(found.bits));
-    const bits = this.element.querySelector(".chart-bits");
-    if (bits) bits.textContent = String(found.bits);
-    this.place();
+  private showDistances(found: Found): void {
+    const { bits, precision } = found;
+    const { radius } = this.page.view.value;
+    this.title.textContent = "Distances";
+    this.bits.textContent = String(bits);
+    this.legend.textContent = "share expected right at each distance";
+    this.legend.hidden = !precision;
+    this.all.hidden = radius === null;
+    this.distances.show(distanceBars(found), (radius ?? bits) + 1);
   }
 
-  /** Bars of the logarithm, since the near ones are few; over them the share that is expected right at each distance. */
-  private draw(found: Found): SVGElement {
-    const { histogram, bits, precision } = found;
-    const tallest = Math.log1p(Math.max(1, ...histogram));
-    const bars = histogram.map((number, distance) => {
-      const tall = number ? Math.max(2, (HEIGHT * Math.log1p(number)) / tallest) : 0;
-      return svg("rect", { class: "bar", "data-distance": distance, x: distance + 0.1, y: HEIGHT - tall, width: 0.8, height: tall });
-    });
-    const line = precision && svg("path", { class: "curve", d: `M${precision.map((share, distance) => `${distance + 0.5} ${HEIGHT - share * (HEIGHT - 2)}`).join("L")}` });
-    const label = `Distances of ${count(histogram.reduce((sum, number) => sum + number, 0), "tile")}, from 0 to ${bits} bits, on a logarithmic scale`;
-    return svg("svg", { viewBox: `0 0 ${bits + 1} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...bars, line);
+  private showScores(learned: ScoreHistogram): void {
+    const { score } = this.page.view.value;
+    this.title.textContent = "Scores";
+    this.legend.textContent = "share of right marks from each score on";
+    this.legend.hidden = !learned.estimated.some((each) => each.estimate !== null);
+    this.all.hidden = score === null;
+    this.scores.show(scoreBars(learned), Math.ceil((score ?? 0) * learned.counts.length - 1e-6));
   }
 
-  private place(): void {
-    if (!this.found) return;
-    const { bits, histogram, expected, background } = this.found;
-    this.handle.style.left = `${((this.radius + 1) / (bits + 1)) * 100}%`;
-    for (const bar of this.chart.querySelectorAll(".bar")) bar.classList.toggle("beyond", Number(bar.getAttribute("data-distance")) > this.radius);
-    const kept = histogram.slice(0, this.radius + 1).reduce((sum, number) => sum + number, 0);
-    const words = [`Up to ${this.radius} of ${bits} bits: ${count(kept, "tile")}`];
-    const right = expected?.[this.radius];
-    if (typeof right === "number" && kept) words.push(`${percent(right)} expected right`);
-    else if (!this.found.precision && background) words.push(`${percent(background[this.radius] ?? 0)} of random pairs are as near`);
-    this.words.textContent = words.join(" · ");
-    this.handle.setAttribute("aria-valuenow", String(this.radius));
-    this.handle.setAttribute("aria-valuetext", words.join(", "));
-    this.all.hidden = this.page.view.value.radius === null && this.radius === bits;
+  private cutDistance(distance: number): void {
+    const radius = distance === this.page.about.bits ? null : distance;
+    if (radius !== this.page.view.value.radius) this.page.show({ radius }, true);
   }
 
-  private drag(event: PointerEvent): void {
-    event.preventDefault();
-    this.handle.focus();
-    const plot = event.currentTarget as HTMLElement;
-    plot.setPointerCapture(event.pointerId);
-    const move = (at: PointerEvent): void => {
-      const box = plot.getBoundingClientRect();
-      const bits = this.found?.bits ?? 0;
-      this.moveTo(Math.round(((at.clientX - box.left) / box.width) * (bits + 1)) - 1);
-    };
-    const end = (): void => {
-      plot.removeEventListener("pointermove", move);
-      this.cut(this.radius);
-    };
-    plot.addEventListener("pointermove", move);
-    plot.addEventListener("pointerup", end, { once: true });
-    plot.addEventListener("pointercancel", end, { once: true });
-    move(event);
+  private cutScore(at: number): void {
+    const edges = this.page.listing.listed.value.taught?.histogram?.edges ?? [];
+    const score = at === 0 ? null : (edges[at] ?? null);
+    if (score !== this.page.view.value.score) this.page.show({ score }, true);
   }
+}
 
-  private key(event: KeyboardEvent): void {
-    const bits = this.found?.bits ?? 0;
-    const steps: Record<string, number> = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5, Home: -bits, End: bits };
-    const step = steps[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    this.moveTo(this.radius + step);
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.cut(this.radius), 200);
-  }
+function sum(counts: number[]): number {
+  return counts.reduce((total, number) => total + number, 0);
+}
 
-  private moveTo(radius: number): void {
-    this.moving = true;
-    this.radius = Math.max(0, Math.min(this.found?.bits ?? 0, radius));
-    this.place();
-  }
+function distanceBars({ histogram, bits, precision, expected, background }: Found): Bars {
+  return {
+    counts: histogram,
+    curve: precision,
+    keeps: "left",
+    label: `Distances of ${count(sum(histogram), "tile")}, from 0 to ${bits} bits, on a logarithmic scale`,
+    value: (at) => at - 1,
+    words: (at) => {
+      const kept = sum(histogram.slice(0, at));
+      const right = kept ? rightWords(expected?.[at - 1], "expected right") : [];
+      const random = !precision && background ? [`${percent(background[at - 1] ?? 0)} of random pairs are as near`] : [];
+      return [`Up to ${at - 1} of ${bits} bits: ${count(kept, "tile")}`, ...right, ...random];
+    },
+  };
+}
 
-  private cut(radius: number | null): void {
-    clearTimeout(this.timer);
-    this.moving = false;
-    const next = radius === this.found?.bits ? null : radius;
-    if (next !== this.page.view.value.radius) this.page.show({ radius: next }, true);
-    else this.place();
-  }
+function scoreBars({ counts, edges, estimated }: ScoreHistogram): Bars {
+  return {
+    counts,
+    curve: estimated.map((each) => each.estimate),
+    keeps: "right",
+    label: `Scores of ${count(sum(counts), "tile")}, from 0 to 1, on a logarithmic scale`,
+    value: (at) => edges[at] ?? 1,
+    words: (at) => {
+      const { estimate, marked } = estimated[at] ?? { estimate: null, marked: 0 };
+      const right = rightWords(estimate, `of ${count(marked, "marked one")} right`);
+      return [`Score ${(edges[at] ?? 1).toFixed(2)} or more: ${count(sum(counts.slice(at)), "tile")}`, ...right];
+    },
+  };
 }

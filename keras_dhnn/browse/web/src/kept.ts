@@ -7,6 +7,7 @@ import type { Page } from "./page";
 import { Trouble } from "./status";
 import type { Kept } from "./types";
 import { NO_QUERY } from "./view";
+import { count, when } from "./words";
 
 export class KeptSearches {
   private readonly list = h("ul", { class: "kept" });
@@ -32,7 +33,9 @@ export class KeptSearches {
   private row(kept: Kept): HTMLElement {
     const show = button(kept.name, () => this.page.teaching.open(kept.name, kept.query, kept.source), { class: "link kept-name" });
     const forget = button(icon("close"), () => void this.forget(kept.name), { class: "button square quiet", title: "Delete", attrs: { "aria-label": `Delete ${kept.name}` } });
-    return h("li", {}, show, h("span", { class: "hint" }, `${kept.right} right, ${kept.wrong} wrong`), forget);
+    const facts = [when(kept.changed), `${count(kept.right)} right, ${count(kept.wrong)} wrong`, kept.source && this.page.about.sources.length > 1 && kept.source];
+    const date = h("span", { class: "hint kept-facts" }, facts.filter(Boolean).join(" · "));
+    return h("li", {}, h("span", { class: "kept-words" }, show, date), forget);
   }
 
   private async forget(name: string): Promise<void> {

@@ -3,7 +3,7 @@
 import { api, inWords, isAborted, PAGE } from "./api";
 import { Signal } from "./signal";
 import type { Asked, Found, Item, Page, Taught } from "./types";
-import { filterParams, hasQuery, queryParams, shownParams, type View } from "./view";
+import { hasQuery, queryParams, shownParams, taughtParams, type View } from "./view";
 
 const SETTLE = 50; // milliseconds that scrolling has to rest before pages are asked for
 
@@ -87,6 +87,19 @@ export class Listing {
     if (missing.length) this.timer = window.setTimeout(() => missing.forEach((page) => void this.fetch(page)), SETTLE);
   }
 
+  /** The items from one place to another, whichever is first, of which those that have not come are asked for. */
+  async between(one: number, other: number): Promise<Item[]> {
+    const [from, to] = [Math.min(one, other), Math.max(one, other) + 1];
+    const { signal } = this.running;
+    for (let page = Math.floor(from / PAGE); page * PAGE < to && !signal.aborted; page++) {
+      if (!this.items[page * PAGE]) {
+        this.asked.delete(page);
+        await this.fetch(page);
+      }
+    }
+    return this.items.slice(from, to).filter((item) => item !== undefined);
+  }
+
   private async fetch(page: number): Promise<void> {
     if (!this.view || this.asked.has(page)) return;
     this.asked.add(page);
@@ -106,7 +119,7 @@ export class Listing {
   private async ask(view: View, offset: number, signal: AbortSignal): Promise<Answer> {
     const page = new URLSearchParams({ offset: String(offset), limit: String(PAGE) });
     if (this.placed(view)) page.set("geometry", "1");
-    const taught = view.taught ? await api.taught(view.taught, join(filterParams(view), page), signal) : null;
+    const taught = view.taught ? await api.taught(view.taught, join(taughtParams(view), page), signal) : null;
     if (taught && (taught.ready || !hasQuery(view))) return { kind: "taught", page: taught, taught, query: await this.queryOf(view, signal) };
     if (!hasQuery(view)) return { kind: "wall", page: await api.tiles(join(shownParams(view), page), signal), taught, query: null };
     const found = await api.search(join(queryParams(view), page), signal);

@@ -4,7 +4,7 @@ import { api, inWords } from "./api";
 import type { Page } from "./page";
 import { Signal } from "./signal";
 import type { Item, Mark, Taught } from "./types";
-import { filterParams, formatView, hasQuery, NO_QUERY, type View } from "./view";
+import { formatView, hasQuery, NO_QUERY, taughtParams, type View } from "./view";
 
 export interface Lesson {
   name: string;
@@ -86,7 +86,7 @@ export class Teaching {
   }
 
   private filters(): string {
-    return filterParams(this.page.view.value).toString();
+    return taughtParams(this.page.view.value).toString();
   }
 
   private enqueue(work: () => Promise<Taught>): void {

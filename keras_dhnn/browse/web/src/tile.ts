@@ -18,9 +18,9 @@ export interface Shown {
 }
 
 export interface Actions {
-  click(item: Item): void;
+  click(item: Item, event: MouseEvent): void;
   mark(item: Item, mark: Mark): void;
-  select(item: Item): void;
+  select(item: Item, event: MouseEvent): void;
   look(item: Item): void;
   hover(item: Item | null): void;
 }
@@ -29,7 +29,7 @@ export function makeTile(item: Item, shown: Shown, actions: Actions): HTMLElemen
   const truth = shown.mark ? null : truthOf(item, shown.label);
   const picture = h(
     "button",
-    { type: "button", class: "picture", attrs: { "aria-label": describe({ ...item, mark: shown.mark }, shown.bits) }, on: { click: () => actions.click(item) } },
+    { type: "button", class: "picture", attrs: { "aria-label": describe({ ...item, mark: shown.mark }, shown.bits) }, on: { click: (event) => actions.click(item, event) } },
     image(item),
     shown.mark ? badge(shown.mark, `marked ${shown.mark}`) : truth && badge(truth, truth === "right" ? "of the query's label" : "of another label"),
   );
@@ -65,7 +65,7 @@ function badge(mark: Mark, title: string): HTMLElement {
 }
 
 function controls(item: Item, shown: Shown, actions: Actions): HTMLElement {
-  const control = (name: Parameters<typeof icon>[0], text: string, pressed: boolean | null, act: () => void): HTMLElement => {
+  const control = (name: Parameters<typeof icon>[0], text: string, pressed: boolean | null, act: (event: MouseEvent) => void): HTMLElement => {
     const element = button(icon(name), act, { class: "control", title: text });
     setAttribute(element, "aria-label", text);
     if (pressed !== null) setAttribute(element, "aria-pressed", String(pressed));
@@ -76,7 +76,7 @@ function controls(item: Item, shown: Shown, actions: Actions): HTMLElement {
     { class: "controls" },
     control("check", "right (y)", shown.mark === "right", () => actions.mark(item, "right")),
     control("cross", "wrong (n)", shown.mark === "wrong", () => actions.mark(item, "wrong")),
-    control("select", "select (x)", shown.selected, () => actions.select(item)),
+    control("select", "select (x); with Shift, from the last one to here", shown.selected, (event) => actions.select(item, event)),
     control("look", "look closer (l)", null, () => actions.look(item)),
   );
 }

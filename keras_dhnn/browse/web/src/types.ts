@@ -103,11 +103,18 @@ export interface Estimate {
   marked: number;
 }
 
+export interface ScoreHistogram {
+  edges: number[];
+  counts: number[];
+  /** Of the marks that score so or higher, from each edge on. */
+  estimated: Omit<Estimate, "k">[];
+}
+
 export interface Taught extends Kept, Page {
   ready: boolean;
   suggestions: Item[];
   precision: Estimate[];
-  histogram: { edges: number[]; counts: number[] };
+  histogram: ScoreHistogram | null;
   marks: Record<string, Mark>;
   took: number;
 }

@@ -19,6 +19,8 @@ export interface View {
   bbox: Box | null;
   where: string;
   radius: number | null;
+  /** The least score that is listed of what was taught. */
+  score: number | null;
   rank: string;
   panel: Panel;
 }
@@ -38,11 +40,12 @@ export const EMPTY: View = {
   bbox: null,
   where: "",
   radius: null,
+  score: null,
   rank: "",
   panel: "",
 };
 
-export const NO_QUERY = { like: [], unlike: [], upload: "", code: "", taught: "", radius: null } satisfies Partial<View>;
+export const NO_QUERY = { like: [], unlike: [], upload: "", code: "", taught: "", radius: null, score: null } satisfies Partial<View>;
 export const NO_FILTERS = { label: [], scene: [], since: "", until: "", bbox: null, where: "" } satisfies Partial<View>;
 
 const TEXTS = ["upload", "code", "taught", "source", "target", "since", "until", "where", "rank"] as const;
@@ -57,6 +60,8 @@ export function parseView(address: string): View {
   view.bbox = parseBox(given.get("bbox") ?? "");
   const radius = given.get("radius");
   view.radius = radius !== null && /^\d+$/.test(radius) ? Number(radius) : null;
+  const score = Number(given.get("score") ?? "");
+  view.score = score > 0 && score <= 1 ? score : null;
   const panel = given.get("panel");
   view.panel = panel === "map" || panel === "similarity" ? panel : "";
   return view;
@@ -65,6 +70,7 @@ export function parseView(address: string): View {
 export function formatView(view: View): string {
   const given = queryParams(view);
   if (view.taught) given.set("taught", view.taught);
+  if (view.taught && view.score !== null) given.set("score", String(view.score));
   if (view.panel) given.set("panel", view.panel);
   return given.toString();
 }
@@ -90,6 +96,13 @@ export function filterParams(view: View): URLSearchParams {
   for (const scene of view.scene) given.append("scene", scene);
   for (const name of ["since", "until", "where"] as const) if (view[name]) given.set(name, view[name]);
   if (view.bbox) given.set("bbox", view.bbox.join(","));
+  return given;
+}
+
+/** The filters, as the order of what was taught takes them: with the least score. */
+export function taughtParams(view: View): URLSearchParams {
+  const given = filterParams(view);
+  if (view.score !== null) given.set("score", String(view.score));
   return given;
 }
 

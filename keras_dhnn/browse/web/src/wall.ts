@@ -25,14 +25,14 @@ export class Wall {
     beside: HTMLElement[],
   ) {
     this.actions = {
-      click: (item) => this.click(item),
+      click: (item, event) => this.click(item, event),
       mark: (item, mark) => page.teaching.mark(item, mark),
-      select: (item) => page.selection.toggle(item.id),
+      select: (item, event) => this.select(item, event.shiftKey),
       look: (item) => (page.looked.value = item),
       hover: (item) => (page.hovered.value = item?.id ?? null),
     };
     const scroller = h("div", { class: "wall-scroll" });
-    this.grid = new Grid(scroller, { render: (index) => this.render(index), show: (from, to) => page.listing.need(from, to), key: (index, event) => this.key(index, event) }, "Tiles");
+    this.grid = new Grid(scroller, { render: (index) => this.render(index), show: (from, to) => page.listing.need(from, to), key: (index, event) => this.key(index, event), extend: (from, to) => void this.extend(from, to) }, "Tiles");
     scroller.append(this.empty, this.grid.element);
     const head = h("div", { class: "wall-head" }, h("div", { class: "wall-words" }, this.title, this.remark), ...beside);
     this.element = h("section", { class: "wall", attrs: { "aria-label": "Tiles" } }, head, ...above, this.trouble.element, scroller);
@@ -76,6 +76,7 @@ export class Wall {
     fill(this.title, this.heading(listed));
     fill(this.remark, this.remarkOf(listed));
     if (listed !== before && before.state === "ready" && listed.found === before.found && listed.taught === before.taught && listed.total === before.total) return;
+    this.page.selection.forgetPlaces();
     // An order that was learned comes without a load: whoever marks goes on where they are.
     this.grid.reset(listed.total, before.state === "ready");
     this.showEmpty(listed);
@@ -91,7 +92,7 @@ export class Wall {
   private remarkOf(listed: Listed): string {
     const { view, about } = this.page;
     if (listed.state === "failed") return "";
-    if (listed.kind === "taught") return `${count(listed.total, "tile")} in the order that your marks teach`;
+    if (listed.kind === "taught") return `${count(listed.total, "tile")} in the order that your marks teach${view.value.score === null ? "" : `, score ${view.value.score.toFixed(2)} or more`}`;
     if (!listed.found) return "";
     const radius = view.value.radius;
     const within = radius === null ? "by Hamming distance" : `at most ${radius} of ${about.bits} bits apart`;
@@ -106,15 +107,35 @@ export class Wall {
 
   private showEmpty(listed: Listed): void {
     this.empty.hidden = listed.state === "failed" || listed.total > 0;
-    const { radius } = this.page.view.value;
-    const why = radius !== null ? `No tile within ${radius} bits under these filters.` : "No tile under these filters.";
-    fill(this.empty, h("p", {}, why), button("Clear filters and cut-off", () => this.page.show({ label: [], scene: [], since: "", until: "", bbox: null, where: "", radius: null }), { class: "button" }));
+    const { radius, score } = this.page.view.value;
+    const why = score !== null ? `No tile scores ${score} under these filters.` : radius !== null ? `No tile within ${radius} bits under these filters.` : "No tile under these filters.";
+    fill(this.empty, h("p", {}, why), button("Clear filters and cut-off", () => this.page.show({ label: [], scene: [], since: "", until: "", bbox: null, where: "", radius: null, score: null }), { class: "button" }));
   }
 
-  private click(item: Item): void {
+  private click(item: Item, event: MouseEvent): void {
+    if (event.shiftKey) {
+      this.select(item, true);
+      return;
+    }
     const does = this.page.click.value;
     if (does === "like") this.page.like(item);
     else this.page.teaching.mark(item, does);
+  }
+
+  /** Selects a tile, or with `range` all from the last one that was selected to it. */
+  private select(item: Item, range: boolean): void {
+    const place = this.page.listing.indexOf(item.id);
+    if (range) void this.extend(this.grid.focused, place);
+    else this.page.selection.toggle(item.id, place);
+  }
+
+  /** Selects all from the last tile that was selected, or from another place where none was, to a place. */
+  private async extend(otherwise: number, to: number): Promise<void> {
+    const { selection, listing, about, status } = this.page;
+    const from = selection.rangeFrom(otherwise);
+    const most = about.limits.export;
+    if (Math.abs(to - from) >= most) this.trouble.show(`At most ${count(most, "tile")} are selected at once. Cut the list by a filter, or save all of it.`);
+    else selection.extend((await status.during("Selecting…", listing.between(from, to))).map((item) => item.id));
   }
 
   private key(index: number, event: KeyboardEvent): void {
@@ -130,7 +151,8 @@ export class Wall {
       n: () => mark("wrong"),
       u: () => teaching.undo(),
       U: () => teaching.redo(),
-      x: () => selection.toggle(item.id),
+      x: () => this.select(item, false),
+      X: () => this.select(item, true),
       l: () => (looked.value = item),
       Escape: () => selection.clear(),
     };

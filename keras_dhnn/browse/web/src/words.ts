@@ -19,6 +19,15 @@ export function day(time: string): string {
   return time.slice(0, 10);
 }
 
+const moment = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+const momentOfYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+/** When something was, in this year with the time of day. */
+export function when(time: string): string {
+  const date = new Date(time);
+  return (date.getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(date);
+}
+
 /** The last part of an id, which tells tiles apart. */
 export function shortName(id: string): string {
   const [file = id, place] = id.split("#");
