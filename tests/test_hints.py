@@ -19,6 +19,7 @@ ROOMS = (
     *(
         "keras_dhnn/archive",
         "keras_dhnn/baselines",
+        "keras_dhnn/browse",
         "keras_dhnn/cli",
         "keras_dhnn/evaluation",
         "keras_dhnn/experiment",

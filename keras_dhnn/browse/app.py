@@ -1,6 +1,7 @@
 """Put the page together: which address gives what. Work is done in threads, so that no request stops another."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -134,10 +136,13 @@ def _change(page, make, kinds, status=200):
 class _Pictures:
     """Answer with pictures, a few at a time."""
 
-    def __init__(self, page):
-        self._page, self._limiter = page, None
+    def __init__(self, page: Page):
+        self._page = page
+        self._limiter: anyio.CapacityLimiter | None = None
 
-    def drawn_by(self, draw):
+    def drawn_by(self, draw: Callable[[Page, QueryParams], bytes]) -> Callable[[Request], Awaitable[Response]]:
+        """Return what answers by the picture `draw(page, parameters)`."""
+
         async def endpoint(request: Request) -> Response:
             if self._limiter is None:  # it belongs to the loop that runs
                 self._limiter = anyio.CapacityLimiter(_PICTURES_AT_A_TIME)

@@ -68,7 +68,9 @@ def find(page: Page, query: QueryParams, queries: Queries, rerank: bool) -> tupl
     return page.rankings.of(asked, page.catalogues[target]), target
 
 
-def ranked_items(page: Page, target: str, ranking: Ranking, offset: int, limit: int, *, geometry: bool = False):
+def ranked_items(
+    page: Page, target: str, ranking: Ranking, offset: int, limit: int, *, geometry: bool = False
+) -> list[dict[str, Any]]:
     """Return what a page is told of the items from rank `offset` + 1 on."""
     numbers, distances = ranking.page(offset, limit)
     items = page.catalogues[target].items(numbers, geometry=geometry)

@@ -66,7 +66,7 @@ class Catalogue:
         self.mixed = lru_cache(_FILTERS_KEPT)(self._mixed)
         self.extent = lru_cache(_FILTERS_KEPT)(self._extent)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
     def number(self, key: str) -> int:

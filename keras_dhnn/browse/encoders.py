@@ -36,7 +36,7 @@ class Encoders:
     def warm_up(self, source: str) -> None:
         """Open an encoder in a thread of its own, so that the first upload need not wait for it."""
 
-        def open_quietly():
+        def open_quietly() -> None:
             with contextlib.suppress(Refusal):  # `state` says it
                 self.of(source)
 

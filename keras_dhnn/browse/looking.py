@@ -9,6 +9,7 @@ from keras_dhnn._version import __version__
 from keras_dhnn.archive.calibration import load_calibration
 from keras_dhnn.browse import rasters
 from keras_dhnn.browse.bodies import MOST_UPLOAD
+from keras_dhnn.browse.catalogue import Catalogue
 from keras_dhnn.browse.page import Page
 from keras_dhnn.browse.parameters import MOST_ITEMS, Filters, choice, number, paging, text
 from keras_dhnn.browse.pictures import MOST_OVERVIEW, SIDES
@@ -60,7 +61,7 @@ def tiles(page: Page, query: QueryParams) -> dict[str, Any]:
     return {"total": len(numbers), "offset": offset, "items": items}
 
 
-def ordered(catalogue, filters: Filters, order: str) -> np.ndarray:
+def ordered(catalogue: Catalogue, filters: Filters, order: str) -> np.ndarray:
     """Return the numbers of what filters leave, in the order of the wall: "mixed", "id" or "time"."""
     if order == "mixed":
         return catalogue.mixed(filters)
@@ -134,7 +135,7 @@ def overview(page: Page, query: QueryParams) -> bytes:
     return page.pictures.overview(scene_path(catalogue, text(query, "scene")), side)
 
 
-def scene_path(catalogue, name: str | None) -> str:
+def scene_path(catalogue: Catalogue, name: str | None) -> str:
     """Return the path of a scene's file.
 
     Raises:

@@ -60,7 +60,7 @@ class Pictures:
     def overview(self, path: str, side: int) -> bytes:
         """Return a picture of a whole scene; `Refusal` as of `thumb`."""
 
-        def draw():
+        def draw() -> bytes:
             pixels, valid = rasters.read_window(path, bands=self._bands, first=3, most=side)
             return encode_webp(_shown(pixels, self._range_of_scene(path), None), side, valid)
 

@@ -78,7 +78,9 @@ def fit(right: np.ndarray, wrong: np.ndarray, background: np.ndarray, *, ridge: 
     return Scorer(learned / scale, float((bias - middle) / scale), (left_out[:marked] - middle) / scale)
 
 
-def solve(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, ridge: float):
+def solve(
+    inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, ridge: float
+) -> tuple[np.ndarray, float, np.ndarray]:
     """Minimise `sum_i w_i (x_i . v + b - y_i)^2 + ridge |v|^2`.
 
     Args:

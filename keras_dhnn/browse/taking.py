@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,9 @@ _COLUMNS = ("rank", "id", "label", "distance", "score", "mark", "time", "scene",
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_table(archive: Archive, source: str, ids: Sequence[str], ranked: dict[str, dict[str, Any]], kind: str):
+def write_table(
+    archive: Archive, source: str, ids: Sequence[str], ranked: dict[str, dict[str, Any]], kind: str
+) -> bytes:
     """Return a file of items' columns, bytes.
 
     Args:
@@ -57,7 +59,7 @@ def write_table(archive: Archive, source: str, ids: Sequence[str], ranked: dict[
         return path.read_bytes()
 
 
-def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarray]):
+def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarray]) -> BinaryIO:
     """Return a file that holds a zip: `items.csv`, and the items' pictures in `tiles/`; whoever takes it closes it.
 
     Args:
