@@ -4,7 +4,7 @@ bits.
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,12 @@ def open_model(
 
 
 def learn(
-    encoder: NetworkEncoder, tiles: Sequence[Tile], name: str | None, bits: int, features: int
+    encoder: NetworkEncoder,
+    tiles: Sequence[Tile],
+    name: str | None,
+    bits: int,
+    features: int,
+    progress: Callable[[int], object] | None = None,
 ) -> tuple[NetworkEncoder, Queries]:
     """Learn what an encoder lacks from the first tiles.
 
@@ -89,17 +94,20 @@ def learn(
         name: of the backbone whose bits are learned too; None: the model has its own.
         bits: how many.
         features: length of the features kept beside codes; 0: none.
+        progress: `progress(done)`, called with the number of tiles so far; or None.
 
     Returns:
         `(encoder, queries)`: the finished one, and what it makes of the tiles.
     """
-    size = encoder.batch
-    given = list(
-        encoder.network.outputs(
-            np.stack([np.asarray(tile.image) for tile in tiles[first : first + size]])
-            for first in range(0, len(tiles), size)
-        )
-    )
+    size, given, done = encoder.batch, [], 0
+    for found in encoder.network.outputs(
+        np.stack([np.asarray(tile.image) for tile in tiles[first : first + size]])
+        for first in range(0, len(tiles), size)
+    ):
+        given.append(found)
+        done += len(found[0])
+        if progress is not None:
+            progress(done)
     vectors = np.concatenate([one for one, _ in given])
     outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
     learned = dict(encoder.learned)

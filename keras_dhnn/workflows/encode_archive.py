@@ -140,7 +140,7 @@ def encode_listed(
             encoder = opened[0]
             archive = result.archive = Archive.create(root, encoder.identity)
         else:
-            encoder, archive, tiles = _learn(model, form, tiles, root, options, result, source, total)
+            encoder, archive, tiles = _learn(model, form, tiles, root, options, result, source, total, update)
         done = result.counted.added
         if learn_only or done == total:
             return result
@@ -182,7 +182,7 @@ def _open_existing(model, root, options):
     return None
 
 
-def _learn(model, form, tiles, root, options, result, source, total):
+def _learn(model, form, tiles, root, options, result, source, total, update):
     """Learn bits or features from the first tiles, make the archive, and append those."""
     first, rest = encoders.first_tiles(tiles)
     if not first:
@@ -194,7 +194,7 @@ def _learn(model, form, tiles, root, options, result, source, total):
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
     encoder.expect(total, _networks(root))
-    encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features)
+    encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
     rows = tile_rows(without_images(first), encoded, encoder.identity)

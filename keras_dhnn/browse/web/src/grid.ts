@@ -3,6 +3,7 @@
 import { h } from "./dom";
 
 const ABOVE_AND_BELOW = 2; // rows kept ready beside those in sight
+const RING = 8; // pixels above a tile that show that it has the focus or is selected
 const TALLEST = 12_000_000; // pixels; browsers stop counting at some 30 million
 
 export interface Tiles {
@@ -101,7 +102,7 @@ export class Grid {
   reveal(index: number): void {
     const top = Math.floor(index / this.shape.columns) * this.shape.rowHeight;
     const { height, offset } = this.sight();
-    if (top < offset) this.scrollTo(top);
+    if (top - RING < offset) this.scrollTo(top - RING);
     else if (top + this.shape.rowHeight > offset + height) this.scrollTo(top + this.shape.rowHeight - height);
   }
 
@@ -139,7 +140,7 @@ export class Grid {
   private scrollTo(offset: number): void {
     const height = this.scroller.clientHeight;
     const scale = this.height > TALLEST ? (this.height - height) / (TALLEST - height) : 1;
-    this.scroller.scrollTop = offset / scale + this.element.offsetTop;
+    this.scroller.scrollTop = offset <= 0 ? 0 : offset / scale + this.element.offsetTop;
   }
 
   private later(): void {

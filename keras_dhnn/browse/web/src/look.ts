@@ -36,7 +36,7 @@ export class Look {
     const facts: [string, string | null | undefined | false][] = [
       ["Id", item.id],
       ["Label", item.label],
-      ["Distance", typeof item.distance === "number" && `${item.distance} of ${bits} bits differ, ${bits - item.distance} match`],
+      [item.score === undefined ? "Distance" : "Nearest right one", typeof item.distance === "number" && `${item.distance} of ${bits} bits differ, ${bits - item.distance} match`],
       ["Expected right", typeof item.precision === "number" && percent(item.precision)],
       ["Score", item.score?.toFixed(3)],
       ["Scene", item.scene],
