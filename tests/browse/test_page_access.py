@@ -1,5 +1,6 @@
 """The page for everybody: by keys alone, on a narrow screen, in the dark, and without faults that axe-core finds."""
 
+import os
 import re
 
 import pytest
@@ -22,6 +23,7 @@ VIEWS = {
 def faults(page):
     """What axe-core finds, in short."""
     if not AXE.exists():
+        assert "KERAS_DHNN_AXE" not in os.environ, f"{AXE} is not there, though npm ci has run"
         pytest.skip("no axe-core: npm ci in keras_dhnn/browse/web brings it")
     # The browser's own context: the page's content security policy allows no script of others.
     page.evaluate(AXE.read_text())
@@ -69,7 +71,11 @@ def test_narrow_screen_shows_one_part_at_a_time(look, site):
     page.get_by_role("button", name="Map", exact=True).click()
     expect(page.locator(".map")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.get_by_role("button", name="Tiles", exact=True).click()
+    page.get_by_role("button", name="Similarity", exact=True).click()
+    # Whoever asks there sees the answers, not the panel that lies over them.
+    page.locator(".cluster").first.tap()
+    expect(page.locator(".tile .picture").first).to_be_visible()
+    expect(page.locator(".tile .caption-number").first).to_contain_text("0 bits")
     page.locator(".tile").first.get_by_role("button", name="right (y)").tap()
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
     assert not faults(page)

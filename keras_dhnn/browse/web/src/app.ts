@@ -16,12 +16,16 @@ import { makeSizes } from "./sizes";
 import { makeSourceSwitch } from "./sources";
 import { Takeaway } from "./takeaway";
 import { makeThemeSwitch } from "./theme";
-import { formatView, hasFilters, shownParams, type View } from "./view";
+import { EMPTY, formatView, hasFilters, hasQuery, shownParams, type View } from "./view";
 import { Wall } from "./wall";
 import { count } from "./words";
 
 /** What decides which tiles are listed. */
 const listKey = (view: View): string => formatView({ ...view, panel: "" });
+/** What is looked for, whatever the filters. */
+const questionOf = ({ like, unlike, upload, code }: View): string => formatView({ ...EMPTY, like, unlike, upload, code });
+/** As in narrow.css. */
+const narrow = matchMedia("(max-width: 760px)");
 
 async function start(): Promise<void> {
   const root = document.getElementById("app");
@@ -68,6 +72,8 @@ function keepInStep(page: Page, panels: Panels, showFacets: (view: View) => void
       if (listKey(now) !== listKey({ ...before, radius: now.radius, score: now.score })) panels.openQuery(false);
     }
     if (shownParams(now).toString() !== shownParams(before).toString()) showFacets(now);
+    // Where one part is shown at a time, whoever asks wants to see the answers.
+    if (narrow.matches && now.panel && hasQuery(now) && questionOf(now) !== questionOf(before)) page.show({ panel: "" }, true);
   });
   const { value } = view;
   const bare = listKey(value) === "" && value.panel === "" && !hasFilters(value);

@@ -76,7 +76,7 @@ function distanceBars({ histogram, bits, precision, expected, background }: Foun
     words: (at) => {
       const kept = sum(histogram.slice(0, at));
       const right = kept ? rightWords(expected?.[at - 1], "expected right") : [];
-      const random = !precision && background ? [`${percent(background[at - 1] ?? 0)} of random pairs are as near`] : [];
+      const random = !precision && background && at <= bits ? [`${percent(background[at - 1] ?? 0)} of random pairs are as near`] : [];
       return [`Up to ${at - 1} of ${bits} bits: ${count(kept, "tile")}`, ...right, ...random];
     },
   };
