@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.archives import make_archive, random_codes
 from tests.browse.drawn import drawn_archive, dual_archive
 from tests.browse.driver import expect
 from tests.browse.window import served
@@ -25,6 +26,27 @@ def test_classes_are_switched_on_and_off(look, site):
     assert set(page.locator(".caption-name").all_text_contents()) == {"forest", "beach"}
     page.get_by_role("button", name="forest 500").click()
     expect(heading(page)).to_have_text("500 tiles")
+
+
+def test_many_classes_fold_to_two_lines(look, serve, tmp_path):
+    labels = [f"class number {number % 30:02d}" for number in range(120)]
+    archive = make_archive(tmp_path / "codes", random_codes(120), label=labels)
+    page = look(serve(archive, tmp_path / "state"), expect_errors=True)  # there are no pictures
+    chips = page.locator(".chip")
+    more = page.get_by_role("button", name="All 30 classes")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    shown = page.locator(".chip:visible").count()
+    assert 4 <= shown < 30
+    tops = chips.evaluate_all("chips => chips.filter(chip => !chip.hidden).map(chip => chip.offsetTop)")
+    assert len(set(tops)) == 2
+    assert more.evaluate("more => more.offsetTop") <= max(tops) + 4
+    more.click()
+    expect(page.locator(".chip:visible")).to_have_count(30)
+    page.get_by_role("button", name="class number 29 4").click()
+    expect(heading(page)).to_have_text("4 tiles")
+    page.get_by_role("button", name="Fewer classes").click()
+    expect(chips.first).to_have_text("class number 29 4")
+    expect(chips.first).to_be_visible()
 
 
 def test_time_scene_and_condition_filter_and_are_taken_away(look, site):
