@@ -13,6 +13,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
+# Whether all pictures of tiles have come.
+COME = "[...document.querySelectorAll('.tile img')].every(picture => picture.complete && picture.naturalWidth)"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
@@ -34,11 +36,13 @@ def teaching(page):
     """Tennis courts, taught by a few marks."""
     page.get_by_role("button", name="tenniscourt, ").first.click()
     page.get_by_role("heading", name="Nearest to").wait_for()
-    for which, label in (("right", "tenniscourt"),) * 4 + (("wrong", "sparseresidential"),) * 2:
+    marks = (("right", "tenniscourt"),) * 4 + (("wrong", "sparseresidential"),) * 2
+    for number, (which, label) in enumerate(marks, 1):
         tile = page.locator(f".tile:not([data-mark]):has-text('{label}')").first
         tile.hover()
-        tile.get_by_role("button", name=f"{which} (").click()
-        page.wait_for_timeout(800)
+        with page.expect_response("**/marks"):
+            tile.get_by_role("button", name=f"{which} (").click()
+        page.locator(".tally", has_text=f"{min(number, 4)} right, {max(number - 4, 0)} wrong").wait_for()
     page.get_by_text("Most useful to mark next").wait_for()
 
 
@@ -84,6 +88,8 @@ def main():
                 page.goto(arguments.url + address)
                 act(page)
                 page.mouse.move(0, 0)
+                while not page.evaluate(COME):
+                    page.wait_for_timeout(100)
                 page.wait_for_timeout(2500)
                 picture = Image.open(io.BytesIO(page.screenshot()))
                 # 256 colours: a third of the bytes.
