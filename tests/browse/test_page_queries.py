@@ -96,7 +96,7 @@ def test_cut_off_is_dragged_and_moved_by_keys(look, site):
     page = look(f"{site}?like=forest/00006")
     cut = page.get_by_role("slider", name="Cut-off")
     expect(cut).to_have_attribute("aria-valuenow", "64")
-    plot = page.locator(".plot").bounding_box()
+    plot = page.locator(".plot:visible").bounding_box()
     page.mouse.move(plot["x"] + plot["width"] - 2, plot["y"] + 40)
     page.mouse.down()
     page.mouse.move(plot["x"] + plot["width"] * 11 / 65, plot["y"] + 40, steps=4)
