@@ -85,8 +85,9 @@ def make_block(first, count, distinct, rng):
 
 def make_archive(folder, rows, distinct):
     """The archive in a folder, made if need be."""
-    archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
+    archive = Archive.create(folder, Identity("benchmark" * 7, 64))
     for first in range(archive.info.rows, rows, BLOCK):
+        rng = np.random.default_rng([rows, first])
         archive.append(make_block(first, min(BLOCK, rows - first), distinct, rng))
     return archive
 

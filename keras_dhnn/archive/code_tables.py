@@ -9,14 +9,18 @@ whose substring r % m differs in exactly r // m bits, and after it all codes wit
 import functools
 import itertools
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_dhnn.archive.comparing import compare
 from keras_dhnn.codes import count_bits
+from keras_dhnn.machine import cores
 
 WIDTH = 16
-# So many distinct codes are compared one by one in no more time than tables take.
+# Of no more codes than these it is not asked whether they repeat: they are put in order.
 _FEW = 1 << 16
 # Codes by which a first bound of the k-th distance is found.
 _SAMPLE = 1 << 13
@@ -37,7 +41,7 @@ class Near(NamedTuple):
 
 
 class CodeTables:
-    """Hold codes sorted by their substrings, equal ones once.
+    """Hold codes, equal ones once; sorted by their substrings from the first search that asks for it.
 
     Args:
         words: `(n, w)` int64, see `codes.to_words`.
@@ -45,7 +49,6 @@ class CodeTables:
 
     Attributes:
         distinct: number of codes that a search looks at.
-        bytes: what it holds in memory.
     """
 
     def __init__(self, words: np.ndarray, bits: int):
@@ -55,13 +58,43 @@ class CodeTables:
         self._words = np.ascontiguousarray(firsts.T).view(np.uint64)
         self.distinct = len(firsts)
         self._sample = self._words[:, :: max(self.distinct // _SAMPLE, 1)]
-        few = self.distinct <= _FEW
-        self._tables = [] if few else [_Table(self._words, number) for number in range(self.count)]
-        held = [self._words, self._positions, self._starts, *(array for table in self._tables for array in table)]
-        self.bytes = sum(array.nbytes for array in held if array is not None)
+        self._made: list[_Table] = []
+        self._guard = threading.Lock()
+
+    @property
+    def sorted(self) -> bool:
+        """Return whether codes are sorted by their substrings already."""
+        return bool(self._made)
+
+    @property
+    def bytes(self) -> int:
+        """Return what is held in memory."""
+        held = [self._words, self._positions, self._starts, *(array for table in self._made for array in table)]
+        return sum(array.nbytes for array in held if array is not None)
+
+    def nearest_of_all(
+        self, codes: np.ndarray, k: int | None, bounds: np.ndarray, ties: bool = False, by_tables: bool = True
+    ) -> list[Near]:
+        """Find the k nearest positions of each query, by several threads.
+
+        Args:
+            codes: `(q, w)` int64, the queries' words.
+            k: as of `nearest`, and ties.
+            bounds: `(q,)`, the largest distances that are wanted.
+            ties: as of `nearest`.
+            by_tables: whether tables are looked at, or all codes compared.
+        """
+        if by_tables:
+            with ThreadPoolExecutor(min(cores(), 8)) as pool:
+                return list(pool.map(lambda code, bound: self.nearest(code, k, bound, ties), codes, bounds))
+        queries = np.ascontiguousarray(codes, "<i8").view(np.uint64)
+        pairs = compare(self._words, queries, self.bits, k, bounds, self._sizes(slice(None)))
+        edges = np.searchsorted(pairs.queries, np.arange(len(codes) + 1))
+        spans = [slice(*edge) for edge in itertools.pairwise(edges)]
+        return [self._expanded(pairs.codes[span], pairs.distances[span], k, ties) for span in spans]
 
     def nearest(self, code: np.ndarray, k: int | None, bound: int, ties: bool = False) -> Near:
-        """Find the k nearest positions of one query.
+        """Find the k nearest positions of one query by tables.
 
         Args:
             code: `(w,)` int64, the query's words.
@@ -71,18 +104,23 @@ class CodeTables:
         """
         query = np.ascontiguousarray(code, "<i8").view(np.uint64)
         state = _State(k, bound, self.bits, _distances(self._sample, query))
-        if not (self._tables and self._by_tables(query, state)):
+        if not self._by_tables(query, state):
             state.clear()
             groups, distances = self._all(query, state.bound)
             state.take(groups, distances, self._sizes(groups))
         groups, distances = state.found()
         return self._expanded(groups, distances, k, ties)
 
+    def _tables(self):
+        with self._guard:
+            self._made = self._made or [_Table(self._words, number) for number in range(self.count)]
+        return self._made
+
     def _by_tables(self, query, state):
         """Search until the k-th distance is known; returns False where comparing all is cheaper."""
-        substrings, seen = query.view(np.uint16), 0
+        substrings, seen, tables = query.view(np.uint16), 0, self._tables()
         for step in range(state.bound + 1):
-            table = self._tables[step % self.count]
+            table = tables[step % self.count]
             flips = _flips(_width(self.bits, step % self.count), step // self.count)
             keys = int(substrings[step % self.count]) ^ flips
             seen += int((table.starts[keys + 1] - table.starts[keys]).sum()) + len(keys)
@@ -101,8 +139,8 @@ class CodeTables:
         return groups, distances[groups].astype(np.int16)
 
     def _sizes(self, groups):
-        """Return how many positions groups `(g,)` have."""
-        return None if self._starts is None else self._starts[groups + 1] - self._starts[groups]
+        """Return how many positions groups have, None: each one."""
+        return None if self._starts is None else np.diff(self._starts)[groups]
 
     def _expanded(self, groups, distances, k, ties):
         positions = groups

@@ -72,7 +72,7 @@ def find(engine: Engine, source: str, queries: Queries, wanted: Wanted, rows: in
     try:
         cursor = engine.cursor()
         items = engine.items(source)
-        candidates = _by_tables(engine, source, queries, wanted, bound)
+        candidates = _in_memory(engine, source, queries, wanted, bound)
         if candidates is None:
             candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
         scored = {FEATURES: [FEATURES], "asymmetric": code_columns(bits)}.get(wanted.rank, [])
@@ -123,12 +123,13 @@ def query_table(queries: Queries, bounds: ArrayLike) -> pa.Table:
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
-def _by_tables(engine, source, queries, wanted, bound):
-    """Return what `_candidates` does, by tables in memory; None where these are not faster."""
+def _in_memory(engine, source, queries, wanted, bound):
+    """Return what `_candidates` does, by codes in memory; None where that is not faster."""
     if wanted.condition is not None or wanted.k is None or len(queries) == 1:
         return None
     many, k = engine.many(source), max(wanted.k, wanted.rerank)
-    return many.candidates(queries, k, bound, wanted.rank != "hamming") if many.pays(queries, k) else None
+    plan = many.plan(queries, k)
+    return None if plan is None else many.candidates(queries, k, bound, wanted.rank != "hamming", plan)
 
 
 def _candidates(engine, cursor, items, queries, wanted, bound, rows):

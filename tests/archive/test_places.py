@@ -12,7 +12,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive, Identity
 from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.maintenance import compact, remove, verify
-from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.many_queries import TABLES, ManyQueries
 from keras_dhnn.archive.places import address, is_address, list_address, place
 from keras_dhnn.errors import DataError, MissingPackage
 from tests.archives import make_archive, random_codes
@@ -96,7 +96,7 @@ def test_an_archive_at_an_address_lives_as_one_on_disk(tmp_path, memory):
 
 def test_its_files_are_checked(memory, monkeypatch):
     archive = make_archive(memory, random_codes(50), parts=2)
-    monkeypatch.setattr(ManyQueries, "pays", lambda *_: True)
+    monkeypatch.setattr(ManyQueries, "plan", lambda *_: TABLES)
     assert len(archive.search(random_codes(3), 9)) == 27
     part = place(memory) / archive.parts[0].name
     part.fs.pipe_file(part.path, b"PAR1 nothing PAR1")
