@@ -71,7 +71,7 @@ class ManyQueries:
             return None
         words, distinct = self._sample
         compare = read + count * (_QUERY + words.shape[1] * distinct * _COMPARED)
-        tables = read + count * _QUERY + (0 if self._sorted else _BUILD * distinct)
+        tables = float(read + count * _QUERY) + (0 if self._sorted else _BUILD * distinct)
         if tables < compare:
             asked = to_words(queries.codes[:: max(count // _SAMPLED_QUERIES, 1)]).view(np.uint64)
             tables += count * float(np.mean([self._looks(query, k) for query in asked]))
