@@ -73,43 +73,43 @@ class CodeTables:
         return sum(array.nbytes for array in held if array is not None)
 
     def nearest_of_all(
-        self, codes: np.ndarray, k: int | None, bounds: np.ndarray, ties: bool = False, by_tables: bool = True
+        self, codes: np.ndarray, k: int | None, bounds: np.ndarray, whole: int | None = None, by_tables: bool = True
     ) -> list[Near]:
         """Find the k nearest positions of each query, by several threads.
 
         Args:
             codes: `(q, w)` int64, the queries' words.
-            k: as of `nearest`, and ties.
+            k: as of `nearest`.
             bounds: `(q,)`, the largest distances that are wanted.
-            ties: as of `nearest`.
+            whole: as of `nearest`.
             by_tables: whether tables are looked at, or all codes compared.
         """
         if by_tables:
             with ThreadPoolExecutor(min(cores(), 8)) as pool:
-                return list(pool.map(lambda code, bound: self.nearest(code, k, bound, ties), codes, bounds))
+                return list(pool.map(lambda code, bound: self.nearest(code, k, bound, whole), codes, bounds))
         queries = np.ascontiguousarray(codes, "<i8").view(np.uint64)
-        pairs = compare(self._words, queries, self.bits, k, bounds, self._sizes(slice(None)))
+        pairs = compare(self._words, queries, self.bits, k, bounds, whole or 0, self._sizes(slice(None)))
         edges = np.searchsorted(pairs.queries, np.arange(len(codes) + 1))
         spans = [slice(*edge) for edge in itertools.pairwise(edges)]
-        return [self._expanded(pairs.codes[span], pairs.distances[span], k, ties) for span in spans]
+        return [self._expanded(pairs.codes[span], pairs.distances[span], k, whole) for span in spans]
 
-    def nearest(self, code: np.ndarray, k: int | None, bound: int, ties: bool = False) -> Near:
+    def nearest(self, code: np.ndarray, k: int | None, bound: int, whole: int | None = None) -> Near:
         """Find the k nearest positions of one query by tables.
 
         Args:
             code: `(w,)` int64, the query's words.
             k: of them at most; None: all within the bound.
             bound: the largest distance that is wanted.
-            ties: whether all positions at the distance of the k-th are wanted too.
+            whole: None: no more than k; else all as far as the k-th too, and all within this distance.
         """
         query = np.ascontiguousarray(code, "<i8").view(np.uint64)
-        state = _State(k, bound, self.bits, _distances(self._sample, query))
+        state = _State(k, bound, whole or 0, self.bits, _distances(self._sample, query))
         if not self._by_tables(query, state):
             state.clear()
             groups, distances = self._all(query, state.bound)
             state.take(groups, distances, self._sizes(groups))
         groups, distances = state.found()
-        return self._expanded(groups, distances, k, ties)
+        return self._expanded(groups, distances, k, whole)
 
     def _tables(self):
         with self._guard:
@@ -142,18 +142,18 @@ class CodeTables:
         """Return how many positions groups have, None: each one."""
         return None if self._starts is None else np.diff(self._starts)[groups]
 
-    def _expanded(self, groups, distances, k, ties):
+    def _expanded(self, groups, distances, k, whole):
         positions = groups
         if self._starts is not None:
             sizes = self._sizes(groups)
             # Positions ascend in a group, so that its first k are enough.
-            sizes = sizes if ties or k is None else np.minimum(sizes, k)
+            sizes = sizes if whole is not None or k is None else np.minimum(sizes, k)
             ends = np.cumsum(sizes)
             within = np.arange(sizes.sum()) - np.repeat(ends - sizes, sizes)
             positions = self._positions[np.repeat(self._starts[groups], sizes) + within]
             distances = np.repeat(distances, sizes)
         order = np.lexsort([positions, distances])
-        order = order if ties or k is None else order[:k]
+        order = order if whole is not None or k is None else order[:k]
         return Near(positions[order].astype(np.int64), distances[order])
 
 
@@ -196,12 +196,13 @@ class _State:
     Args:
         k: how many positions are wanted, None: all within the bound.
         bound: the largest distance that is wanted.
+        lowest: below which the bound does not fall.
         bits: l.
         sample: `(s,)` distances of some positions.
     """
 
-    def __init__(self, k, bound, bits, sample):
-        self.k, self.bits, self.bound = k, bits, bound
+    def __init__(self, k, bound, lowest, bits, sample):
+        self.k, self.bits, self.bound, self.lowest = k, bits, bound, lowest
         self._lower(self._counted(sample, None))
         self.clear()
 
@@ -230,7 +231,7 @@ class _State:
 
     def _lower(self, counts):
         if self.k is not None:
-            self.bound = min(self.bound, int(np.searchsorted(np.cumsum(counts), self.k)))
+            self.bound = min(self.bound, max(int(np.searchsorted(np.cumsum(counts), self.k)), self.lowest))
 
 
 def _grouped(words):

@@ -35,7 +35,13 @@ class Pairs(NamedTuple):
 
 
 def compare(
-    words: np.ndarray, queries: np.ndarray, bits: int, k: int | None, bounds: np.ndarray, sizes: np.ndarray | None
+    words: np.ndarray,
+    queries: np.ndarray,
+    bits: int,
+    k: int | None,
+    bounds: np.ndarray,
+    lowest: int = 0,
+    sizes: np.ndarray | None = None,
 ) -> Pairs:
     """Return for each query the codes within the distance of its k-th nearest.
 
@@ -45,12 +51,13 @@ def compare(
         bits: l.
         k: how many are wanted; None: all within the bounds.
         bounds: `(q,)` whole numbers, the largest distances that are wanted.
+        lowest: below which bounds do not fall.
         sizes: `(n,)`, as how many each code counts; None: one.
 
     Returns:
-        `Pairs`: all that are no farther than the k-th.
+        `Pairs`: all that are no farther than the k-th, or than `lowest`.
     """
-    comparison = _Comparison(words, queries, bits, k, bounds, sizes)
+    comparison = _Comparison(words, queries, bits, k, bounds, lowest, sizes)
     # Products of our own threads: those of the BLAS would only stand in their way.
     with ThreadPoolExecutor(min(cores(), 8)) as pool, threadpool_limits(1, "blas"):
         comparison.sample()
@@ -67,9 +74,10 @@ class _Comparison:
         bits: int,
         k: int | None,
         bounds: np.ndarray,
+        lowest: int,
         sizes: np.ndarray | None,
     ):
-        self.words, self.k, self.sizes = words, k, sizes
+        self.words, self.k, self.lowest, self.sizes = words, k, lowest, sizes
         self.bounds = np.minimum(bounds, bits).astype(np.int16)
         self._count, self._distances = len(queries), bits + 1
         starts = range(0, len(queries), _QUERIES)
@@ -84,7 +92,7 @@ class _Comparison:
         for number, asked in enumerate(self._asked):
             own = self.bounds[number * _QUERIES : (number + 1) * _QUERIES]
             nearest = np.partition(_distances(asked, block), self.k - 1, axis=1)[:, self.k - 1]
-            own[:] = np.minimum(own, nearest + _offset(asked))
+            own[:] = np.minimum(own, np.maximum(nearest + _offset(asked), self.lowest))
 
     def run(self, first: int) -> Pairs:
         """Compare the codes of one step; returns the pairs within the bounds, in any order."""
@@ -116,8 +124,8 @@ class _Comparison:
         with self._guard:
             self._counts += counts
             reached = self._counts.cumsum(axis=1) >= self.k
-            lowest = np.where(reached.any(axis=1), reached.argmax(axis=1), self.bounds)
-            self.bounds = np.minimum(self.bounds, lowest).astype(np.int16)
+            reach = np.where(reached.any(axis=1), np.maximum(reached.argmax(axis=1), self.lowest), self.bounds)
+            self.bounds = np.minimum(self.bounds, reach).astype(np.int16)
 
 
 def _chosen(pairs, which):

@@ -79,26 +79,26 @@ class ManyQueries:
             return None
         return COMPARE if compare <= tables else TABLES
 
-    def candidates(self, queries: Queries, k: int, bound: int, ties: bool, plan: str = TABLES) -> pa.Table:
+    def candidates(self, queries: Queries, k: int, bound: int, whole: int | None, plan: str = TABLES) -> pa.Table:
         """Return the k nearest rows of each query: `query`, `filename`, `file_row_number`, `distance`.
 
-        Of several files more than k are returned where they tie; what is as far as the k-th is whole if asked for.
+        Of several files more than k are returned where they tie.
 
         Args:
             queries: `Queries`.
             k: how many.
             bound: the largest distance that is wanted.
-            ties: whether all rows as far as the k-th are wanted.
+            whole: see `CodeTables.nearest`.
             plan: `COMPARE` or `TABLES`.
         """
         asked, bounds, found = to_words(queries.codes), np.full(len(queries), bound), []
         nearest: list[np.ndarray] = [np.zeros(0, np.int16)] * len(queries)
         for block in self._blocks():
-            near = block.tables.nearest_of_all(asked, k, bounds, ties, plan == TABLES)
+            near = block.tables.nearest_of_all(asked, k, bounds, whole, plan == TABLES)
             for number, one in enumerate(near):
                 nearest[number] = np.sort(np.concatenate([nearest[number], one.distances]))[:k]
                 if len(nearest[number]) == k:
-                    bounds[number] = min(bounds[number], nearest[number][-1])
+                    bounds[number] = min(bounds[number], max(nearest[number][-1], whole or 0))
             found.append(_rows_of(block, near, self._root))
         table = pa.concat_tables(found)
         return table.filter(pa.array(table["distance"].to_numpy() <= bounds[table["query"].to_numpy()]))

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -30,15 +32,15 @@ def test_the_nearest_are_found(bits, distinct, few, counts_bits, monkeypatch):
     tables, every = CodeTables(to_words(codes), bits), hamming_distances(asked, codes)
     last = np.full(len(asked), bits)
     for k in (1, 30, 3000):
-        for ways in (False, True):
+        for ways, tied_to in itertools.product((False, True), (0, bits // 3)):
             found = tables.nearest_of_all(to_words(asked), k, last, by_tables=ways)
-            tied = tables.nearest_of_all(to_words(asked), k, last, ties=True, by_tables=ways)
+            tied = tables.nearest_of_all(to_words(asked), k, last, whole=tied_to, by_tables=ways)
             close = tables.nearest_of_all(to_words(asked), k, np.full(len(asked), 2), by_tables=ways)
             for near, whole, few_bits, distances in zip(found, tied, close, every, strict=True):
                 order = np.argsort(distances, kind="stable")
                 np.testing.assert_array_equal(near.positions, order[:k])
                 np.testing.assert_array_equal(near.distances, distances[order[:k]])
-                reach = distances[order[: min(k, 2000)][-1]]
+                reach = max(distances[order[: min(k, 2000)][-1]], tied_to)
                 np.testing.assert_array_equal(whole.positions, order[distances[order] <= reach])
                 assert len(few_bits.positions) == min((distances <= 2).sum(), k)
 
@@ -53,14 +55,16 @@ def test_near_codes_are_found_without_looking_at_most(monkeypatch):
 
 
 @pytest.mark.parametrize("distinct", [None, 40])
-@pytest.mark.parametrize("rank", ["hamming", "asymmetric"])
+@pytest.mark.parametrize("rank", ["hamming", "asymmetric", "features"])
 @pytest.mark.parametrize("ids", ["apart", "mixed"])
 def test_archive_answers_the_same_in_memory(tmp_path, monkeypatch, distinct, rank, ids):
-    codes = random_codes(3000, 64, distinct=distinct)
+    codes, rng = random_codes(3000, 64, distinct=distinct), np.random.default_rng(1)
+    # Some are near others, so that distances up to l / 16 are met.
+    codes[1500:] = codes[:1500] ^ np.packbits(rng.random((1500, 64)) < 0.04, axis=1)
     parts = 1 if ids == "apart" else 3
-    archive = make_archive(tmp_path / "a", codes, parts=parts)
-    outputs = np.random.default_rng(1).normal(size=(20, 64))
-    for queries in (Queries(pack(outputs), outputs), Queries(codes[:20], outputs)):
+    archive = make_archive(tmp_path / "a", codes, parts=parts, features=rng.normal(size=(3000, 5)))
+    outputs, features = rng.normal(size=(20, 64)), rng.normal(size=(20, 5))
+    for queries in (Queries(pack(outputs), outputs, features), Queries(codes[:20], outputs, features)):
         for how in ({"k": 7}, {"k": 5000, "radius": 30}, {"k": 3, "rerank": 20}):
             monkeypatch.setattr(ManyQueries, "plan", lambda *_: None)
             expected = archive.search(queries, rank=rank, **how).table

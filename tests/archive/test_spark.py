@@ -17,16 +17,20 @@ pytest.importorskip(
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java 17, which is not on this machine", allow_module_level=True)
 
+from keras_dhnn.archive.places import place
 from keras_dhnn.archive.spark import search_by_spark, spark_session
+from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 from tests.workflows.test_encode_archive import write_images
 
+# Two workers, each a process of its own with a core and 1 GiB.
+LOCAL = "local-cluster[2,1,1024]"
+
 
 @pytest.fixture(scope="module")
 def session():
-    """Two workers, each a process of its own with a core and 1 GiB."""
-    with spark_session("local-cluster[2,1,1024]") as session:
+    with spark_session(LOCAL) as session:
         yield session
 
 
@@ -62,6 +66,44 @@ def test_features_and_empty_archives(tmp_path, session):
     queries = archive.queries(archive.codes().ids[:3].tolist())
     expected, found = archive.search(queries, 20), search_by_spark(session, archive, queries, 20)
     assert found.table.to_pylist() == expected.table.to_pylist()
+
+
+@pytest.mark.slow
+def test_images_and_archive_in_a_store_of_objects(tmp_path, monkeypatch):
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    from tests.object_store import store_of_objects
+    from tests.rasters import scene_pixels, write_scene
+
+    write_images(tmp_path / "images", 40)
+    write_scene(tmp_path / "images" / "scene.tif", scene_pixels(96, 64))
+    options = Options(Cut(32), bits=8, size=32, features=4)
+    local = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "a", options).archive
+    with store_of_objects(monkeypatch) as at:
+        given = place(f"{at}/images")
+        given.fs.put(f"{tmp_path}/images/", given.path, recursive=True)
+        # Learned once, so that the workers have something to do.
+        for name in ("archive.json", "encoder.npz"):
+            given.fs.put_file(tmp_path / "a" / name, f"{at}/a/{name}")
+        # A session of its own, whose workers know of this store.
+        made = encode_by_spark(
+            "tests.fakes:tiny_backbone", [f"{at}/images"], f"{at}/a", options, master=LOCAL, piece=10
+        )
+        again = encode_by_spark(
+            "tests.fakes:tiny_backbone", [f"{at}/images"], f"{at}/a", options, master=LOCAL, piece=10
+        )
+        assert (made.counted.added, again.counted.added, again.counted.known) == (local.info.rows, 0, local.info.rows)
+        far = Archive.open(f"{at}/a")
+        assert len(far.parts) > 1
+        names = [text.rsplit("/images/")[1] for text in far.codes().ids]
+        assert names == [text.rsplit("/images/")[1] for text in local.codes().ids]
+        np.testing.assert_array_equal(far.codes().codes, local.codes().codes)
+        with spark_session(LOCAL) as session:
+            for queries in (far.queries(far.codes().ids[:3].tolist()), far.codes().codes[:1]):
+                for how in ({"k": 9}, {"k": 5, "where": "size = 32"}, {"k": None, "radius": 2}, {"k": 3, "rerank": 9}):
+                    expected = far.search(queries, **how).table
+                    assert len(expected)
+                    assert search_by_spark(session, far, queries, **how).table.to_pylist() == expected.to_pylist()
 
 
 @pytest.mark.slow
