@@ -70,16 +70,16 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
     query, distance = (candidates[name].to_numpy() for name in ("query", "distance"))
     ids = candidates["id"].to_numpy()
     order = np.lexsort([_text_ranks(ids), -scores, np.maximum(distance, alike_within(wanted.rank, bits)), query])
-    rank = _ranks(query[order])
+    rank = ranks_within(query[order])
     if wanted.rerank:
         again = rank <= wanted.rerank
         keys = [rank, np.where(again, -scores[order], 0), ~again, query[order]]
         order = order[np.lexsort(keys)]
-        rank = _ranks(query[order])
+        rank = ranks_within(query[order])
     kept = order if wanted.k is None else order[rank <= wanted.k]
     found = candidates.take(pa.array(kept))
     extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
-    found = found.drop(extra).append_column("rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    found = found.drop(extra).append_column("rank", pa.array(ranks_within(query[kept]).astype(np.int32)))
     first = ["query", "rank", "id", "distance"]
     return found.select([*first, *(name for name in found.column_names if name not in first)])
 
@@ -110,7 +110,7 @@ def _text_ranks(ids):
     return np.unique(ids.astype(str), return_inverse=True)[1] if len(ids) else np.zeros(0, int)
 
 
-def _ranks(query):
-    """Return numbers from 1 inside runs of equal queries."""
+def ranks_within(query: np.ndarray) -> np.ndarray:
+    """Return numbers from 1 inside runs of equal queries `(n,)`."""
     starts = np.flatnonzero(np.diff(query, prepend=-1))
     return np.arange(len(query)) - np.repeat(starts, np.diff(starts, append=len(query))) + 1
