@@ -79,18 +79,15 @@ def test_images_and_archive_in_a_store_of_objects(tmp_path, monkeypatch):
     write_scene(tmp_path / "images" / "scene.tif", scene_pixels(96, 64))
     options = Options(Cut(32), bits=8, size=32, features=4)
     local = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "a", options).archive
-    with store_of_objects(monkeypatch) as at:
+    # A session of its own, whose workers know of this store.
+    with store_of_objects(monkeypatch) as at, spark_session(LOCAL) as session:
         given = place(f"{at}/images")
         given.fs.put(f"{tmp_path}/images/", given.path, recursive=True)
         # Learned once, so that the workers have something to do.
         for name in ("archive.json", "encoder.npz"):
             given.fs.put_file(tmp_path / "a" / name, f"{at}/a/{name}")
-        # A session of its own, whose workers know of this store.
-        made = encode_by_spark(
-            "tests.fakes:tiny_backbone", [f"{at}/images"], f"{at}/a", options, master=LOCAL, piece=10
-        )
-        again = encode_by_spark(
-            "tests.fakes:tiny_backbone", [f"{at}/images"], f"{at}/a", options, master=LOCAL, piece=10
+        made, again = (
+            encode_by_spark("tests.fakes:tiny_backbone", [f"{at}/images"], f"{at}/a", options, piece=10) for _ in "ab"
         )
         assert (made.counted.added, again.counted.added, again.counted.known) == (local.info.rows, 0, local.info.rows)
         far = Archive.open(f"{at}/a")
@@ -98,12 +95,11 @@ def test_images_and_archive_in_a_store_of_objects(tmp_path, monkeypatch):
         names = [text.rsplit("/images/")[1] for text in far.codes().ids]
         assert names == [text.rsplit("/images/")[1] for text in local.codes().ids]
         np.testing.assert_array_equal(far.codes().codes, local.codes().codes)
-        with spark_session(LOCAL) as session:
-            for queries in (far.queries(far.codes().ids[:3].tolist()), far.codes().codes[:1]):
-                for how in ({"k": 9}, {"k": 5, "where": "size = 32"}, {"k": None, "radius": 2}, {"k": 3, "rerank": 9}):
-                    expected = far.search(queries, **how).table
-                    assert len(expected)
-                    assert search_by_spark(session, far, queries, **how).table.to_pylist() == expected.to_pylist()
+        for queries in (far.queries(far.codes().ids[:3].tolist()), far.codes().codes[:1]):
+            for how in ({"k": 9}, {"k": 5, "where": "size = 32"}, {"k": None, "radius": 2}, {"k": 3, "rerank": 9}):
+                expected = far.search(queries, **how).table
+                assert len(expected)
+                assert search_by_spark(session, far, queries, **how).table.to_pylist() == expected.to_pylist()
 
 
 @pytest.mark.slow
