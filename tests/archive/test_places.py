@@ -24,6 +24,27 @@ pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
 BACKBONE = "tests.fakes:tiny_backbone"
 
 
+def test_a_raster_that_names_others_is_not_opened_at_an_address(tmp_path, served):
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    from keras_dhnn.archive.tiles import Cut, Form, Scene, count_tiles, scene_tiles
+    from keras_dhnn.errors import DamagedFile
+    from tests.rasters import scene_pixels, write_scene
+
+    folder, at, _ = served
+    write_scene(tmp_path / "private.tif", scene_pixels(64, 64))
+    source = f"<SimpleSource><SourceFilename>{tmp_path}/private.tif</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
+    vrt = f'<VRTDataset rasterXSize="64" rasterYSize="64">{band}</VRTDataset>'
+    (tmp_path / "asked.tif").write_text(vrt)
+    (folder / "asked.tif").write_text(vrt)
+    form, cut = Form(32, 32, 1, "uint8"), Cut(32)
+    assert len(list(scene_tiles(Scene.of(tmp_path / "asked.tif"), form, cut, lambda ids: {}))) == 4
+    scene = Scene.of(f"{at}/asked.tif")
+    assert count_tiles(scene, cut) == 0
+    with pytest.raises(DamagedFile, match="no raster"):
+        list(scene_tiles(scene, form, cut, lambda ids: {}))
+
+
 @pytest.fixture
 def store(monkeypatch):
     """Address of a bucket in a store of objects of this machine."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 
@@ -199,8 +200,17 @@ def _quietly(rasterio):
 @contextlib.contextmanager
 def _header(rasterio, path):
     """Yield an open raster of which only the header is looked at: of an address little is read."""
-    with _quietly(rasterio), in_parts(path) as file, rasterio.open(file) as raster:
+    with _quietly(rasterio), in_parts(path) as file, _open(rasterio, file, path) as raster:
         yield raster
+
+
+def _open(rasterio, file, path):
+    """Return an open raster, whose path or address is `path`.
+
+    At an address nothing is opened that could name other files or addresses, as a VRT does.
+    """
+    jp2 = Path(urlparse(str(path)).path).suffix.lower() == ".jp2"
+    return rasterio.open(file, driver=("JP2OpenJPEG" if jp2 else "GTiff") if is_address(path) else None)
 
 
 @contextlib.contextmanager
@@ -315,7 +325,7 @@ class _Reader:
         """Return this thread's own open file."""
         if not hasattr(self.local, "raster"):
             try:
-                self.local.raster = self.rasterio.open(self.file)
+                self.local.raster = _open(self.rasterio, self.file, self.scene.path)
             except self.rasterio.errors.RasterioError as error:
                 raise _no_raster(self.scene, error) from error
         return self.local.raster
