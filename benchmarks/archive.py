@@ -253,7 +253,7 @@ def draw(found, path):
     """Time against rows, and ratios of it."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     times, ratios = figure.subplots(1, 2)
     rows = [one["rows"] for one in found]
     lines = (
@@ -271,12 +271,13 @@ def draw(found, path):
             values = [one[f"{number}_over_{other}"] for one in found]
             ratios.plot(rows, values, marker=mark, linestyle=line, color=colour, label=f"{asked}, over {name}")
             for row, value in zip(rows, values, strict=True):
-                ratios.annotate(f"{value:.2g}", (row, value), (0, 5), textcoords="offset points", ha="center", size=8)
+                text = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+                ratios.annotate(text, (row, value), (0, 5), textcoords="offset points", ha="center", size=8)
     times.set(xscale="log", yscale="log", xlabel="items", ylabel="seconds, two cores")
     ratios.set(xscale="log", yscale="log", xlabel="items", ylabel="archive's time over the other's")
     ratios.axhline(1, color="grey", linewidth=0.8)
     for axes in (times, ratios):
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     figure.savefig(path, dpi=120)
 
 
