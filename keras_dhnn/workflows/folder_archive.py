@@ -51,14 +51,15 @@ def archive_of(
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
         return Archive.open(root)
     encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
-    _take_out_gone(encoded.archive, files)
+    archive = Archive.open(root)
+    _take_out_gone(archive, files)
     write_json(kept / _LISTING, listing)
     for skipped in encoded.skipped[:_NAMED]:
         say(f"Left out: {skipped.name} {skipped.reason}")
     if len(encoded.skipped) > _NAMED:
         say(f"Left out: {len(encoded.skipped) - _NAMED} more files")
-    say(f"{encoded.archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
-    return encoded.archive
+    say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
+    return archive
 
 
 def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
