@@ -106,6 +106,33 @@ def multi_optimizer(pairs: Sequence[tuple[Any, Any]]) -> Any:
     return optimizer
 
 
+def fit_as_built(model: Any) -> None:
+    """Keep `fit` from building a model that has all its variables, by a batch that it takes for that.
+
+    Keras 3 does so under a strategy, and averages the batch over the replicas: across processes that ends in an error.
+
+    Args:
+        model: a Keras model that is compiled.
+    """
+    if NEWEST:
+        model._maybe_symbolic_build = lambda **batch: None
+
+
+def step_logs(results: dict[str, Any], strategy: Any) -> dict[str, Any]:
+    """Return a step's results in the shape in which `fit` averages them over the replicas.
+
+    Args:
+        results: scalars by name, equal in all replicas.
+        strategy: the model's `tf.distribute` strategy.
+
+    Returns:
+        They; of Keras 3 across processes each with an axis, over which it takes the mean.
+    """
+    if NEWEST and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return {name: tf.reshape(value, [1]) for name, value in results.items()}
+    return results
+
+
 def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
     """Make an optimizer's own variables now, not inside of the first training step, and before a checkpoint is read.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer
+from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
@@ -98,6 +98,7 @@ class DHNN(tf.keras.Model):
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
         build_optimizer(self.optimizer, self.trainable_weights)
+        fit_as_built(self)
         penalty = similarity_factor * self.bits if penalty is None else penalty
         self.of_labels = objective_of(
             objective,
@@ -194,7 +195,8 @@ class DHNN(tf.keras.Model):
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():
             self.trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        results = {name: tracker.result() for name, tracker in self.trackers.items()}
+        return step_logs(results, self.distribute_strategy)
 
     def above(self, cut: str) -> tuple[tf.keras.Model, "DHNN"]:
         """Return this network from a cut upwards, sharing its layers.

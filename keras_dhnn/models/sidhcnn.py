@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer
+from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
@@ -75,6 +75,7 @@ class SIDHCNN(tf.keras.Model):
         """
         # Keras 3 takes one optimiser, not a dictionary; the branches' own make the steps.
         super().compile(optimizer="sgd", **{"jit_compile": False, **kwargs})
+        fit_as_built(self)
         self.optimizers = dict(optimizers)
         for source, optimizer in self.optimizers.items():
             # Inside of `switch_case` their variables would be made empty.
@@ -195,7 +196,8 @@ class SIDHCNN(tf.keras.Model):
     def _track(self, loss, terms):
         for name, value in {"loss": loss, **terms}.items():
             self.trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        results = {name: tracker.result() for name, tracker in self.trackers.items()}
+        return step_logs(results, self.distribute_strategy)
 
     def above(self, cuts: Mapping[str, str]) -> tuple[dict[str, tf.keras.Model], "SIDHCNN"]:
         """Return this network from a cut through each branch upwards, sharing its layers.
