@@ -7,16 +7,20 @@ anything is timed. Times are medians of rounds in which all ways take turns; `*_
 which other load disturbs less.
 
     python benchmarks/archive.py [--rows 1000000 ...] [--queries 1000] [--distinct SHARE] [--folder DIR] [--json]
+                                 [--results FILE] [--figure FILE]
 
 For each number of rows it gives
 - one_query_ms, one_query_bbox_ms: k = 50 from warm Parquet files, the second with a bounding box that a ninth of the
-  items meet; one_query_memory_ms: after `Archive.load`;
-- many_first_s, many_queries_s: all queries in one go, of an archive just opened and again; faiss_s: `IndexBinaryFlat`;
-  plain_s: DuckDB's `bit_count(xor(...))` over a column in memory, one statement a query (of the first 20 queries, times
-  as many);
-- many_over_faiss (must be at most 2), many_over_faiss_cpu, first_over_faiss_cpu; with --multi-hash multi_hash_s:
-  FAISS's `IndexBinaryMultiHash`, an hour at ten million;
-- bytes_an_item (must be at most 40).
+  items meet; one_query_memory_ms: after `Archive.load`, up to 20 million; faiss_one_ms: `IndexBinaryFlat`;
+  plain_one_ms: DuckDB's `bit_count(xor(...))` over a column in memory;
+- many_first_s, many_queries_s: all queries in one go, of an archive just opened and again (the same of --rounds 1,
+  which is for the largest sizes); faiss_s; plain_s: one statement a query (of the first 20 queries, times as many);
+- one_over_faiss, one_over_plain, many_over_faiss (must be at most 2), many_over_plain, and many_over_faiss_cpu,
+  first_over_faiss_cpu; with --multi-hash multi_hash_s: FAISS's `IndexBinaryMultiHash`, an hour at ten million;
+- bytes_an_item (must be at most 40); peak_gib: the largest this process was, FAISS's and plain DuckDB's codes with it.
+
+With --results each size is added to a file as a line of JSON as soon as it is measured; --figure draws what is in
+there, so that sizes can be measured one by one.
 
     python benchmarks/archive.py --images FOLDER [--backbone efficientnet_lite0] [--json]
 
@@ -27,6 +31,7 @@ on pixels in memory (must be at least 0.9); encode_over_bare_cpu: the same of pr
 import argparse
 import json
 import os
+import resource
 import shutil
 import time
 from pathlib import Path
@@ -44,6 +49,8 @@ from keras_dhnn.archive.geoparquet import footprints, snap
 K, THREADS, SIDE, PIXEL, TILE = 50, 2, 43, 9e-5, 256
 BLOCK = 1_000_000
 PLAIN_QUERIES = 20
+# Rows that `Archive.load` takes into memory here, and of which one query is measured often.
+MOST_LOADED = 20_000_000
 
 
 def make_codes(count, distinct, rng):
@@ -85,8 +92,9 @@ def make_block(first, count, distinct, rng):
 
 def make_archive(folder, rows, distinct):
     """The archive in a folder, made if need be."""
-    archive, rng = Archive.create(folder, Identity("benchmark" * 7, 64)), np.random.default_rng(rows)
+    archive = Archive.create(folder, Identity("benchmark" * 7, 64))
     for first in range(archive.info.rows, rows, BLOCK):
+        rng = np.random.default_rng([rows, first])
         archive.append(make_block(first, min(BLOCK, rows - first), distinct, rng))
     return archive
 
@@ -99,9 +107,10 @@ def timed(work):
 
 
 def take_turns(ways, rounds):
-    """`{name: (median wall, median processor)}`."""
-    for work in ways.values():
-        work()
+    """`{name: (median wall, median processor)}`; of one round alone, which is for the largest, the only one."""
+    if rounds > 1:
+        for work in ways.values():
+            work()
     times = {name: [] for name in ways}
     for _ in range(rounds):
         for name, work in ways.items():
@@ -118,47 +127,65 @@ def check(archive, index, codes):
 
 def measure(archive, queries, distinct, rounds, with_multi=False):
     """The figures of one size."""
-    items, rng = archive.codes(), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     asked = make_codes(queries, distinct, rng) ^ np.packbits(rng.random((queries, 64)) < 0.02, axis=1)
+    words = archive.rows(["code0"])["code0"].to_numpy()
     index = faiss.IndexBinaryFlat(64)
-    index.add(items.codes)
+    index.add(words.view(np.uint8).reshape(-1, 8))
     check(archive, index, asked)
+    plain = _plain(words)
+    multi = _multi_hash(words.view(np.uint8).reshape(-1, 8), asked, rounds) if with_multi else {}
+    del words
+    found = {"rows": archive.info.rows, **_one(archive, index, plain, asked, rounds)}
+    found |= _many(archive, index, plain, asked, rounds) | multi
+    if archive.info.rows <= MOST_LOADED:
+        archive.load()
+        loaded = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))
+        found["one_query_memory_ms"] = 1000 * loaded["memory"][0]
+    found["bytes_an_item"] = archive.info.bytes / archive.info.rows
+    found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return found
+
+
+def _one(archive, index, plain, asked, rounds):
     box = _box(archive)
-    one = take_turns(
-        {
-            "one_query": lambda: archive.search(asked[:1], K, columns=()),
-            "one_query_bbox": lambda: archive.search(asked[:1], K, bbox=box),
-        },
-        max(rounds, 7),
-    )
-    words = items.codes.view(np.int64).ravel()
-    first = [timed(lambda: Archive.open(archive.root).search(asked, K, columns=())) for _ in range(rounds)]
-    many = take_turns(
-        {
-            "many_queries": lambda: archive.search(asked, K, columns=()),
-            "faiss": lambda: index.search(asked, K),
-            "plain": _plain(words, asked[:PLAIN_QUERIES].view(np.int64).ravel()),
-        },
-        rounds,
-    )
-    multi = _multi_hash(items.codes, asked, rounds) if with_multi else {}
-    archive.load()
-    memory = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))["memory"][0]
-    ours, theirs = many["many_queries"], many["faiss"]
+    ways = {
+        "one_query": lambda: archive.search(asked[:1], K, columns=()),
+        "one_query_bbox": lambda: archive.search(asked[:1], K, bbox=box),
+        "faiss_one": lambda: index.search(asked[:1], K),
+        "plain_one": lambda: plain(asked[:1]),
+    }
+    found = {f"{name}_ms": 1000 * wall for name, (wall, _) in take_turns(ways, _rounds_of_one(archive, rounds)).items()}
+    ratios = {f"one_over_{name}": found["one_query_ms"] / found[f"{name}_one_ms"] for name in ("faiss", "plain")}
+    return found | ratios
+
+
+def _rounds_of_one(archive, rounds):
+    return max(rounds, 7 if archive.info.rows <= MOST_LOADED else 3)
+
+
+def _many(archive, index, plain, asked, rounds):
+    few, again = asked[:PLAIN_QUERIES], range(rounds if rounds > 1 else 0)
+    opened = [timed(lambda: Archive.open(archive.root).search(asked, K, columns=())) for _ in again]
+    ways = {
+        "many_queries": lambda: archive.search(asked, K, columns=()),
+        "faiss": lambda: index.search(asked, K),
+        "plain": lambda: plain(few),
+    }
+    found = take_turns(ways, rounds)
+    ours, theirs = found["many_queries"], found["faiss"]
+    plain_s = found["plain"][0] * len(asked) / len(few)
+    # Of one round the archive was just opened anyway.
+    first = np.median(opened, axis=0) if opened else ours
     return {
-        "rows": archive.info.rows,
-        "one_query_ms": 1000 * one["one_query"][0],
-        "one_query_bbox_ms": 1000 * one["one_query_bbox"][0],
-        "one_query_memory_ms": 1000 * memory,
-        "many_first_s": np.median(first, axis=0)[0],
+        "many_first_s": first[0],
         "many_queries_s": ours[0],
         "faiss_s": theirs[0],
-        "plain_s": many["plain"][0] * queries / min(queries, PLAIN_QUERIES),
+        "plain_s": plain_s,
         "many_over_faiss": ours[0] / theirs[0],
+        "many_over_plain": ours[0] / plain_s,
         "many_over_faiss_cpu": ours[1] / theirs[1],
-        "first_over_faiss_cpu": np.median(first, axis=0)[1] / theirs[1],
-        **multi,
-        "bytes_an_item": archive.info.bytes / archive.info.rows,
+        "first_over_faiss_cpu": first[1] / theirs[1],
     }
 
 
@@ -169,13 +196,14 @@ def _box(archive):
     return west, south, west + (east - west) / 3, south + (north - south) / 3
 
 
-def _plain(words, asked):
+def _plain(words):
+    """Return a function that searches for codes `(q, 8)` one by one."""
     connection = duckdb.connect(config={"threads": THREADS})
     connection.register("given", pa.table({"code": words}))
     connection.execute("CREATE TABLE codes AS SELECT code, row_number() OVER () AS id FROM given")
 
-    def run():
-        for word in asked:
+    def run(asked):
+        for word in asked.view(np.int64).ravel():
             connection.execute(
                 f"SELECT id, bit_count(xor(code, {word}::BIGINT)) AS d FROM codes ORDER BY d, id LIMIT {K}"
             ).fetchall()
@@ -222,28 +250,41 @@ def measure_encoding(images, backbone, folder, rounds):
 
 
 def draw(found, path):
-    """Time against rows."""
+    """Time against rows, and ratios of it."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    times, ratios = figure.subplots(1, 2)
     rows = [one["rows"] for one in found]
-    for name, label in (
-        ("many_queries_s", "archive (Parquet), all queries"),
-        ("faiss_s", "FAISS IndexBinaryFlat"),
-        ("plain_s", "DuckDB, a statement a query"),
-    ):
-        axes.plot(rows, [one[name] for one in found], marker="o", label=label)
-    axes.plot(rows, [one["one_query_ms"] / 1000 for one in found], marker="s", label="archive (Parquet), one query")
-    axes.set(xscale="log", yscale="log", xlabel="items", ylabel="seconds, two cores")
-    axes.legend()
+    lines = (
+        ("1,000: archive (Parquet)", "many_queries_s", 1, "C0o-"),
+        ("1,000: FAISS IndexBinaryFlat", "faiss_s", 1, "C1o-"),
+        ("1,000: DuckDB, a statement each", "plain_s", 1, "C2o-"),
+        ("one: archive (Parquet)", "one_query_ms", 1000, "C0s--"),
+        ("one: FAISS IndexBinaryFlat", "faiss_one_ms", 1000, "C1s--"),
+        ("one: DuckDB", "plain_one_ms", 1000, "C2s--"),
+    )
+    for label, name, parts, style in lines:
+        times.plot(rows, [one[name] / parts for one in found], style, label=label)
+    for mark, line, number, asked in (("o", "-", "many", "1,000 queries"), ("s", "--", "one", "one query")):
+        for colour, other, name in (("C1", "faiss", "FAISS"), ("C2", "plain", "DuckDB")):
+            values = [one[f"{number}_over_{other}"] for one in found]
+            ratios.plot(rows, values, marker=mark, linestyle=line, color=colour, label=f"{asked}, over {name}")
+            for row, value in zip(rows, values, strict=True):
+                text = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+                ratios.annotate(text, (row, value), (0, 5), textcoords="offset points", ha="center", size=8)
+    times.set(xscale="log", yscale="log", xlabel="items", ylabel="seconds, two cores")
+    ratios.set(xscale="log", yscale="log", xlabel="items", ylabel="archive's time over the other's")
+    ratios.axhline(1, color="grey", linewidth=0.8)
+    for axes in (times, ratios):
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     figure.savefig(path, dpi=120)
 
 
 def main():
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--distinct", type=float, help="share of distinct codes")
     parser.add_argument("--multi-hash", action="store_true", help="measure FAISS's IndexBinaryMultiHash too")
@@ -251,7 +292,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("archive-benchmark"))
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--results", type=Path, help="file of JSON lines to which each size is added")
+    parser.add_argument("--figure", type=Path, help="PNG or SVG of what is in --results")
     parser.add_argument("--keep", action="store_true", help="leave the archives in --folder")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--backbone", default="efficientnet_lite0")
@@ -267,6 +309,9 @@ def main():
         if arguments.make_only:
             continue
         found.append(measure(archive, arguments.queries, distinct, arguments.rounds, arguments.multi_hash))
+        if arguments.results:
+            with arguments.results.open("a") as file:
+                print(json.dumps(found[-1]), file=file)
         if not arguments.json:
             print("  ".join(f"{name} {value:,.4g}" for name, value in found[-1].items()), flush=True)
         if not (arguments.keep or arguments.make_only):
@@ -274,7 +319,8 @@ def main():
     if arguments.json:
         print(json.dumps({f"{name}_{one['rows']}": value for one in found for name, value in one.items()}))
     if arguments.figure:
-        draw(found, arguments.figure)
+        lines = arguments.results.read_text().splitlines() if arguments.results else map(json.dumps, found)
+        draw(sorted(map(json.loads, lines), key=lambda one: one["rows"]), arguments.figure)
 
 
 if __name__ == "__main__":

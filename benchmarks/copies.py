@@ -5,10 +5,11 @@ Takes a run of UC Merced and its images. Every image is encoded by the run's net
 originals of the whole collection by `Archive.search`: which rank has the original among the items of its class (1 is
 best, 50.5 chance)?
 
-Orders: `hamming` (ties by id), `asymmetric` and `features` inside ties, which is the default; `best` the hundred
-nearest by features alone; `float` by the cosine of all. `agreement` is the mean Spearman correlation, within the
-class, of an order and that of `float`. mAP of the unchanged queries over all other images says what an order costs. So
-does ITQ of the same network, 64 bits.
+Orders: `hamming` (ties by id), `asymmetric` inside ties; `features` inside ties and among distances up to l/16, which
+is the default; `best` the hundred nearest by features alone; `float` by the cosine of all. `agreement` is the mean
+Spearman correlation, within the class, of an order and that of `float`. mAP of the unchanged queries over all other
+images says what an order costs. So does ITQ of the same network, 64 bits. `within 0`, `within 2`, ... are features
+among distances up to so many bits, with mAP of all the run's queries and of other images.
 
 With `--features FILE.npy` what the run's frozen backbone makes of all images, `(n, d)`, is read and not computed again.
 
@@ -26,8 +27,9 @@ from PIL import Image, ImageEnhance
 
 from keras_dhnn.archive import Archive, Identity, Queries, make_rows
 from keras_dhnn.archive.learned import learn_bits, learn_features, outputs_of
+from keras_dhnn.archive.schema import quantize_features
 from keras_dhnn.archive.tiles import list_images
-from keras_dhnn.codes import pack
+from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -35,6 +37,7 @@ from keras_dhnn.runs import Run
 from keras_dhnn.workflows.archive_encoder import open_model
 
 FEATURES, BITS = 32, 64
+WITHIN = (0, 2, 4, 6, 8, 10, 12)
 # `best`: the best hundred by features alone.
 ORDERS = {
     "hamming": {"rank": "hamming"},
@@ -117,6 +120,35 @@ def mean_precision(archive, queries, names, own, labels, order):
     return float(np.mean(scores))
 
 
+def sweep(outputs, kept, copied, own, sets, labels):
+    """Mean rank of turned copies `copied` of images `own` in their class, and mAP of sets of images, by how many bits
+    count as none.
+    """
+    codes, table = pack(outputs), {}
+    unit = quantize_features(kept).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def scores(asked, features, within):
+        cosine = features @ unit.T / np.linalg.norm(features, axis=1, keepdims=True)
+        return 0.49 * cosine - np.maximum(hamming_distances(pack(asked), codes), within)
+
+    for within in WITHIN:
+        for name, numbers in sets.items():
+            precision = []
+            for row, one in zip(scores(outputs[numbers], kept[numbers], within), numbers, strict=True):
+                listed = np.argsort(-row, kind="stable")
+                right = labels[listed[listed != one]] == labels[one]
+                precision.append((np.cumsum(right) / np.arange(1, len(right) + 1))[right].mean())
+            table[f"trained within {within} map {name}"] = float(np.mean(precision))
+        found = scores(*copied, within)
+        same = labels[own][:, None] == labels[None]
+        mine = np.take_along_axis(found, own[:, None], axis=1)
+        rank = 1 + ((found > mine) & same).sum(axis=1)
+        table[f"trained within {within} turned"] = float(rank.mean())
+        table[f"trained within {within} turned first"] = float((rank == 1).mean())
+    return table
+
+
 def float_places(vectors, asked, own, labels):
     """As `places`, by the cosine of all features."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -159,7 +191,13 @@ def measure(run, tree, data, file, count, seed):
             kept = (vectors - small["features_mean"]) @ small["features_directions"]
             archive.append(make_rows(paths, pack(made(vectors, outputs)), kept, content=np.arange(len(paths))))
             table |= _of_archive(archive, kind, made, small, asked, paths, own, labels, vectors, outputs)
-    return table
+    all_kept = (vectors - small["features_mean"]) @ small["features_directions"]
+    turned_features, turned_outputs = asked["turned"]
+    copied = turned_outputs, (turned_features - small["features_mean"]) @ small["features_directions"]
+    searched = chosen(opened, data, paths, len(paths), seed)
+    others = np.setdiff1d(np.arange(len(paths)), searched)
+    others = np.random.default_rng(seed).permutation(others)[: 4 * len(own)]
+    return table | sweep(outputs, all_kept, copied, own, {"queries": searched, "others": others}, labels)
 
 
 def _of_archive(archive, kind, made, small, asked, paths, own, labels, vectors, outputs):

@@ -11,7 +11,7 @@ brought to length 1; 1,000 more search. What is to be found are the ten of the l
 - faiss_itq_hamming: `IndexBinaryFlat` over its bits;
 - faiss_pq: `IndexPQ` of 32 bytes.
 
-    python benchmarks/embeddings.py [--vectors 100000] [--json]
+    python benchmarks/embeddings.py [--vectors 100000] [--seed 0] [--json]
 """
 
 import argparse
@@ -63,9 +63,9 @@ def by_bits(queries, codes):
     return index.search(queries, NEAREST)[1]
 
 
-def measure(count):
+def measure(count, seed):
     """`{way: recall@10}`."""
-    vectors = make_vectors(count + QUERIES, np.random.default_rng(0))
+    vectors = make_vectors(count + QUERIES, np.random.default_rng(seed))
     queries, database = vectors[:QUERIES], vectors[QUERIES:]
     exact = faiss.IndexFlatIP(SIZE)
     exact.add(database)
@@ -93,9 +93,10 @@ def main():
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the vectors")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = measure(arguments.vectors)
+    found = measure(arguments.vectors, arguments.seed)
     print(json.dumps(found) if arguments.json else "\n".join(f"{name:20} {value:.4f}" for name, value in found.items()))
 
 

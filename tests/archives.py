@@ -38,10 +38,11 @@ def tile_rows(codes, ids=None, seed=0, **columns):
     return make_rows(ids, codes, **values | columns)
 
 
-def make_archive(path, codes, parts=1, bits=None, source="image", **columns):
-    """An archive of some codes, in so many files."""
-    archive = Archive.create(path, Identity("a" * 64, bits or 8 * codes.shape[1]))
-    rows = tile_rows(codes, **columns)
+def make_archive(path, codes, parts=1, bits=None, source="image", features=None, **columns):
+    """An archive of some codes, and real features if there are to be such, in so many files."""
+    identity = Identity("a" * 64, bits or 8 * codes.shape[1], features=0 if features is None else features.shape[1])
+    archive = Archive.create(path, identity)
+    rows = tile_rows(codes, **columns, **({} if features is None else {"features": features}))
     for part in range(parts):
         archive.append(rows.take(list(range(part, len(rows), parts))), source)
     return archive

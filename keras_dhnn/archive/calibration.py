@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.labels import membership
+from keras_dhnn.archive.ranking import ranks_within
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import hamming_distances
@@ -149,6 +150,9 @@ def with_precision(results: Results, calibration: Calibration | None, least: flo
     table = table.append_column(name, pa.array(getattr(calibration, name)[distances]))
     if least is not None:
         table = table.filter(pa.array(_kept(table["query"].to_numpy(), distances, calibration, least)))
+        # Small distances are in no order where features order them: what was taken out may have been in between.
+        ranks = pa.array(ranks_within(table["query"].to_numpy()).astype(np.int32))
+        table = table.set_column(table.column_names.index("rank"), "rank", ranks)
     return Results(table, results.source)
 
 

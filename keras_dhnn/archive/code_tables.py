@@ -9,14 +9,18 @@ whose substring r % m differs in exactly r // m bits, and after it all codes wit
 import functools
 import itertools
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_dhnn.archive.comparing import compare
 from keras_dhnn.codes import count_bits
+from keras_dhnn.machine import cores
 
 WIDTH = 16
-# So many distinct codes are compared one by one in no more time than tables take.
+# Of no more codes than these it is not asked whether they repeat: they are put in order.
 _FEW = 1 << 16
 # Codes by which a first bound of the k-th distance is found.
 _SAMPLE = 1 << 13
@@ -37,7 +41,7 @@ class Near(NamedTuple):
 
 
 class CodeTables:
-    """Hold codes sorted by their substrings, equal ones once.
+    """Hold codes, equal ones once; sorted by their substrings from the first search that asks for it.
 
     Args:
         words: `(n, w)` int64, see `codes.to_words`.
@@ -45,7 +49,6 @@ class CodeTables:
 
     Attributes:
         distinct: number of codes that a search looks at.
-        bytes: what it holds in memory.
     """
 
     def __init__(self, words: np.ndarray, bits: int):
@@ -55,34 +58,69 @@ class CodeTables:
         self._words = np.ascontiguousarray(firsts.T).view(np.uint64)
         self.distinct = len(firsts)
         self._sample = self._words[:, :: max(self.distinct // _SAMPLE, 1)]
-        few = self.distinct <= _FEW
-        self._tables = [] if few else [_Table(self._words, number) for number in range(self.count)]
-        held = [self._words, self._positions, self._starts, *(array for table in self._tables for array in table)]
-        self.bytes = sum(array.nbytes for array in held if array is not None)
+        self._made: list[_Table] = []
+        self._guard = threading.Lock()
 
-    def nearest(self, code: np.ndarray, k: int | None, bound: int, ties: bool = False) -> Near:
-        """Find the k nearest positions of one query.
+    @property
+    def sorted(self) -> bool:
+        """Return whether codes are sorted by their substrings already."""
+        return bool(self._made)
+
+    @property
+    def bytes(self) -> int:
+        """Return what is held in memory."""
+        held = [self._words, self._positions, self._starts, *(array for table in self._made for array in table)]
+        return sum(array.nbytes for array in held if array is not None)
+
+    def nearest_of_all(
+        self, codes: np.ndarray, k: int | None, bounds: np.ndarray, whole: int | None = None, by_tables: bool = True
+    ) -> list[Near]:
+        """Find the k nearest positions of each query, by several threads.
+
+        Args:
+            codes: `(q, w)` int64, the queries' words.
+            k: as of `nearest`.
+            bounds: `(q,)`, the largest distances that are wanted.
+            whole: as of `nearest`.
+            by_tables: whether tables are looked at, or all codes compared.
+        """
+        if by_tables:
+            with ThreadPoolExecutor(min(cores(), 8)) as pool:
+                return list(pool.map(lambda code, bound: self.nearest(code, k, bound, whole), codes, bounds))
+        queries = np.ascontiguousarray(codes, "<i8").view(np.uint64)
+        pairs = compare(self._words, queries, self.bits, k, bounds, whole or 0, self._sizes(slice(None)))
+        edges = np.searchsorted(pairs.queries, np.arange(len(codes) + 1))
+        spans = [slice(*edge) for edge in itertools.pairwise(edges)]
+        return [self._expanded(pairs.codes[span], pairs.distances[span], k, whole) for span in spans]
+
+    def nearest(self, code: np.ndarray, k: int | None, bound: int, whole: int | None = None) -> Near:
+        """Find the k nearest positions of one query by tables.
 
         Args:
             code: `(w,)` int64, the query's words.
             k: of them at most; None: all within the bound.
             bound: the largest distance that is wanted.
-            ties: whether all positions at the distance of the k-th are wanted too.
+            whole: None: no more than k; else all as far as the k-th too, and all within this distance.
         """
         query = np.ascontiguousarray(code, "<i8").view(np.uint64)
-        state = _State(k, bound, self.bits, _distances(self._sample, query))
-        if not (self._tables and self._by_tables(query, state)):
+        state = _State(k, bound, whole or 0, self.bits, _distances(self._sample, query))
+        if not self._by_tables(query, state):
             state.clear()
             groups, distances = self._all(query, state.bound)
             state.take(groups, distances, self._sizes(groups))
         groups, distances = state.found()
-        return self._expanded(groups, distances, k, ties)
+        return self._expanded(groups, distances, k, whole)
+
+    def _tables(self):
+        with self._guard:
+            self._made = self._made or [_Table(self._words, number) for number in range(self.count)]
+        return self._made
 
     def _by_tables(self, query, state):
         """Search until the k-th distance is known; returns False where comparing all is cheaper."""
-        substrings, seen = query.view(np.uint16), 0
+        substrings, seen, tables = query.view(np.uint16), 0, self._tables()
         for step in range(state.bound + 1):
-            table = self._tables[step % self.count]
+            table = tables[step % self.count]
             flips = _flips(_width(self.bits, step % self.count), step // self.count)
             keys = int(substrings[step % self.count]) ^ flips
             seen += int((table.starts[keys + 1] - table.starts[keys]).sum()) + len(keys)
@@ -101,21 +139,21 @@ class CodeTables:
         return groups, distances[groups].astype(np.int16)
 
     def _sizes(self, groups):
-        """Return how many positions groups `(g,)` have."""
-        return None if self._starts is None else self._starts[groups + 1] - self._starts[groups]
+        """Return how many positions groups have, None: each one."""
+        return None if self._starts is None else np.diff(self._starts)[groups]
 
-    def _expanded(self, groups, distances, k, ties):
+    def _expanded(self, groups, distances, k, whole):
         positions = groups
         if self._starts is not None:
             sizes = self._sizes(groups)
             # Positions ascend in a group, so that its first k are enough.
-            sizes = sizes if ties or k is None else np.minimum(sizes, k)
+            sizes = sizes if whole is not None or k is None else np.minimum(sizes, k)
             ends = np.cumsum(sizes)
             within = np.arange(sizes.sum()) - np.repeat(ends - sizes, sizes)
             positions = self._positions[np.repeat(self._starts[groups], sizes) + within]
             distances = np.repeat(distances, sizes)
         order = np.lexsort([positions, distances])
-        order = order if ties or k is None else order[:k]
+        order = order if whole is not None or k is None else order[:k]
         return Near(positions[order].astype(np.int64), distances[order])
 
 
@@ -158,12 +196,13 @@ class _State:
     Args:
         k: how many positions are wanted, None: all within the bound.
         bound: the largest distance that is wanted.
+        lowest: below which the bound does not fall.
         bits: l.
         sample: `(s,)` distances of some positions.
     """
 
-    def __init__(self, k, bound, bits, sample):
-        self.k, self.bits, self.bound = k, bits, bound
+    def __init__(self, k, bound, lowest, bits, sample):
+        self.k, self.bits, self.bound, self.lowest = k, bits, bound, lowest
         self._lower(self._counted(sample, None))
         self.clear()
 
@@ -192,7 +231,7 @@ class _State:
 
     def _lower(self, counts):
         if self.k is not None:
-            self.bound = min(self.bound, int(np.searchsorted(np.cumsum(counts), self.k)))
+            self.bound = min(self.bound, max(int(np.searchsorted(np.cumsum(counts), self.k)), self.lowest))
 
 
 def _grouped(words):

@@ -18,6 +18,8 @@ from keras_dhnn.archive.schema import make_rows
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import Form, Tile
 
+# Takes rows and their image source, see `Archive.append`.
+Append = Callable[[pa.Table, str], Appended]
 PIECE = 2048
 SECONDS = 60
 _COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs")
@@ -66,6 +68,7 @@ def encode_tiles(
     progress: Callable[[int], object] | None = None,
     piece: int = PIECE,
     seconds: float = SECONDS,
+    append: Append | None = None,
 ) -> Encoded:
     """Encode tiles and append them.
 
@@ -77,11 +80,12 @@ def encode_tiles(
         progress: `progress(done)`, called with the number of tiles so far; or None.
         piece: rows after which they are appended.
         seconds: time after which they are, even if fewer.
+        append: what is called with the rows of each piece and the source; None: the archive's own `append`.
 
     Returns:
         `Encoded`.
     """
-    counted, since, done = Encoded(), time.monotonic(), 0
+    counted, since, done, put = Encoded(), time.monotonic(), 0, append or archive.append
     rows: list[tuple[list[Tile], Queries]] = []
     read: collections.deque[list[Tile]] = collections.deque()
 
@@ -93,20 +97,20 @@ def encode_tiles(
                 read.append(without_images(fresh))
                 yield np.stack([np.asarray(tile.image) for tile in fresh])
 
-    def append() -> None:
+    def add() -> None:
         if rows:
-            counted.add(archive.append(tile_rows(*_joined(rows), encoder.identity), source))
+            counted.add(put(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()
 
     for encoded in encoder.stream(images()):
         rows.append((read.popleft(), encoded))
         done += len(encoded)
         if sum(len(fresh) for fresh, _ in rows) >= piece or time.monotonic() - since > seconds:
-            append()
+            add()
             since = time.monotonic()
         if progress is not None:
             progress(done + counted.known)
-    append()
+    add()
     return counted
 
 

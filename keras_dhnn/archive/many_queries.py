@@ -1,13 +1,13 @@
-"""Find the nearest items of many queries by tables of codes in memory, where that is faster than comparing all pairs.
+"""Find the nearest items of many queries in memory: by comparing all codes, or by tables of them, as is faster.
 
-Positions of a table ascend with ids, so that ties are as everywhere: files whose ids lie one behind the other share a
-table, and what several tables found is merged by (distance, id).
+Positions of a block ascend with ids, so that ties are as everywhere: files whose ids lie one behind the other share a
+block, and what several blocks found is merged by (distance, id).
 """
 
 import functools
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +19,18 @@ from keras_dhnn.archive.parts import read_part
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import count_bits, to_words
-from keras_dhnn.machine import cores
 
-# Tables of so many bytes are held at a time, and kept for the next search.
+# Codes and tables of so many bytes are held at a time, and kept for the next search.
 _MOST_BYTES = 1 << 30
-# Measured (docs/measurements/archive.md): nanoseconds of DuckDB for a pair; of tables for a code that is looked at, for
-# a run of equal substrings, for a code that is compared without tables, for a query, and for putting a code into them.
-_PAIR, _CODE, _SLICE, _COMPARED, _QUERY, _BUILD = 1.5, 8, 250, 4, 200_000, 300
+# Measured (docs/measurements/archive.md), nanoseconds of processor time: of DuckDB for a pair and for what it keeps of
+# a query; of comparing in memory for a word of a pair, and for reading a code; of tables for a code that is looked at,
+# for a run of equal substrings, for a query, and for putting a code into them.
+_PAIR, _SORTED = 1.3, 400_000
+_COMPARED, _READ = (0.7 if hasattr(np, "bitwise_count") else 1.9), 20
+_CODE, _SLICE, _QUERY, _BUILD = 8, 250, 200_000, 300
 _SAMPLE, _SAMPLED_QUERIES = 1 << 13, 8
+# What `ManyQueries.plan` returns.
+COMPARE, TABLES = "compare", "tables"
 
 
 class _Block(NamedTuple):
@@ -52,57 +56,77 @@ class ManyQueries:
         self._kept: list[_Block] | None = None
         self._rows = sum(part.rows for part in parts)
 
-    def pays(self, queries: Queries, k: int | None) -> bool:
-        """Return whether tables are expected to be faster than comparing all pairs.
+    def plan(self, queries: Queries, k: int | None) -> str | None:
+        """Return what is expected to be fastest: `COMPARE` or `TABLES`, None where it is comparing by DuckDB.
 
         Args:
             queries: `Queries`.
-            k: how many items of each are wanted; None: all within a radius, for which this is never said.
+            k: how many items of each are wanted; None: all within a radius, which is left to DuckDB.
         """
-        count = len(queries)
-        build = 0 if self._kept is not None else _BUILD * self._rows
-        if k is None or not self._runs or count * self._rows * _PAIR < build + count * _QUERY:
-            return False
-        largest = max((part for run in self._runs for part in run), key=lambda part: part.rows)
-        words = self._words(largest).view(np.uint64)
-        words = words[:: max(len(words) // _SAMPLE, 1)]
-        asked = to_words(queries.codes[:: max(count // _SAMPLED_QUERIES, 1)]).view(np.uint64)
-        cost = np.mean([self._cost(words, query, k) for query in asked])
-        return build + count * cost < count * self._rows * _PAIR
+        if k is None or not self._runs:
+            return None
+        count, read = len(queries), 0 if self._kept is not None else _READ * self._rows
+        others = count * (_SORTED + self._rows * _PAIR)
+        if others < read:
+            return None
+        words, distinct = self._sample
+        compare = read + count * (_QUERY + words.shape[1] * distinct * _COMPARED)
+        tables = float(read + count * _QUERY) + (0 if self._sorted else _BUILD * distinct)
+        if tables < compare:
+            asked = to_words(queries.codes[:: max(count // _SAMPLED_QUERIES, 1)]).view(np.uint64)
+            tables += count * float(np.mean([self._looks(query, k) for query in asked]))
+        if others < min(compare, tables):
+            return None
+        return COMPARE if compare <= tables else TABLES
 
-    def candidates(self, queries: Queries, k: int, bound: int, ties: bool) -> pa.Table:
+    def candidates(self, queries: Queries, k: int, bound: int, whole: int | None, plan: str = TABLES) -> pa.Table:
         """Return the k nearest rows of each query: `query`, `filename`, `file_row_number`, `distance`.
 
-        Of several files more than k are returned where they tie; what is as far as the k-th is whole if asked for.
+        Of several files more than k are returned where they tie.
 
         Args:
             queries: `Queries`.
             k: how many.
             bound: the largest distance that is wanted.
-            ties: whether all rows as far as the k-th are wanted.
+            whole: see `CodeTables.nearest`.
+            plan: `COMPARE` or `TABLES`.
         """
         asked, bounds, found = to_words(queries.codes), np.full(len(queries), bound), []
         nearest: list[np.ndarray] = [np.zeros(0, np.int16)] * len(queries)
         for block in self._blocks():
-            search = functools.partial(block.tables.nearest, k=k, ties=ties)
-            with ThreadPoolExecutor(min(cores(), 8)) as pool:
-                near = list(pool.map(lambda code, bound, search=search: search(code, bound=bound), asked, bounds))
+            near = block.tables.nearest_of_all(asked, k, bounds, whole, plan == TABLES)
             for number, one in enumerate(near):
                 nearest[number] = np.sort(np.concatenate([nearest[number], one.distances]))[:k]
                 if len(nearest[number]) == k:
-                    bounds[number] = min(bounds[number], nearest[number][-1])
+                    bounds[number] = min(bounds[number], max(nearest[number][-1], whole or 0))
             found.append(_rows_of(block, near, self._root))
         table = pa.concat_tables(found)
         return table.filter(pa.array(table["distance"].to_numpy() <= bounds[table["query"].to_numpy()]))
 
-    def _cost(self, words, query, k):
-        """Return nanoseconds that one query is expected to take, by what it finds in a sample `(s, w)` of words."""
+    @functools.cached_property
+    def _sample(self):
+        """Return `(s, w)` uint64, codes from all over the largest part, and how many distinct ones there may be."""
+        largest = max((part for run in self._runs for part in run), key=lambda part: part.rows)
+        words = self._words(largest).view(np.uint64)
+        words = words[:: max(len(words) // _SAMPLE, 1)]
+        return words, self._rows * len(np.unique(words, axis=0)) / len(words)
+
+    @property
+    def _sorted(self):
+        return self._kept is not None and all(block.tables.sorted for block in self._kept)
+
+    def _looks(self, query, k):
+        """Return nanoseconds that one query `(w,)` is expected to take in tables, by what it finds in the sample."""
+        words, distinct = self._sample
         distances = np.sort(count_bits(words ^ query).astype(np.int64).sum(axis=1))
-        radius = int(distances[min(int(k * len(words) / self._rows), len(words) - 1)])
+        share = min(k / self._rows, 1 - 1 / len(words))
+        radius = int(distances[int(share * len(words))])
+        if share * len(words) < 1 and distances.std() > 0:
+            # Nearer than whatever is in the sample: as far as the lower end of a normal distribution would have it.
+            normal = NormalDist(float(distances.mean()), float(distances.std()))
+            radius = min(radius, max(int(normal.inv_cdf(share)), 0))
         looked = (steps_of(words.T, query, self._bits) <= radius).sum() / len(words)
-        distinct = self._rows * len(np.unique(words, axis=0)) / len(words)
-        slices = _SLICE * substrings_within(self._bits, radius)
-        return _QUERY + min(_CODE * looked * distinct + slices, _COMPARED * distinct)
+        return _CODE * looked * distinct + _SLICE * substrings_within(self._bits, radius)
 
     def _blocks(self) -> Iterator[_Block]:
         """Yield the blocks; they are kept if they are small enough together."""

@@ -89,6 +89,30 @@ def local_copy(path: Any) -> Iterator[Path]:
         yield copy
 
 
+@contextlib.contextmanager
+def in_parts(path: Any) -> Iterator[Any]:
+    """Yield what a library opens to read parts of a file: its path, or an open file at an address.
+
+    Where a server gives whole files only, it is a copy, which goes afterwards.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    if not is_address(path):
+        yield path
+        return
+    opened = place(path)
+    with contextlib.ExitStack() as stack:
+        with _told(path, "cannot be read"):
+            file = stack.enter_context(opened.fs.open(opened.path, "rb"))
+            try:
+                file.seek(1)
+                file.seek(0)
+            except (OSError, ValueError):
+                file = stack.enter_context(local_copy(path))
+        yield file
+
+
 @functools.cache
 def kept_copy(path: str) -> Path:
     """Return a copy of what stands at an address, which goes when this process ends."""

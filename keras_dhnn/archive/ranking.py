@@ -1,4 +1,4 @@
-"""Order items at the same distance, which a trained code has many of."""
+"""Order items at the same distance, which a trained code has many of, or at distances that say as little."""
 
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from keras_dhnn.archive.search import Wanted
 
 RANKS = ("hamming", "asymmetric", "features")
+# Where features put items in order, distances up to one bit in so many count as equal: measured, that costs no mAP, and
+# a changed copy of an item is as far from it (docs/measurements/archive.md).
+_BITS_ALIKE = 16
 
 
 def choose_rank(rank: str, queries: Queries, identity: Identity) -> str:
@@ -46,11 +49,16 @@ def choose_rank(rank: str, queries: Queries, identity: Identity) -> str:
     return rank
 
 
+def alike_within(rank: str, bits: int) -> int:
+    """Return up to which distance all count as equal, of codes of so many bits put in order by one of `RANKS`."""
+    return bits // _BITS_ALIKE if rank == FEATURES else 0
+
+
 def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", bits: int) -> pa.Table:
     """Return the k items of each query in order, with their `rank` from 1.
 
-    By distance, then score (highest first), then id. Of the best `wanted.rerank` of these, by score, then distance,
-    then id.
+    By distance, of which all up to `alike_within` are one, then score (highest first), then id. Of the best
+    `wanted.rerank` of these, by score, then distance, then id.
 
     Args:
         candidates: `pyarrow.Table` with `query`, `id`, `distance` and what the scores need.
@@ -61,17 +69,17 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
     scores = _scores(candidates, queries, wanted.rank, bits)
     query, distance = (candidates[name].to_numpy() for name in ("query", "distance"))
     ids = candidates["id"].to_numpy()
-    order = np.lexsort([_text_ranks(ids), -scores, distance, query])
-    rank = _ranks(query[order])
+    order = np.lexsort([_text_ranks(ids), -scores, np.maximum(distance, alike_within(wanted.rank, bits)), query])
+    rank = ranks_within(query[order])
     if wanted.rerank:
         again = rank <= wanted.rerank
         keys = [rank, np.where(again, -scores[order], 0), ~again, query[order]]
         order = order[np.lexsort(keys)]
-        rank = _ranks(query[order])
+        rank = ranks_within(query[order])
     kept = order if wanted.k is None else order[rank <= wanted.k]
     found = candidates.take(pa.array(kept))
     extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
-    found = found.drop(extra).append_column("rank", pa.array(_ranks(query[kept]).astype(np.int32)))
+    found = found.drop(extra).append_column("rank", pa.array(ranks_within(query[kept]).astype(np.int32)))
     first = ["query", "rank", "id", "distance"]
     return found.select([*first, *(name for name in found.column_names if name not in first)])
 
@@ -102,7 +110,7 @@ def _text_ranks(ids):
     return np.unique(ids.astype(str), return_inverse=True)[1] if len(ids) else np.zeros(0, int)
 
 
-def _ranks(query):
-    """Return numbers from 1 inside runs of equal queries."""
+def ranks_within(query: np.ndarray) -> np.ndarray:
+    """Return numbers from 1 inside runs of equal queries `(n,)`."""
     starts = np.flatnonzero(np.diff(query, prepend=-1))
     return np.arange(len(query)) - np.repeat(starts, np.diff(starts, append=len(query))) + 1

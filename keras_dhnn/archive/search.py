@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.archive.engine import PLACE, Engine, read_error
 from keras_dhnn.archive.queries import Queries
-from keras_dhnn.archive.ranking import order_candidates
+from keras_dhnn.archive.ranking import alike_within, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.codes import to_words
@@ -67,19 +67,37 @@ def find(engine: Engine, source: str, queries: Queries, wanted: Wanted, rows: in
         DataError: if a file is damaged.
         FileNotFoundError: if one is gone, because another process has changed the archive.
     """
+    return as_results(engine, source, queries, wanted, nearest_rows(engine, source, queries, wanted, rows))
+
+
+def nearest_rows(engine: Engine, source: str, queries: Queries, wanted: Wanted, rows: int) -> pa.Table:
+    """Return what `find` chooses among: the k nearest of each query, and whatever is as far as the last of them.
+
+    Args:
+        engine: this and all others as of `find`.
+
+    Returns:
+        `pyarrow.Table` of `query`, `distance`, `id`, where each lies, and what puts it in order.
+    """
     bits = engine.identity.bits
     bound = bits if wanted.radius is None else min(wanted.radius, bits)
     try:
         cursor = engine.cursor()
-        items = engine.items(source)
-        candidates = _by_tables(engine, source, queries, wanted, bound)
+        candidates = _in_memory(engine, source, queries, wanted, bound)
         if candidates is None:
-            candidates = _candidates(engine, cursor, items, queries, wanted, bound, rows)
+            candidates = _candidates(engine, cursor, engine.items(source), queries, wanted, bound, rows)
         scored = {FEATURES: [FEATURES], "asymmetric": code_columns(bits)}.get(wanted.rank, [])
-        needed = ("id", *scored)
-        candidates = _with_columns(engine, cursor, source, candidates, needed)
-        found = order_candidates(candidates, queries, wanted, bits)
-        return Results(_with_columns(engine, cursor, source, found, wanted.columns).drop(list(PLACE)), source)
+        return _with_columns(engine, cursor, source, candidates, ("id", *scored))
+    except duckdb.Error as error:
+        raise read_error(engine.root, error) from error
+
+
+def as_results(engine: Engine, source: str, queries: Queries, wanted: Wanted, candidates: pa.Table) -> Results:
+    """Return the `Results` among rows of `nearest_rows`: in order, with the columns that are wanted."""
+    try:
+        found = order_candidates(candidates, queries, wanted, engine.identity.bits)
+        found = _with_columns(engine, engine.cursor(), source, found, wanted.columns)
+        return Results(found.drop(list(PLACE)), source)
     except duckdb.Error as error:
         raise read_error(engine.root, error) from error
 
@@ -123,16 +141,19 @@ def query_table(queries: Queries, bounds: ArrayLike) -> pa.Table:
     return pa.table({"query": np.arange(len(words), dtype=np.int32), **columns, "bound": np.asarray(bounds, kind)})
 
 
-def _by_tables(engine, source, queries, wanted, bound):
-    """Return what `_candidates` does, by tables in memory; None where these are not faster."""
+def _in_memory(engine, source, queries, wanted, bound):
+    """Return what `_candidates` does, by codes in memory; None where that is not faster."""
     if wanted.condition is not None or wanted.k is None or len(queries) == 1:
         return None
     many, k = engine.many(source), max(wanted.k, wanted.rerank)
-    return many.candidates(queries, k, bound, wanted.rank != "hamming") if many.pays(queries, k) else None
+    plan = many.plan(queries, k)
+    whole = None if wanted.rank == "hamming" else alike_within(wanted.rank, engine.identity.bits)
+    return None if plan is None else many.candidates(queries, k, bound, whole, plan)
 
 
 def _candidates(engine, cursor, items, queries, wanted, bound, rows):
-    """Return the k nearest of each query, and whatever is as far as the last of them, where order takes more than ids.
+    """Return the k nearest of each query, and whatever counts as no farther than the last, where order takes more than
+    ids.
 
     Rows have `query`, `distance`, `PLACE`, the codes where their order needs these, and what costs little: in memory
     all columns but footprints; in files a column is decoded for all rows, so that of one query's rows ids come later.
@@ -141,29 +162,30 @@ def _candidates(engine, cursor, items, queries, wanted, bound, rows):
     ranked = [FEATURES] if wanted.rank == FEATURES else []
     extra = [*(name for name in wanted.columns if name not in ("geometry", FEATURES)), *ranked] if engine.memory else []
     codes = code_columns(bits) if wanted.rank == "asymmetric" else []
-    columns = [*codes, *PLACE, *extra]
+    columns, alike = [*codes, *PLACE, *extra], alike_within(wanted.rank, bits)
     if len(queries) == 1:
         distance = distance_to(queries.codes, bits)
-        bound = _bound_one(cursor, items, distance, k, wanted.condition, bound)
+        bound = min(max(_bound_one(cursor, items, distance, k, wanted.condition, bound), alike), bound)
         tests, query, tables = [wanted.condition, f"{distance} <= {bound}"], "0::INTEGER AS query", f"{items} AS i"
-        columns, order = (["id", *columns], _order(k, wanted.rank, "")) if engine.memory else (columns, "")
+        columns, order = (["id", *columns], _order(k, wanted.rank, "", alike)) if engine.memory else (columns, "")
     else:
         distance, count = distance_to_queries(bits), _counter(cursor, items, wanted.condition, bits)
-        cursor.register("queries", query_table(queries, bound_queries(count, queries, k, bound, rows, bits)))
+        bounds = bound_queries(count, queries, k, bound, rows, bits, alike)
+        cursor.register("queries", query_table(queries, bounds))
         tests, query, tables = [wanted.condition, f"{distance} <= q.bound"], "q.query", f"{items} AS i, queries AS q"
-        columns, order = ["id", *columns], _order(k, wanted.rank, "PARTITION BY query")
+        columns, order = ["id", *columns], _order(k, wanted.rank, "PARTITION BY query", alike)
     named, where = ", ".join(f"i.{name}" for name in columns), " AND ".join(test for test in tests if test)
     return cursor.sql(
         f"SELECT {query}, {named}, ({distance})::SMALLINT AS distance FROM {tables} WHERE {where} {order}"
     ).to_arrow_table()
 
 
-def _order(k, rank, partition):
+def _order(k, rank, partition, alike):
     if k is None:
         return ""
     if rank != "hamming":
         # All of the last tie, since it is put in order afterwards.
-        return f"QUALIFY rank() OVER ({partition} ORDER BY distance) <= {k}"
+        return f"QUALIFY rank() OVER ({partition} ORDER BY greatest(distance, {alike})) <= {k}"
     if partition:
         return f"QUALIFY row_number() OVER ({partition} ORDER BY distance, id) <= {k}"
     return f"ORDER BY distance, id LIMIT {k}"
@@ -180,7 +202,7 @@ def _bound_one(cursor, items, distance, k, condition, bound):
 
 
 def bound_queries(
-    count: CountByDistance, queries: Queries, k: int | None, bound: int, rows: int, bits: int
+    count: CountByDistance, queries: Queries, k: int | None, bound: int, rows: int, bits: int, alike: int = 0
 ) -> np.ndarray:
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
@@ -192,6 +214,7 @@ def bound_queries(
         bound: that all queries begin with.
         rows: number of all items.
         bits: l.
+        alike: below which no bound falls, see `alike_within`.
 
     Returns:
         `(q,)` int16.
@@ -200,7 +223,7 @@ def bound_queries(
     for step in sampling_steps(rows) if k is not None else ():
         reached = count(queries, bounds, step).cumsum(axis=1) >= k
         bounds = np.where(reached.any(axis=1), reached.argmax(axis=1), bounds).astype(np.int16)
-    return bounds
+    return np.minimum(np.maximum(bounds, alike), bound).astype(np.int16)
 
 
 def sampling_steps(rows: int) -> list[int]:

@@ -10,15 +10,24 @@ import numpy as np
 import pyarrow as pa
 
 from keras_dhnn.archive.calibration import load_calibration, with_precision
-from keras_dhnn.archive.places import is_address
+from keras_dhnn.archive.engine import Engine
+from keras_dhnn.archive.manifest import Part
+from keras_dhnn.archive.places import address, is_address, place
 from keras_dhnn.archive.queries import Queries
-from keras_dhnn.archive.ranking import choose_rank, order_candidates
+from keras_dhnn.archive.ranking import alike_within, choose_rank, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
-from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, bound_queries, query_table
+from keras_dhnn.archive.search import (
+    DEFAULT_COLUMNS,
+    Wanted,
+    as_results,
+    bound_queries,
+    nearest_rows,
+    query_table,
+)
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.where import Box, Times
-from keras_dhnn.errors import MissingPackage, SettingError
+from keras_dhnn.errors import MissingPackage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -75,7 +84,8 @@ def search_by_spark(
     """Find what `Archive.search` finds, by Spark: all queries in one job over the archive's files.
 
     Args:
-        session: a Spark session whose workers can read the archive's folder.
+        session: a Spark session whose workers can read the archive: at the same path, or at its address by what they
+            have of fsspec and of keys in their environment.
         archive: `Archive`.
         queries: `Queries`, or codes.
         k: this and all others as of `Archive.search`.
@@ -85,18 +95,54 @@ def search_by_spark(
 
     Raises:
         ValueError: as of `Archive.search`.
+        DataError: likewise.
     """
-    if is_address(archive.root):
-        raise SettingError(f"Spark takes an archive on a file system that all workers mount. Received: {archive.root}")
     queries, source = archive.checked(queries), archive.source(source)
-    condition = archive.condition(where, bbox, time, dialect="spark")
+    at_address = is_address(archive.root)
+    condition = archive.condition(where, bbox, time, dialect="duckdb" if at_address else "spark")
     wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)
-    items = _Items(session, archive, source, condition)
+    found = (_at_address if at_address else _in_files)(session, archive, queries, source, wanted)
+    return with_precision(found, load_calibration(archive, source), precision)
+
+
+def _in_files(session, archive, queries, source, wanted):
+    """Return `Results`, by Spark's own reader and SQL."""
+    items = _Items(session, archive, source, wanted.condition)
     candidates = items.candidates(queries, wanted, archive.info.sources.get(source, 0))
     found = order_candidates(candidates, queries, wanted, archive.identity.bits)
-    return with_precision(
-        Results(items.with_columns(found, columns), source), load_calibration(archive, source), precision
-    )
+    return Results(items.with_columns(found, wanted.columns), source)
+
+
+def _at_address(session, archive, queries, source, wanted):
+    """Return `Results`: workers search files of the archive through fsspec, which Spark's own reader does not know."""
+    root, identity = address(archive.root), archive.identity
+    parts = [part for part in archive.parts if part.source == source]
+
+    def search(part: Part) -> bytes:
+        engine = Engine(place(root), identity, [part])
+        try:
+            return _to_bytes(nearest_rows(engine, source, queries, wanted, part.rows))
+        finally:
+            engine.close()
+
+    if not parts:
+        return archive.search(queries, wanted.k, radius=wanted.radius, source=source, columns=wanted.columns)
+    found = session.sparkContext.parallelize(parts, len(parts)).map(search).collect()
+    tables = [pa.ipc.open_stream(one).read_all() for one in found]
+    # Types of what is not there may differ from those of what is.
+    candidates = pa.concat_tables([table for table in tables if len(table)] or tables[:1])
+    engine = Engine(archive.root, identity, parts)
+    try:
+        return as_results(engine, source, queries, wanted, candidates)
+    finally:
+        engine.close()
+
+
+def _to_bytes(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 class _Items:
@@ -118,14 +164,15 @@ class _Items:
             return schema.empty_table()
         bound = self.bits if wanted.radius is None else min(wanted.radius, self.bits)
         k = None if wanted.k is None else max(wanted.k, wanted.rerank)
-        bounds = bound_queries(self._count, queries, k, bound, rows, self.bits)
+        alike = alike_within(wanted.rank, self.bits)
+        bounds = bound_queries(self._count, queries, k, bound, rows, self.bits, alike)
         named = ", ".join(f"i.{name}" for name in ["id", *extra])
         near = self._join(queries, bounds, f"q.query, {named}, cast({self.distance} as smallint) as distance")
         if k is not None:
             near.createOrReplaceTempView("near")
             near = self.session.sql(
-                "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY query ORDER BY distance) AS place FROM near) "
-                f"WHERE place <= {k}"
+                "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY query "
+                f"ORDER BY greatest(distance, {alike})) AS place FROM near) WHERE place <= {k}"
             ).drop("place")
         return _table(near.collect(), schema)
 

@@ -41,6 +41,9 @@ def encode(
     asset: Annotated[
         str | None, typer.Option(help="Which asset of STAC items: its name, or role:ROLE. By default role:data.")
     ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch what a STAC catalogue names at addresses: items and that asset.")
+    ] = False,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -107,6 +110,7 @@ def encode(
         scales=scales,
         bands=bands,
         asset=asset,
+        fetch=fetch,
         labels=labels,
         bits=bits,
         size=size,

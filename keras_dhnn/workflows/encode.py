@@ -20,6 +20,7 @@ def encode(
     scales: str | Sequence[int] = "1",
     bands: str | Sequence[int] | None = None,
     asset: str | None = None,
+    fetch: bool = False,
     labels: Path | str | None = None,
     bits: int = 64,
     size: int = 256,
@@ -45,6 +46,7 @@ def encode(
         scales: whole numbers, `"1,4"` or a sequence: how many times as large a side of a tile is.
         bands: numbers of a scene's bands from 1, `"4,3,2"` or a sequence; None: all.
         asset: which asset of STAC items: a name, or `role:ROLE`.
+        fetch: whether what a STAC catalogue names at addresses is fetched: its items, and that asset of each.
         labels: "folder", or path of a CSV file with the columns path and label; None: no labels.
         bits: length of codes that are learned here.
         size: side of the images that a backbone is given.
@@ -78,7 +80,7 @@ def encode(
     if model is None or not images:
         raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))
-    options = Options(cut, asset, labels, skip_damaged, bits, features, size, Path(data), source)
+    options = Options(cut, asset, labels, skip_damaged, bits, features, size, Path(data), source, fetch)
     if engine is None:
         return _summary(encode_archive(model, images, archive, options, bar=bar))
     if engine != "spark":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keras_dhnn.archive.encoding import Encoded, encode_tiles, tile_rows, without_images
+from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows, without_images
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import exists, is_address, place
@@ -49,6 +49,7 @@ class Options:
         size: side of the images that a frozen backbone is given.
         data: folder of the prepared data sets.
         source: which of a model's image sources.
+        fetch: whether what a STAC catalogue names at addresses is fetched.
     """
 
     cut: Cut = field(default_factory=Cut)
@@ -60,6 +61,7 @@ class Options:
     size: int = 256
     data: Path = Path("data")
     source: str | None = None
+    fetch: bool = False
 
 
 @dataclass
@@ -113,6 +115,7 @@ def encode_listed(
     *,
     bar: Bar = no_bar,
     learn_only: bool = False,
+    append: Append | None = None,
 ) -> EncodedArchive:
     """Encode scenes and image files into an archive; arguments, result and errors as of `encode_archive`.
 
@@ -124,6 +127,7 @@ def encode_listed(
         options: `Options`, its features given.
         bar: see `progress`.
         learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
+        append: see `encode_tiles`.
     """
     root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
@@ -146,10 +150,11 @@ def encode_listed(
             return result
         encoder.expect(total - done, _networks(root))
         counted = encode_tiles(
-            archive, tiles, encoder, source, progress=lambda number: update(min(done + number, total))
+            archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
         )
     result.counted.add(counted)
-    compact_if_scattered(archive)
+    if append is None:
+        compact_if_scattered(archive)
     return result
 
 
@@ -211,8 +216,8 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
     scenes: list[Scene] = []
     others: list[Path | str] = []
     for given in inputs:
-        if not is_address(given) and Path(given).is_file() and is_stac(given):
-            scenes += stac_scenes(given, options.asset)
+        if (is_address(given) or Path(given).is_file()) and is_stac(given):
+            scenes += stac_scenes(given, options.asset, options.fetch)
         else:
             others.append(given)
     files = list_images(others) if others else []

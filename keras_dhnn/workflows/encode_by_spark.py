@@ -1,15 +1,19 @@
 """Run `encode` by Spark: the list of inputs in pieces, each encoded by whichever worker is free into the same archive.
 
 What makes it safe is the archive's: a piece that a lost worker had half done is gone on with by another, since what is
-there is not encoded again and appends are whole or nothing.
+there is not encoded again and appends are whole or nothing. At an address, where nothing locks, workers hand rows to
+the driver, which alone writes.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow as pa
+
+from keras_dhnn.archive.appending import Appended
 from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.maintenance import compact_if_scattered
+from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.spark import spark_session
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Skipped
@@ -17,6 +21,8 @@ from keras_dhnn.workflows.encode_archive import EncodedArchive, Options, encode_
 
 # Files of a piece: some minutes of work.
 PIECE = 2000
+# Pieces for each core between two writes of the driver.
+_WAVE = 4
 
 
 def encode_by_spark(
@@ -31,10 +37,9 @@ def encode_by_spark(
     """Encode images into an archive by the workers of a Spark cluster.
 
     Args:
-        model: as of `encode_archive`, and reachable by all workers at the same path; so are inputs and root, on a file
-            system that passes locks on.
-        inputs: as of `encode_archive`. A scene is one piece.
-        root: folder of the archive.
+        model: as of `encode_archive`, and reachable by all workers at the same path.
+        inputs: as of `encode_archive`, at the same paths for all, or at addresses. A scene is one piece.
+        root: folder of the archive, on a file system that all mount and that passes locks on, or an address.
         options: `Options`.
         master: Spark's.
         piece: image files of a piece.
@@ -52,19 +57,31 @@ def encode_by_spark(
     encode_listed(model, scenes, files, root, options, learn_only=True)
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
     pieces += [([], files[first : first + piece]) for first in range(0, len(files), piece)]
+    at_address = is_address(root)
 
-    def encode(listed: tuple[list, list]) -> tuple[dict[str, int], list[dict[str, str]]]:
-        made = encode_listed(model, *listed, root, options)
-        return asdict(made.counted), [asdict(one) for one in made.skipped]
+    def encode(listed: tuple[list, list]) -> tuple[Encoded, list[Skipped], list[tuple[pa.Table, str]]]:
+        rows: list[tuple[pa.Table, str]] = []
 
+        def keep(table: pa.Table, source: str) -> Appended:
+            rows.append((table, source))
+            return Appended(0, 0, 0)
+
+        made = encode_listed(model, *listed, root, options, append=keep if at_address else None)
+        return made.counted, made.skipped, rows
+
+    archive = Archive.open(root)
+    result = EncodedArchive(archive, Encoded())
     with spark_session(master) as session:
         context = session.sparkContext
-        found = context.parallelize(pieces, len(pieces)).map(encode).collect()
-    archive = Archive.open(root)
+        # Rows that the driver writes are held until a wave of pieces is done.
+        wave = _WAVE * context.defaultParallelism if at_address else max(len(pieces), 1)
+        for first in range(0, len(pieces), wave):
+            part = pieces[first : first + wave]
+            for counted, skipped, rows in context.parallelize(part, len(part)).map(encode).collect():
+                result.counted.add(counted)
+                result.skipped += skipped
+                for table, source in rows:
+                    result.counted.add(archive.append(table, source))
+    archive.refresh()
     compact_if_scattered(archive)
-    result = EncodedArchive(archive, Encoded())
-    for counted, skipped in found:
-        for name, value in counted.items():
-            setattr(result.counted, name, getattr(result.counted, name) + value)
-        result.skipped += [Skipped(**one) for one in skipped]
     return result

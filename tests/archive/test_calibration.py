@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.archive import Archive, Identity
+from keras_dhnn.archive import Archive, Identity, Queries
 from keras_dhnn.archive.calibration import calibrate, load_calibration, measure
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
@@ -52,6 +52,20 @@ def test_a_list_is_cut_where_held_out_queries_are_as_precise_as_asked(tmp_path, 
     assert len(found) < len(whole)
     assert abs(right.mean() - wanted) < 0.06
     assert found["precision"].to_numpy().min() <= wanted
+
+
+def test_ranks_of_a_cut_list_have_no_gaps(tmp_path):
+    codes, labels = noisy_classes(1000, seed=0)
+    features = np.random.default_rng(0).normal(size=(1000, 4))
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64, features=4))
+    archive.append(tile_rows(codes, [f"{n:05d}" for n in range(1000)], label=labels, features=features))
+    calibrate(archive)
+    queries = Queries(codes[:40], features=features[:40])
+    found = archive.search(queries, 900, precision=0.9).table
+    assert 40 < len(found) < 36_000
+    for number in range(40):
+        own = found["rank"].to_numpy()[found["query"].to_numpy() == number]
+        assert own.tolist() == list(range(1, len(own) + 1))
 
 
 def test_without_labels_a_distance_is_set_against_random_pairs(tmp_path):

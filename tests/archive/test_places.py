@@ -12,15 +12,44 @@ from PIL import Image
 from keras_dhnn.archive import Archive, Identity
 from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.maintenance import compact, remove, verify
-from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.many_queries import TABLES, ManyQueries
 from keras_dhnn.archive.places import address, is_address, list_address, place
 from keras_dhnn.errors import DataError, MissingPackage
 from tests.archives import make_archive, random_codes
 from tests.command_line import command_line
+from tests.object_store import store_of_objects
 
 fsspec = pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
 pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
 BACKBONE = "tests.fakes:tiny_backbone"
+
+
+def test_a_raster_that_names_others_is_not_opened_at_an_address(tmp_path, served):
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    from keras_dhnn.archive.tiles import Cut, Form, Scene, count_tiles, scene_tiles
+    from keras_dhnn.errors import DamagedFile
+    from tests.rasters import scene_pixels, write_scene
+
+    folder, at, _ = served
+    write_scene(tmp_path / "private.tif", scene_pixels(64, 64))
+    source = f"<SimpleSource><SourceFilename>{tmp_path}/private.tif</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
+    vrt = f'<VRTDataset rasterXSize="64" rasterYSize="64">{band}</VRTDataset>'
+    (tmp_path / "asked.tif").write_text(vrt)
+    (folder / "asked.tif").write_text(vrt)
+    form, cut = Form(32, 32, 1, "uint8"), Cut(32)
+    assert len(list(scene_tiles(Scene.of(tmp_path / "asked.tif"), form, cut, lambda ids: {}))) == 4
+    scene = Scene.of(f"{at}/asked.tif")
+    assert count_tiles(scene, cut) == 0
+    with pytest.raises(DamagedFile, match="no raster"):
+        list(scene_tiles(scene, form, cut, lambda ids: {}))
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """Address of a bucket in a store of objects of this machine."""
+    with store_of_objects(monkeypatch) as address:
+        yield address
 
 
 @pytest.fixture
@@ -30,19 +59,19 @@ def memory():
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """(folder, address) of a local server of files."""
-    folder = tmp_path_factory.mktemp("served")
+    """(folder, address, list of what was asked for) of a local server of files."""
+    folder, asked = tmp_path_factory.mktemp("served"), []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *given):
             super().__init__(*given, directory=str(folder))
 
         def log_message(self, *_):
-            pass
+            asked.append(self.path)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
+    yield folder, f"http://127.0.0.1:{server.server_port}", asked
     server.shutdown()
     server.server_close()
 
@@ -96,7 +125,7 @@ def test_an_archive_at_an_address_lives_as_one_on_disk(tmp_path, memory):
 
 def test_its_files_are_checked(memory, monkeypatch):
     archive = make_archive(memory, random_codes(50), parts=2)
-    monkeypatch.setattr(ManyQueries, "pays", lambda *_: True)
+    monkeypatch.setattr(ManyQueries, "plan", lambda *_: TABLES)
     assert len(archive.search(random_codes(3), 9)) == 27
     part = place(memory) / archive.parts[0].name
     part.fs.pipe_file(part.path, b"PAR1 nothing PAR1")
@@ -118,7 +147,7 @@ def test_no_other_address_is_read(memory):
 
 
 def test_images_and_vectors_from_a_server(tmp_path, served, memory, monkeypatch, capfd):
-    run, (folder, at) = command_line(monkeypatch, capfd), served
+    run, (folder, at, _) = command_line(monkeypatch, capfd), served
     write_images(folder, 12)
     images = [f"{at}/{number:03d}.png" for number in range(12)]
     (tmp_path / "list.txt").write_text("\n".join(images))
@@ -163,22 +192,65 @@ def test_a_scene_at_an_address(memory, tmp_path):
     assert set(made.rows()["path"].to_pylist()) == {name.rstrip("#")}
 
 
-def test_a_store_of_objects(tmp_path, monkeypatch):
-    moto = pytest.importorskip(
-        "moto.server", reason="A store of objects is tested where it is: pip install 'moto[server]' s3fs"
-    )
-    pytest.importorskip("s3fs", reason="s3:// is read where its package is installed: pip install s3fs")
-    server = moto.ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    try:
-        fsspec.filesystem("s3").mkdir("tiles")
-        assert live("s3://tiles/a") == live(tmp_path / "a")
-    finally:
-        server.stop()
+def write_catalogue(folder, at, names):
+    """Write scenes, and a collection of items that name them by addresses, a preview and other assets with them."""
+    from tests.rasters import scene_pixels, write_scene
+
+    for number, name in enumerate(names):
+        write_scene(folder / f"{name}.tif", scene_pixels(96, 64, seed=number))
+        assets = {
+            "visual": {"href": f"{at}/{name}.tif", "roles": ["data"]},
+            "thumbnail": {"href": f"{at}/{name}-preview.png", "roles": ["thumbnail"]},
+            "other": {"href": f"{at}/{name}-other.tif", "type": "image/tiff"},
+        }
+        item = {"type": "Feature", "id": name, "properties": {"datetime": "2021-05-06T00:00:00Z"}, "assets": assets}
+        (folder / f"{name}.json").write_text(json.dumps(item))
+    links = [{"rel": "item", "href": f"./{name}.json"} for name in names]
+    links += [{"rel": "license", "href": f"{at}/licence.html"}]
+    (folder / "collection.json").write_text(json.dumps({"type": "Collection", "id": "c", "links": links}))
+
+
+def test_a_catalogue_of_scenes_at_addresses(tmp_path, served, monkeypatch, capfd):
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    run, (folder, at, asked) = command_line(monkeypatch, capfd), served
+    write_catalogue(folder, at, ["east", "west", "gone"])
+    (folder / "gone.tif").unlink()
+    asked.clear()
+    how = ("--bits", 8, "--size", 32, "--features", 4, "--tile", 32, "--quiet", "--json", "--skip-damaged")
+    how += ("--archive", tmp_path / "a")
+    status, _, error = run("encode", BACKBONE, folder / "collection.json", *how)
+    assert (status, "--fetch" in error, asked) == (2, True, [])
+    status, out, _ = run("encode", BACKBONE, folder / "collection.json", *how, "--fetch")
+    assert (status, json.loads(out)["added"]) == (0, 12)
+    assert [one["name"] for one in json.loads(out)["skipped"]] == ["gone/visual"]
+    # Nothing but the scenes was asked for.
+    assert set(asked) == {"/east.tif", "/west.tif", "/gone.tif"}
+    status, out, _ = run("encode", BACKBONE, f"{at}/collection.json", *how, "--fetch")
+    assert (status, json.loads(out)["known"], json.loads(out)["added"]) == (0, 12, 0)
+    assert set(asked) == {f"/{name}.{kind}" for name in ("east", "west", "gone") for kind in ("tif", "json")} | {
+        "/collection.json"
+    }
+    rows = Archive.open(tmp_path / "a").rows()
+    assert set(rows["path"].to_pylist()) == {f"{at}/east.tif", f"{at}/west.tif"}
+
+
+def test_a_store_of_objects(tmp_path, store):
+    assert live(f"{store}/a") == live(tmp_path / "a")
+
+
+def test_of_a_large_scene_in_a_store_the_header_is_read_alone(tmp_path, store, monkeypatch):
+    rasterio = pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    from keras_dhnn.archive.tiles import Cut, Scene, count_tiles, raster_form, scenes
+    from tests.rasters import scene_pixels, write_scene
+
+    write_scene(tmp_path / "s.tif", scene_pixels(2000, 2000))
+    fsspec.filesystem("s3").put_file(tmp_path / "s.tif", f"{store}/s.tif")
+    monkeypatch.setattr(scenes, "local_copy", None)
+    scene = Scene.of(f"{store}/s.tif")
+    assert scenes.is_scene(scene.path, 256)
+    assert count_tiles(scene, Cut(500)) == 16
+    with rasterio.open(tmp_path / "s.tif") as raster:
+        assert raster_form(scene, Cut(500)) == (raster.count, raster.dtypes[0])
 
 
 def test_what_is_not_installed_is_named(monkeypatch):

@@ -125,6 +125,36 @@ def test_equal_distances_by_features(tmp_path):
         archive.search(queries, rank="asymmetric")
 
 
+def test_small_distances_count_as_equal_where_features_order_them(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = random_codes(400, 64, distinct=8) ^ np.packbits(rng.random((400, 64)) < 0.05, axis=1)
+    vectors = rng.integers(-120, 120, (400, 5)).astype(float)
+    archive = make_archive(tmp_path / "a", codes, ids=[f"{n:03d}" for n in range(400)], parts=3, features=vectors)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    stored = archive.rows(["id", "features"]).sort_by("id")["features"].combine_chunks().flatten().to_numpy()
+    stored = stored.reshape(400, 5) / np.linalg.norm(stored.reshape(400, 5).astype(float), axis=1, keepdims=True)
+    inverted = []
+    for asked in ([17], [17, 3, 250]):
+        queries = Queries(codes[asked], features=vectors[asked])
+        for how in (
+            {"k": 7},
+            {"k": 300},
+            {"k": 9, "radius": 2},
+            {"k": None, "radius": 30},
+            {"k": 5, "where": "size > 0"},
+        ):
+            found = archive.search(queries, **how).table
+            for number, one in enumerate(asked):
+                distances = hamming_distances(codes[one : one + 1], codes)[0]
+                expected = np.lexsort([np.arange(400), -(stored @ unit[one]).round(12), np.maximum(distances, 4)])
+                expected = expected[distances[expected] <= how.get("radius", 64)][: how["k"]]
+                own = found.filter(np.equal(found["query"].to_numpy(), number))
+                assert own["id"].to_pylist() == [f"{n:03d}" for n in expected]
+                assert own["distance"].to_pylist() == distances[expected].tolist()
+                inverted.append((np.diff(distances[expected]) < 0).any())
+    assert any(inverted)
+
+
 def test_like_and_unlike():
     liked = Queries(np.array([[0b11110000], [0b11111100]], np.uint8))
     unliked = Queries(np.array([[0b11000000]], np.uint8))

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries
 from tests.archives import make_archive, random_codes, tile_rows
+from tests.object_store import store_of_objects
 
 pytest.importorskip(
     "pyspark", reason="the Spark engine is tried where it is installed: pip install 'keras-dhnn[spark]'"
@@ -17,16 +19,31 @@ pytest.importorskip(
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java 17, which is not on this machine", allow_module_level=True)
 
+from keras_dhnn.archive.places import place
 from keras_dhnn.archive.spark import search_by_spark, spark_session
+from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 from tests.workflows.test_encode_archive import write_images
 
+# Two workers, each a process of its own with a core and 1 GiB.
+LOCAL = "local-cluster[2,1,1024]"
+
 
 @pytest.fixture(scope="module")
-def session():
-    """Two workers, each a process of its own with a core and 1 GiB."""
-    with spark_session("local-cluster[2,1,1024]") as session:
+def store():
+    """Address of a bucket in a store of objects, None where there can be none."""
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("s3fs") is None:
+        yield None
+        return
+    with pytest.MonkeyPatch.context() as patch, store_of_objects(patch) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def session(store):
+    """A session whose workers know of the store from the start: they have the environment that Java was begun in."""
+    with spark_session(LOCAL) as session:
         yield session
 
 
@@ -55,13 +72,49 @@ def test_spark_and_duckdb_find_the_same_rows(tmp_path, session, bits):
 
 @pytest.mark.slow
 def test_features_and_empty_archives(tmp_path, session):
-    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 8, features=5))
-    assert len(search_by_spark(session, archive, random_codes(2, 8), 5)) == 0
-    vectors = np.random.default_rng(0).normal(size=(200, 5))
-    archive.append(tile_rows(random_codes(200, 8, distinct=3), features=vectors))
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64, features=5))
+    assert len(search_by_spark(session, archive, random_codes(2), 5)) == 0
+    rng = np.random.default_rng(0)
+    # Distances up to 4 of 64 bits count as one, and there are such.
+    codes = random_codes(200, 64, distinct=3) ^ np.packbits(rng.random((200, 64)) < 0.05, axis=1)
+    archive.append(tile_rows(codes, features=rng.normal(size=(200, 5))))
     queries = archive.queries(archive.codes().ids[:3].tolist())
-    expected, found = archive.search(queries, 20), search_by_spark(session, archive, queries, 20)
-    assert found.table.to_pylist() == expected.table.to_pylist()
+    for k in (3, 20, 150):
+        expected, found = archive.search(queries, k), search_by_spark(session, archive, queries, k)
+        assert found.table.to_pylist() == expected.table.to_pylist()
+
+
+@pytest.mark.slow
+def test_images_and_archive_in_a_store_of_objects(tmp_path, store, session):
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    pytest.importorskip("rasterio", reason="Scenes are read by rasterio")
+    if store is None:
+        pytest.skip("A store of objects is tested where it is: pip install 'moto[server]' s3fs")
+    from tests.rasters import scene_pixels, write_scene
+
+    write_images(tmp_path / "images", 40)
+    write_scene(tmp_path / "images" / "scene.tif", scene_pixels(96, 64))
+    options = Options(Cut(32), bits=8, size=32, features=4)
+    local = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "a", options).archive
+    given = place(f"{store}/images")
+    given.fs.put(f"{tmp_path}/images/", given.path, recursive=True)
+    # Learned once, so that the workers have something to do.
+    for name in ("archive.json", "encoder.npz"):
+        given.fs.put_file(tmp_path / "a" / name, f"{store}/a/{name}")
+    made, again = (
+        encode_by_spark("tests.fakes:tiny_backbone", [f"{store}/images"], f"{store}/a", options, piece=10) for _ in "ab"
+    )
+    assert (made.counted.added, again.counted.added, again.counted.known) == (local.info.rows, 0, local.info.rows)
+    far = Archive.open(f"{store}/a")
+    assert len(far.parts) > 1
+    names = [text.rsplit("/images/")[1] for text in far.codes().ids]
+    assert names == [text.rsplit("/images/")[1] for text in local.codes().ids]
+    np.testing.assert_array_equal(far.codes().codes, local.codes().codes)
+    for queries in (far.queries(far.codes().ids[:3].tolist()), far.codes().codes[:1]):
+        for how in ({"k": 9}, {"k": 5, "where": "size = 32"}, {"k": None, "radius": 2}, {"k": 3, "rerank": 9}):
+            expected = far.search(queries, **how).table
+            assert len(expected)
+            assert search_by_spark(session, far, queries, **how).table.to_pylist() == expected.to_pylist()
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -264,6 +266,21 @@ def test_files_open_in_other_readers_as_geoparquet(tmp_path):
     few = geopandas.read_parquet(archive.root / "data", bbox=(10.101, 49.991, 10.119, 49.999))
     assert len(few) == 2
     np.testing.assert_allclose(frame.total_bounds, [10, 49.97, 11, 50], atol=1e-9)
+
+
+def test_gdal_reads_the_files_as_qgis_does(tmp_path):
+    if shutil.which("ogrinfo") is None:
+        pytest.skip("GDAL's own reader is tried where it is installed: apt install gdal-bin")
+    formats = subprocess.run(["ogrinfo", "--formats"], capture_output=True, text=True, check=True).stdout
+    if "Parquet" not in formats:
+        pytest.skip("This GDAL was built without Parquet")
+    archive = make_archive(tmp_path / "a", random_codes(300))
+    file = archive.parts[0].file(archive.root)
+    told = json.loads(subprocess.run(["ogrinfo", "-json", file], capture_output=True, text=True, check=True).stdout)
+    (layer,) = told["layers"]
+    (geometry,) = layer["geometryFields"]
+    assert (layer["featureCount"], geometry["type"]) == (300, "Polygon")
+    np.testing.assert_allclose(geometry["extent"], [10, 49.97, 11, 50], atol=1e-9)
 
 
 def test_metadata_says_whose_codes_a_file_holds(tmp_path):

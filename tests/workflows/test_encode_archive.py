@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
 from keras_dhnn.archive import Archive
-from keras_dhnn.archive.maintenance import verify
+from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.workflows import archive_encoder
@@ -133,6 +134,83 @@ def test_a_scene_is_cut_encoded_and_found_on_the_map(tmp_path):
     np.testing.assert_allclose(sorted(ring[:4].tolist()), sorted(expected.tolist()), atol=6e-8)
 
 
+def test_gdals_own_reader_finds_tiles_where_the_geotransform_has_them(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    pyogrio = pytest.importorskip("pyogrio", reason="GDAL reads vectors by pyogrio, which GeoPandas brings")
+    from rasterio.transform import Affine
+    from rasterio.warp import transform
+
+    turned = Affine.translation(400_000, 5_500_000) @ Affine.rotation(30) @ Affine.scale(0.5, -0.5)
+    scenes = {
+        "utm": ("EPSG:32633", Affine(0.5, 0, 400_000, 0, -0.5, 5_500_000)),
+        "degrees": ("EPSG:4326", Affine(1e-5, 0, 14.5, 0, -1e-5, 50.1)),
+        "turned": ("EPSG:32633", turned),
+    }
+    for name, (crs, place) in scenes.items():
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(64, 96), crs=crs, transform=place)
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    made = encode_archive(BACKBONE, [tmp_path / f"{name}.tif" for name in scenes], tmp_path / "ar", options).archive
+    found = run_search(made, make_queries(made, made.codes().ids[:1].tolist()), geometry=True, k=100)
+    found.write_geojson(tmp_path / "found.geojson")
+    frame = pyogrio.read_dataframe(tmp_path / "found.geojson")
+    assert len(frame) == 18
+    for scene, row, col, shape in zip(frame["scene"], frame["row"], frame["col"], frame.geometry, strict=True):
+        crs, place = scenes[Path(scene).stem]
+        x, y = zip(*[place @ (col + c, row + r) for r, c in ((0, 0), (32, 0), (32, 32), (0, 32))], strict=True)
+        expected = np.stack(transform(crs, "OGC:CRS84", list(x), list(y)), axis=-1)
+        ring = np.array(shape.exterior.coords)[:4]
+        np.testing.assert_allclose(sorted(ring.tolist()), sorted(expected.tolist()), atol=1e-7)
+
+
+def test_a_corrupt_scene_among_good_ones_is_left_out_and_the_others_kept(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    from tests.command_line import command_line
+
+    run = command_line(monkeypatch, capfd)
+    for number, name in enumerate("abcd"):
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(96, 64, seed=number))
+    (tmp_path / "b.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:5000])
+    (tmp_path / "c.tif").write_bytes(b"II*\0nothing")
+    how = (BACKBONE, *(tmp_path / f"{name}.tif" for name in "abcd"), "--archive", tmp_path / "ar", "--tile", 32)
+    how += ("--bits", 8, "--size", 32, "--features", 4, "--quiet")
+    status, _, error = run("encode", *how)
+    assert (status, "b.tif" in error or "c.tif" in error, "--skip-damaged" in error) == (2, True, True)
+    status, _, error = run("encode", *how, "--skip-damaged")
+    assert status == 0
+    assert [name for name in "abcd" if f"{name}.tif:" in error] == ["b", "c"]
+    kept = [path.rsplit("/", 1)[1] for path in Archive.open(tmp_path / "ar").rows(["path"])["path"].to_pylist()]
+    assert (kept.count("a.tif"), kept.count("c.tif"), kept.count("d.tif")) == (6, 0, 6)
+
+
+def test_a_clock_that_goes_back_changes_nothing(tmp_path, monkeypatch):
+    now = [2e9]
+
+    def earlier():
+        now[0] -= 5000
+        return now[0]
+
+    write_images(tmp_path / "images", 30)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "usual", SMALL)
+    for name in ("time", "time_ns"):
+        monkeypatch.setattr(time, name, earlier if name == "time" else lambda: int(1e9 * earlier()))
+    (tmp_path / "first").mkdir()
+    for path in sorted((tmp_path / "images").rglob("*.png"))[:12]:
+        (tmp_path / "first" / path.name).write_bytes(path.read_bytes())
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL).archive
+    seen = Archive.open(tmp_path / "ar")
+    encode_archive(BACKBONE, [tmp_path / "first"], tmp_path / "ar", SMALL)
+    # As if it had been written before what was seen.
+    os.utime(tmp_path / "ar" / "parts.json", (1, 1))
+    assert seen.refresh()
+    assert (made.info.rows, seen.info.rows) == (30, 42)
+    again = encode_archive(BACKBONE, [tmp_path / "images", tmp_path / "first"], tmp_path / "ar", SMALL)
+    assert (again.counted.added, again.counted.replaced) == (0, 0)
+    compact(seen)
+    assert verify(Archive.open(tmp_path / "ar")) == []
+    usual = all_rows(Archive.open(tmp_path / "usual"))
+    assert all_rows(Archive.open(tmp_path / "ar")).filter(pc.is_in(all_rows(seen)["id"], usual["id"])).equals(usual)
+
+
 def test_like_and_unlike_make_one_query(tmp_path):
     write_images(tmp_path / "images", 20)
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL).archive
@@ -184,6 +262,19 @@ def test_killed_at_random_moments_it_ends_with_the_same_rows(tmp_path):
     whole, killed = (all_rows(Archive.open(tmp_path / name)) for name in ("whole", "killed"))
     assert killed.num_rows == 400
     assert killed.equals(whole)
+
+
+@pytest.mark.slow
+def test_two_encoders_at_once_end_with_the_rows_of_one(tmp_path):
+    write_images(tmp_path / "images", 200)
+    command = [sys.executable, "-c", SLOW_ENCODE, str(tmp_path / "images")]
+    subprocess.run([*command, str(tmp_path / "one")], check=True)
+    both = [subprocess.Popen([*command, str(tmp_path / "two")]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    one, two = (all_rows(Archive.open(tmp_path / name)) for name in ("one", "two"))
+    assert two.num_rows == 200
+    assert two.equals(one)
+    assert verify(Archive.open(tmp_path / "two")) == []
 
 
 def test_the_command_line(tmp_path, monkeypatch, capfd):

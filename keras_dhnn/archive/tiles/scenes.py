@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
-from keras_dhnn.archive.places import address, is_address, kept_copy
+from keras_dhnn.archive.places import address, in_parts, is_address, local_copy
 from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_file
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -51,7 +52,7 @@ class Scene:
     """Describe one scene.
 
     Attributes:
-        path: of its file.
+        path: of its file, or its address.
         name: by which its tiles are called.
         time: ISO 8601, or None: what the file says.
     """
@@ -62,9 +63,9 @@ class Scene:
 
     @classmethod
     def of(cls, path: Path | str) -> "Scene":
-        """Return the scene in a file, called as the path is given; an address is read from a copy."""
+        """Return the scene in a file or at an address, called as that is given."""
         if is_address(path):
-            return cls(str(kept_copy(address(path))), address(path))
+            return cls(address(path), address(path))
         return cls(str(path), Path(path).as_posix())
 
 
@@ -74,7 +75,7 @@ def is_scene(path: Path | str, tile: int) -> bool:
     if Path(path).suffix.lower() not in _SUFFIXES or rasterio is None:
         return False
     try:
-        with _quietly(rasterio), rasterio.open(kept_copy(address(path)) if is_address(path) else path) as raster:
+        with _header(rasterio, path) as raster:
             return max(raster.width, raster.height) >= 2 * tile or raster.crs is not None or bool(raster.gcps[0])
     except rasterio.errors.RasterioError:
         return False
@@ -84,9 +85,9 @@ def count_tiles(scene: Scene, cut: Cut) -> int:
     """Return how many tiles a scene is cut into, 0 if it cannot be read: its header is looked at only."""
     rasterio = load_rasterio()
     try:
-        with _quietly(rasterio), rasterio.open(scene.path) as raster:
+        with _header(rasterio, scene.path) as raster:
             return sum(len(rows) * len(cols) for _, _, rows, cols in _grids(raster.height, raster.width, cut))
-    except rasterio.errors.RasterioError:
+    except (rasterio.errors.RasterioError, DataError):
         return 0
 
 
@@ -95,9 +96,15 @@ def raster_form(scene: Scene, cut: Cut) -> tuple[int, str]:
 
     Raises:
         DamagedFile: if it cannot be read.
+        DataError: if it is at an address that cannot be reached.
     """
-    reader = _Reader(load_rasterio(), scene, None, cut)
-    return len(reader.bands), reader.dtype
+    rasterio = load_rasterio()
+    try:
+        with _header(rasterio, scene.path) as raster:
+            bands = _bands(rasterio, raster, scene, cut)
+            return len(bands), _dtype(raster, bands)
+    except rasterio.errors.RasterioError as error:
+        raise _no_raster(scene, error) from error
 
 
 def scene_tiles(
@@ -112,7 +119,8 @@ def scene_tiles(
     """Cut a scene into tiles, row by row from its upper left corner.
 
     A remainder at the right or lower edge that is narrower than a tile is covered by a last tile that ends at the edge.
-    Overviews are not read: larger scales average the full resolution.
+    Overviews are not read: larger scales average the full resolution. A scene at an address is copied to a temporary
+    file, which is gone when the last tile has been read.
 
     Args:
         scene: `Scene`.
@@ -130,8 +138,8 @@ def scene_tiles(
     """
     rasterio = load_rasterio()
     try:
-        with _quietly(rasterio):
-            yield from _Reader(rasterio, scene, form, cut).tiles(known)
+        with _quietly(rasterio), _fetched(scene) as file:
+            yield from _Reader(rasterio, scene, file, form, cut).tiles(known)
     except DamagedFile as error:
         if not skip_damaged:
             raise
@@ -189,15 +197,63 @@ def _quietly(rasterio):
         yield
 
 
+@contextlib.contextmanager
+def _header(rasterio, path):
+    """Yield an open raster of which only the header is looked at: of an address little is read."""
+    with _quietly(rasterio), in_parts(path) as file, _open(rasterio, file, path) as raster:
+        yield raster
+
+
+def _open(rasterio, file, path):
+    """Return an open raster, whose path or address is `path`.
+
+    At an address nothing is opened that could name other files or addresses, as a VRT does.
+    """
+    jp2 = Path(urlparse(str(path)).path).suffix.lower() == ".jp2"
+    return rasterio.open(file, driver=("JP2OpenJPEG" if jp2 else "GTiff") if is_address(path) else None)
+
+
+@contextlib.contextmanager
+def _fetched(scene):
+    """Yield a file of this machine with a scene.
+
+    Raises:
+        DamagedFile: if it cannot be fetched.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(local_copy(scene.path))
+        except DataError as error:
+            raise DamagedFile(scene.name, str(error)) from error
+        yield file
+
+
+def _no_raster(scene, error):
+    return DamagedFile(scene.name, f"is no raster that GDAL reads ({error})")
+
+
+def _bands(rasterio, raster, scene, cut):
+    """Return the numbers of the bands that are read."""
+    alpha = rasterio.enums.ColorInterp.alpha
+    without = [number for number in raster.indexes if raster.colorinterp[number - 1] != alpha]
+    bands = list(cut.bands or without)
+    if not set(bands) <= set(raster.indexes):
+        raise DataError(f"{scene.name} has bands 1 to {raster.count}. Received: --bands {','.join(map(str, bands))}")
+    return bands
+
+
+def _dtype(raster, bands):
+    return np.result_type(*(raster.dtypes[number - 1] for number in bands)).name
+
+
 class _Reader:
     """Read one scene by several threads, each with the file open for itself."""
 
-    def __init__(self, rasterio: Any, scene: Scene, form: Form | None, cut: Cut):
-        self.rasterio, self.scene, self.form, self.cut = rasterio, scene, form, cut
+    def __init__(self, rasterio: Any, scene: Scene, file: Path, form: Form, cut: Cut):
+        self.rasterio, self.scene, self.file, self.form, self.cut = rasterio, scene, file, form, cut
         self.local = threading.local()
         raster = self._raster()
-        self.bands = self._bands(raster)
-        self.dtype = np.result_type(*(raster.dtypes[number - 1] for number in self.bands)).name
+        self.bands = _bands(rasterio, raster, scene, cut)
         self.place = _Place(rasterio, raster)
         self.time = scene.time or _time_of(raster)
         self.grids = _grids(raster.height, raster.width, cut)
@@ -205,7 +261,7 @@ class _Reader:
 
     def tiles(self, known: Known) -> Iterator[Tile | None]:
         """Yield the tiles of all scales."""
-        content = content_of_file(self.scene.path, f"{self.bands} {self.cut.tile}".encode())
+        content = content_of_file(self.file, f"{self.bands} {self.cut.tile}".encode())
         strips = self._strips(known, content)
         for _, tiles in read_ahead(lambda strip: self._read(content, *strip), strips, threads=_THREADS):
             yield from tiles
@@ -240,7 +296,7 @@ class _Reader:
         return tiles
 
     def _values(self, row, col, shape):
-        path = self.scene.name if is_address(self.scene.name) else str(Path(self.scene.path).absolute())
+        path = self.scene.path if is_address(self.scene.path) else str(Path(self.scene.path).absolute())
         place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
         return {"path": path, "scene": self.scene.name, "time": self.time} | place
 
@@ -269,20 +325,10 @@ class _Reader:
         """Return this thread's own open file."""
         if not hasattr(self.local, "raster"):
             try:
-                self.local.raster = self.rasterio.open(self.scene.path)
+                self.local.raster = _open(self.rasterio, self.file, self.scene.path)
             except self.rasterio.errors.RasterioError as error:
-                raise DamagedFile(self.scene.name, f"is no raster that GDAL reads ({error})") from error
+                raise _no_raster(self.scene, error) from error
         return self.local.raster
-
-    def _bands(self, raster):
-        alpha = self.rasterio.enums.ColorInterp.alpha
-        without = [number for number in raster.indexes if raster.colorinterp[number - 1] != alpha]
-        bands = list(self.cut.bands or without)
-        if not set(bands) <= set(raster.indexes):
-            raise DataError(
-                f"{self.scene.name} has bands 1 to {raster.count}. Received: --bands {','.join(map(str, bands))}"
-            )
-        return bands
 
 
 class _Place:

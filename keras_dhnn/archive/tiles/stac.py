@@ -1,50 +1,65 @@
-"""Read scenes that a STAC catalogue on disk names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet."""
+"""Read scenes that a STAC catalogue names: Item, ItemCollection, Collection, Catalog, or STAC GeoParquet.
+
+What a catalogue names at addresses is read only where the user has said so.
+"""
 
 import json
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from typing import Any
+from urllib.parse import unquote, urljoin, urlparse
 
+from keras_dhnn.archive.places import address, exists, is_address, local_copy, read_address
 from keras_dhnn.archive.tiles.scenes import Scene
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_lines
 
 _MOST_DEPTH = 32
+# Of a JSON file at an address.
+_MOST_BYTES = 1 << 28
 _RASTERS = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2")
 
 
 def is_stac(path: Path | str) -> bool:
-    """Return whether a file is STAC: JSON with its type, or GeoParquet with a column `assets`."""
-    path = Path(path)
-    if path.suffix.lower() in (".json", ".geojson"):
+    """Return whether a file, or what stands at an address, is STAC: JSON with its type, or GeoParquet with a column
+    `assets`.
+    """
+    suffix = _suffix(path)
+    if suffix in (".json", ".geojson"):
         return _kind(_load(path)) is not None
-    if path.suffix.lower() in (".parquet", ".geoparquet"):
+    if suffix in (".parquet", ".geoparquet"):
         import pyarrow.parquet as pq
 
-        return "assets" in pq.read_schema(path).names
+        with local_copy(path) as file:
+            return "assets" in pq.read_schema(file).names
     return False
 
 
-def stac_scenes(path: Path | str, asset: str | None = None) -> list[Scene]:
+def stac_scenes(path: Path | str, asset: str | None = None, fetch: bool = False) -> list[Scene]:
     """List the scenes of a catalogue.
 
     Args:
-        path: of its file.
+        path: of its file, or its address.
         asset: name of the asset to take of each item, such as `visual`, or `role:NAME`; None: the one with the role
             `data`, or the only raster.
+        fetch: whether what it names at addresses may be fetched: children and items now, assets when they are encoded.
 
     Returns:
         List of `Scene`, called `ITEM/ASSET`, with the items' times.
 
     Raises:
-        DataError: if it is no STAC, an item has no such asset, or an asset is not on this machine.
+        DataError: if it is no STAC, an item has no such asset, or an asset is not on this machine and not to be
+            fetched.
     """
-    path = Path(path)
-    items = _parquet_items(path) if path.suffix.lower().endswith("parquet") else list(_items(path, 0))
-    return [_scene(item, base, asset) for item, base in items]
+    items = _parquet_items(path) if _suffix(path).endswith("parquet") else list(_items(path, 0, fetch))
+    return [_scene(item, base, asset, fetch) for item, base in items]
 
 
-def _items(path, depth):
-    """Yield (item, folder) of everything below a file."""
+def _suffix(path):
+    return Path(urlparse(address(path)).path if is_address(path) else path).suffix.lower()
+
+
+def _items(path, depth, fetch):
+    """Yield (item, where what it names is looked for) of everything below a file."""
     if depth > _MOST_DEPTH:
         raise DataError(f"The catalogue at {path} is more than {_MOST_DEPTH} levels deep: does it name itself?")
     value = _load(path)
@@ -52,29 +67,32 @@ def _items(path, depth):
     if kind is None:
         raise DataError(f"{path} is no STAC: expected an Item, ItemCollection, Collection or Catalog.")
     if kind == "Feature":
-        yield value, path.parent
+        yield value, path
     elif kind == "FeatureCollection":
-        yield from ((item, path.parent) for item in value["features"])
+        yield from ((item, path) for item in value["features"])
     else:
         for link in value.get("links", ()):
             if link.get("rel") in ("item", "child"):
-                yield from _items(_local(link["href"], path.parent), depth + 1)
+                yield from _items(_reference(link["href"], path, fetch), depth + 1, fetch)
 
 
 def _parquet_items(path):
     import pyarrow.parquet as pq
 
-    for row in pq.read_table(path).to_pylist():
+    with local_copy(path) as file:
+        rows = pq.read_table(file).to_pylist()
+    for row in rows:
         assets = {name: asset for name, asset in row["assets"].items() if asset}
         times = {name: row.get(name) for name in ("datetime", "start_datetime")}
         texts = {name: time.isoformat() if hasattr(time, "isoformat") else time for name, time in times.items()}
-        yield {"id": row["id"], "assets": assets, "properties": texts}, path.parent
+        yield {"id": row["id"], "assets": assets, "properties": texts}, path
 
 
-def _scene(item, base, wanted):
+def _scene(item, base, wanted, fetch):
     name, asset = _choose(item, wanted)
-    path = _local(asset["href"], base)
-    if not path.exists():
+    path = _reference(asset["href"], base, fetch)
+    # Whether something stands at an address is seen when it is encoded.
+    if not is_address(path) and not exists(path):
         raise DataError(f"The asset {name!r} of the STAC item {item['id']!r} is not there: {path}")
     properties = item.get("properties", {})
     time = properties.get("datetime") or properties.get("start_datetime")
@@ -103,17 +121,34 @@ def _with_role(assets, role):
     return [(name, asset) for name, asset in assets.items() if role in (asset.get("roles") or ())]
 
 
-def _local(href, base):
-    """Return a path on this machine of an absolute or relative reference."""
-    parts = urlparse(href)
-    if parts.scheme not in ("", "file"):
-        raise DataError(f"{href} is not on this machine. Fetch it first: nothing is downloaded here.")
-    path = Path(unquote(parts.path))
-    return path if path.is_absolute() else base / path
+def _reference(href: str, base: Any, fetch: bool) -> Any:
+    """Return a path or an address of an absolute reference, or one relative to a file.
+
+    Raises:
+        DataError: for an address, if nothing is to be fetched.
+    """
+    if is_address(href) or (is_address(base) and not urlparse(href).scheme):
+        found = address(href) if is_address(href) else _joined(base, href)
+        if not fetch:
+            raise DataError(
+                f"{found} is not on this machine, and what a catalogue names is not fetched unasked. Say --fetch, or "
+                "fetch it first."
+            )
+        return found
+    path = Path(unquote(urlparse(href).path))
+    return path if path.is_absolute() else Path(base).parent / path
+
+
+def _joined(base, href):
+    """Return the address of a reference relative to another; `urljoin` knows protocols of the web only."""
+    protocol, rest = address(base).split("://", 1)
+    return f"{protocol}://" + urljoin(f"http://{rest}", href).removeprefix("http://")
 
 
 def _load(path):
     try:
+        if is_address(path):
+            return json.loads(read_address(path, _MOST_BYTES))
         return json.loads("\n".join(read_lines(path)))
     except (OSError, ValueError, RecursionError, DataError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error

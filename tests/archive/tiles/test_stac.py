@@ -1,4 +1,5 @@
 import json
+import uuid
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,13 +56,30 @@ def test_assets_by_name_and_role(folder):
         stac_scenes(folder / "items.json", "B04")
 
 
-def test_what_is_not_on_this_machine_is_not_fetched(folder):
-    (folder / "far.json").write_text(json.dumps(item("far", "https://example.com/far.tif")))
-    with pytest.raises(DataError, match="nothing is downloaded"):
+def test_what_is_not_on_this_machine_is_fetched_only_where_the_user_says_so(folder):
+    (folder / "far.json").write_text(json.dumps(item("far", "https://example.com/a%20b/far.tif?key=1")))
+    with pytest.raises(DataError, match="not fetched unasked. Say --fetch"):
         stac_scenes(folder / "far.json")
+    (scene,) = stac_scenes(folder / "far.json", fetch=True)
+    assert (scene.path, scene.name) == ("https://example.com/a%20b/far.tif?key=1", "far/visual")
     (folder / "gone.json").write_text(json.dumps(item("gone", "gone.tif")))
     with pytest.raises(DataError, match="is not there"):
         stac_scenes(folder / "gone.json")
+
+
+@pytest.mark.parametrize("name", ["catalog.json", "collection.json", "items.json", "items.parquet"])
+def test_a_catalogue_at_an_address(folder, name):
+    fsspec = pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    root = f"memory://{uuid.uuid4().hex}/stac"
+    for path in folder.rglob("*.*"):
+        with fsspec.open(f"{root}/{path.relative_to(folder).as_posix()}", "wb") as file:
+            file.write(path.read_bytes())
+    assert is_stac(f"{root}/{name}")
+    with pytest.raises(DataError, match="Say --fetch"):
+        stac_scenes(f"{root}/{name}")
+    found = [(scene.name, scene.path) for scene in stac_scenes(f"{root}/{name}", fetch=True)]
+    assert found == [(f"{one}/visual", f"{root}/scenes/{one}.tif") for one in ("a", "b")]
 
 
 def test_a_catalogue_that_names_itself_ends(folder):
