@@ -25,7 +25,10 @@ NoOpen = Annotated[bool, typer.Option("--no-open", help="Only say the address; o
 def browse(
     archive: Annotated[
         Path,
-        typer.Argument(help="Folder of an archive (see encode), of an export, or of a run that was exported."),
+        typer.Argument(
+            help="Folder of an archive (see encode), of an export, or of a run that was exported; or any folder of "
+            "images, which is encoded first."
+        ),
     ],
     port: Port = 8080,
     host: Host = "127.0.0.1",
@@ -45,6 +48,8 @@ def browse(
 
     Try it without any data: keras-dhnn demo
     """
+    from keras_dhnn.cli.bars import bars
+
     with naming_the_extra():
         from keras_dhnn.workflows.browse import browse as open_and_serve
     open_and_serve(
@@ -56,6 +61,7 @@ def browse(
         bands=bands,
         model=model,
         data=data,
+        bar=bars(False),
     )
 
 

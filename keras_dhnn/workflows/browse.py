@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.archive import Archive
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.browse import Page, make_app
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.saved_models.serving.connections import listen, make_server
 from keras_dhnn.saved_models.serving.hosts import Hosts
+from keras_dhnn.workflows.folder_archive import archive_of
 
 
 def browse(
@@ -26,12 +27,14 @@ def browse(
     bands: str | Iterable[int] | None = None,
     model: Path | str | None = None,
     data: Path | str = "data",
+    bar: Bar = no_bar,
     say: Callable[[str], None] = notice,
 ) -> None:
     """Serve a page over an archive, or over what an exported model searches, until it is interrupted.
 
     Args:
-        archive: folder of an archive, of an export or of a run that was exported.
+        archive: folder of an archive, of an export or of a run that was exported; or any folder of images, see
+            `archive_of`.
         port: TCP port; 0 is any that is free.
         host: address to listen at; by default only this machine reaches it.
         allow_host: other names by which it may be asked.
@@ -39,6 +42,7 @@ def browse(
         bands: numbers, from 1, of the bands that are shown as red, green and blue, such as `"4,3,2"`.
         model: path of the archive's run or export, where that has moved.
         data: folder of the prepared data sets.
+        bar: see `progress`.
         say: is told the address.
 
     Raises:
@@ -55,6 +59,7 @@ def browse(
         bands=bands,
         model=model,
         data=data,
+        bar=bar,
     )
 
 
@@ -80,7 +85,7 @@ def serve_page(
         **how: see `open_page`.
     """
     with listen(host, port) as listening:
-        page = open_page(make(), **how)
+        page = open_page(make(), say=say, **how)
         server = make_server(make_app(page, Hosts(host, allow_host)))
         address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
         url = f"http://{address}:{listening.getsockname()[1]}/"
@@ -99,6 +104,8 @@ def open_page(
     data: Path | str = "data",
     state: Path | None = None,
     synthetic: bool = False,
+    bar: Bar = no_bar,
+    say: Callable[[str], None] = notice,
 ) -> Page:
     """Return the `Page` of an archive, an export or a run; arguments and errors as of `browse`.
 
@@ -109,6 +116,8 @@ def open_page(
         data: folder of the prepared data sets.
         state: folder in which searches are kept; None: one of the user's.
         synthetic: whether the images are made up.
+        bar: see `progress`.
+        say: is told what was done with a folder of images.
     """
     shown = _bands(bands)
     if not (Path(archive) / IDENTITY).exists():
@@ -116,7 +125,7 @@ def open_page(
 
         if is_model(archive):
             return open_exported(archive, bands=shown, data=Path(data), state=state)
-    opened = Archive.open(archive)
+    opened = archive_of(archive, bar=bar, say=say)
 
     def opener(source: str) -> Any:
         from keras_dhnn.workflows.archive_encoder import open_encoder

@@ -1,6 +1,5 @@
 """Show what this is: draw made-up images, encode them by a frozen network, open the page."""
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.tiles.scenes import load_rasterio
 from keras_dhnn.experiment.resolve import notice
-from keras_dhnn.files import atomic_folder
+from keras_dhnn.files import atomic_folder, user_cache
 from keras_dhnn.pipelines.synthetic.ucmd_twin import UCMD_CLASSES, ucmd_image, write_ucmd
 from keras_dhnn.progress import Bar, no_bar
 
@@ -63,7 +62,7 @@ def demo(
 
 def make_demo(folder: Path | str | None = None, *, bar: Bar = no_bar) -> Path:
     """Return the folder of the demonstration's archive, which is made if it is not there; arguments as of `demo`."""
-    root = Path(folder) if folder is not None else _cache()
+    root = Path(folder) if folder is not None else user_cache() / "demo-1"
     archive, images = root / "made-up", root / "images"
     if not images.exists():
         _draw(images, bar)
@@ -99,8 +98,3 @@ def _write_scene(path, progress):
     place = rasterio.transform.from_origin(*_PLACE, _PIXEL, _PIXEL)
     with rasterio.open(path, "w", width=side, height=side, crs=_SYSTEM, transform=place, **kind) as raster:
         raster.write(scene)
-
-
-def _cache():
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "keras-dhnn" / "demo-1"

@@ -16,7 +16,7 @@ from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 
 BACKBONE = "efficientnet_lite0"
-_ARCHIVE, _LISTING, _NAMED = "archive", "listing.json", 5
+_LISTING, _NAMED = "listing.json", 5
 
 
 def archive_of(
@@ -46,8 +46,8 @@ def archive_of(
         return Archive.open(place)
     folder = Path(place).resolve()
     files = list_images([folder])
-    kept = user_cache() / "folders" / f"{folder.name}-{_digest([str(folder), backbone])}"
-    root, listing = kept / _ARCHIVE, {"files": _digest(_stamps(files))}
+    kept = user_cache() / "folders" / _digest([str(folder), backbone])
+    root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
         return Archive.open(root)
     encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
