@@ -12,6 +12,7 @@ from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.pipelines.store.record_store import open_records
 from keras_dhnn.progress import Update
 from keras_dhnn.runtimes import Encoder
@@ -73,6 +74,7 @@ def _reader(array):
     return read
 
 
+@as_raised()
 def compute_activations(
     backbone: tf.keras.Model,
     cuts: Sequence[str],
