@@ -26,6 +26,7 @@ _AS_STORED = ("uint8", "uint16", "int16")
 _EMPTY, _FAR = (-32768.0, -9999.0), 1000
 _HUGE = 1e30
 _NO_TIFF = TiffBands(None, 0, False, None, None, 1)
+_OF_GDAL = {"uint8": "-ot Byte -scale", "uint16": "-ot UInt16", "int16": "-ot Int16", "float32": "-ot Float32"}
 _SHRINK = "Shrink it or cut it into tiles, for example: gdal_translate -outsize 4096 0 IN OUT.tif"
 
 
@@ -77,7 +78,7 @@ class Decoded(NamedTuple):
         """
         found = self.bands.shape[2]
         if found != channels and not (self.alpha and found == channels + 1):
-            raise UnreadableImage(f"has {found} {'band' if found == 1 else 'bands'}, not {channels}")
+            raise UnreadableImage(_other_bands(found, channels))
         image, empty = self.bands[..., :channels], self.without_opacity(channels).empty
         return image if empty is None else _filled(image, empty)
 
@@ -88,6 +89,15 @@ class Decoded(NamedTuple):
             clear = np.broadcast_to(self.bands[..., channels:] == 0, (*self.bands.shape[:2], channels))
             empty = (clear if empty is None else clear | empty) if clear.any() else empty
         return self._replace(bands=self.bands[..., :channels], empty=empty, alpha=False)
+
+
+def _other_bands(found, wanted):
+    """Return what is wrong with an image of another number of bands, and a command that helps, if one can."""
+    cure = ""
+    if found == 1 or found > wanted:
+        bands = " ".join(f"-b {min(band, found)}" for band in range(1, wanted + 1))
+        cure = f" (convert it, for example: gdal_translate {bands} IN OUT.tif)"
+    return f"has {found} {'band' if found == 1 else 'bands'}, not {wanted}{cure}"
 
 
 def decode_image(content: bytes, most_bytes: int = MOST_BYTES) -> Decoded:
@@ -168,7 +178,10 @@ def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
     except UnreadableImage as error:
         raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.") from error
     if image.dtype != spec.dtype:
-        raise DataError(f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images.")
+        raise DataError(
+            f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images. Convert it, for "
+            f"example: gdal_translate {_OF_GDAL[spec.dtype]} IN OUT.tif"
+        )
     return resize_stored(image, spec.height, spec.width)
 
 
