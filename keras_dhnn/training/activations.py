@@ -105,6 +105,8 @@ def compute_activations(
     """
     count = Items(turns).count(info.count)
     arrays = {cut: _array(cut_backbone(backbone, cut)[0], info, turns, source, size) for cut in cuts}
+    for array in arrays.values():
+        array.drop_damaged()
     arrays = _within_the_limit(arrays, activations_folder(info.directory))
     missing = {cut: array for cut, array in arrays.items() if array is not None and not array.path.is_file()}
     if missing:

@@ -229,6 +229,7 @@ class Network:
         facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
         path = folder / f"{network_key(network, *facts)}.npy"
         array = GrowingArray(path, (len(items), branch.bits), np.float32)
+        array.drop_damaged()
         encoder = Encoder(network, len(items))
 
         def outputs_from(first: int) -> Iterator[list[np.ndarray]]:

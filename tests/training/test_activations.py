@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,3 +150,15 @@ def test_a_pass_goes_on_that_was_killed_between_two_arrays(info, backbone, monke
     resumed = compute(backbone, info)
     for cut in CUTS:
         np.testing.assert_array_equal(resumed[cut], whole[cut])
+
+
+def test_damaged_activations_are_computed_anew(info, backbone, caplog):
+    whole = compute(backbone, info)
+    path = Path(whole["features"].filename)
+    content = path.read_bytes()
+    path.unlink()  # what is mapped stays
+    path.write_bytes(content[:300])
+    again = compute(backbone, info)
+    np.testing.assert_array_equal(again["features"], whole["features"])
+    assert path.read_bytes() == content
+    assert f"{path} is damaged" in caplog.text
