@@ -97,7 +97,8 @@ def measure(network, cut, steps):
     steps_per_epoch = len(items) // batch_size
     epochs = max(1, steps // steps_per_epoch)
     model, make_batches = network.above(cut)
-    compile_phase(model, network, items, "head" if cut == "features" else "fine_tune", epochs * steps_per_epoch)
+    phase = "head" if cut == "features" else "fine_tune"
+    compile_phase(model, network, items, phase, epochs * steps_per_epoch, steps_per_epoch)
     fit = _fit_rate(model, make_batches, items, batch_size, steps_per_epoch, epochs)
     bare = _bare_rate(model, make_batches, items, batch_size, epochs * steps_per_epoch)
     return fit, bare
@@ -148,7 +149,7 @@ def _dual_step(model):
             loss = tf.add_n([model.weights_of_terms[name] * term for name, term in terms.items()] + model.losses)
         variables = {source: branch.trainable_variables for source, branch in model.branches.items()}
         for source, gradients in tape.gradient(loss, variables).items():
-            model.optimizer[source].apply_gradients(zip(gradients, variables[source], strict=True))
+            model.optimizers[source].apply_gradients(zip(gradients, variables[source], strict=True))
 
     return step
 

@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.options import DataFolder, Json
+from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
 
 def search(
-    archive: Annotated[Path, typer.Argument(help="Folder of an archive, see keras-dhnn encode.", metavar="ARCHIVE")],
+    archive: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of an archive, see keras-dhnn encode; or any folder of images, which is encoded first.",
+            metavar="ARCHIVE|IMAGES",
+        ),
+    ],
     wanted: Annotated[
         list[str] | None,
         typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID..."),
@@ -48,16 +54,23 @@ def search(
     gallery: Annotated[Path | None, typer.Option(help="Draw what was found, as PNG.", metavar="FILE")] = None,
     model: Annotated[Path | None, typer.Option(help="Where the archive's run or export has moved to.")] = None,
     data: DataFolder = Path("data"),
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Search an archive for what is most like an image or an item of it: exactly, by the number of bits that differ.
 
+    A folder of images is encoded by a network trained on photographs, without labels and without training; what it
+    gave is kept in your cache, so that only new images are encoded the next time.
+
     Examples:
+
+      keras-dhnn search my-images my-images/harbour.png
 
       keras-dhnn search tiles harbour.png -k 50 --where "time > '2020-01-01'" --geojson found.geojson
 
       keras-dhnn search tiles --like scene1.tif#256/000256/000512 --unlike scene1.tif#256/000000/000000
     """
+    from keras_dhnn.cli.bars import bars, notices
     from keras_dhnn.workflows.search import search as search_archive
 
     found = search_archive(
@@ -83,6 +96,8 @@ def search(
         gallery=gallery,
         model=model,
         data=data,
+        bar=bars(quiet),
+        say=notices(quiet),
     )
     if as_json:
         print(json.dumps(found))

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 from pathlib import Path
 
@@ -77,3 +78,8 @@ def refuse_address(path: Path | str) -> None:
 def expanded(path: Path | str) -> Path:
     """Return a path that the user named, `~` being their home."""
     return Path(path).expanduser()
+
+
+def user_cache() -> Path:
+    """Return the folder of what we keep for this user and can make again: below `XDG_CACHE_HOME`, or `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"

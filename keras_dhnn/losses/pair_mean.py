@@ -37,9 +37,10 @@ def pair_mean(
         alike, unlike = weights * alike, weights * unlike
     if pair_weighting == "balanced":
         return 0.5 * _mean(similar, alike) + 0.5 * _mean(dissimilar, unlike)
-    return tf.math.divide_no_nan(
-        tf.reduce_sum(alike * similar + unlike * dissimilar), tf.reduce_sum(alike) + tf.reduce_sum(unlike)
-    )
+    costs = alike * similar + unlike * dissimilar
+    if weights is None:
+        return tf.reduce_mean(costs)
+    return tf.math.divide_no_nan(tf.reduce_sum(costs), tf.reduce_sum(weights))
 
 
 def _mean(costs, weights):

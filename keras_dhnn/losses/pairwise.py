@@ -33,7 +33,9 @@ def pairwise_likelihood(
         Scalar float32.
     """
     upsilon = tf.matmul(rows, columns, transpose_b=True) / penalty
-    return pair_mean(tf.nn.softplus(-upsilon), tf.nn.softplus(upsilon), similarity, pair_weighting, weights)
+    # softplus(u) - u is softplus(-u); in this order of operations a seed gives the codes that it always gave.
+    dissimilar = tf.nn.softplus(upsilon)
+    return pair_mean(dissimilar - upsilon, dissimilar, similarity, pair_weighting, weights)
 
 
 class PairwiseLikelihood(tf.keras.losses.Loss):

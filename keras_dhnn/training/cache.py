@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_dhnn.errors import SettingError, invalid
-from keras_dhnn.files import may_write
+from keras_dhnn.files import may_write, user_cache
 
 # Environment variable: another folder than that of the data sets, which may not be writable.
 PLACE = "KERAS_DHNN_CACHE"
@@ -52,7 +52,7 @@ def _place(data: Path) -> Path:
         return Path(os.environ[PLACE]).expanduser()
     if not data.exists() or may_write(data):
         return data
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"
+    return user_cache()
 
 
 def limit() -> int:

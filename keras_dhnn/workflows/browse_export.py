@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.browse import Page
 from keras_dhnn.browse.refusal import not_found
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import user_cache
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.labels import UNLABELLED
 from keras_dhnn.pipelines.sources import sources_of
@@ -126,8 +126,7 @@ def _cached(identity, searched):
     digest = hashlib.blake2b(f"{identity.model}\n{identity.encoder}".encode(), digest_size=12)
     for source, found in searched.items():
         digest.update(repr((source, found.ids, found.labels)).encode() + found.codes.tobytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    archive = Archive.create(home / "keras-dhnn" / "browse" / digest.hexdigest(), identity)
+    archive = Archive.create(user_cache() / "browse" / digest.hexdigest(), identity)
     for source, found in searched.items():
         content = [content_of(code.tobytes()) for code in found.codes]
         archive.append(make_rows(found.ids, found.codes, content=content, label=found.labels), source)

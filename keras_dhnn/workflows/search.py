@@ -1,11 +1,13 @@
 """Search an archive for the items that are nearest to images, to other items, or to vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.progress import Bar, no_bar
+from keras_dhnn.workflows.folder_archive import archive_of
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 
 
@@ -33,11 +35,13 @@ def search(
     gallery: Path | str | None = None,
     model: Path | str | None = None,
     data: Path | str = Path("data"),
+    bar: Bar = no_bar,
+    say: Callable[[str], None] = notice,
 ) -> dict[str, Any]:
     """Find the items of an archive that are nearest, exactly: by distance, then as `rank` says, then by id.
 
     Args:
-        archive: folder of an archive.
+        archive: folder of an archive; or any folder of images, see `archive_of`.
         wanted: paths of image files, and ids of its items.
         k: how many items to find for each.
         radius: only items in which at most so many bits differ; None: any.
@@ -59,6 +63,8 @@ def search(
         gallery: path of a PNG file to draw, or None.
         model: path of the archive's run or export, where that has moved.
         data: folder of the prepared data sets.
+        bar: see `progress`.
+        say: is told what was done with a folder of images.
 
     Returns:
         Dictionary of `queries`, what each is called, and `results`, a list of dictionaries in order of query and rank.
@@ -67,7 +73,7 @@ def search(
         DataError: if the archive, an image or a model cannot be used.
         SettingError: for an argument that is not as above.
     """
-    opened = Archive.open(archive)
+    opened = archive_of(archive, bar=bar, say=say)
     asked = make_queries(
         opened,
         [str(one) for one in wanted or ()],

@@ -1,5 +1,6 @@
 """Search an archive: an image, a vector or ids are turned into a query of it."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +98,7 @@ def _is_file(archive, text, source):
 
 
 def _encode_files(archive, files, model, data):
-    from keras_dhnn.workflows.archive_encoder import open_encoder
-
-    encoder, images = open_encoder(archive, model=model, data=data), {}
+    encoder, images = _encoder(str(archive.root), archive.identity.model, model, data), {}
     for path in files:
         try:
             with local_copy(path) as copy:
@@ -108,6 +107,14 @@ def _encode_files(archive, files, model, data):
             raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
     parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]
     return _joined(parts), images
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(root, fingerprint, model, data):
+    """Open the encoder of an archive, or return the last one: to build its network takes longer than to search."""
+    from keras_dhnn.workflows.archive_encoder import open_encoder
+
+    return open_encoder(Archive.open(root), model=model, data=data)
 
 
 def _joined(parts):

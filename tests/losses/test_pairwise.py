@@ -71,3 +71,31 @@ def test_class_equals_function_and_survives_its_config():
     loss = PairwiseLikelihood.from_config(PairwiseLikelihood(4.0, "balanced").get_config())
     expected = pairwise_likelihood(label_similarity(labels, labels), rows, rows, 4.0, "balanced")
     assert float(loss(labels, rows)) == pytest.approx(float(expected))
+
+
+def as_in_version_0_1(similarity, rows, columns, penalty, weighting):
+    """What version 0.1 computed, in its order of operations."""
+    upsilon = tf.matmul(rows, columns, transpose_b=True) / penalty
+    costs = tf.nn.softplus(upsilon) - similarity * upsilon
+    if weighting == "mean":
+        return tf.reduce_mean(costs)
+    similar = tf.math.divide_no_nan(tf.reduce_sum(similarity * costs), tf.reduce_sum(similarity))
+    unlike = 1 - similarity
+    return 0.5 * similar + 0.5 * tf.math.divide_no_nan(tf.reduce_sum(unlike * costs), tf.reduce_sum(unlike))
+
+
+@pytest.mark.parametrize("weighting", ["mean", "balanced"])
+def test_a_seed_gives_the_codes_of_version_0_1(weighting):
+    """Value and gradient are equal to the last bit: another rounding ends, thousands of steps later, in other codes."""
+    similarity, rows, _ = sample(n=64, m=64, bits=32)
+
+    @tf.function
+    def compute(loss, outputs):
+        with tf.GradientTape() as tape:
+            tape.watch(outputs)
+            value = loss(similarity, outputs, outputs, 16.0, weighting)
+        return value, tape.gradient(value, outputs)
+
+    (value, gradient), (before, gradient_before) = compute(pairwise_likelihood, rows), compute(as_in_version_0_1, rows)
+    assert float(value) == float(before)
+    np.testing.assert_array_equal(gradient, gradient_before)

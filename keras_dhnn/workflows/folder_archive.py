@@ -1,0 +1,84 @@
+"""Keep an archive of a folder of images, so that the folder can be searched as it lies."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from keras_dhnn.archive.maintenance import remove
+from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.places import is_address
+from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.tiles import list_images
+from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.files import read_json, user_cache, write_json
+from keras_dhnn.progress import Bar, no_bar
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
+
+BACKBONE = "efficientnet_lite0"
+_ARCHIVE, _LISTING, _NAMED = "archive", "listing.json", 5
+
+
+def archive_of(
+    place: Path | str,
+    *,
+    backbone: str = BACKBONE,
+    options: Options | None = None,
+    bar: Bar = no_bar,
+    say: Callable[[str], None] = notice,
+) -> Archive:
+    """Open an archive; or of a folder of images, the archive of it that is kept in the user's cache.
+
+    That is made the first time, by a frozen backbone whose bits are learned on the folder's own images without labels
+    (ITQ), and follows the folder: images that are new or changed are encoded, those that went are taken out.
+
+    Args:
+        place: folder of an archive, or any folder with images in it, at any depth.
+        backbone: what images are encoded by; the folder itself is only read.
+        options: how; None: 64 bits, and files that are damaged are left out and named.
+        bar: see `progress`.
+        say: is told what was done.
+
+    Raises:
+        DataError: if there is neither an archive nor an image.
+    """
+    if is_address(place) or (Path(place) / IDENTITY).exists() or not Path(place).is_dir():
+        return Archive.open(place)
+    folder = Path(place).resolve()
+    files = list_images([folder])
+    kept = user_cache() / "folders" / f"{folder.name}-{_digest([str(folder), backbone])}"
+    root, listing = kept / _ARCHIVE, {"files": _digest(_stamps(files))}
+    if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
+        return Archive.open(root)
+    encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
+    archive = Archive.open(root)
+    _take_out_gone(archive, files)
+    write_json(kept / _LISTING, listing)
+    for skipped in encoded.skipped[:_NAMED]:
+        say(f"Left out: {skipped.name} {skipped.reason}")
+    if len(encoded.skipped) > _NAMED:
+        say(f"Left out: {len(encoded.skipped) - _NAMED} more files")
+    say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
+    return archive
+
+
+def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
+    rows = archive.rows(["id", "path"])
+    there = set(files)
+    items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
+    gone = [key for key, path in items if path not in there]
+    if gone:
+        remove(archive, gone)
+
+
+def _stamps(files: Sequence[str]) -> list[str]:
+    """Return the name, bytes and time of each file: what changes when it is another."""
+    found = [(path, os.stat(path)) for path in files]
+    return [f"{path}\n{stat.st_size}\n{stat.st_mtime_ns}" for path, stat in found]
+
+
+def _digest(texts: Sequence[str]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for text in texts:
+        digest.update(text.encode(errors="surrogateescape") + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_dhnn.archive import Archive
+from keras_dhnn.errors import DataError
+from keras_dhnn.workflows.encode_archive import Options
+from keras_dhnn.workflows.folder_archive import archive_of
+from keras_dhnn.workflows.search import search
+
+BACKBONE = "tests.fakes:tiny_backbone"
+SMALL = Options(bits=8, size=32, features=4, skip_damaged=True)
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """Twenty images in a tree, without classes; the user's cache is another folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        place = tmp_path / "images" / f"{2020 + number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        write_image(place / f"{number:02d}.png", rng)
+    return tmp_path / "images"
+
+
+def write_image(path, rng):
+    Image.fromarray((rng.integers(0, 256, 3) * rng.random((32, 32, 1))).astype(np.uint8)).save(path)
+
+
+def open_folder(folder, told=None):
+    return archive_of(folder, backbone=BACKBONE, options=SMALL, say=(told if told is not None else []).append)
+
+
+def ids(archive):
+    return sorted(archive.rows(["id"])["id"].to_pylist())
+
+
+def listed(folder):
+    return sorted(str(path) for path in folder.resolve().rglob("*.png"))
+
+
+def test_a_folder_is_encoded_once_and_left_as_it_was(images):
+    told = []
+    before = {path: path.stat().st_mtime_ns for path in images.rglob("*")}
+    archive = open_folder(images, told)
+    assert ids(archive) == listed(images)
+    assert told == [f"20 images of {images}, encoded by {BACKBONE} without labels; kept in {archive.root}"]
+    parts = archive.parts
+    again = open_folder(images, told)
+    assert again.parts == parts
+    assert len(told) == 1
+    assert {path: path.stat().st_mtime_ns for path in images.rglob("*")} == before
+
+
+def test_it_follows_the_folder(images):
+    before = open_folder(images).rows(["id", "content"]).to_pylist()
+    rng = np.random.default_rng(1)
+    changed, gone = sorted(images.rglob("*.png"))[:2]
+    write_image(changed, rng)
+    gone.unlink()
+    write_image(images / "new.png", rng)
+    archive = open_folder(images)
+    assert ids(archive) == listed(images)
+    after = archive.rows(["id", "content"]).to_pylist()
+    assert {row["id"] for row in after if row not in before} == {
+        str(path.resolve()) for path in (changed, images / "new.png")
+    }
+
+
+def test_damaged_files_are_named_and_left_out(images):
+    (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    told = []
+    assert len(ids(open_folder(images, told))) == 20
+    assert told[0].startswith(f"Left out: {images.resolve() / 'broken.png'}")
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(DataError, match="There is no image in the folder"):
+        archive_of(tmp_path)
+
+
+def test_an_archive_is_opened_as_it_is(images, tmp_path):
+    root = open_folder(images).root
+    assert archive_of(root).root == Archive.open(root).root
+
+
+def test_search_takes_a_folder_of_images(images, monkeypatch):
+    """What is found is what the archive of the same images finds."""
+    monkeypatch.setattr("keras_dhnn.workflows.search.archive_of", lambda place, **how: open_folder(place))
+    path = listed(images)[7]
+    archive = open_folder(images)
+    expected = archive.search(archive.queries([path]), 5, rank="hamming").table["id"].to_pylist()
+    assert [row["id"] for row in search(images, [path], k=5, rank="hamming")["results"]] == expected
