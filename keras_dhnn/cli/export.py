@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,7 +44,7 @@ def export(
 
     opened, info = open_run(run, data)
     chosen = _index(index, sources_of(info))
-    how = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
+    how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
     path = export_run(opened, info, index=chosen, **how)
     card = read_card(path)
     if as_json:

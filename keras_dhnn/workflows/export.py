@@ -5,6 +5,7 @@ import datetime
 import re
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -65,7 +66,7 @@ def export(
         SettingError: for codes of another length or of another model, a source without an index, or another name.
     """
     run, info = open_run(run, data)
-    how = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
+    how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
     return export_run(run, info, index=index, **how)
 
 
