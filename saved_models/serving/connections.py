@@ -63,7 +63,7 @@ class PatientProtocol(H11Protocol):
             self._await_reader()
 
     def _await_reader(self, before=None):
-        """Close the connection once nothing more of an answer was taken than when it was looked at before."""
+        """End the connection once nothing more of an answer was taken than when it was looked at before."""
         left, self._reader = self.transport.get_write_buffer_size(), None
         if before is not None and left >= before:
             self.transport.abort()
