@@ -78,7 +78,7 @@ class Decoded(NamedTuple):
         """
         found = self.bands.shape[2]
         if found != channels and not (self.alpha and found == channels + 1):
-            raise UnreadableImage(_other_bands(found, channels))
+            raise UnreadableImage(f"has {found} {'band' if found == 1 else 'bands'}, not {channels}")
         image, empty = self.bands[..., :channels], self.without_opacity(channels).empty
         return image if empty is None else _filled(image, empty)
 
@@ -91,13 +91,12 @@ class Decoded(NamedTuple):
         return self._replace(bands=self.bands[..., :channels], empty=empty, alpha=False)
 
 
-def _other_bands(found, wanted):
-    """Return what is wrong with an image of another number of bands, and a command that helps, if one can."""
-    cure = ""
-    if found == 1 or found > wanted:
-        bands = " ".join(f"-b {min(band, found)}" for band in range(1, wanted + 1))
-        cure = f" (convert it, for example: gdal_translate {bands} IN OUT.tif)"
-    return f"has {found} {'band' if found == 1 else 'bands'}, not {wanted}{cure}"
+def _conversion(found, wanted):
+    """Return what helps an image of another number of bands, a sentence; empty if nothing can."""
+    if 1 < found < wanted:
+        return ""
+    bands = " ".join(f"-b {min(band, found)}" for band in range(1, wanted + 1))
+    return f" Convert it, for example: gdal_translate {bands} IN OUT.tif"
 
 
 def decode_image(content: bytes, most_bytes: int = MOST_BYTES) -> Decoded:
@@ -176,7 +175,8 @@ def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
     try:
         image = decoded.image(spec.channels)
     except UnreadableImage as error:
-        raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.") from error
+        cure = _conversion(decoded.bands.shape[2], spec.channels)
+        raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.{cure}") from error
     if image.dtype != spec.dtype:
         raise DataError(
             f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images. Convert it, for "

@@ -205,7 +205,7 @@ def test_read_image_resizes_to_the_spec(tmp_path):
             ImageSpec(8, 8, 3, "uint16"),
             r"x.png has pixels of uint8; expected uint16, .* Convert it, for example: gdal_translate -ot UInt16 IN OUT",
         ),
-        (ImageSpec(8, 8, 2, "uint8"), r"has 3 bands, not 2 \(convert it, .*: gdal_translate -b 1 -b 2 IN OUT.tif\)"),
+        (ImageSpec(8, 8, 2, "uint8"), r"has 3 bands, not 2. .* Convert it, .*: gdal_translate -b 1 -b 2 IN OUT.tif"),
     ],
 )
 def test_read_image_names_what_does_not_fit(tmp_path, spec, message):
@@ -216,7 +216,7 @@ def test_read_image_names_what_does_not_fit(tmp_path, spec, message):
 
 def test_grey_among_colours_is_told_how_to_become_red_green_and_blue(tmp_path):
     Image.new("L", (6, 6), 9).save(tmp_path / "grey.png")
-    message = r"has 1 band, not 3 \(convert it, for example: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif\)"
+    message = r"has 1 band, not 3. .* Convert it, for example: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif"
     with pytest.raises(DataError, match=message):
         read_image(tmp_path / "grey.png", ImageSpec(6, 6, 3, "uint8"))
     rasterio = pytest.importorskip("rasterio")
