@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving import server as server_module
 from keras_dhnn.saved_models.serving.connections import PatientProtocol, room_for_connections
 from keras_dhnn.saved_models.serving.hosts import ANY, Hosts
@@ -334,3 +335,9 @@ def test_too_many_connections_are_closed(exported, monkeypatch):
             except TimeoutError:
                 pass
         assert closed == 6
+
+
+def test_a_link_to_itself_is_no_model(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SettingError, match="holds no version of a model"):
+        ServedModel(tmp_path / "loop")
