@@ -32,7 +32,7 @@ from keras_dhnn.cli.serve import serve
 from keras_dhnn.cli.suggest import suggest
 from keras_dhnn.cli.tune import tune
 from keras_dhnn.cli.verify import verify
-from keras_dhnn.errors import KerasDhnnError
+from keras_dhnn.errors import KerasDhnnError, SettingError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,6 +93,7 @@ def main() -> None:
     """
     quieten_tensorflow()
     try:
+        _refuse_empty(sys.argv[1:])
         app([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)
@@ -104,6 +105,22 @@ def main() -> None:
         return
     print(f"keras-dhnn: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def _refuse_empty(arguments):
+    """Refuse empty arguments: as a path one would mean the working folder, and most come of a variable that is unset.
+
+    Raises:
+        SettingError: naming the option.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("-") and equals and not value):
+            option = option or before
+            what = f"{option} is" if option.startswith("-") else "An argument is"
+            raise SettingError(
+                f"{what} empty. Expected a value, such as . for the working folder; is a variable of the shell unset?"
+            )
 
 
 def _from_home(argument):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ def export(
     name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Number of the version; by default the next.")] = None,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Small pictures of the items go with it.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of exported models; by default RUN/export.", metavar="DIR")
+    ] = None,
     warmup: Annotated[
         bool,
         typer.Option("--warmup/--no-warmup", help="Requests that TensorFlow Serving replays when it loads the model."),
@@ -32,7 +35,7 @@ def export(
 ) -> None:
     """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
 
-    It goes to RUN/export/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME
+    It goes to RUN/export/NAME/VERSION, or DIR/NAME/VERSION. Try it: keras-dhnn serve RUN/export/NAME
     """
     from keras_dhnn.pipelines.sources import sources_of
     from keras_dhnn.saved_models.version.exporter import read_card, read_signatures
@@ -41,7 +44,8 @@ def export(
 
     opened, info = open_run(run, data)
     chosen = _index(index, sources_of(info))
-    path = export_run(opened, info, index=chosen, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
+    how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
+    path = export_run(opened, info, index=chosen, **how)
     card = read_card(path)
     if as_json:
         print(json.dumps({"path": str(path), "signatures": sorted(read_signatures(path)), **card}))

@@ -38,8 +38,10 @@ def atomic_folder(place: Path) -> Iterator[Path]:
             _empty(hidden)
             yield hidden
             _move(hidden, place, replaced)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(hidden, ignore_errors=True)
+            if isinstance(error, OSError):  # of a full disk the system names no file
+                error.filename = error.filename or str(place)
             raise
     finally:
         os.close(lock)

@@ -1,6 +1,7 @@
 """Write files so that they are there whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+_IN_WORDS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.ENOENT)
 
 
 @contextlib.contextmanager
@@ -54,6 +57,18 @@ def whole_file(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def system_error(message: str, path: Path) -> OSError:
+    """Return the operating system's error that a library tells in words; what it does not know becomes "input/output
+    error".
+
+    Args:
+        message: the library's.
+        path: what was being written.
+    """
+    number = next((number for number in _IN_WORDS if os.strerror(number) in message), errno.EIO)
+    return OSError(number, os.strerror(number) if number in _IN_WORDS else message, str(path))
 
 
 def may_write(folder: Path) -> bool:

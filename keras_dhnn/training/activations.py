@@ -12,6 +12,7 @@ from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.pipelines.store.record_store import open_records
 from keras_dhnn.progress import Update
 from keras_dhnn.runtimes import Encoder
@@ -73,6 +74,7 @@ def _reader(array):
     return read
 
 
+@as_raised()
 def compute_activations(
     backbone: tf.keras.Model,
     cuts: Sequence[str],
@@ -103,6 +105,8 @@ def compute_activations(
     """
     count = Items(turns).count(info.count)
     arrays = {cut: _array(cut_backbone(backbone, cut)[0], info, turns, source, size) for cut in cuts}
+    for array in arrays.values():
+        array.drop_damaged()
     arrays = _within_the_limit(arrays, activations_folder(info.directory))
     missing = {cut: array for cut, array in arrays.items() if array is not None and not array.path.is_file()}
     if missing:

@@ -78,7 +78,7 @@ def _write(places, missing, outputs_from, report):
         return
     for outputs in outputs_from(done):
         for array, rows in zip(places, outputs, strict=True):
-            if array is not None:
+            if array is not None and array.done < done + len(rows):
                 array.append(rows[max(0, array.done - done) :])
         done += len(outputs[0])
         report(done, "")

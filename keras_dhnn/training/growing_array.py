@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import logging
 import math
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,17 @@ import numpy as np
 
 from keras_dhnn.files.locks import lock
 
+_CHECK = 4  # bytes of the checksum
+_CHUNK = 1 << 20
+_LOG = logging.getLogger(__name__)
 _WAIT = 0.5  # seconds between two looks at what another process has written
 
 
 class GrowingArray:
     """Write a NumPy file from its first row to its last.
 
-    The file says itself how far it is: a row that a kill has cut off is written again.
+    The file says itself how far it is: a row that a kill has cut off is written again. Behind the last row stands a
+    CRC-32 of all, which NumPy does not look at.
 
     Args:
         path: of the finished file; until then it is the hidden file `.NAME.growing` beside it.
@@ -35,7 +41,7 @@ class GrowingArray:
         self.dtype: np.dtype = np.dtype(dtype)
         self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
         self._file: Any = None
-        self._first, self.done = 0, 0
+        self.done, self._check = 0, 0
 
     @property
     def growing(self) -> Path:
@@ -72,8 +78,10 @@ class GrowingArray:
 
     def append(self, rows: np.ndarray) -> None:
         """Write the next rows."""
-        self._file.write(np.ascontiguousarray(rows, self.dtype).data.cast("B"))
+        content = np.ascontiguousarray(rows, self.dtype).data.cast("B")
+        self._file.write(content)
         self._file.flush()
+        self._check = zlib.crc32(content, self._check)
         self.done += len(rows)
 
     def finish(self) -> None:
@@ -84,8 +92,26 @@ class GrowingArray:
         """
         if self.done != self.shape[0]:
             raise ValueError(f"{self.path}: {self.done} of {self.shape[0]} rows were written.")
+        self._file.write(self._check.to_bytes(_CHECK, "big"))
+        self._file.flush()
         os.fsync(self._file.fileno())
         os.replace(self.growing, self.path)
+
+    def drop_damaged(self) -> None:
+        """Remove the finished file, and say so, if it is not what was written; files of before have no checksum."""
+        if not self.path.is_file() or self._sound():
+            return
+        _LOG.warning("%s is damaged: it is computed anew.", self.path)
+        self.path.unlink(missing_ok=True)
+
+    def _sound(self):
+        header = self._header()
+        end = len(header) + self.shape[0] * self._row
+        with open(self.path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size not in (end, end + _CHECK) or file.read(len(header)) != header:
+                return False
+            return size == end or _crc(file, end - len(header)).to_bytes(_CHECK, "big") == file.read(_CHECK)
 
     def _header(self):
         described = np.lib.format.header_data_from_array_1_0(np.empty((0, *self.shape[1:]), self.dtype))
@@ -95,18 +121,28 @@ class GrowingArray:
 
     def _open(self, file):
         header = self._header()
-        self._file, self._first = file, len(header)
-        self.done = self._rows(file)
+        self._file, self.done = file, self._rows(file)
         with open(self.growing, "rb") as begun:
-            if begun.read(len(header)) != header:
-                self.done = 0
+            if begun.read(len(header)) == header:
+                self._check = _crc(begun, self.done * self._row)
+            else:
+                self.done, self._check = 0, 0
                 file.truncate(0)
                 file.write(header)
                 file.flush()
         file.truncate(len(header) + self.done * self._row)
 
     def _rows(self, file):
-        return max(0, os.fstat(file.fileno()).st_size - len(self._header())) // self._row
+        rows = max(0, os.fstat(file.fileno()).st_size - len(self._header())) // self._row
+        return min(rows, self.shape[0])
+
+
+def _crc(file, nbytes):
+    """Return the CRC-32 of the next bytes of a file."""
+    check = 0
+    for first in range(0, nbytes, _CHUNK):
+        check = zlib.crc32(file.read(min(_CHUNK, nbytes - first)), check)
+    return check
 
 
 def _locked(file, path):

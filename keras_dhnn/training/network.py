@@ -19,6 +19,7 @@ from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.scaling import augment_scaled
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.encoder import tensorflow_batch
@@ -87,6 +88,7 @@ class Network:
     def _image_shape(self, source):
         return (*self.sizes[source], self.info.images[source].channels)
 
+    @as_raised()
     def _band_statistics(self, source, database):
         """Return the mean and variance of each band, `(C,)` float64 each, of the database's images, or of some all over
         it.
@@ -227,6 +229,7 @@ class Network:
         facts = self.info.checksum, self.experiment.data.turns, source, items.tobytes()
         path = folder / f"{network_key(network, *facts)}.npy"
         array = GrowingArray(path, (len(items), branch.bits), np.float32)
+        array.drop_damaged()
         encoder = Encoder(network, len(items))
 
         def outputs_from(first: int) -> Iterator[list[np.ndarray]]:

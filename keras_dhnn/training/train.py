@@ -19,6 +19,7 @@ from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import image_sizes
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
@@ -66,6 +67,7 @@ class Trained:
     learned: Learned | None = None
 
 
+@as_raised()
 def train(
     experiment: Experiment,
     info: DatasetInfo,

@@ -241,6 +241,9 @@ def _tiles(scenes, files, form, known, options, skipped):
     yield from file_tiles(files, form, known, labels=_labels(options.labels), **how)
 
 
+_OF_LABELS = "Expected a table, CSV in UTF-8, with the columns path and label."
+
+
 def _labels(labels):
     """Return a function from a path to its label."""
     if labels is None:
@@ -248,9 +251,14 @@ def _labels(labels):
     if labels == FOLDER_LABELS:
         return lambda path: Path(path).parent.name
     try:
-        rows = list(csv.DictReader(read_lines(labels)))
-        named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
-        named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
-    except (OSError, KeyError, DataError) as error:
-        raise DataError(f"The labels {labels} cannot be read ({error!r}). Expected columns path and label.") from error
+        table = csv.DictReader(read_lines(labels))
+        rows = list(table)
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"The labels {labels} cannot be read: {reason}. {_OF_LABELS}") from error
+    if not {"path", "label"} <= set(table.fieldnames or ()):
+        found = ", ".join(table.fieldnames or ()) or "none"
+        raise DataError(f"The labels {labels} have other columns: {found}. {_OF_LABELS}")
+    named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
+    named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
     return lambda path: named.get(Path(path).as_posix()) or None

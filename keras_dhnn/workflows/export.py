@@ -5,6 +5,7 @@ import datetime
 import re
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,7 @@ import tensorflow as tf
 from keras_dhnn._version import __version__
 from keras_dhnn.backend import plain_variables
 from keras_dhnn.errors import RunError, SettingError
-from keras_dhnn.files import atomic_folder
+from keras_dhnn.files import atomic_folder, may_write
 from keras_dhnn.files.owner import owned
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.pipelines.batches import resize
@@ -42,6 +43,7 @@ def export(
     version: int | None = None,
     thumbnails: bool = False,
     warmup: bool = True,
+    out: Path | str | None = None,
     data: Path | str = "data",
 ) -> Path:
     """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
@@ -53,17 +55,19 @@ def export(
         version: its number.
         thumbnails: whether small pictures go with it.
         warmup: whether warm-up requests go with it.
+        out: folder of exported models.
         data: folder of the prepared data sets.
 
     Returns:
-        Path of the version, `run`/export/`name`/`version`.
+        Path of the version, `run`/export/`name`/`version` or `out`/`name`/`version`.
 
     Raises:
-        RunError: if there is no such run, or that version exists.
+        RunError: if there is no such run, that version exists, or it cannot be written.
         SettingError: for codes of another length or of another model, a source without an index, or another name.
     """
     run, info = open_run(run, data)
-    return export_run(run, info, index=index, name=name, version=version, thumbnails=thumbnails, warmup=warmup)
+    how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
+    return export_run(run, info, index=index, **how)
 
 
 def export_run(
@@ -75,8 +79,9 @@ def export_run(
     version: int | None = None,
     thumbnails: bool = False,
     warmup: bool = True,
+    out: Path | str | None = None,
 ) -> Path:
-    """Write `runs/<run>/export/<name>/<version>/`, whole or not at all.
+    """Write `<run>/export/<name>/<version>/`, or `<out>/<name>/<version>/`, whole or not at all.
 
     Args:
         run: a finished `Run`.
@@ -87,16 +92,17 @@ def export_run(
         version: number; by default the next.
         thumbnails: whether small pictures of the items go with it.
         warmup: whether warm-up requests go with it; needs tensorflow-serving-api.
+        out: folder of exported models; by default the run's.
 
     Returns:
         Path of the version.
 
     Raises:
-        RunError: if that version exists.
+        RunError: if that version exists, or its folder cannot be written.
         SettingError: for codes of another length or of another model, a source without an index, or another name.
         DataError: if another process is writing the same version.
     """
-    base = run.path / "export" / _checked_name(name or info.name)
+    base = (run.path / "export" if out is None else Path(out)) / _checked_name(name or info.name)
     chosen = _index_of_each(index, sources_of(info))
     model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}
@@ -105,9 +111,9 @@ def export_run(
     turns = run.experiment.model.query_turns
     encoders = {source: _encoder(branch, source, specs[source], turns) for source, branch in branches.items()}
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
+    _make(base)
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items) if thumbnails else {}
-    base.mkdir(parents=True, exist_ok=True)
     with owned(base, wait=True):
         version = next_version(base) if version is None else version
         card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
@@ -115,6 +121,17 @@ def export_run(
         with new_version(base, version) as folder:
             write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
     return base / str(version)
+
+
+def _make(base):
+    """Make the folder of a model before the work for it begins."""
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        reason = None if may_write(base) else "no right to"
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise RunError(f"{base} cannot be written: {reason}. Give another folder for exported models by --out DIR.")
 
 
 @contextlib.contextmanager

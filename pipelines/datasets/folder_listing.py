@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.formats.trees import FolderTree, Limits, ZipTree, open_tree
 from keras_dhnn.pipelines.formats.zip_names import member_names
@@ -77,7 +78,7 @@ def _visible(folder):
 
 
 def _inside_zip(path, zip_encoding):
-    with zipfile.ZipFile(path) as file:
+    with open_regular(path) as opened, zipfile.ZipFile(opened) as file:
         names = member_names(path, file.infolist(), zip_encoding)
     folders = {os.path.dirname(name) for name in names if is_image(name) and "__MACOSX" not in name}
     return os.path.commonpath(folders) if len(folders) > 1 and "" not in folders else ""

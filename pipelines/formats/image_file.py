@@ -26,6 +26,7 @@ _AS_STORED = ("uint8", "uint16", "int16")
 _EMPTY, _FAR = (-32768.0, -9999.0), 1000
 _HUGE = 1e30
 _NO_TIFF = TiffBands(None, 0, False, None, None, 1)
+_OF_GDAL = {"uint8": "-ot Byte -scale", "uint16": "-ot UInt16", "int16": "-ot Int16", "float32": "-ot Float32"}
 _SHRINK = "Shrink it or cut it into tiles, for example: gdal_translate -outsize 4096 0 IN OUT.tif"
 
 
@@ -88,6 +89,14 @@ class Decoded(NamedTuple):
             clear = np.broadcast_to(self.bands[..., channels:] == 0, (*self.bands.shape[:2], channels))
             empty = (clear if empty is None else clear | empty) if clear.any() else empty
         return self._replace(bands=self.bands[..., :channels], empty=empty, alpha=False)
+
+
+def _conversion(found, wanted):
+    """Return what helps an image of another number of bands, a sentence; empty if nothing can."""
+    if 1 < found < wanted:
+        return ""
+    bands = " ".join(f"-b {min(band, found)}" for band in range(1, wanted + 1))
+    return f" Convert it, for example: gdal_translate {bands} IN OUT.tif"
 
 
 def decode_image(content: bytes, most_bytes: int = MOST_BYTES) -> Decoded:
@@ -166,9 +175,13 @@ def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
     try:
         image = decoded.image(spec.channels)
     except UnreadableImage as error:
-        raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.") from error
+        cure = _conversion(decoded.bands.shape[2], spec.channels)
+        raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.{cure}") from error
     if image.dtype != spec.dtype:
-        raise DataError(f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images.")
+        raise DataError(
+            f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images. Convert it, for "
+            f"example: gdal_translate {_OF_GDAL[spec.dtype]} IN OUT.tif"
+        )
     return resize_stored(image, spec.height, spec.width)
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import in_graph
 
 _ITEMS = 1 << 16
 
@@ -40,7 +41,7 @@ class StreamedBlocks:
 
         if tf.executing_eagerly():  # whose errors come as they are
             return tf.constant(read(np.asarray(index)))
-        images = tf.numpy_function(read, [index], spec.dtype, stateful=False)
+        images = tf.numpy_function(in_graph(read), [index], spec.dtype, stateful=False)
         return tf.ensure_shape(images, [*index.shape, *spec.shape])
 
     def load(self, images: Mapping[str, np.ndarray]) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_dhnn.pipelines.store.block_store import StreamedBlocks, check_bytes
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
+from keras_dhnn.pipelines.store.graph_errors import in_graph
 from keras_dhnn.pipelines.store.tf_example import decode_images
 
 MEMORY_BUDGET = 2 << 30
@@ -61,7 +62,7 @@ class StreamedRecords:
         if tf.executing_eagerly():  # whose errors come as they are
             records = tf.constant(self._read(np.asarray(index)))
         else:
-            records = tf.numpy_function(self._read, [index], tf.string, stateful=False)
+            records = tf.numpy_function(in_graph(self._read), [index], tf.string, stateful=False)
         return decode_images(tf.ensure_shape(records, index.shape), self._images)[1]
 
     def load(self, images: Mapping[str, np.ndarray]) -> None:

@@ -1,6 +1,8 @@
 """Write examples to TFRecord shards, in random order."""
 
 import contextlib
+import errno
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.files import system_error
 from keras_dhnn.pipelines.example import Example
 from keras_dhnn.pipelines.store.content import Content
 from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, DatasetInfo, StoredFile
@@ -91,9 +94,10 @@ def shard_writer(path: Path) -> Iterator[Callable[[bytes], int]]:
         with tf.io.TFRecordWriter(str(path)) as writer:
             yield write
     except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+        raise system_error(error.message, path) from error
     if path.stat().st_size != end:
-        raise OSError(f"{path} was written to byte {path.stat().st_size:,} of {end:,}; the disk may be full")
+        # A writer that could not write everything does not say so.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _write_shard(spool, number, shards, places, random):

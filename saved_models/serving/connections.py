@@ -12,21 +12,27 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.machine import raise_open_files
 
 HEAD_SECONDS = 15.0
+# In which something of an answer must be taken.
+ANSWER_SECONDS = 30.0
 _MOST = 256
 # Descriptors that loading a version takes, and then some.
 _KEPT_FREE = 64
 
 
 class PatientProtocol(H11Protocol):
-    """Speak HTTP/1.1 whose request heads must be whole in time, and which closes connections that are too many.
+    """Speak HTTP/1.1 whose request heads must be whole and whose answers be taken in time, and which closes
+    connections that are too many.
 
-    Without the first, whoever opens connections and says nothing keeps them all; without the second, descriptors run
-    out, and with them what reads new versions.
+    Without the first, whoever opens connections and says nothing keeps them all; without the second, whoever asks and
+    does not read fills the memory with answers; without the third, descriptors run out, and with them what reads new
+    versions.
     """
 
     most = _MOST
     head_seconds = HEAD_SECONDS
+    answer_seconds = ANSWER_SECONDS
     _deadline = None
+    _reader = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -44,6 +50,8 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._reader is not None:
+            self._reader.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -51,6 +59,16 @@ class PatientProtocol(H11Protocol):
         # A next request that has come already is being answered; of one that has begun, the rest must come in time.
         if self._idle() and self.conn.trailing_data[0]:
             self._await_head()
+        if self._reader is None:
+            self._await_reader()
+
+    def _await_reader(self, before=None):
+        """End the connection once nothing more of an answer was taken than when it was looked at before."""
+        left, self._reader = self.transport.get_write_buffer_size(), None
+        if before is not None and left >= before:
+            self.transport.abort()
+        elif left:
+            self._reader = self.loop.call_later(self.answer_seconds, self._await_reader, left)
 
     def _idle(self):
         return self.cycle is None or self.cycle.response_complete

@@ -5,6 +5,7 @@ there (DNS rebinding). The browser then sends that name as Host, and the page's 
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 
@@ -44,11 +45,10 @@ class Hosts:
 
 
 def _bare(header):
-    """Return the name in "Name:8501", "name." or "[::1]:8501"."""
+    """Return the name in "Name:8501", "name." or "[::1]:8501"; what is none of these as it is, which no name equals."""
     name = header.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return (name if name.count(":") > 1 else name.partition(":")[0]).rstrip(".")
+    found = re.fullmatch(r"\[(?P<six>[^][]*)](:\d*)?|(?P<name>[^][:@]*)(:\d*)?", name)
+    return name if found is None else (found["six"] or found["name"] or "").rstrip(".")
 
 
 def _is_address(name):

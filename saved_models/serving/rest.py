@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import json
 from collections.abc import Callable, Mapping
 
@@ -183,6 +184,9 @@ def _array(name, value, info):
 
 
 def _number_array(name, value, dtype):
+    # Before NumPy, which would give each of a thousand numbers as much room as the longest text beside them.
+    if not _leaf_types(value) <= {int, float, bool, list}:
+        raise _bad(f"JSON values of input {name!r} are not of expected type: {dtype.name}")
     try:
         array = np.array(value)
     except (ValueError, OverflowError, RecursionError) as error:
@@ -196,6 +200,14 @@ def _number_array(name, value, dtype):
     if finite.size and (finite.min() < low or finite.max() > high):
         raise _bad(f"Cannot convert JSON values of input {name!r} to {dtype.name} without loss of precision.")
     return array.astype(dtype.as_numpy_dtype)
+
+
+def _leaf_types(value):
+    """Return the types of what is in nested lists, at the first depth at which not all are lists."""
+    level = [value]
+    while (types := set(map(type, level))) == {list}:
+        level = list(itertools.chain.from_iterable(level))
+    return types
 
 
 def _text_array(name, value, axes):

@@ -71,7 +71,6 @@ class ServedModel:
 
     def __init__(self, base: Path | str) -> None:
         self.base = Path(base)
-        self.name = self.base.resolve().name
         self.states: dict[int, tuple[str, str]] = {}
         self._current: _Version | None = None
         self._attempts: dict[int, _Attempt] = {}
@@ -82,6 +81,7 @@ class ServedModel:
                 f"{base} holds no version of a model. Expected numbered folders, as in RUN/export/NAME after "
                 "keras-dhnn export RUN."
             )
+        self.name = self.base.resolve().name
         self._take(list_versions(self.base)[-1])
         if self._current is None:
             ((number, (_, message)),) = self.states.items()

@@ -68,7 +68,7 @@ def make_app(
             return await run_in_threadpool(_predict, request)
 
     async def answer(request: Request) -> Response:
-        path = request.url.path
+        path = request.scope["path"]  # in an address Host comes first, which may be nonsense
         try:
             _check_origin(request, hosts)
             if request.method == "GET" and (matched := _STATUS.fullmatch(path)):

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import check_kind, read_json
+from keras_dhnn.files import check_kind, read_json, system_error
 from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.image_form import ImageForm
@@ -77,7 +77,7 @@ def write_version(folder: Path, export: Export, warmup: Warmup | None) -> None:
         try:
             tf.saved_model.save(root, str(folder), signatures=make_signatures(export.encoders, searchers))
         except tf.errors.OpError as error:
-            raise OSError(f"{folder} cannot be written: {error.message}") from error
+            raise system_error(error.message, folder) from error
     (folder / EXTRA).mkdir()
     for source, index in export.indexes.items():
         index.save(folder / EXTRA / _index_name(source, export.indexes))

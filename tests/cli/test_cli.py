@@ -472,3 +472,22 @@ def test_a_home_is_found_behind_an_equals_sign_and_nowhere_else(monkeypatch):
     ]
     expected = ["--data=/home/x/d", "/home/x/a b", "pan=/home/x/p", "data.groups=/home/x", *given[4:]]
     assert [_from_home(argument) for argument in given] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["fit", "x", "--runs", ""], "--runs is"),
+        (["fit", "x", "--runs="], "--runs is"),
+        (["encode", "--archive", "", "x"], "--archive is"),
+        (["cache", "info", "--data", ""], "--data is"),
+        (["query", "", "x.png"], "An argument is"),
+        (["verify", ""], "An argument is"),
+    ],
+)
+def test_an_empty_argument_is_not_the_working_folder(run, tmp_path, monkeypatch, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"keras-dhnn: {what} empty. Expected a value")
+    assert not list(tmp_path.iterdir())

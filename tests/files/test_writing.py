@@ -1,8 +1,11 @@
+import errno
 import os
 
 import pytest
 
 from keras_dhnn.files import (
+    atomic_folder,
+    system_error,
     whole,
     whole_file,
     write_text,
@@ -62,3 +65,24 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left") as caught:
         write_text(tmp_path / "a", "text")
     assert caught.value.filename == str(tmp_path / "a")
+
+
+def test_a_full_disk_names_the_folder_that_it_was_to_become(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, atomic_folder(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ("{{node SaveV2}} w/part-0; No space left on device [Op:SaveV2]", errno.ENOSPC),
+        ("w/part-0; Permission denied", errno.EACCES),
+        ("Data loss", errno.EIO),
+    ],
+)
+def test_what_a_library_tells_in_words_is_the_systems_error(tmp_path, message, number):
+    error = system_error(message, tmp_path / "a")
+    assert (error.errno, error.filename) == (number, str(tmp_path / "a"))
+    assert error.strerror == (message if number == errno.EIO else os.strerror(number))

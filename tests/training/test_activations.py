@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.runtimes import encoder
 from keras_dhnn.training import activations, cache, encode
 from keras_dhnn.training.activations import Activations, compute_activations
+from keras_dhnn.training.growing_array import GrowingArray
 from keras_dhnn.training.network import Network
 from tests.fakes import make_coloured_dataset, tiny_backbone
 
@@ -126,3 +128,37 @@ def test_scaled_bands_are_below_every_cut(tmp_path):
     below, _ = network.model.above("stage1")
     expected = below(all_images(info)).numpy()
     np.testing.assert_allclose(network._activations["image", "stage1"], expected, rtol=2e-3, atol=2e-3)
+
+
+def test_a_pass_goes_on_that_was_killed_between_two_arrays(info, backbone, monkeypatch):
+    monkeypatch.setattr(encoder, "VALUES", 2 * 16 * 16 * 3)  # batches of 8
+    whole = compute(backbone, info)
+    cache.clear(info.directory.parent)
+    original, appended = GrowingArray.append, []
+
+    def killed(self, rows):
+        original(self, rows)
+        appended.append(self)
+        if len(appended) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingArray, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compute(backbone, info)
+    assert len({array.done for array in appended}) == 2
+    resumed = compute(backbone, info)
+    for cut in CUTS:
+        np.testing.assert_array_equal(resumed[cut], whole[cut])
+
+
+def test_damaged_activations_are_computed_anew(info, backbone, caplog):
+    whole = compute(backbone, info)
+    path = Path(whole["features"].filename)
+    content = path.read_bytes()
+    path.unlink()  # what is mapped stays
+    path.write_bytes(content[:300])
+    again = compute(backbone, info)
+    np.testing.assert_array_equal(again["features"], whole["features"])
+    assert path.read_bytes() == content
+    assert f"{path} is damaged" in caplog.text

@@ -58,6 +58,52 @@ def test_a_finished_array_is_not_written_again(tmp_path):
         assert not missing
 
 
+DAMAGES = {
+    "empty": lambda content: b"",
+    "cut in its header": lambda content: content[:50],
+    "cut in a row": lambda content: content[:-20],
+    "without its last row": lambda content: content[:-12],
+    "longer": lambda content: content + b"x",
+    "another header": lambda content: content.replace(b"(10, 2)", b"(20, 1)"),
+    "a changed bit": lambda content: content[:-30] + bytes([content[-30] ^ 1]) + content[-29:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_array_is_dropped_and_said(tmp_path, damage, caplog):
+    array = begin(tmp_path / "a.npy", ROWS[:4])
+    again = GrowingArray(array.path, (10, 2), np.float32)
+    with again.own():
+        again.append(ROWS[again.done :])
+        again.finish()
+    again.drop_damaged()
+    np.testing.assert_array_equal(np.load(array.path), ROWS)
+    array.path.write_bytes(DAMAGES[damage](array.path.read_bytes()))
+    again.drop_damaged()
+    assert not array.path.exists()
+    assert caplog.messages == [f"{array.path} is damaged: it is computed anew."]
+
+
+def test_an_array_of_a_version_without_checksums_is_taken(tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    GrowingArray(tmp_path / "a.npy", (10, 2), np.float32).drop_damaged()
+    assert (tmp_path / "a.npy").exists()
+
+
+def test_a_kill_between_the_checksum_and_the_name_adds_no_row(tmp_path):
+    array = GrowingArray(tmp_path / "a.npy", (10,), np.float16)
+    with array.own():
+        array.append(ROWS[:, 0])
+    with open(array.growing, "ab") as file:
+        file.write(b"\1\2\3\4")  # as long as two rows
+    again = GrowingArray(tmp_path / "a.npy", (10,), np.float16)
+    with again.own():
+        assert again.done == 10
+        again.finish()
+    again.drop_damaged()
+    np.testing.assert_array_equal(np.load(again.path), ROWS[:, 0])
+
+
 def test_an_array_that_lacks_rows_is_not_finished(tmp_path):
     array = GrowingArray(tmp_path / "a.npy", (10, 2), np.float32)
     with array.own(), pytest.raises(ValueError, match="0 of 10 rows"):

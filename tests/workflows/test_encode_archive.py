@@ -16,7 +16,7 @@ from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.workflows import archive_encoder
-from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.encode_archive import Options, _labels, encode_archive
 from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
@@ -98,6 +98,23 @@ def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
     assert made.counted.added == 20
     assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "have other columns: none. Expected a table"),
+        (b"file,label\na.png,x\n", "have other columns: file, label. Expected a table"),
+        (b"path,label\na.png,f\xf6rde\n", "no text in UTF-8"),
+        (None, "cannot be read: No such file or directory. Expected a table"),
+    ],
+)
+def test_labels_that_are_no_such_table_are_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        _labels(str(tmp_path / "labels.csv"))
+    assert "Error(" not in str(caught.value)
 
 
 def test_lists_and_labels_from_csv(tmp_path):

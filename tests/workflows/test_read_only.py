@@ -66,6 +66,8 @@ def test_verbs_on_what_may_only_be_read(place, tmp_path):
     verbs = [
         ["query", "run", "query.png", "--data", ".", "-k", "2", "--json"],
         ["evaluate", "run", "--data", ".", "--json"],
+        ["export", "run", "--data", "."],
+        ["export", "run", "--data", ".", "--out", str(tmp_path / "exported"), "--no-warmup", "--json"],
         fit,
     ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(tmp_path)}
@@ -74,12 +76,15 @@ def test_verbs_on_what_may_only_be_read(place, tmp_path):
     command = [*without_rights(), sys.executable, "-c", SCRIPT, json.dumps(verbs)]
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    closed, found, scores, fitted = map(json.loads, done.stdout.splitlines())
+    closed, found, scores, refused, exported, fitted = map(json.loads, done.stdout.splitlines())
     assert closed == "closed"
     assert len(found["results"]) == 2
     assert found["figure"] is None
     assert 0 < scores["map"]["expected"] <= 1
+    assert refused == {"status": 2}
+    assert "run/export/made cannot be written: Permission denied. Give another folder" in done.stderr
+    assert exported["path"] == str(tmp_path / "exported" / "made" / "1")
     assert 0 < fitted["map"]["expected"] <= 1
-    of_evaluate = done.stderr.split('"evaluate"\n')[1].split('"fit"\n')[0].splitlines()
+    of_evaluate = done.stderr.split('"evaluate"\n')[1].split('"export"\n')[0].splitlines()
     assert of_evaluate == ["run cannot be written: figures and TensorBoard's page are left as they are."]
     assert (tmp_path / ".cache" / "keras-dhnn" / ".made.activations").is_dir()

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_dhnn.backend import KERAS
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import atomic_folder, read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.files import atomic_folder, read_arrays, read_json, system_error, write_arrays, write_json
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.training.callbacks.validation import ValidationMAP
@@ -131,7 +131,7 @@ class ResumableState(tf.keras.callbacks.Callback):
             tf.train.Checkpoint(**self.model.training_state).write(str(place / "weights"))
         except tf.errors.OpError as error:
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
-            raise OSError(f"{self.folder} cannot be written: {error.message}") from error
+            raise system_error(error.message, self.folder) from error
         if self.validation.best_weights is not None:
             # As `np.savez` names arrays that have no names.
             weights = {f"arr_{number}": array for number, array in enumerate(self.validation.best_weights)}

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import tracemalloc
 
 import numpy as np
@@ -364,3 +365,12 @@ def test_names_and_colours_of_bands_come_from_the_files(tmp_path):
     assert archive.origin["rgb_bands"] == [2, 3, 4]
     assert "The files call their bands NIR & more, B4, -, B2." in archive.origin["notes"]
     assert folder.open_archive(tmp_path, rgb_bands=(4, 3, 1)).origin["rgb_bands"] == [4, 3, 1]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_what_never_ends_or_never_begins_is_no_archive(tmp_path, kind):
+    path = tmp_path / "pipe" if kind == "pipe" else "/dev/zero"
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(DataError, match="Expected a folder or a zip file. There is neither at"):
+        folder.open_archive(path)

@@ -201,13 +201,30 @@ def test_read_image_resizes_to_the_spec(tmp_path):
     ("spec", "message"),
     [
         (ImageSpec(8, 8, 4, "uint8"), r"x.png has 3 bands, not 4. Expected 8 x 8 x 4 uint8, as the data set's images"),
-        (ImageSpec(8, 8, 3, "uint16"), r"x.png has pixels of uint8; expected uint16"),
+        (
+            ImageSpec(8, 8, 3, "uint16"),
+            r"x.png has pixels of uint8; expected uint16, .* Convert it, for example: gdal_translate -ot UInt16 IN OUT",
+        ),
+        (ImageSpec(8, 8, 2, "uint8"), r"has 3 bands, not 2. .* Convert it, .*: gdal_translate -b 1 -b 2 IN OUT.tif"),
     ],
 )
 def test_read_image_names_what_does_not_fit(tmp_path, spec, message):
     (tmp_path / "x.png").write_bytes(EXACT["PNG"])
     with pytest.raises(DataError, match=message):
         read_image(tmp_path / "x.png", spec)
+
+
+def test_grey_among_colours_is_told_how_to_become_red_green_and_blue(tmp_path):
+    Image.new("L", (6, 6), 9).save(tmp_path / "grey.png")
+    message = r"has 1 band, not 3. .* Convert it, for example: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif"
+    with pytest.raises(DataError, match=message):
+        read_image(tmp_path / "grey.png", ImageSpec(6, 6, 3, "uint8"))
+    rasterio = pytest.importorskip("rasterio")
+    # What that command writes: a copy whose bands are none of them red, green or blue.
+    how = {"driver": "GTiff", "width": 6, "height": 6, "count": 3, "dtype": "uint8", "photometric": "MINISBLACK"}
+    with rasterio.open(tmp_path / "rgb.tif", "w", **how) as file:
+        file.write(np.full((3, 6, 6), 9, np.uint8))
+    assert (read_image(tmp_path / "rgb.tif", ImageSpec(6, 6, 3, "uint8")) == 9).all()
 
 
 def test_read_image_of_nothing(tmp_path):

@@ -217,6 +217,12 @@ def test_export_by_the_command_line(run, info, command):
     assert {"serving_default", "search_bytes", "encode", "encode_bytes", "search_codes"} <= set(result["signatures"])
 
 
+def test_export_into_another_folder(run, info, command, tmp_path):
+    status, out, _ = command("export", run.path, "--data", info.directory.parent, "--out", tmp_path / "a", "--json")
+    assert (status, json.loads(out)["path"]) == (0, str(tmp_path / "a" / info.name / "1"))
+    assert list_versions(tmp_path / "a" / info.name) == [1]
+
+
 def test_a_file_where_a_folder_must_be_is_named(run, info, base, command):
     """By `export`, and by `index`, which goes to the versions' folder."""
     blocked = base / f".{list_versions(base)[-1] + 1}.preparing"
@@ -229,4 +235,6 @@ def test_a_file_where_a_folder_must_be_is_named(run, info, base, command):
     blocked.write_text("")
     status, out, err = command("export", run.path, "--data", info.directory.parent, "--name", "blocked")
     assert (status, out) == (2, "")
-    assert f"keras-dhnn: {blocked}: " in err
+    assert err == (
+        f"keras-dhnn: {blocked} cannot be written: File exists. Give another folder for exported models by --out DIR.\n"
+    )

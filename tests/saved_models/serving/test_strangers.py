@@ -15,7 +15,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving import server as server_module
 from keras_dhnn.saved_models.serving.connections import PatientProtocol, room_for_connections
 from keras_dhnn.saved_models.serving.hosts import ANY, Hosts
@@ -72,6 +75,15 @@ def test_names_that_are_allowed():
 
 
 @pytest.mark.parametrize(
+    "host", ["127.0.0.1:8501@evil.example", "localhost:evil", "[::1", "[::1]evil.example", "localhost:80:80"]
+)
+def test_what_only_begins_like_its_own_name_is_not(host):
+    assert not Hosts().allow(host)
+    assert not Hosts("0.0.0.0").allow(host)
+    assert not Hosts("").allow(host)
+
+
+@pytest.mark.parametrize(
     ("status", "headers"),
     [
         (403, {"Host": "evil.example"}),
@@ -124,6 +136,41 @@ def test_a_body_that_never_ends_is_not_waited_for(port, monkeypatch):
         client.settimeout(10)
         client.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_an_answer_that_nobody_takes_is_not_kept(port, monkeypatch):
+    monkeypatch.setattr(PatientProtocol, "answer_seconds", 1.0)
+    monkeypatch.setattr(server_module, "_predict", lambda request: b" " * (64 << 20))
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as idle, socket.create_connection(("127.0.0.1", port)) as slow:
+        for client in (idle, slow):
+            client.settimeout(20)
+            client.sendall(head.encode() + BODY)
+        answer = slow.makefile("rb")
+        for _ in range(8):  # more than twice the time in all, a part at a time
+            time.sleep(0.3)
+            assert len(answer.read(8 << 20)) == 8 << 20
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while content := idle.recv(1 << 20):
+                taken += len(content)
+        assert taken < 32 << 20  # what was under way
+
+
+def test_a_text_among_numbers_takes_no_memory_for_each(monkeypatch):
+    """NumPy would give each number as much room as the text has: 12 GB for a body of 1 MB."""
+    monkeypatch.setattr("keras_dhnn.saved_models.serving.rest.np.array", None)
+    numbers = TensorInfo(dtype=tf.float32.as_datatype_enum)
+    for values in (["x" * 1_000_000] + 3000 * [1], [[1], ["1" * 1_000_000]]):
+        with pytest.raises(ServingError, match="not of expected type: float32") as caught:
+            parse_predict(json.dumps({"inputs": values}).encode(), lambda signature: {"images": numbers})
+        assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "%"])
+def test_a_host_that_is_no_address_is_refused_quietly(port, host, caplog):
+    assert ask(port, "GET", STATUS, Host=host)[0] == 403
+    assert caplog.text == ""
 
 
 def test_small_requests_do_not_wait_for_large_ones(port, monkeypatch):
@@ -288,3 +335,9 @@ def test_too_many_connections_are_closed(exported, monkeypatch):
             except TimeoutError:
                 pass
         assert closed == 6
+
+
+def test_a_link_to_itself_is_no_model(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SettingError, match="holds no version of a model"):
+        ServedModel(tmp_path / "loop")

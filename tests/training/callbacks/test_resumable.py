@@ -1,3 +1,4 @@
+import errno
 import shutil
 import sys
 from types import SimpleNamespace
@@ -147,8 +148,9 @@ def test_a_state_that_cannot_be_written_is_the_systems_error(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.train.Checkpoint, "write", lambda self, path: full(path))
-        with pytest.raises(OSError, match="cannot be written: No space left"):
+        with pytest.raises(OSError, match="No space left") as raised:
             trainer.write(0)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
