@@ -190,7 +190,10 @@ def _open_zarr(path, column):
         import zarr
     except ImportError as error:
         raise MissingPackage("Reading Zarr needs the package zarr: pip install zarr") from error
-    opened = zarr.open(str(path), mode="r")
+    try:
+        opened = zarr.open(str(path), mode="r")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} cannot be read as Zarr ({error}).") from error
     if not hasattr(opened, "shape"):
         names = [name for name, array in opened.arrays() if array.ndim == 2]
         opened = opened[_only(path, column, names, names)]
@@ -202,7 +205,7 @@ def _of_array(path, array, ids=None, labels=None):
         raise DataError(f"{path}: expected real vectors of shape (n, d). Received: {array.dtype}, {array.shape}")
 
     def batches() -> Iterator[Batch]:
-        for first in range(0, len(array), _BATCH) if len(array.shape) else ():
+        for first in range(0, array.shape[0], _BATCH):
             part = np.asarray(array[first : first + _BATCH], np.float32)
             named = (
                 _numbered(path, first, len(part)) if ids is None else [str(one) for one in ids[first : first + _BATCH]]

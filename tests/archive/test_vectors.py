@@ -50,6 +50,12 @@ def test_zarr(tmp_path):
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
     group["embedding"] = vectors
     np.testing.assert_array_equal(read_all(open_vectors(tmp_path / "a.zarr"))[1], vectors)
+    (tmp_path / "empty.zarr").mkdir()
+    (tmp_path / "damaged.zarr").mkdir()
+    (tmp_path / "damaged.zarr" / "zarr.json").write_text("{")
+    for name in ("empty", "damaged"):
+        with pytest.raises(DataError, match=f"{name}.zarr cannot be read as Zarr"):
+            open_vectors(tmp_path / f"{name}.zarr")
 
 
 def test_files_that_are_none_are_refused(tmp_path):
