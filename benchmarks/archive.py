@@ -319,7 +319,9 @@ def main():
     if arguments.json:
         print(json.dumps({f"{name}_{one['rows']}": value for one in found for name, value in one.items()}))
     if arguments.figure:
-        lines = arguments.results.read_text().splitlines() if arguments.results else map(json.dumps, found)
+        lines = (
+            arguments.results.read_text(encoding="utf-8").splitlines() if arguments.results else map(json.dumps, found)
+        )
         draw(sorted(map(json.loads, lines), key=lambda one: one["rows"]), arguments.figure)
 
 

@@ -117,7 +117,7 @@ def _refuse_empty(arguments):
         option, equals, value = argument.partition("=")
         if not argument or (option.startswith("-") and equals and not value):
             option = option or before
-            what = f"{option} is" if option.startswith("-") else "An argument is"
+            what = f"{option} is" if option.strip("-") and option.startswith("-") else "An argument is"
             raise SettingError(
                 f"{what} empty. Expected a value, such as . for the working folder; is a variable of the shell unset?"
             )

@@ -10,6 +10,7 @@ from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import list_images
+from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import read_json, user_cache, write_json
 from keras_dhnn.progress import Bar, no_bar
@@ -45,7 +46,10 @@ def archive_of(
     if is_address(place) or (Path(place) / IDENTITY).exists() or not Path(place).is_dir():
         return Archive.open(place)
     folder = Path(place).resolve()
-    files = list_images([folder])
+    try:
+        files = list_images([folder])
+    except DataError:
+        return Archive.open(place)  # which says how to make one
     kept = user_cache() / "folders" / _digest([str(folder), backbone])
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:

@@ -89,7 +89,7 @@ def test_functions_take_what_verbs_take(verb, function):
     command = next(one.callback for one in cli.app.registered_commands if one.callback.__name__ == verb)
     options, arguments = inspect.signature(command).parameters, inspect.signature(function).parameters
     names = {"no_open": "open_browser", "quiet": "bar"}
-    assert {names.get(name, name) for name in options} | {"say"} == set(arguments)
+    assert {names.get(name, name) for name in options} | {"say", "bar"} == set(arguments)
     for name in set(options) & set(arguments) - {"allow_host", "archive"}:
         assert str(options[name].default) == str(arguments[name].default), name
 

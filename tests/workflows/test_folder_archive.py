@@ -76,7 +76,7 @@ def test_damaged_files_are_named_and_left_out(images):
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(DataError, match="There is no image in the folder"):
+    with pytest.raises(DataError, match="There is no archive in"):
         archive_of(tmp_path)
 
 

@@ -232,7 +232,7 @@ def test_no_two_processes_get_the_same_folder(tmp_path):
 def test_names_that_are_no_folder_of_their_own_are_refused(run, tmp_path, name):
     status, _, err = run(*fit_command("--runs", tmp_path / "runs", f"--name={name}"))
     assert status == 2
-    assert "Expected as the name of a run" in err
+    assert ("Expected as the name of a run" if name else "--name is empty. Expected a value") in err
     assert not (tmp_path / "runs").exists()
 
 
