@@ -49,5 +49,3 @@ def serve(
     print(f"Serving version {model.version().number} at {url}", file=sys.stderr, flush=True)
     hosts = Hosts(host, allow_host or ())
     server(model, hosts=hosts, max_body=max_body << 20, max_batch=max_batch).run(sockets=[listening])
-    # What ends it is an interruption, which uvicorn does not always pass on.
-    raise typer.Exit(130)

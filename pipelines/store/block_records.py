@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.files.tfrecord import record_writer
 from keras_dhnn.pipelines.example import Block
 from keras_dhnn.pipelines.store.content import Content
 from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, StoredFile
-from keras_dhnn.pipelines.store.records import shard_writer
 from keras_dhnn.pipelines.store.tf_example import encode_block
 
 ITEMS_PER_RECORD = 256
@@ -104,7 +104,7 @@ def _write_shard(spool, path, order, items, images, items_per_record):
     rows = np.fromfile(spool, np.uint8).reshape(len(order), cuts[-1])
     spool.unlink()
     rank = np.searchsorted(np.sort(order), order)  # of each item in the spool file, where they come in rising order
-    with shard_writer(path) as write:
+    with record_writer(path) as write:
         for start in range(0, len(order), items_per_record):
             index, chosen = order[start : start + items_per_record], rows[rank[start : start + items_per_record]]
             pixels = {s: chosen[:, a:b].tobytes() for s, a, b in zip(images, cuts, cuts[1:], strict=False)}

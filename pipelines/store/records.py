@@ -1,26 +1,20 @@
 """Write examples to TFRecord shards, in random order."""
 
 import contextlib
-import errno
-import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from keras_dhnn.files import system_error
+from keras_dhnn.files.tfrecord import record_writer
 from keras_dhnn.pipelines.example import Example
 from keras_dhnn.pipelines.store.content import Content
 from keras_dhnn.pipelines.store.dataset_info import ITEMS_FILE, DatasetInfo, StoredFile
 from keras_dhnn.pipelines.store.tf_example import encode_example
 
 __all__ = ["DatasetInfo", "write_shards"]
-
-# TFRecord frames a record by its length and a checksum of that (12 bytes), and a checksum of its content (4 bytes).
-HEADER, FRAME = 12, 16
 
 
 def write_shards(
@@ -75,31 +69,6 @@ def write_shards(
     return fields | {"shards": stored, "items_file": StoredFile.of(directory / ITEMS_FILE, len(lengths))}
 
 
-@contextlib.contextmanager
-def shard_writer(path: Path) -> Iterator[Callable[[bytes], int]]:
-    """Give a function that writes one record, bytes, to a new TFRecord file, and returns the place of its first byte.
-
-    Raises:
-        OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
-    """
-    end = 0
-
-    def write(record: bytes) -> int:
-        nonlocal end
-        writer.write(record)
-        end += len(record) + FRAME
-        return end - len(record) - FRAME + HEADER
-
-    try:
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            yield write
-    except tf.errors.OpError as error:
-        raise system_error(error.message, path) from error
-    if path.stat().st_size != end:
-        # A writer that could not write everything does not say so.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
 def _write_shard(spool, number, shards, places, random):
     """Move the records of one spool file into its shard, shuffled, and enters their offsets into `places`."""
     path = spool.with_name(f"records-{number:05d}-of-{shards:05d}.tfrecord")
@@ -107,7 +76,7 @@ def _write_shard(spool, number, shards, places, random):
     ends = np.cumsum(places[items, 2])
     content = spool.read_bytes()
     spool.unlink()
-    with shard_writer(path) as write:
+    with record_writer(path) as write:
         for i in random.permutation(len(items)):
             length = places[items[i], 2]
             places[items[i], 1] = write(content[ends[i] - length : ends[i]])

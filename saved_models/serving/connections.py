@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -101,11 +102,26 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class InterruptibleServer(uvicorn.Server):
+    """Serve until a signal ends it, which always leaves `run` as `KeyboardInterrupt`: uvicorn alone loses some."""
+
+    _interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        super().handle_exit(sig, frame)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        super().run(sockets)
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+
 def make_server(app: Any) -> uvicorn.Server:
     """Return the uvicorn server of an ASGI application, to `run(sockets=[...])`."""
     room = room_for_connections()
     protocol = type("Protocol", (PatientProtocol,), {"most": room})
-    return uvicorn.Server(
+    return InterruptibleServer(
         uvicorn.Config(
             app,
             http=protocol,

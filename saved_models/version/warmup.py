@@ -2,8 +2,6 @@
 one.
 """
 
-import errno
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,11 +10,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_dhnn.errors import MissingPackage
-from keras_dhnn.files import system_error
+from keras_dhnn.files.tfrecord import record_writer
 from keras_dhnn.saved_models.graph.image_form import ImageForm
 
 FILE = "tf_serving_warmup_requests"
-_FRAME = 16  # bytes that TFRecord adds to a record
 # Images on a side: large enough that every layer of a network runs, also the resizing.
 _SIDE = 64
 
@@ -37,22 +34,13 @@ def write_warmup(
         OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
     """
     predict, log = _protos()
-    records = []
-    for signature, definition in sorted(signatures.items()):
-        request = predict.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = name, signature
-        for key, info in definition.inputs.items():
-            request.inputs[key].CopyFrom(tf.make_tensor_proto(_value(key, info, files.get(signature))))
-        records.append(log.PredictionLog(predict_log=log.PredictLog(request=request)).SerializeToString())
-    try:
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for record in records:
-                writer.write(record)
-    except tf.errors.OpError as error:
-        raise system_error(error.message, path) from error
-    if path.stat().st_size != sum(len(record) + _FRAME for record in records):
-        # A writer that could not write everything does not say so, and servers refuse a model for half a request.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    with record_writer(path) as write:
+        for signature, definition in sorted(signatures.items()):
+            request = predict.PredictRequest()
+            request.model_spec.name, request.model_spec.signature_name = name, signature
+            for key, info in definition.inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(_value(key, info, files.get(signature))))
+            write(log.PredictionLog(predict_log=log.PredictLog(request=request)).SerializeToString())
 
 
 def read_warmup(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
