@@ -14,6 +14,8 @@ from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.record_store import MEMORY_BUDGET, Records, shared_records
 
 Size = int | tuple[int, int]
+# These functions have no control flow for AutoGraph to convert, and rewriting their source takes longer than tracing.
+_as_it_is = tf.autograph.experimental.do_not_convert
 
 
 def batches(
@@ -87,6 +89,8 @@ def batches(
     numbers = item_batches(
         items, batch_size=batch_size, seed=seed, epochs=epochs, drop_remainder=drop_remainder, replicas=replicas
     )
+    if augment is None:
+        read = _as_it_is(read)  # somebody's own augmentation may need to be converted
     dataset = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps * len(epochs) * len(replicas[0])))
     options = tf.data.Options()
@@ -128,11 +132,13 @@ def item_batches(
     part = batch_size // everyone
     items = tf.constant(items, tf.int64)
 
+    @_as_it_is
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         order = items
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(items, tf.stack([tf.constant(seed, tf.int64), epoch]))
 
+        @_as_it_is
         def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             first = number // len(own) * batch_size + (own.start + number % len(own)) * part
             return epoch, tf.ensure_shape(order[first : first + part], [part if drop_remainder else None])

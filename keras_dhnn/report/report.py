@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.evaluation.scores import Evaluation
@@ -34,6 +35,7 @@ from keras_dhnn.training.callbacks.snapshots import load_snapshots
 from keras_dhnn.training.callbacks.tensorboard import write_health
 
 GALLERY_QUERIES = 5
+DPI = 120
 _LOG = logging.getLogger(__name__)
 
 
@@ -86,9 +88,12 @@ def write_report(
 def _write_figure(figure, path):
     """Write a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
     path.parent.mkdir(exist_ok=True)
+    figure.set_dpi(DPI)
+    # Drawn once: `savefig` draws it twice, and TensorBoard's would be a third time.
+    picture = figure_to_array(figure)
     with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=120)
-    return figure_to_array(figure)
+        Image.fromarray(picture).save(file, format="png", dpi=(DPI, DPI))
+    return picture
 
 
 def _write_board(folder, pictures, evaluations, metrics, sources, step):

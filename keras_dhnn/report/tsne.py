@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from keras_dhnn.codes import pack, unpack
 
@@ -49,6 +47,10 @@ def _places(codes, seed):
     """Return `(m, 2)` of distinct codes. t-SNE needs neighbours: fewer than 4 codes are put side by side."""
     if len(codes) < 4:
         return np.stack([np.arange(len(codes)), np.zeros(len(codes))], axis=1)
+    # Imported when it is drawn: scikit-learn takes as long to import as all other figures to draw.
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
     perplexity = min(_PERPLEXITY, (len(codes) - 1) / 3)
     # Squared Euclidean distances of signs are 4 times their Hamming distances.
     embedding = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)

@@ -54,11 +54,16 @@ class Activations:
             `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
         """
 
+        @tf.autograph.experimental.do_not_convert
         def gather(_: tf.Tensor, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             return self.gather(index), {"label": tf.gather(self._labels, index), "index": index}
 
         numbers = item_batches(items, batch_size=batch_size, **how)
-        return numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+        options = tf.data.Options()
+        # The rewriting that these ask for copies everything that the graph holds, also the activations in memory.
+        options.experimental_optimization.apply_default_optimizations = False
+        dataset = numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(2).with_options(options)
 
 
 def _reader(array):

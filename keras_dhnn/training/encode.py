@@ -24,7 +24,7 @@ def make_encoder(model: tf.keras.Model) -> Callable[..., Any]:
         `{source: array}`.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(inputs: Any) -> Any:
         return model(inputs, training=False)
 

@@ -343,8 +343,10 @@ def _validation(network, split, encode, make_batches, model, epochs):
     training = network.experiment.training
     items = validation_items(split)
     held_out = np.isin(items, split.validation)
+    # Made once: each making traces what reads a batch.
+    seen = make_batches(items, batch_size=_encode_batch(model))
     return ValidationMAP(
-        lambda: encode(make_batches(items, batch_size=_encode_batch(model))),
+        lambda: encode(seen),
         _labels_to_score(network, items),
         np.flatnonzero(held_out),
         np.flatnonzero(~held_out),

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from keras_dhnn.errors import invalid
 from keras_dhnn.unlabelled.propagation import propagate
@@ -68,6 +67,8 @@ def _by_classifier(units, given, numbers):
     """Return `(n, c)` chances of each class by its features, sharpened."""
     if numbers.max() == 0:
         return np.ones((len(units), 1))
+    from sklearn.linear_model import LogisticRegression  # takes a second, and most runs have all labels
+
     classifier = LogisticRegression(max_iter=500, class_weight="balanced").fit(units[given], numbers)
     return np.maximum(classifier.predict_proba(units), _LEAST_MASS) ** _CLASSIFIER_POWER
 
