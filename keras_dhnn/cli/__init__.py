@@ -1,5 +1,6 @@
 """Offer the command line. Verbs import what they need when they run, so that `--help` answers at once."""
 
+import atexit
 import errno
 import gc
 import os
@@ -98,6 +99,8 @@ def main() -> None:
     """
     quieten_tensorflow()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # The last search, at the end of the process, would take most of a second to free what the system frees anyway.
+    atexit.register(gc.freeze)
     try:
         _refuse_empty(sys.argv[1:])
         app([_from_home(argument) for argument in sys.argv[1:]])
