@@ -1,5 +1,6 @@
 """Import TensorFlow without the notes that its newest versions write before any setting of theirs is heard."""
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -44,7 +45,7 @@ class _QuietLoader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         # `import tensorflow` reads package data by its loader.
         module.__loader__ = module.__spec__.loader = self._loader  # type: ignore[union-attr]
-        with _standard_error_aside():
+        with _standard_error_aside(), _without_collections():
             self._loader.exec_module(module)
 
 
@@ -65,3 +66,14 @@ def _standard_error_aside() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(shown, 2)
             os.close(shown)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep Python from searching for cycles among what is imported here, now and ever after: it stays to the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -3,6 +3,7 @@
 Every metric is derived from these counts. Items are relevant by the labels that they share with the query.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -104,7 +105,9 @@ def rank(
     counter = _Counter(queries, database, labels, own, 8 * query_codes.shape[1], cutoffs)
     workers = cores() if len(database.first) >= _THREADS_FROM else 1
     # Products of our own threads: those of the BLAS would only stand in their way.
-    with ThreadPoolExecutor(workers) as pool, threadpool_limits(1 if workers > 1 else None, "blas"):
+    # Looking for the BLAS takes as long as ranking a few items, so that is left where nothing is limited.
+    limited = threadpool_limits(1, "blas") if workers > 1 else contextlib.nullcontext()
+    with ThreadPoolExecutor(workers) as pool, limited:
         each = pool.map if workers > 1 else map
         codes = query_codes[queries.first], database_codes[database.first]
         for start, block in distance_blocks(*codes, each, workers):

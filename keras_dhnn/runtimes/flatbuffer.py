@@ -63,16 +63,17 @@ def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path | None) -> bytes
 
 def _converted(network, shape):
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     @tf.function(autograph=False)
     def run(images: Any) -> Any:
         return tf.nest.flatten(network(images, training=False))
 
-    # Frozen by ourselves: the converter's own way, by a SavedModel, takes ten times as long.
-    frozen = convert_variables_to_constants_v2(run.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
+    function = run.get_concrete_function(tf.TensorSpec(shape, tf.float32))
     with _silence():
-        return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        # By a SavedModel, its usual way, it takes ten times as long.
+        converter.experimental_lower_to_saved_model = False
+        return converter.convert()
 
 
 @contextlib.contextmanager

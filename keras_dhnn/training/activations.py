@@ -35,13 +35,18 @@ class Activations:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], labels: np.ndarray):
         self._rows = {source: _reader(array) for source, array in arrays.items()}
+        self._in_memory = all(array.nbytes <= IN_MEMORY for array in arrays.values())
         self._labels = tf.convert_to_tensor(labels, tf.int32)
 
     def gather(self, items: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return `{source: (k, ...) float32}` of items `(k,)`."""
         return {source: tf.cast(rows(items), tf.float32) for source, rows in self._rows.items()}
 
-    def batches(self, items: np.ndarray, *, batch_size: int, **how: Any) -> tf.data.Dataset:
+    def batch(self, items: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Return `({source: (k, ...) float32}, {"label": (k,), "index": (k,)})` of items `(k,)`."""
+        return self.gather(items), {"label": tf.gather(self._labels, items), "index": items}
+
+    def batches(self, items: np.ndarray, *, batch_size: int, **how: Any) -> "tf.data.Dataset | InOrder":
         """Return batches as `pipelines.batches.batches` makes them, in the same order, of activations instead of
         images.
 
@@ -51,12 +56,15 @@ class Activations:
             **how: `seed`, `epochs`, `drop_remainder` and `replicas`, as there.
 
         Returns:
-            `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`.
+            `tf.data.Dataset` of `({source: (B, ...) float32}, {"label": (B,), "index": (B,)})`; an iterable of them
+            where they are in memory and nothing is asked for but their order.
         """
+        if self._in_memory and not how:
+            return InOrder(self, np.asarray(items), batch_size)
 
         @tf.autograph.experimental.do_not_convert
         def gather(_: tf.Tensor, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-            return self.gather(index), {"label": tf.gather(self._labels, index), "index": index}
+            return self.batch(index)
 
         numbers = item_batches(items, batch_size=batch_size, **how)
         options = tf.data.Options()
@@ -64,6 +72,25 @@ class Activations:
         options.experimental_optimization.apply_default_optimizations = False
         dataset = numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return dataset.prefetch(2).with_options(options)
+
+
+class InOrder:
+    """Give batches of activations in memory, one after the other, as often as they are asked for.
+
+    A `tf.data` pipeline takes longer to be started than a few such batches to be read.
+
+    Args:
+        activations: the `Activations`.
+        items: `(k,)` item numbers.
+        batch_size: items a batch; the last may have fewer.
+    """
+
+    def __init__(self, activations: Activations, items: np.ndarray, batch_size: int):
+        self._activations, self._items, self._size = activations, items, batch_size
+
+    def __iter__(self) -> Iterator[tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
+        for first in range(0, len(self._items), self._size):
+            yield self._activations.batch(tf.constant(self._items[first : first + self._size], tf.int64))
 
 
 def _reader(array):
