@@ -1,6 +1,7 @@
 """What `import keras_dhnn` gives, how fast, and that it is the command line's."""
 
 import inspect
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,19 @@ HEAVY = ("tensorflow", "keras", "numpy", "matplotlib", "sklearn", "typer")
 def test_import_brings_nothing_heavy():
     code = f"import sys, keras_dhnn; sys.exit(any(name in sys.modules for name in {HEAVY}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_trains_does_not_import_scikit_learn():
+    code = "import sys, keras_dhnn.workflows.fit; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_of_numpy_sleep_unless_the_user_says_otherwise():
+    code = "import os, keras_dhnn; print(os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    for given, expected in (({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")):
+        inherited = {key: value for key, value in os.environ.items() if key != "OPENBLAS_THREAD_TIMEOUT"}
+        answer = subprocess.run([sys.executable, "-c", code], env=inherited | given, capture_output=True, check=True)
+        assert answer.stdout.split() == [expected.encode()]
 
 
 @pytest.mark.slow

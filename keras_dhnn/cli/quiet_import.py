@@ -71,9 +71,11 @@ def _standard_error_aside() -> Iterator[None]:
 @contextmanager
 def _without_collections() -> Iterator[None]:
     """Keep Python from searching for cycles among what is imported here, now and ever after: it stays to the end."""
+    searches = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if searches:
+            gc.enable()

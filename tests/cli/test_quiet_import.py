@@ -17,6 +17,7 @@ def stderr_of_an_import(folder, package, **environment):
     script = (
         "import sys; from keras_dhnn.cli.quiet_import import quieten_tensorflow; quieten_tensorflow()\n"
         "import tensorflow\n"
+        "import gc; assert gc.isenabled()\n"
         "assert type(tensorflow.__spec__.loader).__name__ == 'SourceFileLoader'\n"
         "print('afterwards', file=sys.stderr)"
     )
@@ -30,6 +31,12 @@ def stderr_of_an_import(folder, package, **environment):
 
 def test_an_import_is_quiet_and_what_comes_later_is_not(tmp_path):
     assert stderr_of_an_import(tmp_path, "") == "afterwards\n"
+
+
+def test_an_import_is_without_searches_for_cycles(tmp_path):
+    text = stderr_of_an_import(tmp_path, f"import gc; open({str(tmp_path / 'on')!r}, 'w').write(str(gc.isenabled()))")
+    assert text == "afterwards\n"
+    assert (tmp_path / "on").read_text("utf-8") == "False"
 
 
 def test_a_failing_import_says_all(tmp_path):

@@ -1,5 +1,10 @@
+import io
+
+import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib.figure import Figure
+from PIL import Image
 
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.files import write_json
@@ -9,6 +14,18 @@ from keras_dhnn.report import report
 from tests.dual import make_dual_dataset
 from tests.fakes import make_dataset
 from tests.saved_models.serving.tiny_run import write_run
+
+
+def test_a_picture_drawn_once_is_what_matplotlib_saves(tmp_path):
+    figure = Figure(figsize=(3, 2), layout="constrained")
+    figure.add_subplot(title="a title").plot([1, 3, 2], label="a line")
+    expected = io.BytesIO()
+    figure.savefig(expected, format="png", dpi=report.DPI)
+    picture = report._write_figure(figure, tmp_path / "figures" / "a.png")
+    with Image.open(tmp_path / "figures" / "a.png") as written, Image.open(expected) as saved:
+        assert written.info["dpi"] == saved.info["dpi"]
+        np.testing.assert_array_equal(written, saved.convert("RGB"))
+        np.testing.assert_array_equal(picture, written)
 
 
 @pytest.mark.parametrize("make", [make_dataset, make_dual_dataset], ids=["one source", "two sources"])

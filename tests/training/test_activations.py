@@ -105,6 +105,21 @@ def test_batches_are_the_same_from_memory_and_from_the_file(info, backbone, monk
         np.testing.assert_array_equal(targets["label"], others["label"])
 
 
+def test_batches_in_order_are_those_of_the_pipeline_as_often_as_they_are_read(info, backbone, monkeypatch):
+    arrays = {"image": compute(backbone, info)["features"]}
+    labels, items = np.repeat(info.labels, 4), np.array([7, 3, 3, 0, 12, 5, 1])
+    in_memory = Activations(arrays, labels).batches(items, batch_size=3)
+    monkeypatch.setattr(activations, "IN_MEMORY", 0)
+    pipeline = Activations(arrays, labels).batches(items, batch_size=3)
+    assert not isinstance(in_memory, tf.data.Dataset)
+    assert isinstance(pipeline, tf.data.Dataset)
+    for _ in range(2):
+        for (one, targets), (other, others) in zip(in_memory, pipeline, strict=True):
+            np.testing.assert_array_equal(one["image"], other["image"])
+            for name in ("label", "index"):
+                np.testing.assert_array_equal(targets[name], others[name])
+
+
 def test_above_the_limit_nothing_is_kept_and_training_runs_the_layers(info, backbone, monkeypatch):
     nbytes = 4 * info.count * 16 * 4
     monkeypatch.setenv(cache.LIMIT, str(1.5 * nbytes / 2**30))
