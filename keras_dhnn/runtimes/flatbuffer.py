@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.files import whole_file
+from keras_dhnn.machine import give_memory_back
 
 
 def network_key(network: Any, *facts: Any) -> str:
@@ -51,14 +52,21 @@ def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path | None) -> bytes
         kept: folder of the conversions that are kept, by the network's key; None keeps none.
     """
     if kept is None:
-        return _converted(network, shape)
+        return _converted_alone(network, shape)
     path = kept / f"{network_key(network, shape)}.tflite"
     if not path.is_file():
         kept.mkdir(parents=True, exist_ok=True)
         with whole_file(path, shared=True) as file:
-            file.write(_converted(network, shape))
+            file.write(_converted_alone(network, shape))
     os.utime(path)
     return path.read_bytes()
+
+
+def _converted_alone(network, shape):
+    """Convert a network, and keep nothing of it but the flatbuffer: copies of its graph take 200 MiB."""
+    content = _converted(network, shape)
+    give_memory_back()
+    return content
 
 
 def _converted(network, shape):
