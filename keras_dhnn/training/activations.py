@@ -1,6 +1,7 @@
 """Compute what the frozen part of a network makes of every image, once; keep it on disk, train on it from memory."""
 
 import math
+import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -97,6 +98,7 @@ def _reader(array):
     """Return a function from `(k,)` item numbers to their rows of an array, in a graph."""
     if array.nbytes <= IN_MEMORY:
         tensor = tf.convert_to_tensor(array)
+        _forget(array)
         return lambda items: tf.gather(tensor, items)
 
     def read(items: tf.Tensor) -> tf.Tensor:
@@ -104,6 +106,12 @@ def _reader(array):
         return tf.ensure_shape(rows, [*items.shape, *array.shape[1:]])
 
     return read
+
+
+def _forget(array):
+    """Let the system have the pages of a mapped file that was read: they would count as this process's memory."""
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 @as_raised()

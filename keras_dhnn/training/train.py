@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.objectives import OF_PAIRS
+from keras_dhnn.machine import give_memory_back
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -137,6 +138,8 @@ def train(
             last, epochs = min(last, epochs), max(0, epochs - last)
         if last:
             history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar, last)
+            # Its pipeline holds activations, in cycles.
+            give_memory_back()
     if experiment.training.precision != "float32":
         network = _in_float32(network, split.database)
     trained = network.encode(cuts[-1], everything, "Codes after training", kept) if outputs else None
