@@ -44,7 +44,7 @@ def raise_open_files(wanted: int) -> int | None:
 
 
 def give_memory_back() -> None:
-    """Free what nothing reaches any more, and return memory that is free to the system where its C library can."""
+    """Return memory to the system where its C library can: what nothing reaches any more, and what was free."""
     gc.collect()
     # glibc's alone; it keeps what was freed below something that is still in use.
     with contextlib.suppress(AttributeError, OSError, TypeError):
