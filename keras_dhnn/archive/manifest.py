@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_dhnn.archive.places import exists, file_name, is_address, local_copy, put
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.files import naming, read_arrays, read_json, write_arrays, write_json
 from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
@@ -160,7 +160,8 @@ def sync(path: Path) -> None:
     """See that a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
