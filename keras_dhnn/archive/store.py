@@ -123,9 +123,11 @@ class Archive:
             `Archive`.
 
         Raises:
-            DataError: if the archive there holds codes of another model or length, or cannot be written.
+            DataError: if the archive there holds codes of another model or length, or cannot be written, or something
+                else of ours is there.
         """
         root = place(path)
+        manifest.check_place(root)
         try:
             if not is_address(root):
                 root.mkdir(parents=True, exist_ok=True)
