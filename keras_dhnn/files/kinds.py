@@ -5,12 +5,11 @@ from pathlib import Path
 # Files that tell it, and what it is.
 _KINDS = {
     "experiment.json": "a run",
-    "info.json": "a prepared data set",
+    "items.npz": "a prepared data set",
     "archive.json": "an archive",
     "saved_model.pb": "a version of an exported model",
     "*/experiment.json": "a folder of runs",
-    "*/info.json": "a folder of prepared data sets",
-    "*/archive.json": "a folder of archives",
+    "*/items.npz": "a folder of prepared data sets",
     "*/saved_model.pb": "an exported model",
 }
 

@@ -7,11 +7,11 @@ from keras_dhnn.runs import Run
 
 KINDS = {
     "experiment.json": "a run",
-    "info.json": "a prepared data set",
+    "items.npz": "a prepared data set",
     "saved_model.pb": "a version of an exported model",
     "1/saved_model.pb": "an exported model",
     "r/experiment.json": "a folder of runs",
-    "d/info.json": "a folder of prepared data sets",
+    "d/items.npz": "a folder of prepared data sets",
 }
 
 
@@ -33,7 +33,7 @@ def test_what_is_taken_for_something_else_is_named_and_left_as_it_is(tmp_path, n
 def test_an_archive_is_taken_again(tmp_path):
     Archive.create(tmp_path / "a", Identity("a" * 64, 64))
     Archive.create(tmp_path / "a", Identity("a" * 64, 64))
-    assert (kind_of(tmp_path / "a"), kind_of(tmp_path)) == ("an archive", "a folder of archives")
+    assert (kind_of(tmp_path / "a"), kind_of(tmp_path)) == ("an archive", None)
     assert kind_of(tmp_path / "nowhere") is None
 
 

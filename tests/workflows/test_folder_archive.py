@@ -92,3 +92,9 @@ def test_search_takes_a_folder_of_images(images, monkeypatch):
     archive = open_folder(images)
     expected = archive.search(archive.queries([path]), 5, rank="hamming").table["id"].to_pylist()
     assert [row["id"] for row in search(images, [path], k=5, rank="hamming")["results"]] == expected
+
+
+def test_pictures_in_a_run_are_not_what_is_searched(images):
+    (images / "experiment.json").write_text("{}")
+    with pytest.raises(DataError, match="There is no archive .* It is a run"):
+        open_folder(images)
