@@ -4,7 +4,7 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 """
 
 from keras_dhnn.files.folders import atomic_folder
-from keras_dhnn.files.names import check_name, expanded, new_folder, refuse_address, user_cache
+from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import (
     may_write,
@@ -22,6 +22,7 @@ __all__ = [
     "check_kind",
     "check_name",
     "expanded",
+    "is_text",
     "may_write",
     "naming",
     "new_folder",

@@ -14,7 +14,7 @@ import pytest
 
 from keras_dhnn.archive import Archive, Identity, make_rows
 from keras_dhnn.archive.maintenance import compact, remove, verify
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from tests.archives import make_archive, random_codes, tile_rows
 from tests.full_disk import full_disk
 
@@ -53,6 +53,15 @@ def test_an_item_with_other_content_is_replaced(tmp_path):
     assert archive.info.rows == 50
     np.testing.assert_array_equal(archive.queries([rows["id"][7].as_py()]).codes, 255 - codes[7:8])
     np.testing.assert_array_equal(archive.queries([rows["id"][8].as_py()]).codes, codes[8:9])
+
+
+def test_what_is_no_utf_8_is_no_item(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    first = ids_of(tmp_path / "a")[0]
+    assert list(archive.known(["x\udcff", first])) == [first]
+    for ids in (["x\udcff"], [first, "x\udcff"]):
+        with pytest.raises(SettingError, match="has no item 'x"):
+            archive.queries(ids)
 
 
 @pytest.mark.parametrize("most", [0, 3000])

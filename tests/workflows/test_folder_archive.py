@@ -98,3 +98,13 @@ def test_pictures_in_a_run_are_not_what_is_searched(images):
     (images / "experiment.json").write_text("{}")
     with pytest.raises(DataError, match="There is no archive .* It is a run"):
         open_folder(images)
+
+
+def test_a_name_that_is_no_utf_8_is_left_out_and_said(images):
+    try:
+        write_image(images / "bad\udcff.png", np.random.default_rng(1))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    told = []
+    assert len(ids(open_folder(images, told))) == 20
+    assert any("has a name that is not UTF-8" in text for text in told)
