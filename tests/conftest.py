@@ -2,5 +2,10 @@
 
 import os
 
+import pytest
+
 # Tests name `tests.fakes:tiny_backbone` as their backbone, which is code; test_loading.py takes the trust away again.
 os.environ["KERAS_DHNN_TRUST_CODE"] = "1"
+
+# A helper that asserts shows the values that differ, as a test does.
+pytest.register_assert_rewrite("tests.tiny_training")

@@ -12,6 +12,7 @@ from keras_dhnn.losses.classification import classification
 from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
+from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.feature_bank import FeatureBank
@@ -153,8 +154,8 @@ class DHNN(tf.keras.Model):
 
     def total(self, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the parts of `objective` by their weights."""
-        loss = parts["pairwise"] + self.eta * parts["quantization"]
-        return loss + self.classification * parts["classification"] if self.classification else loss
+        terms = [parts["pairwise"], self.eta * parts["quantization"]]
+        return sum_of_terms(terms + ([self.classification * parts["classification"]] if self.classification else []))
 
     def _similarity(self, targets):
         """Return the theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
@@ -177,20 +178,18 @@ class DHNN(tf.keras.Model):
             parts = self.objective(outputs, targets)
             # What layers add, such as weight decay, is trained on and logged as part of the loss. Every replica has
             # all of it, and their gradients are summed.
-            added = tf.add_n([*self.losses, 0.0])
+            added = sum_of_terms([*self.losses, 0.0])
             objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
-        # One sum of a vector: TensorFlow may reorder a tree of additions, differently in each process, and a resumed
-        # run would log another last digit.
-        return self._track(tf.reduce_sum(tf.stack([objective, added])), parts)
+        return self._track(sum_of_terms([objective, added]), parts)
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return the losses of a batch, without a step."""
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets)
-        return self._track(tf.add_n([self.total(parts), *self.losses]), parts)
+        return self._track(sum_of_terms([self.total(parts), *self.losses]), parts)
 
     def _track(self, loss, parts):
         for name, value in {"loss": loss, **parts}.items():

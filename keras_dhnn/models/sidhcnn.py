@@ -11,6 +11,7 @@ from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.quantization import quantization, signs
 from keras_dhnn.losses.similarity import label_similarity
+from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 
@@ -191,7 +192,7 @@ class SIDHCNN(tf.keras.Model):
 
     def _total(self, terms, regularization):
         # What layers add, such as weight decay, is trained on and logged as part of the loss.
-        return tf.add_n([weight * terms[name] for name, weight in self.weights_of_terms.items()] + regularization)
+        return sum_of_terms([weight * terms[name] for name, weight in self.weights_of_terms.items()] + regularization)
 
     def _track(self, loss, terms):
         for name, value in {"loss": loss, **terms}.items():
