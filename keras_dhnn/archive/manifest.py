@@ -102,7 +102,7 @@ def read_identity(root: Path) -> Identity:
     """
     if not exists(root / IDENTITY):
         what = "" if is_address(root) else what_it_is(root)
-        new = "ARCHIVE" if what else root
+        new = "ARCHIVE" if not is_address(root) and root.exists() else root
         raise DataError(
             f"There is no archive in {root}: expected {IDENTITY} there.{what} Make one: "
             f"keras-dhnn encode RUN IMAGES --archive {new}"
