@@ -15,8 +15,9 @@ from keras_dhnn._version import __version__
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
-from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json, write_text
+from keras_dhnn.files import read_arrays, read_json, refuse_address, write_arrays, write_json, write_text
 from keras_dhnn.files.checksums import LIST, damage, read_list, relisted, write_list
+from keras_dhnn.files.kinds import what_it_is
 from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.machine import cores
 
@@ -108,7 +109,11 @@ class Run:
         """
         run = cls(path)
         if not run.experiment_path.is_file():
-            raise RunError(f"There is no run at {run.path}: expected {run.experiment_path.name} in it.")
+            refuse_address(path)
+            raise RunError(
+                f"There is no run at {run.path}: expected {run.experiment_path.name} in it.{what_it_is(run.path)} Name "
+                "the folder of a run, RUNS/NAME, which keras-dhnn fit makes."
+            )
         if finished and not run.finished:
             raise RunError(
                 f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(run.path))}"

@@ -15,7 +15,7 @@ from keras_tuner.engine.oracle import Oracle
 from keras_tuner.engine.trial import Trial
 
 from keras_dhnn.errors import DataError, RunError, SettingError
-from keras_dhnn.files import read_json, write_json, write_text
+from keras_dhnn.files import read_json, whole, write_json, write_text
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.tuning.chief import patient_stub
@@ -49,7 +49,8 @@ class Search(BaseTuner):
         values, folder = trial.hyperparameters.values, self.folder / "checkpoints" / trial.trial_id
         earlier = self.folder / "checkpoints" / str(values.get("tuner/trial_id"))
         if earlier.is_dir() and not folder.exists():
-            shutil.copytree(earlier, folder)
+            with whole(folder) as partial:
+                shutil.copytree(earlier, partial)
         result = {}
         try:
             experiment = self.hypermodel.build(trial.hyperparameters)

@@ -19,7 +19,8 @@ import numpy as np
 
 from keras_dhnn.archive.places import exists, file_name, is_address, local_copy, put
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.files import naming, read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.files.kinds import kind_of, what_it_is
 from keras_dhnn.files.locks import lock
 
 IDENTITY = "archive.json"
@@ -82,6 +83,17 @@ def write_identity(root: Path, identity: Identity) -> None:
     replace_json(root / IDENTITY, asdict(identity))
 
 
+def check_place(root: Path) -> None:
+    """Refuse a folder that is something else of ours as the place of an archive.
+
+    Raises:
+        DataError: if it is one.
+    """
+    kind = None if is_address(root) or exists(root / IDENTITY) else kind_of(root)
+    if kind:
+        raise DataError(f"{root} is {kind}. Expected an archive, or a folder that is empty or not there: --archive DIR")
+
+
 def read_identity(root: Path) -> Identity:
     """Return the `Identity` of the archive in a folder.
 
@@ -89,9 +101,11 @@ def read_identity(root: Path) -> Identity:
         DataError: if there is no archive, or the file is damaged.
     """
     if not exists(root / IDENTITY):
+        what = "" if is_address(root) else what_it_is(root)
+        new = "ARCHIVE" if not is_address(root) and root.exists() else root
         raise DataError(
-            f"There is no archive in {root}: expected {IDENTITY} there. Make one: "
-            f"keras-dhnn encode RUN IMAGES --archive {root}"
+            f"There is no archive in {root}: expected {IDENTITY} there.{what} Make one: "
+            f"keras-dhnn encode RUN IMAGES --archive {new}"
         )
     kinds = {"model": str, "bits": int, "pipeline": str, "features": int, "encoder": dict}
     value = _read_json(root / IDENTITY, kinds)
@@ -160,7 +174,8 @@ def sync(path: Path) -> None:
     """See that a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

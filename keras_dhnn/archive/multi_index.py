@@ -55,7 +55,7 @@ def _distinct_pairs(words, bits, radius):
     """Return pairs of distinct codes: with m = r + 1 substrings, one of them is equal."""
     count = min(max(radius + 1, -(-bits // 16)), bits)
     found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
-    pairs = np.unique(np.concatenate([pair for pair, _ in found]), axis=0)
+    pairs = np.unique(np.concatenate(found), axis=0)
     return pairs[:, 0], pairs[:, 1], _apart(words, pairs[:, 0], pairs[:, 1])
 
 
@@ -68,7 +68,7 @@ def _pairs_of_equal(keys, words, radius):
             near = run[at + 1 :][_apart(words, run[at], run[at + 1 :]) <= radius]
             if len(near):
                 pairs.append(np.stack([np.full(len(near), run[at]), near], axis=1))
-    return (np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)), None
+    return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
 
 
 def _apart(words, one, other):

@@ -1,7 +1,6 @@
 """Write Parquet files of an archive whole, named so that nobody else's is overwritten."""
 
 import contextlib
-import os
 import secrets
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from keras_dhnn.archive.manifest import DATA, Identity, Part, sync
 from keras_dhnn.archive.places import is_address, put
 from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import whole
 
 # As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
 ROW_GROUP = 122_880
@@ -56,16 +56,10 @@ def _write(path, rows, identity, source):
             put(local, path)
             return local.stat().st_size
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Hidden from whoever reads the folder, until it is whole.
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole(path) as partial:
         write_rows(partial, rows, identity, source)
         sync(partial)
-        os.replace(partial, path)
-        sync(path.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    sync(path.parent)
     return path.stat().st_size
 
 

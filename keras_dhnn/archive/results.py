@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from keras_dhnn.archive.wkb import from_wkb
-from keras_dhnn.files import write_json
+from keras_dhnn.files import whole, write_json
 
 
 @dataclass(frozen=True)
@@ -68,4 +68,6 @@ class Results:
 
         from keras_dhnn.archive.geoparquet import geo_metadata
 
-        pq.write_table(self.table.replace_schema_metadata({"geo": json.dumps(geo_metadata(self.table))}), path)
+        table = self.table.replace_schema_metadata({"geo": json.dumps(geo_metadata(self.table))})
+        with whole(path) as partial:
+            pq.write_table(table, partial)

@@ -27,6 +27,7 @@ from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
 from keras_dhnn.archive.where import Box, Times, box_condition, make_condition, time_condition
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import is_text
 
 _ATTEMPTS = 5
 _T = TypeVar("_T")
@@ -123,9 +124,11 @@ class Archive:
             `Archive`.
 
         Raises:
-            DataError: if the archive there holds codes of another model or length, or cannot be written.
+            DataError: if the archive there holds codes of another model or length, or cannot be written, or something
+                else of ours is there.
         """
         root = place(path)
+        manifest.check_place(root)
         try:
             if not is_address(root):
                 root.mkdir(parents=True, exist_ok=True)
@@ -305,8 +308,9 @@ class Archive:
         Raises:
             SettingError: if an id is not there.
         """
-        source, values = self.source(source), pa.array(ids, pa.string())
-        found = self.attempt(lambda: self._rows_of(values, source, columns))
+        # What is no UTF-8, as names of files may be, is no item; nor is null.
+        source, values = self.source(source), pa.array([one if is_text(one) else None for one in ids], pa.string())
+        found = self.attempt(lambda: self._rows_of(values.drop_null(), source, columns))
         places = pc.index_in(values, found["id"])
         if places.null_count:
             missing = ids[places.is_null().to_pylist().index(True)]
@@ -408,7 +412,7 @@ class Archive:
     def known(self, ids: list[str], source: str = "image") -> dict[str, int | None]:
         """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
         self.refresh()
-        values = pa.array(ids, pa.string())
+        values = pa.array(filter(is_text, ids), pa.string())
         return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source))
 
     def attempt(self, read: Callable[[], _T]) -> _T:

@@ -73,9 +73,10 @@ class Uploads:
         except UnreadableImage as error:
             raise _of_unreadable(name, str(error)) from error
         try:
-            pixels = decoded.image(encoder.form.channels)
+            pixels = decoded.image(encoder.form.channels, encoder.form.dtype)
         except UnreadableImage as error:
-            raise Refusal(422, "wrong_image", f"{name} {error}, as the archive's images have.") from error
+            expected = "Expected an image as those of the archive, of any size."
+            raise Refusal(422, "wrong_image", f"{name} {error}. {expected}{error.cure}") from error
         return self.add_pixels(source, name, pixels, content)
 
     def add_pixels(self, source: str, name: str, pixels: np.ndarray, content: bytes) -> str:

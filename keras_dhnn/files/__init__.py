@@ -4,16 +4,27 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 """
 
 from keras_dhnn.files.folders import atomic_folder
-from keras_dhnn.files.names import check_name, expanded, new_folder, refuse_address, user_cache
+from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
-from keras_dhnn.files.writing import may_write, system_error, whole, whole_file, write_arrays, write_json, write_text
+from keras_dhnn.files.writing import (
+    may_write,
+    naming,
+    system_error,
+    whole,
+    whole_file,
+    write_arrays,
+    write_json,
+    write_text,
+)
 
 __all__ = [
     "atomic_folder",
     "check_kind",
     "check_name",
     "expanded",
+    "is_text",
     "may_write",
+    "naming",
     "new_folder",
     "open_regular",
     "read_arrays",

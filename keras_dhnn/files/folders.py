@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import locks
-from keras_dhnn.files.writing import remove
+from keras_dhnn.files.writing import naming, remove
 
 
 @contextlib.contextmanager
@@ -35,13 +35,12 @@ def atomic_folder(place: Path) -> Iterator[Path]:
         if replaced.exists() and not place.exists() and not replaced.is_symlink():
             replaced.rename(place)  # a run was killed between the two steps of _move
         try:
-            _empty(hidden)
-            yield hidden
-            _move(hidden, place, replaced)
-        except BaseException as error:
+            with naming(place):
+                _empty(hidden)
+                yield hidden
+                _move(hidden, place, replaced)
+        except BaseException:
             shutil.rmtree(hidden, ignore_errors=True)
-            if isinstance(error, OSError):  # of a full disk the system names no file
-                error.filename = error.filename or str(place)
             raise
     finally:
         os.close(lock)

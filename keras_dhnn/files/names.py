@@ -41,11 +41,14 @@ def _fault(name: str) -> str | None:
         return f"begins with {name[0]}"
     if foreign:
         return f"has {foreign[0]!r}"
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
+    if not is_text(name):
         return "is not UTF-8"
-    return f"is longer than {_MOST_NAME} bytes" if size > _MOST_NAME else None
+    return f"is longer than {_MOST_NAME} bytes" if len(name.encode()) > _MOST_NAME else None
+
+
+def is_text(name: str) -> bool:
+    """Return whether UTF-8 holds a name, which it does not if that is of a file whose bytes are something else."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def new_folder(parent: Path, base: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from keras_dhnn.errors import RunError
 from keras_dhnn.files.locks import lock
+from keras_dhnn.files.writing import naming
 
 OWNER = ".owner.json"
 # What file systems answer that have no locks: there two processes are not told of each other.
@@ -36,7 +37,8 @@ def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """
     descriptor = _locked(Path(folder), wait)
     try:
-        _sign(descriptor)
+        with naming(Path(folder) / OWNER):
+            _sign(descriptor)
         yield
     finally:
         os.close(descriptor)

@@ -31,14 +31,13 @@ def whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial" if shared else f".{path.name}.partial")
     try:
-        remove(partial)
-        yield partial
-        os.replace(partial, path)
-    except BaseException as error:  # Ctrl-C as well
+        with naming(path):
+            remove(partial)
+            yield partial
+            os.replace(partial, path)
+    except BaseException:  # Ctrl-C as well
         with contextlib.suppress(OSError):
             remove(partial)
-        if isinstance(error, OSError):  # of a full disk the system names no file
-            error.filename = error.filename or str(path)
         raise
 
 
@@ -59,6 +58,23 @@ def whole_file(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give the system's errors in a block the name of what it writes where they have none, as of a full disk.
+
+    Raises:
+        OSError: with its `filename` set; where a library tells one of these in words, as of `system_error`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None and _known(str(error)):
+            raise system_error(str(error), path) from error
+        if error.errno is not None:  # a name in place of a library's own words would be all that it says
+            error.filename = error.filename or str(path)
+        raise
+
+
 def system_error(message: str, path: Path) -> OSError:
     """Return the operating system's error that a library tells in words; what it does not know becomes "input/output
     error".
@@ -67,8 +83,13 @@ def system_error(message: str, path: Path) -> OSError:
         message: the library's.
         path: what was being written.
     """
-    number = next((number for number in _IN_WORDS if os.strerror(number) in message), errno.EIO)
-    return OSError(number, os.strerror(number) if number in _IN_WORDS else message, str(path))
+    number = _known(message)
+    return OSError(number or errno.EIO, os.strerror(number) if number else message, str(path))
+
+
+def _known(message):
+    """Return the number of the error that a message tells in words, or None."""
+    return next((number for number in _IN_WORDS if os.strerror(number) in message), None)
 
 
 def may_write(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
-from keras_dhnn.files import write_text
+from keras_dhnn.files import whole_file, write_text
 from keras_dhnn.pipelines.display import displayable
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -43,7 +43,8 @@ def write_projector(
         most: see `items`.
     """
     items, numbered = sample(items, 0, most), Items(turns)
-    np.savetxt(folder / OUTPUTS, np.asarray(outputs, np.float32)[items], fmt="%.4f", delimiter="\t")
+    with whole_file(folder / OUTPUTS) as file:
+        np.savetxt(file, np.asarray(outputs, np.float32)[items], fmt="%.4f", delimiter="\t")
     images, angles = numbered.image(items), numbered.degrees(items)
     rows = [(info.classes[info.true_labels[i]], info.ids[i], angle) for i, angle in zip(images, angles, strict=True)]
     table = [("class", "image", "turned"), *rows]

@@ -1,8 +1,11 @@
 """Run a flatbuffer by single-threaded interpreters, several beside one another."""
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+
+from keras_dhnn.files import naming
 
 
 class Interpreter(Protocol):
@@ -58,8 +61,9 @@ def compile_openvino(content: bytes, streams: int) -> Any:
     core = openvino.Core()
     # It reads flatbuffers from files only.
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-        file.write(content)
-        file.flush()
+        with naming(Path(file.name)):
+            file.write(content)
+            file.flush()
         model = core.read_model(file.name)
     how = {
         "INFERENCE_NUM_THREADS": streams,

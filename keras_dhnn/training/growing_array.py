@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.files import naming
 from keras_dhnn.files.locks import lock
 
 _CHECK = 4  # bytes of the checksum
@@ -71,7 +72,8 @@ class GrowingArray:
                 elif self.path.is_file():  # it was finished while we opened this
                     self.growing.unlink()
                 else:
-                    self._open(file)
+                    with naming(self.path):
+                        self._open(file)
                     yield True
                     return
         yield False
@@ -79,8 +81,9 @@ class GrowingArray:
     def append(self, rows: np.ndarray) -> None:
         """Write the next rows."""
         content = np.ascontiguousarray(rows, self.dtype).data.cast("B")
-        self._file.write(content)
-        self._file.flush()
+        with naming(self.path):
+            self._file.write(content)
+            self._file.flush()
         self._check = zlib.crc32(content, self._check)
         self.done += len(rows)
 
@@ -92,10 +95,11 @@ class GrowingArray:
         """
         if self.done != self.shape[0]:
             raise ValueError(f"{self.path}: {self.done} of {self.shape[0]} rows were written.")
-        self._file.write(self._check.to_bytes(_CHECK, "big"))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        os.replace(self.growing, self.path)
+        with naming(self.path):
+            self._file.write(self._check.to_bytes(_CHECK, "big"))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            os.replace(self.growing, self.path)
 
     def drop_damaged(self) -> None:
         """Remove the finished file, and say so, if it is not what was written; files of before have no checksum."""

@@ -17,6 +17,7 @@ from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.scores import Evaluation, evaluate_all
 from keras_dhnn.experiment.methods import Method, deep_methods, rates
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import write_arrays
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -175,10 +176,7 @@ def kept(
     name = f"{hashlib.sha256(decides.encode()).hexdigest()[:16]}.npz"
     path = folder / "codes" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **{source: pack(values) for source, values in outputs.items()})
-    partial.replace(path)
+    write_arrays(path, {source: pack(values) for source, values in outputs.items()}, compressed=True)
     main = {task_name(task) for task in main_tasks(tuple(outputs))}
     curves = {
         task_name(one.task): [x.tolist() for x in precision_recall_curve(one.counts)[::-1]] for one in evaluations

@@ -1,7 +1,6 @@
 """Compute the vectors that shallow methods hash: GIST of the images, or the features of the frozen backbone."""
 
 import hashlib
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ from keras_dhnn.baselines.gist import Gist
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files import whole_file
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
@@ -64,10 +64,8 @@ def _gist(info: DatasetInfo, source: str, turns: int, bar: Callable) -> np.ndarr
     if not path.exists():
         described = _describe(info, source, turns, bar)
         path.parent.mkdir(exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with whole_file(path, shared=True) as file:
             np.save(file, described)
-        os.replace(partial, path)
     return np.load(path, allow_pickle=False)
 
 

@@ -10,7 +10,7 @@ from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.tiles.scenes import load_rasterio
 from keras_dhnn.experiment.resolve import notice
-from keras_dhnn.files import atomic_folder, user_cache
+from keras_dhnn.files import atomic_folder, system_error, user_cache
 from keras_dhnn.pipelines.synthetic.ucmd_twin import UCMD_CLASSES, ucmd_image, write_ucmd
 from keras_dhnn.progress import Bar, no_bar
 
@@ -96,5 +96,8 @@ def _write_scene(path, progress):
         progress(number + 1)
     kind = {"driver": "GTiff", "tiled": True, "compress": "deflate", "count": 3, "dtype": "uint8"}
     place = rasterio.transform.from_origin(*_PLACE, _PIXEL, _PIXEL)
-    with rasterio.open(path, "w", width=side, height=side, crs=_SYSTEM, transform=place, **kind) as raster:
-        raster.write(scene)
+    try:
+        with rasterio.open(path, "w", width=side, height=side, crs=_SYSTEM, transform=place, **kind) as raster:
+            raster.write(scene)
+    except rasterio.errors.RasterioIOError as error:  # it does not say why
+        raise system_error(str(error), path) from error

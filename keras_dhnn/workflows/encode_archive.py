@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows, without_images
 from keras_dhnn.archive.maintenance import compact_if_scattered
-from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.manifest import IDENTITY, check_place
 from keras_dhnn.archive.places import exists, is_address, place
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
@@ -182,6 +182,7 @@ def _open_existing(model, root, options):
             made_by = archive.identity.encoder.get("name") or f"a {archive.identity.encoder.get('kind')}"
             raise DataError(f"The archive {root} was made by {made_by}, not by {model!r}. Give another --archive.")
         return encoders.open_encoder(archive), options.source or "image"
+    check_place(root)
     if trained and not options.features:
         return encoders.open_model(model, data=options.data, source=options.source)
     return None

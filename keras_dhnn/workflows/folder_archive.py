@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_dhnn.archive.maintenance import remove
-from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import list_images
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import read_json, user_cache, write_json
+from keras_dhnn.files.kinds import kind_of
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 
@@ -43,8 +43,8 @@ def archive_of(
     Raises:
         DataError: if there is neither an archive nor an image.
     """
-    if is_address(place) or (Path(place) / IDENTITY).exists() or not Path(place).is_dir():
-        return Archive.open(place)
+    if is_address(place) or not Path(place).is_dir() or kind_of(Path(place)):
+        return Archive.open(place)  # which says what else it is; pictures in a run are not what is looked for
     folder = Path(place).resolve()
     try:
         files = list_images([folder])

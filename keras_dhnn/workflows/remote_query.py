@@ -45,7 +45,7 @@ def search_remote(
     try:
         pixels = read_image_file(image).image(channels)
     except UnreadableImage as error:
-        raise DataError(f"{image} {error}. Expected {channels} bands, as the model takes.") from error
+        raise DataError(f"{image} {error}. Expected {channels} bands, as the model takes.{error.cure}") from error
     if pixels.dtype == np.uint8 and of_files in signatures:
         (found,) = client.search_files([_as_png(pixels)], k, of_files, **more)
     else:

@@ -102,9 +102,10 @@ def _encode_files(archive, files, model, data):
     for path in files:
         try:
             with local_copy(path) as copy:
-                images[path] = read_image_file(copy).image(encoder.form.channels)
+                images[path] = read_image_file(copy).image(encoder.form.channels, encoder.form.dtype)
         except UnreadableImage as error:
-            raise DataError(f"{path} {error}. Expected an image as those of the archive, of any size.") from error
+            expected = "Expected an image as those of the archive, of any size."
+            raise DataError(f"{path} {error}. {expected}{error.cure}") from error
     parts = [encoder.encode(encoder.form.fit(image, path)[None]) for path, image in images.items()]
     return _joined(parts), images
 

@@ -65,8 +65,8 @@ class Decoded(NamedTuple):
         empty = None if grey.empty is None else np.repeat(grey.empty, 3, axis=2)
         return grey._replace(bands=np.repeat(grey.bands, 3, axis=2), empty=empty)
 
-    def image(self, channels: int) -> np.ndarray:
-        """Return the image with so many bands: less its opacity, where that is the one too many.
+    def image(self, channels: int, dtype: str | None = None) -> np.ndarray:
+        """Return the image with so many bands, and of a type: less its opacity, where that is the one too many.
 
         Empty pixels get the lowest value of their band, so that resizing does not spread them.
 
@@ -74,11 +74,15 @@ class Decoded(NamedTuple):
             `(H, W, channels)` array.
 
         Raises:
-            UnreadableImage: if it has another number of bands.
+            UnreadableImage: if it has another number of bands, or is of another type than is given.
         """
         found = self.bands.shape[2]
         if found != channels and not (self.alpha and found == channels + 1):
-            raise UnreadableImage(f"has {found} {'band' if found == 1 else 'bands'}, not {channels}")
+            bands = f"has {found} {'band' if found == 1 else 'bands'}, not {channels}"
+            raise UnreadableImage(bands, _conversion(found, channels))
+        if dtype not in (None, self.bands.dtype):
+            cure = f" Convert it, for example: gdal_translate {_OF_GDAL[dtype]} IN OUT.tif"
+            raise UnreadableImage(f"has pixels of {self.stored}, not {dtype}", cure)
         image, empty = self.bands[..., :channels], self.without_opacity(channels).empty
         return image if empty is None else _filled(image, empty)
 
@@ -171,17 +175,11 @@ def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
     Raises:
         DataError: if the file is not there or not an image, is too large, or has other bands or another type.
     """
-    decoded = read_image_file(path)
     try:
-        image = decoded.image(spec.channels)
+        image = read_image_file(path).image(spec.channels, spec.dtype)
     except UnreadableImage as error:
-        cure = _conversion(decoded.bands.shape[2], spec.channels)
-        raise DataError(f"{path} {error}. Expected {spec}, as the data set's images, of any size.{cure}") from error
-    if image.dtype != spec.dtype:
-        raise DataError(
-            f"{path} has pixels of {decoded.stored}; expected {spec.dtype}, as the data set's images. Convert it, for "
-            f"example: gdal_translate {_OF_GDAL[spec.dtype]} IN OUT.tif"
-        )
+        expected = f"Expected {spec}, as the data set's images, of any size."
+        raise DataError(f"{path} {error}. {expected}{error.cure}") from error
     return resize_stored(image, spec.height, spec.width)
 
 

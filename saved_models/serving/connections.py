@@ -15,6 +15,8 @@ from keras_dhnn.machine import raise_open_files
 HEAD_SECONDS = 15.0
 # In which something of an answer must be taken.
 ANSWER_SECONDS = 30.0
+# Bytes of answers that wait to be taken, on all connections together.
+MOST_WAITING = 256 << 20
 _MOST = 256
 # Descriptors that loading a version takes, and then some.
 _KEPT_FREE = 64
@@ -22,14 +24,15 @@ _KEPT_FREE = 64
 
 class PatientProtocol(H11Protocol):
     """Speak HTTP/1.1 whose request heads must be whole and whose answers be taken in time, and which closes
-    connections that are too many.
+    connections that are too many, or leave too much of their answers.
 
-    Without the first, whoever opens connections and says nothing keeps them all; without the second, whoever asks and
-    does not read fills the memory with answers; without the third, descriptors run out, and with them what reads new
-    versions.
+    Without the first, whoever opens connections and says nothing keeps them all; without the second and the last,
+    whoever asks and does not read fills the memory with answers; without the third, descriptors run out, and with them
+    what reads new versions.
     """
 
     most = _MOST
+    most_waiting = MOST_WAITING
     head_seconds = HEAD_SECONDS
     answer_seconds = ANSWER_SECONDS
     _deadline = None
@@ -49,6 +52,18 @@ class PatientProtocol(H11Protocol):
         if not self._idle():
             self._stop_waiting()
 
+    def handle_events(self) -> None:
+        """Begin a next request only once the answer before it was taken: one answer a connection is in memory."""
+        if self.flow.write_paused:
+            self.flow.pause_reading()
+        else:
+            super().handle_events()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.flow.resume_reading()
+        self.handle_events()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         if self._reader is not None:
@@ -62,6 +77,17 @@ class PatientProtocol(H11Protocol):
             self._await_head()
         if self._reader is None:
             self._await_reader()
+        self._make_room()
+
+    def _make_room(self):
+        """End connections, first those that leave most, until few enough bytes wait; not this, which has just begun."""
+        left = {one: one.transport.get_write_buffer_size() for one in self.connections if one is not self}
+        waiting = self.transport.get_write_buffer_size() + sum(left.values())
+        for one in sorted(left, key=left.__getitem__, reverse=True):
+            if waiting <= self.most_waiting:
+                break
+            waiting -= left[one]
+            one.transport.abort()
 
     def _await_reader(self, before=None):
         """End the connection once nothing more of an answer was taken than when it was looked at before."""

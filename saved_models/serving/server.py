@@ -29,8 +29,8 @@ MAX_RESULTS = 1_000_000
 # Requests that compute at a time, of either kind: large ones wait for one another, and do not keep small ones waiting.
 # TensorFlow has threads of its own.
 _AT_WORK = {"small": 2, "large": 1}
-# What makes a request a large one: bytes of its body, pixels of its image files, items.
-_LARGE_BODY, _LARGE_PIXELS, _LARGE_BATCH = 1 << 20, 1 << 21, 16
+# What makes a request a large one: bytes of its body, pixels of its image files, items, results.
+_LARGE_BODY, _LARGE_PIXELS, _LARGE_BATCH, _LARGE_RESULTS = 1 << 20, 1 << 21, 16, 1 << 16
 # Seconds in which a body must have come.
 BODY_SECONDS = 60.0
 # Of a body that is too large, so much is read (and forgotten), so that its sender reads the answer.
@@ -160,11 +160,13 @@ def _parse(model, number, method, body, max_batch):
     batch = max((len(value) for name, value in inputs.items() if name != "k" and value.ndim), default=1)
     if batch > max_batch:
         raise ServingError(400, f"A request may have {max_batch} items at most. Received: {batch}")
-    if "k" in inputs and inputs["k"].size and batch * int(inputs["k"].max()) > MAX_RESULTS:
+    results = batch * int(inputs["k"].max()) if "k" in inputs and inputs["k"].size else 0
+    if results > MAX_RESULTS:
         raise ServingError(400, f"A request may ask for {MAX_RESULTS:,} results at most, over all its items.")
     files = [content for name in inputs if name == "image_bytes" for content in inputs[name].ravel()]
     pixels = check_files(files)
-    return _Request(version, signature, inputs, row, pixels > _LARGE_PIXELS or batch > _LARGE_BATCH)
+    large = pixels > _LARGE_PIXELS or batch > _LARGE_BATCH or results > _LARGE_RESULTS
+    return _Request(version, signature, inputs, row, large)
 
 
 def _predict(request):

@@ -28,6 +28,7 @@ def test_pairs_are_those_of_all_distances(bits, radius):
     }
     found = {pair for pair, apart in zip(zip(firsts, seconds, strict=True), distances, strict=True) if apart > 0}
     assert found == expected
+    assert len(found) == np.count_nonzero(distances)  # each once
 
 
 def test_substrings_are_the_codes_bits():

@@ -14,8 +14,9 @@ import pytest
 
 from keras_dhnn.archive import Archive, Identity, make_rows
 from keras_dhnn.archive.maintenance import compact, remove, verify
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from tests.archives import make_archive, random_codes, tile_rows
+from tests.full_disk import full_disk
 
 IDENTITY = Identity("a" * 64, 64)
 PROCESSES = multiprocessing.get_context("spawn")
@@ -52,6 +53,29 @@ def test_an_item_with_other_content_is_replaced(tmp_path):
     assert archive.info.rows == 50
     np.testing.assert_array_equal(archive.queries([rows["id"][7].as_py()]).codes, 255 - codes[7:8])
     np.testing.assert_array_equal(archive.queries([rows["id"][8].as_py()]).codes, codes[8:9])
+
+
+def test_what_is_no_utf_8_is_no_item(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    first = ids_of(tmp_path / "a")[0]
+    assert list(archive.known(["x\udcff", first])) == [first]
+    for ids in (["x\udcff"], [first, "x\udcff"]):
+        with pytest.raises(SettingError, match="has no item 'x"):
+            archive.queries(ids)
+
+
+@pytest.mark.parametrize("most", [0, 3000])
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path, most):
+    archive = make_archive(tmp_path / "a", random_codes(50))
+    before = ids_of(tmp_path / "a")
+    more = tile_rows(random_codes(90)[50:], ids=[f"more {number}" for number in range(40)])
+    with pytest.raises(OSError, match="File too large") as caught, full_disk(most):
+        archive.append(more)
+    assert Path(caught.value.filename).is_relative_to(tmp_path / "a")
+    assert ids_of(tmp_path / "a") == before
+    assert archive.append(more) == (40, 0, 0)
+    assert not list((tmp_path / "a").rglob("*.partial"))
+    assert sorted(ids_of(tmp_path / "a")) == sorted([*before, *more["id"].to_pylist()])
 
 
 def test_ids_may_hold_quotes_newlines_and_other_scripts(tmp_path):

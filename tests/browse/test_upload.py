@@ -44,6 +44,7 @@ def test_an_upload_searches_as_its_outputs_order(browser, archive):
         (b"hello", "not_an_image", 415, "no image"),
         (png(picture(0))[:100], "not_an_image", 415, "cannot be decoded"),
         (png(picture(0)[..., :1]), "wrong_image", 422, "1 band, not 3"),
+        (png(picture(0)[..., :1]), "wrong_image", 422, " Convert it, for example: gdal_translate -b 1 -b 1 -b 1 IN"),
     ],
 )
 def test_other_files_are_refused_in_words(browser, content, kind, status, words):

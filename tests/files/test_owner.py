@@ -7,6 +7,7 @@ import pytest
 
 from keras_dhnn.errors import RunError
 from keras_dhnn.files.owner import OWNER, owned
+from tests.full_disk import full_disk
 
 HOLD = """
 import sys, time
@@ -68,3 +69,11 @@ def test_a_link_planted_as_the_owner_is_not_written_to(tmp_path):
     with pytest.raises(OSError, match="symbolic"), owned(tmp_path):
         pass
     assert (tmp_path / "precious").read_text(encoding="utf-8") == "precious"
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="File too large") as caught, full_disk(), owned(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path / OWNER)
+    with owned(tmp_path):
+        assert f'"process": {os.getpid()}' in (tmp_path / OWNER).read_text(encoding="utf-8")

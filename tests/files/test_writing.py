@@ -1,10 +1,12 @@
 import errno
 import os
+import shutil
 
 import pytest
 
 from keras_dhnn.files import (
     atomic_folder,
+    naming,
     system_error,
     whole,
     whole_file,
@@ -86,3 +88,12 @@ def test_what_a_library_tells_in_words_is_the_systems_error(tmp_path, message, n
     error = system_error(message, tmp_path / "a")
     assert (error.errno, error.filename) == (number, str(tmp_path / "a"))
     assert error.strerror == (message if number == errno.EIO else os.strerror(number))
+
+
+def test_what_a_library_calls_the_systems_error_gets_its_number_and_the_file(tmp_path):
+    """As `shutil.copytree` and rasterio do: an OSError of words."""
+    with pytest.raises(OSError, match="No space left") as caught, naming(tmp_path / "a"):
+        raise shutil.Error([("from", "to", "[Errno 28] No space left on device: 'to'")])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a"))
+    with pytest.raises(shutil.Error, match="another"), naming(tmp_path / "a"):  # ours to mend: it stays what it is
+        raise shutil.Error("another")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+import tifffile
 from PIL import Image
 
 from keras_dhnn.archive import Archive
@@ -52,6 +53,18 @@ def test_images_are_encoded_once_and_found_by_themselves(tmp_path):
     assert by_file.table["distance"][0].as_py() == 0
     assert by_file.table["id"].equals(by_id.table["id"])
     assert search(tmp_path / "ar", [Path(path)], k=1)["queries"] == [path]
+
+
+def test_an_image_of_other_bands_or_type_is_told_how_it_can_be_searched(tmp_path):
+    write_images(tmp_path / "images", 30)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    for bands, dtype, message in (
+        (1, "uint8", r"has 1 band, not 3\. .*: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif$"),
+        (3, "uint16", r"has pixels of uint16, not uint8\. .*: gdal_translate -ot Byte -scale IN OUT.tif$"),
+    ):
+        tifffile.imwrite(tmp_path / "x.tif", np.zeros((8, 8, bands), dtype))
+        with pytest.raises(DataError, match=message):
+            search(tmp_path / "ar", [tmp_path / "x.tif"], k=1)
 
 
 def test_more_features_than_the_backbone_has_are_refused(tmp_path):

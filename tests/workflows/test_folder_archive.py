@@ -92,3 +92,19 @@ def test_search_takes_a_folder_of_images(images, monkeypatch):
     archive = open_folder(images)
     expected = archive.search(archive.queries([path]), 5, rank="hamming").table["id"].to_pylist()
     assert [row["id"] for row in search(images, [path], k=5, rank="hamming")["results"]] == expected
+
+
+def test_pictures_in_a_run_are_not_what_is_searched(images):
+    (images / "experiment.json").write_text("{}")
+    with pytest.raises(DataError, match="There is no archive .* It is a run"):
+        open_folder(images)
+
+
+def test_a_name_that_is_no_utf_8_is_left_out_and_said(images):
+    try:
+        write_image(images / "bad\udcff.png", np.random.default_rng(1))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    told = []
+    assert len(ids(open_folder(images, told))) == 20
+    assert any("has a name that is not UTF-8" in text for text in told)

@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_dhnn.archive.places import address, is_address, list_address, read_address
 from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.files import read_bytes, read_lines, refuse_address
+from keras_dhnn.files import is_text, read_bytes, read_lines, refuse_address
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -110,6 +110,8 @@ def file_form(path: str) -> tuple[int, str]:
 
 def _read(path, form, content, labels):
     """Return a `Tile`, None if it is known, or the DamagedFile to raise."""
+    if not is_text(path):
+        return DamagedFile(path, "has a name that is not UTF-8")
     try:
         data = _read_bytes(path)
         found = content_of(data)

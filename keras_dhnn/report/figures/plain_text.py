@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+_HALVES = frozenset(map(chr, range(0xD800, 0xE000)))
+
 
 def plain_text(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Make a function that returns a figure take names as they are.
@@ -54,8 +56,12 @@ def _fonts():
 
 @functools.lru_cache(maxsize=512)
 def _signs(path):
-    """Return the characters that a font has; none if it cannot be read."""
+    """Return the characters that a font has; none if it cannot be read.
+
+    Halves of surrogate pairs, as of names that are no UTF-8, are no characters: a font of last resort draws them, but
+    no text that is drawn may hold them.
+    """
     try:
-        return frozenset(map(chr, FT2Font(path).get_charmap()))
+        return frozenset(map(chr, FT2Font(path).get_charmap())) - _HALVES
     except (OSError, RuntimeError):
         return frozenset()

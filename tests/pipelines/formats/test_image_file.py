@@ -203,7 +203,7 @@ def test_read_image_resizes_to_the_spec(tmp_path):
         (ImageSpec(8, 8, 4, "uint8"), r"x.png has 3 bands, not 4. Expected 8 x 8 x 4 uint8, as the data set's images"),
         (
             ImageSpec(8, 8, 3, "uint16"),
-            r"x.png has pixels of uint8; expected uint16, .* Convert it, for example: gdal_translate -ot UInt16 IN OUT",
+            r"x.png has pixels of uint8, not uint16\. .* Convert it, for example: gdal_translate -ot UInt16 IN OUT",
         ),
         (ImageSpec(8, 8, 2, "uint8"), r"has 3 bands, not 2. .* Convert it, .*: gdal_translate -b 1 -b 2 IN OUT.tif"),
     ],

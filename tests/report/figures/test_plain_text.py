@@ -11,7 +11,7 @@ from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_fig
 from keras_dhnn.report.figures.heat_map import heat_map_figure
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 
-NAMES = ["zone_$x_$y", "$\\frac{", "100 $", "港口", "\U000f0000 private", "Häfen & Co"]
+NAMES = ["zone_$x_$y", "$\\frac{", "100 $", "港口", "\U000f0000 private", "Häfen & Co", "no\udcfftext"]
 
 
 def save(figure):

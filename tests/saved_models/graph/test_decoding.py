@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
-from keras_dhnn.saved_models.graph.decoding import decode_files, decodes
+from keras_dhnn.saved_models.graph.decoding import MOST_SCANS, decode_files, decodes
 
 
 def encode(pixels, mode, kind, **options):
@@ -99,13 +99,27 @@ def test_a_photograph_of_thousands_of_scans_is_refused_and_a_progressive_one_is_
     content = file.getvalue()
     place = content.rindex(b"\xff\xda")
     assert decode_files(tf.constant([content]), 24, 16, 3, "uint8").shape == (1, 24, 16, 3)
-    bomb = content[:place] + 100 * content[place:-2] + content[-2:]
+    left = MOST_SCANS - content.count(b"\xff\xda")
+    most, bomb = (content[:-2] + (left + more) * content[place:-2] + content[-2:] for more in (0, 1))
+    assert decode_files(tf.constant([most]), 24, 16, 3, "uint8").shape == (1, 24, 16, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 64 scans"):
         decode_files(tf.constant([bomb]), 24, 16, 3, "uint8")
 
 
-def test_limits_are_those_of_preparation():
-    from keras_dhnn.pipelines.formats import picture_bounds
-    from keras_dhnn.saved_models.graph import decoding
+def test_an_image_may_have_as_many_pixels_as_the_limit_says_and_no_more():
+    def png(height):
+        file = io.BytesIO()
+        Image.new("L", (4096, height)).save(file, "PNG", compress_level=1)
+        return tf.constant([file.getvalue()])
 
-    assert (decoding.MOST_SCANS, decoding.MOST_WORK) == (picture_bounds.MOST_SCANS, picture_bounds.MOST_WORK)
+    assert not decode_files(png(4096), 20, 20, 1, "uint8").numpy().any()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"at most {1 << 24} pixels"):
+        decode_files(png(4097), 20, 20, 1, "uint8")
+
+
+def test_limits_are_those_of_preparation():
+    from keras_dhnn.pipelines.formats import image_file, picture_bounds
+    from keras_dhnn.saved_models.graph import decoding, resampling
+
+    of_graph = decoding.MOST_SCANS, decoding.MOST_WORK, resampling.MOST_SIDE
+    assert of_graph == (picture_bounds.MOST_SCANS, picture_bounds.MOST_WORK, image_file.MOST_SIDE)

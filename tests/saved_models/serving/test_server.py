@@ -273,7 +273,11 @@ def test_query_asks_a_server(port, run, info, command, tmp_path):
     assert (status, "moon" in err, name in err) == (2, True, True)
     Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
     status, _, err = command("query", "--server", url, tmp_path / "grey.png")
-    assert (status, "has 1 band, not 3" in err) == (2, True)
+    assert (status, "has 1 band, not 3" in err, "takes. Convert it, for example: gdal_translate -b 1" in err) == (
+        2,
+        True,
+        True,
+    )
     status, _, err = command("query", "--server", f"{url}s", tmp_path / "x.png")
     assert (status, "answered 404" in err) == (2, True)
     status, _, err = command("query", "--server", url, tmp_path / "x.png", "--from", "pan", "--to", "mul")

@@ -157,6 +157,54 @@ def test_an_answer_that_nobody_takes_is_not_kept(port, monkeypatch):
         assert taken < 32 << 20  # what was under way
 
 
+def _begin(port, stack, requests=1):
+    """A client that has asked, and takes nothing."""
+    client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+    client.settimeout(20)
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    client.sendall(requests * (head.encode() + BODY))
+    return client
+
+
+def _taken(client, most):
+    """Bytes that a client gets until it has so many, or the connection ends."""
+    taken = 0
+    with contextlib.suppress(ConnectionResetError):
+        while taken < most and (content := client.recv(1 << 20)):
+            taken += len(content)
+    return taken
+
+
+def test_answers_that_wait_are_bounded_in_all(port, monkeypatch):
+    size = 32 << 20
+    monkeypatch.setattr(PatientProtocol, "most_waiting", 3 * size)
+    made = []
+    monkeypatch.setattr(server_module, "_predict", lambda request: made.append(1) or b" " * size)
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for number in range(1, 9):
+            clients.append(_begin(port, stack))
+            while len(made) < number:
+                time.sleep(0.01)
+        time.sleep(0.3)
+        whole = [_taken(client, size) >= size for client in clients]
+    # Of each answer a part is in the system's own buffers and does not count.
+    assert 3 <= sum(whole) <= 4
+    assert whole[-1]
+
+
+def test_a_next_answer_is_made_once_the_one_before_it_was_taken(port, monkeypatch):
+    size, made = 32 << 20, []
+    monkeypatch.setattr(server_module, "_predict", lambda request: made.append(1) or b" " * size)
+    with contextlib.ExitStack() as stack:
+        client = _begin(port, stack, requests=3)
+        time.sleep(0.5)
+        assert len(made) == 1
+        answer = client.makefile("rb")
+        assert len(answer.read(3 * size)) == 3 * size
+    assert len(made) == 3
+
+
 def test_a_text_among_numbers_takes_no_memory_for_each(monkeypatch):
     """NumPy would give each number as much room as the text has: 12 GB for a body of 1 MB."""
     monkeypatch.setattr("keras_dhnn.saved_models.serving.rest.np.array", None)
