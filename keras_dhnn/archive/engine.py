@@ -104,7 +104,8 @@ class Engine:
 def read_error(root: Path, error: duckdb.Error) -> DataError | FileNotFoundError:
     """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again."""
     if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
-        return FileNotFoundError(2, str(error), str(root))
+        named = re.search(r'"(.+?)"', str(error))
+        return FileNotFoundError(2, str(error), re.sub(r"\[([*?\[])\]", r"\1", named[1]) if named else str(root))
     return DataError(
         f"A file of the archive {root} cannot be read ({str(error).splitlines()[0]}). Which ones are damaged says: "
         f"keras-dhnn archive verify {root}"

@@ -78,8 +78,10 @@ class Part:
         return file_name(root / self.name)
 
 
-def write_identity(root: Path, identity: Identity) -> None:
-    """Write what a new archive is."""
+def write_new(root: Path, identity: Identity) -> None:
+    """Write what a new archive is, and that it holds nothing; call it with the lock held."""
+    write_parts(root, [])
+    # Last, since this makes an archive of the folder.
     replace_json(root / IDENTITY, asdict(identity))
 
 
@@ -116,10 +118,10 @@ def read_parts(root: Path) -> list[Part]:
     """Return the list of `Part` that counts now.
 
     Raises:
-        DataError: if the list is damaged.
+        DataError: if the list is damaged, or not there: files that no list names would be taken for leftovers.
     """
     if not exists(root / PARTS):
-        return []
+        raise DataError(f"{root / PARTS} is missing, which lists the files of the archive that count. {_RESTORE}")
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
     value = _read_json(root / PARTS, {"parts": [kinds]})
     parts = [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]

@@ -137,7 +137,7 @@ class Archive:
         if not exists(root / manifest.IDENTITY):
             with manifest.locked(root):
                 if not exists(root / manifest.IDENTITY):
-                    manifest.write_identity(root, identity)
+                    manifest.write_new(root, identity)
         found = manifest.read_identity(root)
         check_same_model(root, found, identity)
         return cls(root, found)

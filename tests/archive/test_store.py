@@ -147,10 +147,12 @@ def test_a_truncated_file_is_named_and_can_be_dropped(tmp_path):
     assert bad.with_name(f"{bad.name}.damaged").exists()
 
 
-def test_a_missing_file_is_named(tmp_path):
-    archive = make_archive(tmp_path / "a", random_codes(30), parts=2)
-    (archive.root / archive.parts[0].name).unlink()
-    with pytest.raises(DataError, match="is missing from the archive"):
+@pytest.mark.parametrize("folder", ["a", "a [1] *"])
+def test_a_missing_file_is_named(tmp_path, folder):
+    archive = make_archive(tmp_path / folder, random_codes(30), parts=2)
+    gone = archive.parts[0].file(archive.root)
+    Path(gone).unlink()
+    with pytest.raises(DataError, match=f"^{re.escape(gone)} is missing from the archive"):
         Archive.open(archive.root).search(random_codes(1), 5)
     assert verify(archive)[0].reason == "is missing"
 
@@ -160,6 +162,24 @@ def test_damaged_json_is_named(tmp_path):
     (archive.root / "parts.json").write_text('{"parts": [')
     with pytest.raises(DataError, match=r"parts\.json is damaged"):
         Archive.open(archive.root)
+
+
+def test_files_that_no_list_names_any_more_are_never_taken_for_leftovers(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    held = Path(archive.root, archive.parts[0].name)
+    listed = (archive.root / "parts.json").read_bytes()
+    (archive.root / "parts.json").unlink()
+    for use in (
+        lambda: Archive.open(archive.root),
+        lambda: archive.append(tile_rows(random_codes(4, seed=1))),
+        lambda: compact(archive),
+        lambda: verify(archive),
+    ):
+        with pytest.raises(DataError, match=r"parts\.json is missing, which lists .* Restore it"):
+            use()
+    assert held.exists()
+    (archive.root / "parts.json").write_bytes(listed)
+    assert Archive.open(archive.root).info.rows == 5
 
 
 def test_compaction_keeps_every_row_and_answer(tmp_path):
