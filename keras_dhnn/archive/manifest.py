@@ -79,7 +79,13 @@ class Part:
 
 
 def write_new(root: Path, identity: Identity) -> None:
-    """Write what a new archive is, and that it holds nothing; call it with the lock held."""
+    """Write what a new archive is, and that it holds nothing; call it with the lock held.
+
+    Raises:
+        DataError: if it holds something, of one that is not known any more.
+    """
+    if exists(root / PARTS) and read_parts(root):
+        raise DataError(f"{root / IDENTITY} is missing, which says whose codes the archive holds. {_RESTORE}")
     write_parts(root, [])
     # Last, since this makes an archive of the folder.
     replace_json(root / IDENTITY, asdict(identity))

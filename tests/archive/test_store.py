@@ -182,6 +182,16 @@ def test_files_that_no_list_names_any_more_are_never_taken_for_leftovers(tmp_pat
     assert Archive.open(archive.root).info.rows == 5
 
 
+def test_an_archive_that_lost_its_identity_gets_no_other(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(5))
+    own = (archive.root / "archive.json").read_bytes()
+    (archive.root / "archive.json").unlink()
+    with pytest.raises(DataError, match=r"archive\.json is missing, which says whose codes .* Restore it"):
+        Archive.create(archive.root, archive.identity)
+    (archive.root / "archive.json").write_bytes(own)
+    assert Archive.open(archive.root).info.rows == 5
+
+
 def test_compaction_keeps_every_row_and_answer(tmp_path):
     codes = random_codes(1000, distinct=40)
     archive = make_archive(tmp_path / "a", codes, parts=10)
@@ -242,7 +252,7 @@ def test_killed_writers_leave_whole_archives(tmp_path):
         writer = PROCESSES.Process(target=append_pieces, args=(tmp_path / "a", 0, 40, 1))
         writer.start()
         seen = len(ids_of(tmp_path / "a")) if (tmp_path / "a" / "archive.json").exists() else 0
-        while not (tmp_path / "a" / "parts.json").exists() or Archive.open(tmp_path / "a").info.rows <= seen:
+        while not (tmp_path / "a" / "archive.json").exists() or Archive.open(tmp_path / "a").info.rows <= seen:
             assert writer.is_alive() or seen == 800
             if seen == 800:
                 break

@@ -277,7 +277,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_rows(tmp_path):
     rng, kills = np.random.default_rng(0), 0
     while kills < 3:
         running = subprocess.Popen([*command, str(tmp_path / "killed")])
-        place, seen = tmp_path / "killed" / "parts.json", 0
+        place, seen = tmp_path / "killed" / "archive.json", 0
         seen = Archive.open(place.parent).info.rows if place.exists() else 0
         while running.poll() is None and (Archive.open(place.parent).info.rows if place.exists() else 0) <= seen:
             time.sleep(0.02)
