@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import MOST_SIDE, decode_image, read_image, resize_stored
+from keras_dhnn.pipelines.formats.picture_bounds import jpeg2000_bits
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from tests.pipelines import gdal_tiffs
 
@@ -279,6 +281,35 @@ def test_jpeg_2000_keeps_the_files_own_values(bits):
         with file.open(width=40, height=30, count=1, dtype="uint16", **options) as dataset:
             dataset.write(pixels)
         np.testing.assert_array_equal(decode_image(file.read()).bands[..., 0], pixels[0])
+
+
+def test_tiles_of_jpeg_2000_are_counted_from_its_own_corner():
+    content = picture(RGB, "JPEG2000", tile_size=(8, 8), irreversible=False)
+    place = content.index(b"\xff\x4f\xff\x51")
+    # Of 40 x 30 pixels 5 x 4 tiles; its corner moved as far as it goes, there is as much of the picture as before.
+    assert jpeg2000_bits(content) == 8
+    moved = bytearray(content)
+    width, height = 1 << 20, 1 << 20
+    moved[place + 8 : place + 24] = struct.pack(">4I", width, height, width - 40, height - 30)
+    assert jpeg2000_bits(bytes(moved)) == 8
+    moved[place + 16 : place + 24] = bytes(8)
+    with pytest.raises(UnreadableImage, match=r"is a JPEG 2000 file of 17,179,869,184 tiles; at most 16,384"):
+        jpeg2000_bits(bytes(moved))
+    moved[place + 8 : place + 16] = struct.pack(">2I", 8 * 128, 8 * 128 - 7)
+    assert jpeg2000_bits(bytes(moved)) == 8  # 16,384 of them, the last row one pixel high
+
+
+def test_grey_of_16_bits_with_opacity_keeps_one_band():
+    pytest.importorskip("rasterio")
+    from rasterio.io import MemoryFile
+
+    pixels = np.stack([DEEP[..., 0], np.full((30, 40), 40_000, np.uint16)])
+    with MemoryFile() as file:
+        with file.open(driver="PNG", width=40, height=30, count=2, dtype="uint16") as dataset:
+            dataset.write(pixels)
+        content = file.read()
+    assert content[24:26] == bytes([16, 4])
+    np.testing.assert_array_equal(decode_image(content).bands, pixels[0, ..., None])
 
 
 def test_nodata_of_8_bits_is_empty():
