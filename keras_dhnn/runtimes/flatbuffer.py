@@ -1,11 +1,8 @@
 """Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
 
-import contextlib
 import hashlib
 import json
-import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import numpy as np
 
 from keras_dhnn.files import whole_file
 from keras_dhnn.machine import give_memory_back
+from keras_dhnn.runtimes.silence import silence
 
 
 def network_key(network: Any, *facts: Any) -> str:
@@ -77,31 +75,11 @@ def _converted(network, shape):
         return tf.nest.flatten(network(images, training=False))
 
     function = run.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    with _silence():
+    with silence():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         # By a SavedModel, its usual way, it takes ten times as long.
         converter.experimental_lower_to_saved_model = False
         return converter.convert()
-
-
-@contextlib.contextmanager
-def _silence():
-    """Keep the converter, much of which is not Python, from talking about itself on both streams."""
-    logger = logging.getLogger("absl")
-    level, streams = logger.level, [os.dup(1), os.dup(2)]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as nothing:
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
-        logger.setLevel(logging.ERROR)
-        yield
-    finally:
-        logger.setLevel(level)
-        for number, stream in enumerate(streams, 1):
-            os.dup2(stream, number)
-            os.close(stream)
 
 
 def layers_of(network: Any) -> Iterator[Any]:

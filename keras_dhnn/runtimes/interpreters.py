@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_dhnn.files import naming
+from keras_dhnn.runtimes.silence import silence
 
 
 class Interpreter(Protocol):
@@ -24,8 +25,9 @@ class LiteRT:
     def __init__(self, content: bytes):
         from keras_dhnn.backend import litert_interpreter
 
-        self._interpreter = litert_interpreter()(model_content=content, num_threads=1)
-        self._interpreter.allocate_tensors()
+        with silence():
+            self._interpreter = litert_interpreter()(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 

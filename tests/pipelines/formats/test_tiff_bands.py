@@ -28,6 +28,7 @@ STORED = {
     "planes": (planes(BANDS), GREY | {"planarconfig": "separate"}),
     # What `tifffile.imwrite(path, image)` does with such arrays: a page for each entry of the first axis.
     "pages of bands": (planes(BANDS), {}),
+    "pages of bands, one time": (planes(BANDS)[None], {}),
     "pages of rows": (BANDS, {}),
     "pages without a note": (planes(BANDS), GREY | {"metadata": None}),
     "ImageJ": (planes(BANDS), {"imagej": True}),
@@ -42,6 +43,10 @@ def test_bands_come_last_however_they_are_stored(name):
     assert not decoded.alpha
     assert decoded.nodata is None
     assert decoded.valid is None
+
+
+def test_bands_are_last_where_both_ends_are_as_long():
+    np.testing.assert_array_equal(decode_bands(encode(BANDS[:13]), ENOUGH).bands, BANDS[:13])
 
 
 def test_one_band_has_an_axis_too():
