@@ -13,7 +13,7 @@ _ALONE = threading.Lock()
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Drop what is written to both standard streams meanwhile, by whatever language; exceptions pass."""
+    """Keep back what is written to both standard streams meanwhile, by whatever language; exceptions pass."""
     logger = logging.getLogger("absl")
     with _ALONE:
         level, streams = logger.level, [os.dup(1), os.dup(2)]

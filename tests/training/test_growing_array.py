@@ -145,7 +145,8 @@ def _fill(path, log):
     with array.own() as missing, open(log, "a", encoding="utf-8") as computed:
         while missing and array.done < 100_000:
             print(array.done, file=computed, flush=True)
-            numbers = np.arange(array.done, array.done + PIECE)
+            # A kill in the middle of a write leaves a part of a piece, so that the last one may be shorter.
+            numbers = np.arange(array.done, min(array.done + PIECE, 100_000))
             time.sleep(0.002)
             array.append(np.stack([numbers, numbers**2 % 1009], axis=1))
         if missing:

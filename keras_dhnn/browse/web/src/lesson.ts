@@ -55,7 +55,8 @@ export class LessonPanel {
     this.undo.hidden = this.redo.hidden = !name;
     this.undo.disabled = !taught?.undo;
     this.redo.disabled = !taught?.redo;
-    this.trouble.show(lesson.problem);
+    // Not at every change: the answer to a mark would take away what a new name was refused for.
+    if (lesson.problem !== (before?.problem ?? "") || name !== before?.name) this.trouble.show(lesson.problem);
     this.keeping.hidden = !name;
     if (document.activeElement !== this.name) this.name.value = name;
     if (taught !== before?.taught || !taught) this.showTaught(taught, name);
