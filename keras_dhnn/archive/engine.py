@@ -105,7 +105,7 @@ def read_error(root: Path, error: duckdb.Error) -> DataError | FileNotFoundError
     """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again."""
     if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
         named = re.search(r'"(.+?)"', str(error))
-        return FileNotFoundError(2, str(error), re.sub(r"\[([*?\[])\]", r"\1", named[1]) if named else str(root))
+        return FileNotFoundError(2, str(error), _without_pattern(named[1]) if named else str(root))
     return DataError(
         f"A file of the archive {root} cannot be read ({str(error).splitlines()[0]}). Which ones are damaged says: "
         f"keras-dhnn archive verify {root}"
@@ -120,6 +120,11 @@ def _read(files):
 def _pattern(name):
     """Return a file name in which signs that would be patterns stand for themselves."""
     return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _without_pattern(pattern):
+    """Return the file name that `_pattern` was given."""
+    return re.sub(r"\[([*?\[])\]", r"\1", pattern)
 
 
 def _literal(text):
