@@ -60,9 +60,14 @@ def over_turns(network: Callable, turns: int) -> Callable[[Any], Any]:
     """Return a network of queries: the mean of a network's outputs over quarter turns of its images.
 
     Args:
-        network: function from `(B, s, s, C)` images to `(B, l)` outputs.
+        network: function from `(B, s, s, C)` images to `(B, l)` outputs, or to a list of such.
         turns: how many, from none on; 1 returns the network itself.
     """
     if turns == 1:
         return network
-    return lambda images: tf.reduce_mean([network(tf.image.rot90(images, turn)) for turn in range(turns)], axis=0)
+
+    def turned(images: Any) -> Any:
+        passes = [network(tf.image.rot90(images, turn)) for turn in range(turns)]
+        return tf.nest.map_structure(lambda *outputs: tf.reduce_mean(outputs, axis=0), *passes)
+
+    return turned

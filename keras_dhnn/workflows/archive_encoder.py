@@ -119,7 +119,7 @@ def learn(
     if name is not None:
         digest = hashlib.sha256(identity.model.encode() + learned["mean"].tobytes() + learned["projection"].tobytes())
         identity = Identity(digest.hexdigest(), bits, identity.pipeline, features, identity.encoder)
-    finished = NetworkEncoder(identity, encoder.form, encoder.network, learned)
+    finished = NetworkEncoder(identity, encoder.form, encoder.network, learned, encoder.query_turns)
     return finished, finished.from_network(vectors, outputs)
 
 
@@ -206,7 +206,8 @@ def _open_run(run, data, source, features):
     branch = branches[source]
     _check_features(features, branch.backbone.output_shape[-1], run.path)
     form = Form(spec.height, spec.width, spec.channels, spec.dtype)
-    return NetworkEncoder(identity, form, Network(branch.backbone, branch.head)), source
+    network, turns = Network(branch.backbone, branch.head), run.experiment.model.query_turns
+    return NetworkEncoder(identity, form, network, query_turns=turns), source
 
 
 def _backbone(name, form, scaling, bits, features, kind):

@@ -13,6 +13,7 @@ from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.tiles.tile import Form
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.runtimes import Encoder
+from keras_dhnn.training.query_turns import over_turns
 
 
 class Network:
@@ -40,8 +41,16 @@ class Network:
 
     def outputs(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
-        for found in self._encoder.outputs(resize(images.astype(np.float32), self._size) for images in batches):
+        for found in self._encoder.outputs(self._resized(images) for images in batches):
             yield (found[0], found[1] if len(found) > 1 else None)
+
+    def query_outputs(self, images: np.ndarray, turns: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what `outputs` yields, of images `(b, H, W, C)` that search: the means over their quarter turns."""
+        found = over_turns(self._encoder.encode, turns)(self._resized(images))
+        return (np.asarray(found[0]), np.asarray(found[1]) if len(found) > 1 else None)
+
+    def _resized(self, images):
+        return resize(images.astype(np.float32), self._size)
 
 
 class NetworkEncoder:
@@ -54,10 +63,19 @@ class NetworkEncoder:
         learned: `{name: array}`: `mean` and `projection` make outputs of features where the network has no head,
             `features_mean` and `features_directions` the features that are kept beside codes; either pair may be
             missing.
+        query_turns: quarter turns in which images that search are seen, see `over_turns`.
     """
 
-    def __init__(self, identity: Identity, form: Form, network: Network, learned: dict[str, np.ndarray] | None = None):
+    def __init__(
+        self,
+        identity: Identity,
+        form: Form,
+        network: Network,
+        learned: dict[str, np.ndarray] | None = None,
+        query_turns: int = 1,
+    ):
         self.identity, self.form, self.network, self.learned = identity, form, network, learned or {}
+        self.query_turns = query_turns
 
     @property
     def batch(self) -> int:
@@ -74,8 +92,8 @@ class NetworkEncoder:
             yield self.from_network(features, outputs)
 
     def encode(self, images: np.ndarray) -> Queries:
-        """Return the `Queries` of images `(b, H, W, C)`."""
-        return next(self.stream([images]))
+        """Return the `Queries` of images `(b, H, W, C)` that search."""
+        return self.from_network(*self.network.query_outputs(images, self.query_turns))
 
     def from_network(self, features: np.ndarray, outputs: np.ndarray | None) -> Queries:
         """Return the `Queries` of what the network gave."""
@@ -109,12 +127,15 @@ class ExportEncoder:
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Queries]:
         """Yield the `Queries` of batches of images `(b, H, W, C)`, in order."""
         for images in batches:
-            pixels = tf.constant(images.astype(np.float32))
-            if hasattr(self._export, "outputs"):
-                yield Queries.from_outputs(self._export.outputs(pixels).numpy())
-            else:
-                yield Queries(self._export.encode(pixels).numpy())
+            yield _by_export(self._export, images)
 
     def encode(self, images: np.ndarray) -> Queries:
-        """Return the `Queries` of images `(b, H, W, C)`."""
-        return next(self.stream([images]))
+        """Return the `Queries` of images `(b, H, W, C)` that search."""
+        return _by_export(getattr(self._export, "searching", self._export), images)
+
+
+def _by_export(encoder, images):
+    pixels = tf.constant(images.astype(np.float32))
+    if hasattr(encoder, "outputs"):
+        return Queries.from_outputs(encoder.outputs(pixels).numpy())
+    return Queries(encoder.encode(pixels).numpy())

@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.archive.tiles.tile import Tile
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.errors import SettingError
+from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.splits import Split, make_split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.training.query_turns import check_query_turns, over_turns, turned_queries
 from keras_dhnn.training.train import train
+from keras_dhnn.workflows.archive_encoder import learn, open_model
 from keras_dhnn.workflows.export import export_run
 from keras_dhnn.workflows.query import RunSearch
 from tests.fakes import make_coloured_dataset
-from tests.saved_models.serving.tiny_run import hash_outputs, write_run
+from tests.saved_models.serving.tiny_run import SIDE, hash_outputs, write_run
 from tests.tiny_training import TINY, split_tiny
 
 TURNED = "model.query_turns=4"
@@ -98,3 +101,21 @@ def test_query_and_export_see_queries_in_all_turns(run, info):
     np.testing.assert_array_equal(answered["codes"], codes)
     np.testing.assert_array_equal(answered["distances"], distances[:, :5])
     np.testing.assert_array_equal(signatures["encode_uint8"](images=pixels)["codes"], one_turn)
+
+
+def test_an_archive_turns_what_searches_and_not_what_is_searched(run, info):
+    images = np.stack([image for _, image in read_images(info, np.arange(6), "image")])
+    codes, _ = _answers_by_hand(run, info, images)
+    model = load_model(run, info)
+    one_turn = pack(hash_outputs(model, images))
+    features = [model.backbone(resize(np.rot90(images, k, axes=(1, 2)).copy(), (SIDE, SIDE))) for k in range(4)]
+    of_run, _ = open_model(run.path, data=info.directory.parent, features=4)
+    of_run, _ = learn(of_run, [Tile(str(number), number, image) for number, image in enumerate(images)], None, 16, 4)
+    of_export, _ = open_model(export_run(run, info, name="searching", warmup=False))
+    for encoder in (of_run, of_export):
+        np.testing.assert_array_equal(encoder.encode(images).codes, codes)
+        (filled,) = encoder.stream([images])
+        np.testing.assert_array_equal(filled.codes, one_turn)
+    centred = np.mean(features, axis=0) - of_run.learned["features_mean"]
+    expected = centred @ of_run.learned["features_directions"]
+    np.testing.assert_allclose(of_run.encode(images).features, expected, rtol=1e-4, atol=1e-4)
