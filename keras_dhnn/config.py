@@ -76,6 +76,8 @@ class Text:
 
 SHARE = Within(low=0, below=1)
 WEIGHT = Within(low=0)
+# Backbones whose ImageNet weights pip brings, and what stands between the names of several side by side.
+PRETRAINED, BESIDE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), "+"
 RATE = Within(above=0)
 
 
@@ -157,7 +159,8 @@ class Model(Section):
     """Choose the network.
 
     Attributes:
-        backbone: `keras-dhnn fit --help` lists the names.
+        backbone: `keras-dhnn fit --help` lists the names; several side by side with "+" between, whose `cut` can then
+            be "features" or "images".
         weights: "auto" (ImageNet's where pip has brought them, else random), "imagenet", "none", or a file's path.
         bits: length l of the hash code, a multiple of 8.
         hidden: units of the ReLU layer between features and hash layer; 0 leaves it out.
@@ -347,6 +350,11 @@ class Experiment:
                 raise SettingError(f"A setting is changed by section.field=value. Received: {assignment!r}")
             changes[path.strip()] = parse_setting(path.strip(), text)
         return self.replace(changes)
+
+
+def is_pretrained(backbone: str) -> bool:
+    """Return whether pip brings the ImageNet weights of a backbone, or of all that stand side by side."""
+    return all(name in PRETRAINED for name in backbone.split(BESIDE))
 
 
 def of_source(name: str, value: Any, source: str) -> Any:

@@ -56,7 +56,7 @@ def grid(
 
     Examples:
 
-      keras-dhnn grid ucmd --over s=0.25,0.5,0.75,1 --over eta=5,10,50,100,500 --paper-eta --set fine_tune.epochs=0
+      keras-dhnn grid ucmd --over s=0.25,0.5,0.75,1 --over eta=5,10,50,100,500 --paper-eta
 
       keras-dhnn grid ucmd --over quantization=l1,l2 --over s=0.5,1 --over eta=0.1,0.2
 

@@ -42,9 +42,10 @@ SplitFile = Annotated[
 Backbone = Annotated[
     list[str] | None,
     typer.Option(
-        help="efficientnet_lite0 (ImageNet weights, by pip), cnn_f (the paper's), sat4_cnn (the paper's, for patches "
-        "of some dozen pixels), any Keras application such as MobileNetV2, or package.module:function. Of two sources: "
-        "one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn."
+        help="efficientnet_lite0, or slower efficientnet_lite1 and efficientnet_lite2 (ImageNet weights, by pip), "
+        "cnn_f (the paper's), sat4_cnn (the paper's, for patches of some dozen pixels), any Keras application such as "
+        "MobileNetV2, package.module:function; or several side by side, efficientnet_lite0+efficientnet_lite2. Of two "
+        "sources: one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn."
     ),
 ]
 Seed = Annotated[

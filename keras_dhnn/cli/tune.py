@@ -78,7 +78,7 @@ def tune(
 
     Examples:
 
-      keras-dhnn tune ucmd --protocol grouped --set fine_tune.epochs=0 --trials 40
+      keras-dhnn tune ucmd --protocol grouped --trials 40
 
       keras-dhnn tune sat4 --tuner hyperband --vary s,eta,batch_size --hours 8
 

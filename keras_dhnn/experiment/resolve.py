@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keras_dhnn.config import Experiment, Model, parse_sources
+from keras_dhnn.config import Experiment, Model, is_pretrained, parse_sources
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset
 from keras_dhnn.files import read_lines
@@ -163,7 +163,7 @@ def _backbone_changes(
 ) -> dict[str, Any]:
     """Return the settings that go with a backbone: where another than a preset's own is cut, only its user can say."""
     changes: dict[str, Any] = {"model.backbone": backbone}
-    if backbone == Model().backbone:
+    if is_pretrained(backbone):
         changes |= {"model.weights": "auto", "fine_tune.epochs": 0}
         if not experiment.head.epochs:
             # What trains a network as a whole has no head for this one: that of folders, which was chosen with it.
@@ -194,7 +194,7 @@ def _branch_changes(
     The papers' networks see images at their stored size; ImageNet's sees them at 256 pixels. Between features and codes
     the papers have no layer. Beside a branch of ImageNet's network the other has one too: both heads are alike.
     """
-    pretrained = {source: name == Model().backbone for source, name in branches.items()}
+    pretrained = {source: is_pretrained(name) for source, name in branches.items()}
     size = experiment.data.image_size
     large = size if isinstance(size, int) and size else 256
     hidden = experiment.model.hidden or Model().hidden if any(pretrained.values()) else 0

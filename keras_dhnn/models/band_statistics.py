@@ -40,7 +40,7 @@ def with_band_statistics(backbone: tf.keras.Model) -> tf.keras.Model:
 
 
 def check_cut(backbone: tf.keras.Model, cut: str) -> None:
-    """Raise ValueError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
+    """Raise SettingError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
     if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
         expected = (
             "images or features, since model.band_statistics leads from the images past the backbone's stages; any "

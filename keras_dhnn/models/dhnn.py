@@ -13,8 +13,9 @@ from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.sum_of_terms import sum_of_terms
+from keras_dhnn.models import band_statistics
+from keras_dhnn.models.backbones import side_by_side
 from keras_dhnn.models.band_scaling import BandScaling
-from keras_dhnn.models.band_statistics import check_cut
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
 
@@ -246,13 +247,15 @@ def cut_backbone(backbone: tf.keras.Model, cut: str) -> tuple[tf.keras.Model, tf
         `(below, above)`.
 
     Raises:
-        SettingError: if there is no such layer, or other paths lead past it (those of `BandStatistics`, too).
+        SettingError: if there is no such layer, or other paths lead past it, as those of `BandStatistics` or of
+            another network do.
     """
     if isinstance(backbone.layers[1], BandScaling) and cut != "images":
         _, scaling, scaled = backbone.layers
         below, above = cut_backbone(scaled, cut)
         return tf.keras.Model(backbone.input, below(scaling(backbone.input)), name=below.name), above
-    check_cut(backbone, cut)
+    band_statistics.check_cut(backbone, cut)
+    side_by_side.check_cut(backbone, cut)
     names = {"images": backbone.input, "features": backbone.output}
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment, of_source
-from keras_dhnn.models.backbones.build import build_backbone, is_pretrained
+from keras_dhnn.models.backbones.build import build_backbone, starts_trained
 from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.models.band_statistics import with_band_statistics
 from keras_dhnn.models.dhnn import DHNN
@@ -39,7 +39,7 @@ def make_backbone(
     # Scaled pixels are in 0 to 255, whatever the stored ones are.
     of_bands = None if scaling else statistics
     backbone = build_backbone(name, shape, weights, info.rgb_bands_of(source), of_bands, filled=filled)
-    if is_pretrained(name, weights):
+    if starts_trained(name, weights):
         _freeze_normalization(backbone)
     if settings.band_statistics:
         backbone = with_band_statistics(backbone)
@@ -90,5 +90,7 @@ def rebuild(experiment: Experiment, info: Any, statistics: Callable[[str, str], 
 def _freeze_normalization(backbone):
     """Freeze what few images change for the worse, a network's running statistics: they stay ImageNet's."""
     for layer in backbone.layers:
+        if isinstance(layer, tf.keras.Model):
+            _freeze_normalization(layer)
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.trainable = False

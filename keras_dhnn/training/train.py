@@ -28,7 +28,7 @@ from keras_dhnn.training.callbacks.progress import ProgressBar
 from keras_dhnn.training.callbacks.resumable import ResumableState
 from keras_dhnn.training.callbacks.snapshots import Snapshots
 from keras_dhnn.training.callbacks.tensorboard import TensorBoardLog
-from keras_dhnn.training.callbacks.validation import ValidationMAP
+from keras_dhnn.training.callbacks.validation import ValidationMAP, tolerance_of
 from keras_dhnn.training.distribution import distribute, is_chief
 from keras_dhnn.training.encode import make_encoder
 from keras_dhnn.training.guided_start import is_guided, start_at_centres
@@ -346,6 +346,7 @@ def _validation(network, split, encode, make_batches, model, epochs):
     training = network.experiment.training
     items = validation_items(split)
     held_out = np.isin(items, split.validation)
+    images = len(np.unique(split.items.image(split.validation)))
     # Made once: each making traces what reads a batch.
     seen = make_batches(items, batch_size=_encode_batch(model))
     return ValidationMAP(
@@ -356,6 +357,7 @@ def _validation(network, split, encode, make_batches, model, epochs):
         epochs,
         every=training.validate_every,
         patience=training.patience,
+        tolerance=tolerance_of(images),
     )
 
 

@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.config import BESIDE, PRETRAINED, is_pretrained
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.models.backbones.cnn_f import CNNF, IMAGENET_MEAN
-from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
 from keras_dhnn.models.backbones.mul_cnn import MULCNN
 from keras_dhnn.models.backbones.pan_cnn import PANCNN
 from keras_dhnn.models.backbones.pretrained import load_imagenet_weights
 from keras_dhnn.models.backbones.sat4_cnn import SAT4CNN
+from keras_dhnn.models.backbones.side_by_side import side_by_side
 from keras_dhnn.models.backbones.vgg_f import load_vgg_f
 
+# Networks whose ImageNet weights pip brings.
+LITE = dict(zip(PRETRAINED, (EfficientNetLite0, EfficientNetLite1, EfficientNetLite2), strict=True))
 # Networks of the papers that are trained from scratch.
 SCRATCH = {"sat4_cnn": SAT4CNN, "pan_cnn": PANCNN, "mul_cnn": MULCNN}
 # The environment variable that allows to import "package.module:function".
 TRUST = "KERAS_DHNN_TRUST_CODE"
 _trusted: set[str] = set()
-OWN = ("efficientnet_lite0", "cnn_f", *SCRATCH)
+OWN = (*LITE, "cnn_f", *SCRATCH)
 
 
 def build_backbone(
@@ -39,15 +43,16 @@ def build_backbone(
     """Return a model from `(B, H, W, C)` float32 pixels to `(B, d)` features; the pixels' normalisation is part of it.
 
     Args:
-        name: "efficientnet_lite0", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
-            `tf.keras.applications` such as "MobileNetV2"; or
+        name: "efficientnet_lite0" to "efficientnet_lite2", "cnn_f", "sat4_cnn", "pan_cnn", "mul_cnn"; a class of
+            `tf.keras.applications` such as "MobileNetV2";
             "package.module:function", a function of yours from image shape to model: code, imported only if `trust` was
-            called with it or the environment variable `TRUST` is 1, since an experiment may be a stranger's.
+            called with it or the environment variable `TRUST` is 1, since an experiment may be a stranger's; or several
+            of these with "+" between, see `side_by_side`.
         image_shape: height, width and bands.
         weights: "imagenet", "none" (random), the path of a weights file (`imagenet-vgg-f.mat` for "cnn_f", else a
-            Keras one), or "auto": ImageNet's where pip has brought them ("efficientnet_lite0"), else random.
+            Keras one), or "auto": ImageNet's where pip has brought them (`LITE`), else random.
         rgb_bands: numbers, from 1, of the bands that are red, green and blue, of images with more bands than those;
-            "efficientnet_lite0" gives them ImageNet's kernels.
+            the networks of `LITE` give them ImageNet's kernels.
         statistics: function of no arguments that gives mean and variance of each band of the training images, by
             which the networks of `SCRATCH` normalise them; only they call it. None: as if spread over 0 to 255.
         filled: whether it gets the weights; not where those of a run follow. `weights` still says which network it is.
@@ -58,8 +63,15 @@ def build_backbone(
     Raises:
         SettingError: for an unknown name, or weights that the backbone does not have.
     """
-    if name == "efficientnet_lite0":
-        backbone = EfficientNetLite0(image_shape)
+    if BESIDE in name:
+        of_parts = weights if weights in ("auto", "imagenet", "none") else "none"
+        backbone = side_by_side(
+            [build_backbone(part, image_shape, of_parts, rgb_bands, statistics, filled=filled) for part in _parts(name)]
+        )
+        if weights == "imagenet":
+            return backbone
+    elif name in LITE:
+        backbone = LITE[name](image_shape)
         if filled and weights in ("auto", "imagenet"):
             load_imagenet_weights(backbone, rgb_bands)
         if weights in ("auto", "imagenet"):
@@ -95,9 +107,9 @@ def trust(backbone: Any) -> Any:
     return name
 
 
-def is_pretrained(name: str, weights: Path | str) -> bool:
+def starts_trained(name: str, weights: Path | str) -> bool:
     """Return whether `build_backbone` with these arguments starts from trained weights."""
-    return weights != "none" and (weights != "auto" or name == "efficientnet_lite0")
+    return weights != "none" and (weights != "auto" or is_pretrained(name))
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -118,6 +130,14 @@ class ApplicationPreprocessing(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "module": self.module}
+
+
+def _parts(name):
+    """Return the names of networks that stand side by side."""
+    parts = name.split(BESIDE)
+    if len(set(parts)) < len(parts) or "" in parts:
+        raise SettingError(invalid("argument `name`", f"names with {BESIDE} between, each once", name))
+    return parts
 
 
 def _cnn_f(image_shape, weights, filled):
@@ -146,7 +166,7 @@ def _application(name, image_shape, weights):
     if name not in modules:
         raise SettingError(
             f"Unknown backbone {name!r}. Expected one of {', '.join(OWN)}; a Keras application: "
-            f"{', '.join(sorted(modules))}; or package.module:function."
+            f"{', '.join(sorted(modules))}; package.module:function; or several, with {BESIDE} between."
         )
     images = tf.keras.Input(image_shape, name="images")
     scale = ApplicationPreprocessing(modules[name]) if image_shape[2] == 3 else tf.keras.layers.Rescaling(1 / 127.5, -1)

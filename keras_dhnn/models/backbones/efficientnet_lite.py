@@ -1,24 +1,12 @@
-"""Build EfficientNet-Lite0: a small ImageNet network that a CPU runs well, the default backbone."""
+"""Build EfficientNet-Lite: small ImageNet networks that a CPU runs well, the default backbones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-# (repeats, kernel, stride, expansion, filters) of each stage.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
 
-
-@tf.keras.utils.register_keras_serializable("keras_dhnn")
-class EfficientNetLite0(tf.keras.Model):
+class EfficientNetLite(tf.keras.Model):
     """Turn images into pooled features: EfficientNet without squeeze-and-excitation, with ReLU6 (Tan and Le, 2019).
 
     Takes `(B, H, W, C)` float32 pixels in 0..255 and returns `(B, d)` float32. The normalisation,
@@ -30,20 +18,24 @@ class EfficientNetLite0(tf.keras.Model):
     Args:
         input_shape: height, width and bands of the images.
         stem: filters of the first convolution.
-        stages: `(repeats, kernel, stride, expansion, filters)` of each stage.
+        stages: `(repeats, kernel, stride, expansion, filters)` of each stage; None: `STAGES`, the published ones.
         head: filters of the last convolution.
         pooled: which outputs are averaged into the features: names of stages, and "head".
     """
+
+    STAGES: tuple[tuple[int, ...], ...] = ()
 
     def __init__(
         self,
         input_shape: Sequence[int] = (224, 224, 3),
         stem: int = 32,
-        stages: Sequence[Sequence[int]] = STAGES,
+        stages: Sequence[Sequence[int]] | None = None,
         head: int = 1280,
         pooled: Sequence[str] = ("stage5", "stage7", "head"),
         **kwargs: Any,
     ):
+        stages = self.STAGES if stages is None else stages
+
         # === Functional Model ===
         images = tf.keras.Input(input_shape, name="images")
         x = tf.keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(images)
@@ -80,8 +72,53 @@ class EfficientNetLite0(tf.keras.Model):
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> "EfficientNetLite0":
+    ) -> "EfficientNetLite":
         return cls(**config)
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class EfficientNetLite0(EfficientNetLite):
+    """Build the smallest one, see `EfficientNetLite`: 4.7 million parameters with its classifier."""
+
+    STAGES = (
+        (1, 3, 1, 1, 16),
+        (2, 3, 2, 6, 24),
+        (2, 5, 2, 6, 40),
+        (3, 3, 2, 6, 80),
+        (3, 5, 1, 6, 112),
+        (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    )
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class EfficientNetLite1(EfficientNetLite):
+    """Build a deeper one, see `EfficientNetLite`: 5.4 million parameters with its classifier."""
+
+    STAGES = (
+        (1, 3, 1, 1, 16),
+        (3, 3, 2, 6, 24),
+        (3, 5, 2, 6, 40),
+        (4, 3, 2, 6, 80),
+        (4, 5, 1, 6, 112),
+        (5, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    )
+
+
+@tf.keras.utils.register_keras_serializable("keras_dhnn")
+class EfficientNetLite2(EfficientNetLite):
+    """Build one as deep and wider, see `EfficientNetLite`: 6.1 million parameters with its classifier."""
+
+    STAGES = (
+        (1, 3, 1, 1, 16),
+        (3, 3, 2, 6, 24),
+        (3, 5, 2, 6, 48),
+        (4, 3, 2, 6, 88),
+        (4, 5, 1, 6, 120),
+        (5, 5, 2, 6, 208),
+        (1, 3, 1, 6, 352),
+    )
 
 
 def _convolution(x, filters, kernel, stride, name):

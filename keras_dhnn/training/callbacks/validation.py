@@ -12,9 +12,18 @@ from keras_dhnn.metrics.graded import ndcg
 from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.pipelines.sources import main_tasks
 
-# A few held-out items tell epochs apart no better. Of such equals the later one has smaller steps behind it, and
-# outputs closer to their codes.
-TOLERANCE = 0.002
+# Held-out items tell epochs apart no better than this, and never better than by one image, up to the second bound. Of
+# such equals the later one has smaller steps behind it, and outputs closer to their codes.
+TOLERANCE, MOST_TOLERANCE = 0.002, 0.05
+
+
+def tolerance_of(images: int) -> float:
+    """Return the difference of validation mAP that does not tell two epochs apart: what one held-out image decides.
+
+    Args:
+        images: how many are held out; an image's turns are one.
+    """
+    return min(max(TOLERANCE, 1 / max(images, 1)), MOST_TOLERANCE)
 
 
 class ValidationMAP(tf.keras.callbacks.Callback):
@@ -31,10 +40,11 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         epochs: of the phase; the last always has a validation. A pause before it has none of its own.
         every: epochs between two validations.
         patience: epochs without a better `val_map` after which training stops; 0 never stops it.
+        tolerance: `val_map` so little below the best is as good, see `tolerance_of`.
 
     Attributes:
         best: the best `val_map` so far.
-        best_epoch: the last epoch, from 0, whose `val_map` is within `TOLERANCE` of the best then; -1 before the
+        best_epoch: the last epoch, from 0, whose `val_map` is within `tolerance` of the best then; -1 before the
             first validation.
         best_weights: the model's weights at that epoch.
         improved_epoch: the epoch that brought the best; patience counts from it.
@@ -50,9 +60,10 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         epochs: int,
         every: int = 1,
         patience: int = 0,
+        tolerance: float = TOLERANCE,
     ):
         super().__init__()
-        self.encode, self.epochs = encode, epochs
+        self.encode, self.epochs, self.tolerance = encode, epochs, tolerance
         self.labels, self.queries, self.database = labels, queries, database
         self.every, self.patience = every, patience
         self.best, self.best_epoch, self.improved_epoch = -1.0, -1, -1
@@ -66,7 +77,7 @@ class ValidationMAP(tf.keras.callbacks.Callback):
         score = logs.get("val_map", self.best)
         if score > self.best or "val_map" not in logs:
             self.best, self.improved_epoch = score, epoch
-        if score >= self.best - TOLERANCE:
+        if score >= self.best - self.tolerance:
             self.best_epoch = epoch
             self.best_weights = self.model.get_weights()
         if self.patience and epoch - self.improved_epoch >= self.patience:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_dhnn.errors import SettingError
 from keras_dhnn.models.backbones import build
-from keras_dhnn.models.backbones.build import ApplicationPreprocessing, build_backbone, is_pretrained
+from keras_dhnn.models.backbones.build import ApplicationPreprocessing, build_backbone, starts_trained
 
 
 def pixels(*shape):
@@ -100,8 +100,8 @@ def test_sat4_cnn_has_no_imagenet_weights():
         ("MobileNetV2", "imagenet", True),
     ],
 )
-def test_is_pretrained(name, weights, pretrained):
-    assert is_pretrained(name, weights) == pretrained
+def test_starts_trained(name, weights, pretrained):
+    assert starts_trained(name, weights) == pretrained
 
 
 def test_weights_that_cannot_be_fetched_are_one_message(monkeypatch):

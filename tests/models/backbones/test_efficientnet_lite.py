@@ -1,9 +1,10 @@
 """The port itself is tested on photographs, in test_pretrained.py."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
+from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
 
 TINY = {"input_shape": (32, 32, 3), "stem": 8, "stages": ((1, 3, 1, 1, 8), (2, 3, 2, 6, 16)), "head": 24}
 
@@ -20,11 +21,14 @@ def test_features_are_means_of_the_named_levels_in_order():
     assert model.output_shape == (None, 16 + 24)
 
 
-def test_standard_network_has_the_published_size():
-    """4,652,008 parameters with the classifier of 1,000 x 1,281 (EfficientNet-Lite0 as published: 4.7 M)."""
-    model = EfficientNetLite0()
-    counted = sum(int(tf.size(weights)) for weights in model.trainable_weights)
-    assert counted + 1000 * 1281 == 4_652_008
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [(EfficientNetLite0, 4_652_008), (EfficientNetLite1, 5_416_680), (EfficientNetLite2, 6_092_072)],
+)
+def test_standard_networks_have_the_published_size(network, parameters):
+    """With the classifier of 1,000 x 1,281; published are 4.7, 5.4 and 6.1 million."""
+    counted = sum(int(tf.size(weights)) for weights in network().trainable_weights)
+    assert counted + 1000 * 1281 == parameters
 
 
 def test_strides_halve_five_times():

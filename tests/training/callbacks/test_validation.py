@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dhnn.training.callbacks import validation
-from keras_dhnn.training.callbacks.validation import ValidationMAP
+from keras_dhnn.training.callbacks.validation import ValidationMAP, tolerance_of
 
 # Items 0 and 1 search in 2 to 5.
 LABELS = np.array([0, 1, 0, 0, 1, 1])
@@ -21,10 +20,11 @@ class Model:
         return [np.array(self.version)]
 
 
-def run(outputs, every=1, patience=0):
+def run(outputs, every=1, patience=0, tolerance=0.0):
     model, stream, all_logs = Model(), iter(outputs), []
     epochs = len(outputs) * every
-    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [0, 1], [2, 3, 4, 5], epochs, every, patience)
+    how = epochs, every, patience, tolerance
+    callback = ValidationMAP(lambda: {"image": next(stream)}, LABELS, [0, 1], [2, 3, 4, 5], *how)
     callback.set_model(model)
     callback.set_params({"epochs": epochs})
     for epoch in range(epochs):
@@ -51,10 +51,15 @@ def test_of_equally_good_epochs_the_last_is_kept():
     assert run([GOOD, GOOD, EQUAL])[0].best_epoch == 1
 
 
-def test_a_later_epoch_within_the_tolerance_is_kept(monkeypatch):
-    monkeypatch.setattr(validation, "TOLERANCE", 1 - 0.6806 + 1e-3)
-    callback = run([GOOD, EQUAL])[0]
+def test_a_later_epoch_within_the_tolerance_is_kept():
+    callback = run([GOOD, EQUAL], tolerance=1 - 0.6806 + 1e-3)[0]
     assert (callback.best, callback.best_epoch) == (1.0, 1)
+    assert run([GOOD, EQUAL], tolerance=1 - 0.6806 - 1e-3)[0].best_epoch == 0
+
+
+@pytest.mark.parametrize(("images", "tolerance"), [(0, 0.05), (5, 0.05), (42, 1 / 42), (400, 0.0025), (10_000, 0.002)])
+def test_one_held_out_image_does_not_tell_epochs_apart(images, tolerance):
+    assert tolerance_of(images) == tolerance
 
 
 def test_validates_every_so_many_epochs_and_at_the_last():
