@@ -20,10 +20,11 @@ class EfficientNetLite(tf.keras.Model):
         stem: filters of the first convolution.
         stages: `(repeats, kernel, stride, expansion, filters)` of each stage; None: `STAGES`, the published ones.
         head: filters of the last convolution.
-        pooled: which outputs are averaged into the features: names of stages, and "head".
+        pooled: which outputs are averaged into the features: names of stages, and "head"; None: `POOLED`.
     """
 
     STAGES: tuple[tuple[int, ...], ...] = ()
+    POOLED: tuple[str, ...] = ("stage3", "stage4", "stage5", "stage6", "stage7", "head")
 
     def __init__(
         self,
@@ -31,10 +32,11 @@ class EfficientNetLite(tf.keras.Model):
         stem: int = 32,
         stages: Sequence[Sequence[int]] | None = None,
         head: int = 1280,
-        pooled: Sequence[str] = ("stage5", "stage7", "head"),
+        pooled: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         stages = self.STAGES if stages is None else stages
+        pooled = self.POOLED if pooled is None else pooled
 
         # === Functional Model ===
         images = tf.keras.Input(input_shape, name="images")
@@ -89,6 +91,8 @@ class EfficientNetLite0(EfficientNetLite):
         (4, 5, 2, 6, 192),
         (1, 3, 1, 6, 320),
     )
+    # Fewer than of the others: runs and archives of this network are older than they.
+    POOLED = ("stage5", "stage7", "head")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")

@@ -31,6 +31,18 @@ def test_standard_networks_have_the_published_size(network, parameters):
     assert counted + 1000 * 1281 == parameters
 
 
+@pytest.mark.parametrize(
+    ("network", "features"),
+    [
+        (EfficientNetLite0, 112 + 320 + 1280),
+        (EfficientNetLite1, 40 + 80 + 112 + 192 + 320 + 1280),
+        (EfficientNetLite2, 48 + 88 + 120 + 208 + 352 + 1280),
+    ],
+)
+def test_length_of_the_features(network, features):
+    assert network((32, 32, 3)).output_shape == (None, features)
+
+
 def test_strides_halve_five_times():
     model = EfficientNetLite0()
     sides = [model.get_layer(f"stage{number}").output.shape[1] for number in range(1, 8)]
