@@ -77,6 +77,8 @@ def _experiment(preset, backbone, cut, precision):
     experiment = load_preset(preset).override(f"training.precision={precision}")
     if backbone:
         experiment = experiment.override(f"model.backbone={backbone}", "model.hidden=0", "data.image_size=0")
+    elif cut.startswith("stage"):  # of one network alone
+        experiment = experiment.override("model.backbone=efficientnet_lite0")
     phase, other = ("head", "fine_tune") if cut == "features" else ("fine_tune", "head")
     return experiment.override(f"{phase}.cut={cut}", f"{phase}.epochs=1", f"{other}.epochs=0")
 

@@ -44,11 +44,30 @@ def test_imagenets_network_gets_weights_and_a_head_where_the_preset_has_none(
     assert (chosen.head.epochs, chosen.head.cut, chosen.fine_tune.epochs) == (epochs, "features", 0)
 
 
-def test_imagenets_network_keeps_the_head_that_a_preset_has(tmp_path):
+@pytest.mark.parametrize(
+    "backbone", ["efficientnet_lite0", "efficientnet_lite2", "efficientnet_lite0+efficientnet_lite1"]
+)
+def test_imagenets_network_keeps_the_head_that_a_preset_has(tmp_path, backbone):
     config = tmp_path / "experiment.json"
     config.write_text(Experiment().override("model.backbone=MobileNetV2", "head.epochs=7", "model.hidden=64").to_json())
-    chosen = resolve_experiment(data=tmp_path, config=config, backbone="efficientnet_lite0")
+    chosen = resolve_experiment(data=tmp_path, config=config, backbone=backbone)
+    assert (chosen.model.backbone, chosen.model.weights, chosen.fine_tune.epochs) == (backbone, "auto", 0)
     assert (chosen.head.epochs, chosen.model.hidden, chosen.data.image_size) == (7, 64, 224)
+
+
+def test_one_network_of_several_is_fine_tuned_as_it_was_when_it_was_the_preset():
+    settings = ["fine_tune.epochs=3"]
+    chosen = resolve_experiment("ucmd", data="nowhere", backbone="efficientnet_lite0", settings=settings)
+    of_several = resolve_experiment("ucmd", data="nowhere", settings=settings)
+    assert chosen == of_several.replace({"model.backbone": "efficientnet_lite0"})
+    phase = chosen.fine_tune
+    assert (phase.cut, phase.epochs, phase.learning_rate, phase.backbone_learning_rate) == ("stage5", 3, 3e-4, 1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet_lite0+sat4_cnn", "efficientnet_lite0+VGG16"])
+def test_several_are_trained_if_one_of_them_has_random_weights(backbone):
+    chosen = resolve_experiment("mine", data="nowhere", backbone=backbone, say=lambda text: None)
+    assert (chosen.head.epochs, chosen.fine_tune.cut, chosen.fine_tune.epochs) == (0, "images", 20)
 
 
 def test_backbones_by_source_get_phases_sizes_and_cuts_that_fit(tmp_path):
