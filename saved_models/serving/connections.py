@@ -142,6 +142,12 @@ class InterruptibleServer(uvicorn.Server):
         if self._interrupted:
             raise KeyboardInterrupt
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Those that have not taken their answers in time. Where the process goes on they would wait for ever.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
 
 def make_server(app: Any) -> uvicorn.Server:
     """Return the uvicorn server of an ASGI application, to `run(sockets=[...])`."""
