@@ -76,9 +76,9 @@ class Text:
 
 SHARE = Within(low=0, below=1)
 WEIGHT = Within(low=0)
+RATE = Within(above=0)
 # Backbones whose ImageNet weights pip brings, and what stands between the names of several side by side.
 PRETRAINED, BESIDE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), "+"
-RATE = Within(above=0)
 
 
 class Section:

@@ -2,9 +2,7 @@
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError, invalid
-
-# Where a network with statistics can be cut: they lead from the images past every stage of the backbone.
+# Where any backbone can be cut, those too through which more paths than one lead.
 CUTS = ("images", "features")
 
 
@@ -39,11 +37,11 @@ def with_band_statistics(backbone: tf.keras.Model) -> tf.keras.Model:
     )
 
 
-def check_cut(backbone: tf.keras.Model, cut: str) -> None:
-    """Raise SettingError if a backbone with `BandStatistics` cannot be cut there; any other backbone passes."""
-    if cut not in CUTS and any(isinstance(layer, BandStatistics) for layer in backbone.layers):
-        expected = (
-            "images or features, since model.band_statistics leads from the images past the backbone's stages; any "
-            "stage may be cut with --set model.band_statistics=false"
-        )
-        raise SettingError(invalid("setting `cut`", expected, cut))
+def why_whole(backbone: tf.keras.Model) -> str | None:
+    """Return why a backbone with `BandStatistics` cannot be cut but at `CUTS`; None of any other."""
+    if not any(isinstance(layer, BandStatistics) for layer in backbone.layers):
+        return None
+    return (
+        "model.band_statistics leads from the images past the backbone's stages; any stage may be cut with --set "
+        "model.band_statistics=false"
+    )

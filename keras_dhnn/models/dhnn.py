@@ -254,8 +254,9 @@ def cut_backbone(backbone: tf.keras.Model, cut: str) -> tuple[tf.keras.Model, tf
         _, scaling, scaled = backbone.layers
         below, above = cut_backbone(scaled, cut)
         return tf.keras.Model(backbone.input, below(scaling(backbone.input)), name=below.name), above
-    band_statistics.check_cut(backbone, cut)
-    side_by_side.check_cut(backbone, cut)
+    for why in (band_statistics.why_whole(backbone), side_by_side.why_whole(backbone)):
+        if why and cut not in band_statistics.CUTS:
+            raise SettingError(invalid("setting `cut`", f"images or features, since {why}", cut))
     names = {"images": backbone.input, "features": backbone.output}
     names.update({layer.name: layer.output for layer in backbone.layers if layer.name not in names})
     if cut not in names:

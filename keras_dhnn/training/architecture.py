@@ -15,6 +15,7 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.sources import image_sizes, sources_of
+from keras_dhnn.runtimes.flatbuffer import layers_of
 
 Statistics = tuple[np.ndarray, np.ndarray]
 
@@ -89,8 +90,6 @@ def rebuild(experiment: Experiment, info: Any, statistics: Callable[[str, str], 
 
 def _freeze_normalization(backbone):
     """Freeze what few images change for the worse, a network's running statistics: they stay ImageNet's."""
-    for layer in backbone.layers:
-        if isinstance(layer, tf.keras.Model):
-            _freeze_normalization(layer)
+    for layer in layers_of(backbone):
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.trainable = False

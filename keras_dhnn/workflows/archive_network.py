@@ -42,15 +42,20 @@ class Network:
     def outputs(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
         for found in self._encoder.outputs(self._resized(images) for images in batches):
-            yield (found[0], found[1] if len(found) > 1 else None)
+            yield _features_and_outputs(found)
 
     def query_outputs(self, images: np.ndarray, turns: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return what `outputs` yields, of images `(b, H, W, C)` that search: the means over their quarter turns."""
-        found = over_turns(self._encoder.encode, turns)(self._resized(images))
-        return (np.asarray(found[0]), np.asarray(found[1]) if len(found) > 1 else None)
+        return _features_and_outputs(over_turns(self._encoder.encode, turns)(self._resized(images)))
 
     def _resized(self, images):
         return resize(images.astype(np.float32), self._size)
+
+
+def _features_and_outputs(found):
+    """Return what a network gave, with None for the outputs of one without a head."""
+    features, outputs = (*map(np.asarray, found), None)[:2]
+    return features, outputs
 
 
 class NetworkEncoder:

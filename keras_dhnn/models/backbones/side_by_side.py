@@ -4,11 +4,6 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_dhnn.errors import SettingError, invalid
-
-# Where several can be cut: from the images on each goes its own way.
-CUTS = ("images", "features")
-
 
 def side_by_side(backbones: Sequence[tf.keras.Model]) -> tf.keras.Model:
     """Return one backbone whose features are those of several, one after the other.
@@ -24,11 +19,11 @@ def side_by_side(backbones: Sequence[tf.keras.Model]) -> tf.keras.Model:
     return tf.keras.Model(images, features, name="_and_".join(backbone.name for backbone in backbones))
 
 
-def check_cut(backbone: tf.keras.Model, cut: str) -> None:
-    """Raise SettingError if a backbone made by `side_by_side` cannot be cut there; any other backbone passes."""
-    if cut not in CUTS and sum(isinstance(layer, tf.keras.Model) for layer in backbone.layers) > 1:
-        expected = (
-            "images or features, since the backbone is several side by side; one alone, as by --backbone "
-            "efficientnet_lite0, may be cut at any of its stages"
-        )
-        raise SettingError(invalid("setting `cut`", expected, cut))
+def why_whole(backbone: tf.keras.Model) -> str | None:
+    """Return why a backbone made by `side_by_side` cannot be cut but at its images and features; None of any other."""
+    if sum(isinstance(layer, tf.keras.Model) for layer in backbone.layers) < 2:
+        return None
+    return (
+        "the backbone is several side by side; one alone, as by --backbone efficientnet_lite0, may be cut at any of "
+        "its stages"
+    )
