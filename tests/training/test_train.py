@@ -7,6 +7,7 @@ from keras_dhnn.codes import pack
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.evaluation.scores import expected_map
 from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.training.callbacks import validation
 from keras_dhnn.training.network import Network
 from keras_dhnn.training.train import train
 from tests.fakes import make_coloured_dataset
@@ -126,6 +127,20 @@ def test_best_validated_epoch_is_kept(info, split, tmp_path):
     codes = pack(trained.outputs["image"])
     score = mean_average_precision(codes[held_out], codes[fitting], labels[held_out], labels[fitting]).expected
     assert score == pytest.approx(max(trained.history["fine_tune"]["val_map"]), abs=0.02)
+
+
+def test_an_image_that_is_held_out_in_all_its_turns_is_one(info, split, tmp_path, monkeypatch):
+    tolerances = []
+
+    class Recorded(validation.ValidationMAP):
+        def __init__(self, *arguments, **how):
+            super().__init__(*arguments, **how)
+            tolerances.append(self.tolerance)
+
+    monkeypatch.setattr(training, "ValidationMAP", Recorded)
+    monkeypatch.setattr(validation, "MOST_TOLERANCE", 1.0)
+    train(HEAD.override("head.epochs=1"), info, split, tmp_path)
+    assert tolerances == [4 / len(split.validation)]
 
 
 def test_collapse_is_noticed(info, split, tmp_path):

@@ -14,6 +14,7 @@ def images():
 
 
 def test_features_are_means_of_the_named_levels_in_order():
+    tf.keras.utils.set_random_seed(0)  # of some weights a mean is so near 0 that its relative error is large
     model = EfficientNetLite0(**TINY, pooled=("stage2", "head"))
     levels = tf.keras.Model(model.input, [model.get_layer("stage2").output, model.get_layer("head_relu").output])
     expected = np.concatenate([level.numpy().mean(axis=(1, 2)) for level in levels(images())], axis=1)
