@@ -1,6 +1,7 @@
 """Draw the figures of a run, as PNG files and in TensorBoard."""
 
 import contextlib
+import io
 import logging
 import shlex
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 from PIL import Image
+from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.evaluation.scores import Evaluation
@@ -86,20 +88,24 @@ def write_report(
 
 
 def _write_figure(figure, path):
-    """Write a PNG file whole or not at all; gives the picture as `(H, W, C)` uint8."""
+    """Write a PNG file whole or not at all; gives (width, height, bytes of the file)."""
     path.parent.mkdir(exist_ok=True)
     figure.set_dpi(DPI)
-    # Drawn once: `savefig` draws it twice, and TensorBoard's would be a third time.
-    picture = figure_to_array(figure)
+    # Drawn once: `savefig` draws it twice. Encoded once, and TensorBoard gets the same bytes; level 6 would take twice
+    # as long for 2 % smaller galleries.
+    picture, encoded = Image.fromarray(figure_to_array(figure)), io.BytesIO()
+    picture.save(encoded, format="png", dpi=(DPI, DPI), compress_level=3)
     with whole_file(path) as file:
-        Image.fromarray(picture).save(file, format="png", dpi=(DPI, DPI))
-    return picture
+        file.write(encoded.getbuffer())
+    return *picture.size, encoded.getvalue()
 
 
 def _write_board(folder, pictures, evaluations, metrics, sources, step):
     with _board(folder, step):
-        for name, picture in pictures.items():
-            tf.summary.image(name, picture[None])
+        for name, (width, height, encoded) in pictures.items():
+            # What `tf.summary.image` writes, had it not to encode the picture again.
+            tensor = tf.constant([str(width).encode(), str(height).encode(), encoded])
+            tf.summary.write(name, tensor, metadata=create_summary_metadata(display_name=None, description=None))
         if evaluations:
             tf.summary.scalar("map", metrics["map"]["expected"])
             for k, value in metrics["precision_at"].items():

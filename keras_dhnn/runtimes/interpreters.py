@@ -1,5 +1,6 @@
 """Run a flatbuffer by single-threaded interpreters, several beside one another."""
 
+import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,9 +59,7 @@ def compile_openvino(content: bytes, streams: int) -> Any:
     """Return a flatbuffer compiled for so many streams of one thread each, in float32."""
     import tempfile
 
-    import openvino
-
-    core = openvino.Core()
+    core = _openvino().Core()
     # It reads flatbuffers from files only.
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         with naming(Path(file.name)):
@@ -75,6 +74,21 @@ def compile_openvino(content: bytes, streams: int) -> Any:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     return core.compile_model(model, "CPU", how)
+
+
+def _openvino():
+    """Import OpenVINO, but not its telemetry: that gives the user an identity, kept in the home folder, forks this process
+    and tells Google Analytics that OpenVINO was imported, unasked.
+    """
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it fails, which OpenVINO allows
+        try:
+            import openvino
+        finally:
+            sys.modules.pop("openvino_telemetry", None)
+    import openvino
+
+    return openvino
 
 
 def make_interpreters(runtime: str, content: bytes, count: int) -> list[Interpreter]:

@@ -40,4 +40,5 @@ def colours(image: np.ndarray, info: DatasetInfo, source: str | None = None) -> 
 
 def in_colour(image: np.ndarray, bands: Sequence[int]) -> np.ndarray:
     """Return the bands of these numbers, from 1, of an image with three bands or more; others as they are."""
-    return image[..., np.subtract(bands, 1)] if image.shape[-1] >= 3 else image
+    # `take` lays bands beside one another, as every library wants pixels; indexing by a list lays planes.
+    return np.take(image, np.subtract(bands, 1), axis=-1) if image.shape[-1] >= 3 else image

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from keras_dhnn.experiment.resolve import resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from tests.fakes import write_ucmd
 
 SMALL = (
@@ -126,6 +128,33 @@ def test_fit_leaves_a_whole_run(prepared):
     assert environment["checksum"] == metrics["checksum"]
 
 
+OUTWARD = """
+import sys
+seen = sys.argv.pop(1)
+outward = {"os.fork", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request"}
+sys.addaudithook(lambda event, arguments: event in outward and open(seen, "a").write(f"{event} {arguments}\\n"))
+from keras_dhnn.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("runtime", installed_runtimes())
+def test_a_fit_tells_nobody_and_leaves_nothing_in_the_home_folder(prepared, tmp_path, runtime):
+    home, seen = tmp_path / "home", tmp_path / "seen"
+    home.mkdir()
+    places = ("--data", prepared / "data", "--runs", tmp_path / "runs", "--set", "head.epochs=1")
+    subprocess.run(
+        [sys.executable, "-c", OUTWARD, seen, "fit", "ucmd", *SMALL, *places],
+        # As most users have it: libraries that report themselves hold back where CI is set.
+        env={name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}
+        | {"HOME": str(home), "XDG_CONFIG_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), RUNTIME: runtime},
+        check=True,
+    )
+    assert (tmp_path / "runs" / "ucmd-grouped-16" / "metrics.json").is_file()
+    assert not seen.exists(), seen.read_text()
+    assert {place.name for place in home.iterdir()} <= {".keras"}  # Keras keeps its settings there
+
+
 def test_tensorboard_holds_losses_apart_validation_and_pictures(prepared):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -144,6 +173,7 @@ from keras_dhnn.codes import pack
 from keras_dhnn.pipelines.batches import batches
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
+from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.training.loading import load_model
 root = Path(sys.argv[1])
 run = Run.open(root / "runs" / "ucmd-grouped-16")

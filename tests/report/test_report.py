@@ -21,11 +21,33 @@ def test_a_picture_drawn_once_is_what_matplotlib_saves(tmp_path):
     figure.add_subplot(title="a title").plot([1, 3, 2], label="a line")
     expected = io.BytesIO()
     figure.savefig(expected, format="png", dpi=report.DPI)
-    picture = report._write_figure(figure, tmp_path / "figures" / "a.png")
+    width, height, encoded = report._write_figure(figure, tmp_path / "figures" / "a.png")
     with Image.open(tmp_path / "figures" / "a.png") as written, Image.open(expected) as saved:
         assert written.info["dpi"] == saved.info["dpi"]
         np.testing.assert_array_equal(written, saved.convert("RGB"))
-        np.testing.assert_array_equal(picture, written)
+        assert (width, height) == written.size == (3 * report.DPI, 2 * report.DPI)
+    assert encoded == (tmp_path / "figures" / "a.png").read_bytes()
+
+
+def test_tensorboard_shows_the_picture_that_it_would_have_encoded_itself(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    figure = Figure(figsize=(30 / report.DPI, 20 / report.DPI), frameon=False)
+    figure.figimage(pixels, resize=False)
+    pictures = {"a-figure": report._write_figure(figure, tmp_path / "a.png")}
+    report._write_board(tmp_path / "ours", pictures, [], {}, 1, 7)
+    with tf.summary.create_file_writer(str(tmp_path / "theirs")).as_default(step=7):
+        tf.summary.image("a-figure", pixels[None])
+    (ours,), (theirs,) = (
+        [event for path in (tmp_path / whose).glob("events.*") for event in _events(path)] for whose in ("ours", "theirs")
+    )
+    assert (ours.step, ours.summary.value[0].tag) == (theirs.step, theirs.summary.value[0].tag) == (7, "a-figure")
+    assert ours.summary.value[0].metadata == theirs.summary.value[0].metadata
+    (*our_size, our_picture), (*their_size, their_picture) = (
+        tf.make_ndarray(event.summary.value[0].tensor) for event in (ours, theirs)
+    )
+    assert our_size == their_size == [b"30", b"20"]
+    np.testing.assert_array_equal(tf.image.decode_png(our_picture), tf.image.decode_png(their_picture))
+    np.testing.assert_array_equal(tf.image.decode_png(our_picture), pixels)
 
 
 @pytest.mark.parametrize("make", [make_dataset, make_dual_dataset], ids=["one source", "two sources"])
