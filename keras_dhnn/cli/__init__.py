@@ -103,7 +103,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     try:
         _refuse_empty(sys.argv[1:])
-        app([_from_home(argument) for argument in sys.argv[1:]])
+        _run([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)
     except OSError as error:
@@ -114,6 +114,15 @@ def main() -> None:
         return
     print(f"keras-dhnn: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def _run(arguments):
+    app(arguments)
+
+
+# Python keeps frames in pieces of 16 KiB, and maps and unmaps one at every call that does not fit into the last: in a
+# loop at that depth, each time. All that is called from a frame this large finds room beside it in one piece of 1 MiB.
+_run.__code__ = _run.__code__.replace(co_stacksize=100_000)
 
 
 def _refuse_empty(arguments):

@@ -128,6 +128,38 @@ def test_fit_leaves_a_whole_run(prepared):
     assert environment["checksum"] == metrics["checksum"]
 
 
+FAULTS = """
+import resource, sys
+from keras_dhnn import cli
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def at(depth):
+    if depth:
+        return at(depth - 1)
+    before = faults()
+    for _ in map(lambda number: number, range(2000)):
+        pass
+    return faults() - before
+
+def most(_):
+    print(max(at(depth) for depth in range(400)))
+
+most(()) if sys.argv[1] == "bare" else (setattr(cli, "app", most), cli._run(()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of a process")
+def test_at_no_depth_calls_take_new_memory_each_time():
+    bare, ours = (
+        int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("bare", "ours")
+    )
+    assert bare >= 2000  # Python itself, or there was nothing to mend
+    assert ours < 100
+
+
 OUTWARD = """
 import sys
 seen = sys.argv.pop(1)
