@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from keras_dhnn.errors import invalid
 from keras_dhnn.metrics.ties import harmonic_difference
 
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 8 << 20  # larger arrays come from fresh pages each time
 
 
 def cosine_map(features: np.ndarray, labels: ArrayLike, queries: np.ndarray, database: np.ndarray) -> float:
@@ -44,7 +44,8 @@ def cosine_map(features: np.ndarray, labels: ArrayLike, queries: np.ndarray, dat
 
 def _unit(features, items):
     chosen = np.asarray(features)[items].astype(np.float32)
-    return chosen / np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    chosen /= np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return chosen
 
 
 def _average_precision(similarities, relevant):

@@ -77,8 +77,8 @@ def compile_openvino(content: bytes, streams: int) -> Any:
 
 
 def _openvino():
-    """Import OpenVINO, but not its telemetry: that gives the user an identity, kept in the home folder, forks this process
-    and tells Google Analytics that OpenVINO was imported, unasked.
+    """Import OpenVINO, but not its telemetry, which nobody asked for: it gives the user an identity, kept in the home
+    folder, forks this process, and tells Google Analytics that OpenVINO was imported.
     """
     if "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it fails, which OpenVINO allows

@@ -3,7 +3,7 @@
 import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from keras_dhnn.training.growing_array import GrowingArray
 
 # Arrays of up to so many bytes are held in memory as tensors; larger ones are read where they are, in a mapped file.
 IN_MEMORY = 256 << 20
+# Bytes of float64 rows at a time of which statistics are taken.
+_BLOCK = 8 << 20
 
 
 class Activations:
@@ -112,6 +114,29 @@ def _forget(array):
     """Let the system have the pages of a mapped file that was read: they would count as this process's memory."""
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
+
+
+def mean_and_variance(array: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the mean and the variance of each column over some rows, as NumPy does in float64, block by block.
+
+    Args:
+        array: `(n, d)` real, may be mapped from a file; it is never copied whole.
+        items: `(k,)` numbers of the rows.
+
+    Returns:
+        (mean, variance), `(d,)` float64 each.
+    """
+    blocks = np.array_split(items, -(-len(items) * array.shape[1] * 8 // _BLOCK))
+
+    def mean(of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        total = np.zeros(array.shape[1])
+        for block in blocks:
+            # With the sum so far as the first row, the additions have the order that they have in one piece.
+            total = np.concatenate([total[None], of(array[block].astype(np.float64))]).sum(axis=0)
+        return total / len(items)
+
+    centre = mean(lambda rows: rows)
+    return centre, mean(lambda rows: (rows - centre) ** 2)
 
 
 @as_raised()

@@ -24,7 +24,7 @@ from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes import Encoder
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.runtimes.flatbuffer import network_key
-from keras_dhnn.training.activations import Activations, compute_activations
+from keras_dhnn.training.activations import Activations, compute_activations, mean_and_variance
 from keras_dhnn.training.architecture import make_backbone, make_head, make_model
 from keras_dhnn.training.encode import fill, inputs_of
 from keras_dhnn.training.growing_array import GrowingArray
@@ -113,8 +113,8 @@ class Network:
         if self._cuts(source)[:1] == ["features"]:
             activations = self._outputs_below(source, "features", backbone)
             if activations is not None:
-                features = activations[database].astype(np.float64)
-                statistics = features.mean(axis=0), features.var(axis=0) + 1e-6
+                mean, variance = mean_and_variance(activations, database)
+                statistics = mean, variance + 1e-6
         return make_head(self.experiment, backbone.output_shape[-1], statistics)
 
     def _outputs_below(self, source, cut, backbone):

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,27 @@ def test_batches_in_order_are_those_of_the_pipeline_as_often_as_they_are_read(in
             np.testing.assert_array_equal(one["image"], other["image"])
             for name in ("label", "index"):
                 np.testing.assert_array_equal(targets[name], others[name])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_mean_and_variance_are_numpys_to_the_last_bit(dtype, rows, monkeypatch):
+    random = np.random.default_rng(0)
+    array = (100 + random.normal(size=(1200, 33)) * 10.0 ** random.integers(-3, 3, 33)).astype(dtype)
+    items = random.permutation(len(array))[:rows]
+    monkeypatch.setattr(activations, "_BLOCK", 40 * 33 * 8)
+    mean, variance = activations.mean_and_variance(array, items)
+    np.testing.assert_array_equal(mean, array[items].astype(np.float64).mean(axis=0))
+    np.testing.assert_array_equal(variance, array[items].astype(np.float64).var(axis=0))
+
+
+def test_statistics_of_many_rows_need_little_memory():
+    array = np.zeros((20_000, 500), np.float16)
+    tracemalloc.start()
+    activations.mean_and_variance(array, np.arange(len(array)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * activations._BLOCK  # in one piece they would be 80 MB, and twice that
 
 
 def test_above_the_limit_nothing_is_kept_and_training_runs_the_layers(info, backbone, monkeypatch):
