@@ -164,7 +164,8 @@ def _bare(name, data, images):
     info, network = _opened(data)
     threads = len(os.sched_getaffinity(0))
     pixels = [inputs.numpy() for inputs in _batches(info, images, 1)]
-    interpreters = make_interpreters(name, flatbuffer(network, pixels[0].shape, None), threads)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        interpreters = make_interpreters(name, flatbuffer(network, pixels[0].shape, Path(folder)), threads)
 
     def part(number):
         return [interpreters[number](image) for image in pixels[number::threads]]

@@ -1,8 +1,10 @@
 """Send images through a network whose weights stay as they are: the one way to do it."""
 
 import collections
+import contextlib
 import logging
 import queue
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,7 +64,9 @@ class Encoder:
 
         shape = (self._chunk, *self._shape)
         try:
-            interpreters = make_interpreters(self.runtime, flatbuffer(self._network, shape, kept), self._threads)
+            with _folder(kept) as folder:
+                path = flatbuffer(self._network, shape, folder)
+                interpreters = make_interpreters(self.runtime, path, self._threads)
             images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
             expected = [output.numpy() for output in tf.nest.flatten(self._network(images, training=False))]
             _check_equal(interpreters[0](images), expected)
@@ -106,6 +110,16 @@ class Encoder:
             images = np.asarray(images, np.float32)
             parts = [images[first : first + self._chunk] for first in range(0, len(images), self._chunk)]
             yield [(_filled_up(part, self._chunk), len(part)) for part in parts]
+
+
+@contextlib.contextmanager
+def _folder(kept):
+    """Give a folder to keep conversions in; one of the moment if None, since what a runtime maps of a file stays."""
+    if kept is not None:
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _in_order(batches, run: Callable, threads: int):

@@ -41,23 +41,21 @@ def multiplications(network: Any) -> float:
     return float(sum(_of_layer(layer) for layer in layers_of(network)))
 
 
-def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path | None) -> bytes:
-    """Return a network as a flatbuffer for batches of one size; convert it unless that was done before.
+def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path) -> Path:
+    """Return the file of a network as a flatbuffer for batches of one size; convert it unless that was done before.
 
     Args:
         network: functional Keras model with one input.
         shape: (B, H, W, C) of the batches, float32.
-        kept: folder of the conversions that are kept, by the network's key; None keeps none.
+        kept: folder of conversions, named by the network's key; it is made where it does not exist.
     """
-    if kept is None:
-        return _converted_alone(network, shape)
     path = kept / f"{network_key(network, shape)}.tflite"
     if not path.is_file():
         kept.mkdir(parents=True, exist_ok=True)
         with whole_file(path, shared=True) as file:
             file.write(_converted_alone(network, shape))
     os.utime(path)
-    return path.read_bytes()
+    return path
 
 
 def _converted_alone(network, shape):

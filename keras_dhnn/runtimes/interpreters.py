@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from keras_dhnn.files import naming
 from keras_dhnn.runtimes.silence import silence
 
 
@@ -20,14 +19,14 @@ class LiteRT:
     """Run TensorFlow Lite's interpreter with XNNPACK.
 
     Args:
-        content: the flatbuffer.
+        path: the flatbuffer's.
     """
 
-    def __init__(self, content: bytes):
+    def __init__(self, path: Path):
         from keras_dhnn.backend import litert_interpreter
 
         with silence():
-            self._interpreter = litert_interpreter()(model_content=content, num_threads=1)
+            self._interpreter = litert_interpreter()(model_path=str(path), num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
@@ -55,17 +54,8 @@ class OpenVINO:
         return [np.array(results[number]) for number in range(self._count)]
 
 
-def compile_openvino(content: bytes, streams: int) -> Any:
-    """Return a flatbuffer compiled for so many streams of one thread each, in float32."""
-    import tempfile
-
-    core = _openvino().Core()
-    # It reads flatbuffers from files only.
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-        with naming(Path(file.name)):
-            file.write(content)
-            file.flush()
-        model = core.read_model(file.name)
+def compile_openvino(path: Path, streams: int) -> Any:
+    """Return the flatbuffer in a file compiled for so many streams of one thread each, in float32."""
     how = {
         "INFERENCE_NUM_THREADS": streams,
         "NUM_STREAMS": streams,
@@ -73,7 +63,8 @@ def compile_openvino(content: bytes, streams: int) -> Any:
         # By default bfloat16 where the processor has it: 1.7 times as fast, and outputs are off by 3 % of the largest.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    return core.compile_model(model, "CPU", how)
+    core = _openvino().Core()
+    return core.compile_model(core.read_model(path), "CPU", how)
 
 
 def _openvino():
@@ -81,19 +72,20 @@ def _openvino():
     folder, forks this process, and tells Google Analytics that OpenVINO was imported.
     """
     if "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it fails, which OpenVINO allows
+        # So importing it fails, for which OpenVINO has a stand-in that does nothing.
+        sys.modules["openvino_telemetry"] = None
         try:
             import openvino
         finally:
-            sys.modules.pop("openvino_telemetry", None)
+            del sys.modules["openvino_telemetry"]
     import openvino
 
     return openvino
 
 
-def make_interpreters(runtime: str, content: bytes, count: int) -> list[Interpreter]:
-    """Return so many interpreters of a flatbuffer; runtime is "openvino" or "litert"."""
+def make_interpreters(runtime: str, path: Path, count: int) -> list[Interpreter]:
+    """Return so many interpreters of the flatbuffer in a file; runtime is "openvino" or "litert"."""
     if runtime == "openvino":
-        compiled = compile_openvino(content, count)
+        compiled = compile_openvino(path, count)
         return [OpenVINO(compiled) for _ in range(count)]
-    return [LiteRT(content) for _ in range(count)]
+    return [LiteRT(path) for _ in range(count)]

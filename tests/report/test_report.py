@@ -38,7 +38,8 @@ def test_tensorboard_shows_the_picture_that_it_would_have_encoded_itself(tmp_pat
     with tf.summary.create_file_writer(str(tmp_path / "theirs")).as_default(step=7):
         tf.summary.image("a-figure", pixels[None])
     (ours,), (theirs,) = (
-        [event for path in (tmp_path / whose).glob("events.*") for event in _events(path)] for whose in ("ours", "theirs")
+        [event for path in (tmp_path / whose).glob("events.*") for event in _events(path)]
+        for whose in ("ours", "theirs")
     )
     assert (ours.step, ours.summary.value[0].tag) == (theirs.step, theirs.summary.value[0].tag) == (7, "a-figure")
     assert ours.summary.value[0].metadata == theirs.summary.value[0].metadata
