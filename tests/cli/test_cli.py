@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 
@@ -158,6 +159,18 @@ def test_at_no_depth_calls_take_new_memory_each_time():
     )
     assert bare >= 2000  # Python itself, or there was nothing to mend
     assert ours < 100
+
+
+def test_without_a_folder_for_temporary_files_it_says_what_to_set(monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/full", "/read-only"])
+    monkeypatch.setattr(cli, "app", lambda arguments: tempfile.gettempdir())
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err == (
+        "keras-dhnn: No usable temporary directory found in ['/full', '/read-only']. Free space in one of them, or set "
+        "the environment variable TMPDIR to a folder that can be written.\n"
+    )
 
 
 OUTWARD = """
