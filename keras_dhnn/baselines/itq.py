@@ -3,6 +3,7 @@ labels.
 """
 
 import numpy as np
+from scipy import linalg
 
 from keras_dhnn.baselines.hasher import Hasher, check_count
 from keras_dhnn.errors import SettingError, invalid
@@ -80,10 +81,27 @@ def principal_directions(centred: np.ndarray, count: int) -> np.ndarray:
         `(d, count)` of `centred`'s dtype, orthonormal columns in falling order of variance; each one's largest entry is
         positive, since the sign of an eigenvector is otherwise left to the library.
     """
-    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    leading = vectors[:, ::-1][:, :count]
+    leading = _of_few_rows(centred, count) if count < len(centred) < centred.shape[1] else None
+    if leading is None:
+        leading = _leading_eigenvectors((centred.T @ centred).astype(np.float64), count)[1]
     largest = leading[np.abs(leading).argmax(axis=0), np.arange(count)]
     return (leading * np.where(largest < 0, -1, 1)).astype(centred.dtype)
+
+
+def _of_few_rows(centred, count):
+    """Compute them from the products of rows, where these are fewer than columns; None if they do not span as many."""
+    rows = centred.astype(np.float64)
+    values, vectors = _leading_eigenvectors(rows @ rows.T, count)
+    if values[-1] <= len(rows) * np.finfo(centred.dtype).eps * values[0]:
+        return None
+    directions = rows.T @ vectors
+    return directions / np.linalg.norm(directions, axis=0)
+
+
+def _leading_eigenvectors(matrix, count):
+    """Return the largest eigenvalues `(count,)`, falling, of a symmetric matrix, and their vectors as columns."""
+    values, vectors = linalg.eigh(matrix, subset_by_index=[len(matrix) - count, len(matrix) - 1])
+    return values[::-1], vectors[:, ::-1]
 
 
 def random_rotation(size: int, seed: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Bring features to one scale, in which neighbours are measured."""
 
 import numpy as np
+from scipy import linalg
 
 from keras_dhnn.errors import invalid
 
@@ -58,5 +59,6 @@ def _sampled(features, seed):
 
 def _principal_axes(centred, dimensions):
     """Return `(d, dimensions)` float32, the directions of largest variance of `(m, d)` centred rows."""
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    return np.ascontiguousarray(axes[:, ::-1][:, :dimensions])
+    last = centred.shape[1] - 1
+    _, axes = linalg.eigh(centred.T @ centred, subset_by_index=[last - dimensions + 1, last])
+    return np.ascontiguousarray(axes[:, ::-1])

@@ -55,11 +55,24 @@ def test_corners_of_a_turned_cube_are_found():
     assert best == pytest.approx(0, abs=1e-12)
 
 
-def test_principal_directions_are_those_of_scikit_learn():
-    x = gaussian().astype(np.float64)
-    ours = principal_directions(x - x.mean(axis=0), 5)
-    theirs = PCA(5, svd_solver="full").fit(x).components_.T
+@pytest.mark.parametrize(
+    ("rows", "columns", "count"), [(300, 20, 5), (40, 200, 5), (40, 200, 39), (20, 20, 19)], ids=str
+)
+def test_principal_directions_are_those_of_scikit_learn(rows, columns, count):
+    x = np.random.default_rng(0).normal(size=(rows, columns)) * np.linspace(3, 0.1, columns)
+    ours = principal_directions(x - x.mean(axis=0), count)
+    theirs = PCA(count, svd_solver="full").fit(x).components_.T
     np.testing.assert_allclose(np.abs((ours * theirs).sum(axis=0)), 1, atol=1e-9)
+    np.testing.assert_allclose(ours.T @ ours, np.eye(count), atol=1e-9)
+
+
+def test_directions_beyond_those_that_the_rows_span_are_orthogonal_to_them():
+    random = np.random.default_rng(0)
+    x = (random.normal(size=(40, 10)) @ random.normal(size=(10, 200))).astype(np.float32)
+    ours = principal_directions(x - x.mean(axis=0), 20)
+    theirs = PCA(10, svd_solver="full").fit(x).components_.T
+    np.testing.assert_allclose(np.linalg.norm(theirs.T @ ours[:, :10], axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(ours.T @ ours, np.eye(20), atol=1e-5)
 
 
 def test_float32_stays_float32():
