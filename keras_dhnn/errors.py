@@ -23,8 +23,9 @@ class DamagedFile(DataError):
         reason: what was expected there and what was found.
     """
 
-    def __init__(self, name: str, reason: str):
-        super().__init__(f"{name}: {reason}. Repair or remove it, or leave such files out with --skip-damaged.")
+    def __init__(self, name: str, reason: str, cure: str = ""):
+        cure = cure or " Repair or remove it"
+        super().__init__(f"{name}: {reason}.{cure}, or leave such files out with --skip-damaged.")
         self.name = name
         self.reason = reason
 

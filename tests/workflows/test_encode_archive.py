@@ -55,16 +55,18 @@ def test_images_are_encoded_once_and_found_by_themselves(tmp_path):
     assert search(tmp_path / "ar", [Path(path)], k=1)["queries"] == [path]
 
 
-def test_an_image_of_other_bands_or_type_is_told_how_it_can_be_searched(tmp_path):
+def test_an_image_of_other_bands_or_type_is_told_how_it_can_be_searched_and_encoded(tmp_path):
     write_images(tmp_path / "images", 30)
     encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
     for bands, dtype, message in (
-        (1, "uint8", r"has 1 band, not 3\. .*: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif$"),
-        (3, "uint16", r"has pixels of uint16, not uint8\. .*: gdal_translate -ot Byte -scale IN OUT.tif$"),
+        (1, "uint8", r"x.tif:? has 1 band, not 3\. .*: gdal_translate -b 1 -b 1 -b 1 IN OUT.tif"),
+        (3, "uint16", r"x.tif:? has pixels of uint16, not uint8\. .*: gdal_translate -ot Byte -scale IN OUT.tif"),
     ):
         tifffile.imwrite(tmp_path / "x.tif", np.zeros((8, 8, bands), dtype))
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=f"{message}$"):
             search(tmp_path / "ar", [tmp_path / "x.tif"], k=1)
+        with pytest.raises(DataError, match=f"{message}, or leave such files out with --skip-damaged.$"):
+            encode_archive(BACKBONE, [tmp_path / "x.tif"], tmp_path / "ar", SMALL)
 
 
 def test_more_features_than_the_backbone_has_are_refused(tmp_path):

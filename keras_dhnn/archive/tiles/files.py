@@ -117,7 +117,7 @@ def _read(path, form, content, labels):
         found = content_of(data)
         if found == content:
             return None
-        image = decode_image(data).image(form.channels)
+        image = decode_image(data).image(form.channels, form.dtype)
         values = {
             "path": path if is_address(path) else os.path.abspath(path),
             "label": labels(path) if labels else None,
@@ -127,7 +127,9 @@ def _read(path, form, content, labels):
         return DamagedFile(path, f"cannot be read ({error.strerror})")
     except DamagedFile as error:
         return error
-    except (DataError, UnreadableImage) as error:
+    except UnreadableImage as error:
+        return DamagedFile(path, str(error), error.cure)
+    except DataError as error:
         return DamagedFile(path, str(error))
 
 
