@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import logging
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,10 @@ import numpy as np
 from keras_dhnn.files import whole_file
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.runtimes.silence import silence
+
+_CHECK = 4  # bytes of the checksum
+_CHUNK = 1 << 20
+_LOG = logging.getLogger(__name__)
 
 
 def network_key(network: Any, *facts: Any) -> str:
@@ -50,12 +56,29 @@ def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path) -> Path:
         kept: folder of conversions, named by the network's key; it is made where it does not exist.
     """
     path = kept / f"{network_key(network, shape)}.tflite"
-    if not path.is_file():
+    if path.exists() and not _is_whole(path):
+        _LOG.warning("%s is damaged: the network is converted again.", path)
+        path.unlink()
+    if not path.exists():
         kept.mkdir(parents=True, exist_ok=True)
+        content = _converted_alone(network, shape)
         with whole_file(path, shared=True) as file:
-            file.write(_converted_alone(network, shape))
+            file.write(content)
+            file.write(zlib.crc32(content).to_bytes(_CHECK, "little"))
     os.utime(path)
     return path
+
+
+def _is_whole(path):
+    """Return whether a conversion ends with its checksum, which runtimes do not look at: they believe what they read,
+    and a changed byte would end the process.
+    """
+    rest, check = path.stat().st_size - _CHECK, 0
+    with open(path, "rb") as file:
+        while rest > 0 and (chunk := file.read(min(rest, _CHUNK))):
+            check = zlib.crc32(chunk, check)
+            rest -= len(chunk)
+        return file.read() == check.to_bytes(_CHECK, "little")
 
 
 def _converted_alone(network, shape):

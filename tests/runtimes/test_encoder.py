@@ -59,6 +59,28 @@ def test_images_in_other_batches_have_the_same_outputs(network, images, monkeypa
 
 
 @pytest.mark.skipif(len(RUNTIMES) == 1, reason="no runtime but TensorFlow is installed")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:2000] + bytes([content[2000] ^ 1]) + content[2001:],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+    ],
+    ids=["a bit", "the checksum", "half", "empty"],
+)
+def test_a_damaged_conversion_is_made_anew(network, images, tmp_path, monkeypatch, caplog, damage):
+    first = encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path)
+    (path,) = tmp_path.glob("*.tflite")
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    for one, other in zip(encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path), first, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert path.read_bytes() == whole
+    assert f"{path} is damaged" in caplog.text
+
+
+@pytest.mark.skipif(len(RUNTIMES) == 1, reason="no runtime but TensorFlow is installed")
 def test_a_kept_conversion_is_used(network, images, tmp_path, monkeypatch):
     first = encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path)
     assert len(list(tmp_path.glob("*.tflite"))) == 1
