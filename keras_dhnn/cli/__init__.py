@@ -107,7 +107,7 @@ def main() -> None:
     except KerasDhnnError as error:
         message = str(error)
     except OSError as error:
-        if error.errno is None or not (error.filename or error.errno in _FULL or _NO_TEMPORARY in error.strerror):
+        if error.errno is None or not (error.filename or error.errno in _FULL or _NO_TEMPORARY in str(error)):
             raise
         message = _of_system(error)
     else:
@@ -155,7 +155,7 @@ def _of_system(error):
     """Return what the operating system says of a file, and what to do, which it does not know."""
     if error.errno in _FULL:
         remedy = "Free space there, then run the same command again."
-    elif _NO_TEMPORARY in error.strerror:
+    elif _NO_TEMPORARY in str(error):
         remedy = "Free space in one of them, or set the environment variable TMPDIR to a folder that can be written."
     else:
         remedy = "Check that this path can be read and written and nothing else stands there, or name another place."

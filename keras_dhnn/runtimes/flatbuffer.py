@@ -33,6 +33,7 @@ def network_key(network: Any, *facts: Any) -> str:
     digest = hashlib.sha256(repr(facts).encode())
     layers = list(layers_of(network))
     numbers = {layer.name: f"#{number}" for number, layer in enumerate(layers)}
+    numbers |= {inner.name: f"#network {number}" for number, inner in enumerate(_networks_in(network))}
     for layer in (network, *layers):
         config = json.dumps(_renamed(_config(layer), numbers), sort_keys=True, default=_plain)
         digest.update(f"{type(layer).__qualname__} {layer.compute_dtype} {config}".encode())
@@ -101,6 +102,14 @@ def _converted(network, shape):
         # By a SavedModel, its usual way, it takes ten times as long.
         converter.experimental_lower_to_saved_model = False
         return converter.convert()
+
+
+def _networks_in(network):
+    """Yield the networks inside a network, and those inside them."""
+    for layer in network.layers:
+        if getattr(layer, "layers", None):
+            yield layer
+            yield from _networks_in(layer)
 
 
 def layers_of(network: Any) -> Iterator[Any]:

@@ -46,6 +46,13 @@ def networks_folder(directory: Path) -> Path:
     return _place(directory.parent) / _NETWORKS
 
 
+def archives_networks_folder(data: Path) -> Path:
+    """Return where networks are kept that were converted to encode archives: beside the data sets in `data` if it is
+    there, else in the user's cache. Not in an archive, which may be a stranger's: runtimes believe what they read.
+    """
+    return (_place(data) if data.is_dir() or os.environ.get(PLACE) else user_cache()) / _NETWORKS
+
+
 def _place(data: Path) -> Path:
     """Return where caches go: where the user says, beside the data sets, or where nobody may write there, to `~`."""
     if os.environ.get(PLACE):

@@ -27,11 +27,10 @@ from keras_dhnn.archive.tiles import (
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_lines
 from keras_dhnn.progress import Bar, no_bar
+from keras_dhnn.training.cache import archives_networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
 
 FOLDER_LABELS = "folder"
-# Where a network that was converted to a faster form is kept beside its archive.
-NETWORKS = ".networks"
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def encode_listed(
         done = result.counted.added
         if learn_only or done == total:
             return result
-        encoder.expect(total - done, _networks(root))
+        encoder.expect(total - done, archives_networks_folder(options.data))
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
         )
@@ -199,17 +198,13 @@ def _learn(model, form, tiles, root, options, result, source, total, update):
     else:
         encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
         name = model
-    encoder.expect(total, _networks(root))
+    encoder.expect(total, archives_networks_folder(options.data))
     encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
     encoders.save_learned(root, encoder)
     result.archive = Archive.create(root, encoder.identity)
     rows = tile_rows(without_images(first), encoded, encoder.identity)
     result.counted.add(result.archive.append(rows, source))
     return encoder, result.archive, rest
-
-
-def _networks(root):
-    return None if is_address(root) else root / NETWORKS
 
 
 def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:

@@ -18,6 +18,16 @@ def test_equal_networks_share_a_key_whatever_keras_calls_their_layers():
     assert network_key(model(), "facts") == network_key(model(), "facts")
 
 
+def test_nor_what_it_calls_networks_inside_networks():
+    def outer():
+        images = tf.keras.Input((8, 8, 3))
+        inner = model()
+        outputs = tf.keras.layers.Add()([inner(images), model(offset=0.0)(images)])
+        return tf.keras.Model(images, [outputs, inner(outputs)])
+
+    assert network_key(outer(), "facts") == network_key(outer(), "facts")
+
+
 @pytest.mark.parametrize(
     "other",
     [{"offset": 0.0}, {"activation": "tanh"}, {"weights": 0.2}, {"skip": True}],

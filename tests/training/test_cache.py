@@ -76,6 +76,15 @@ def test_another_place_by_the_environment(tmp_path, monkeypatch):
     assert cache.networks_folder(data / "made").parent == tmp_path / "elsewhere"
 
 
+def test_archives_networks_are_with_the_data_or_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert cache.archives_networks_folder(tmp_path / "data") == tmp_path / "home" / "keras-dhnn" / ".networks"
+    (tmp_path / "data").mkdir()
+    assert cache.archives_networks_folder(tmp_path / "data") == cache.networks_folder(tmp_path / "data" / "made")
+    monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
+    assert cache.archives_networks_folder(tmp_path / "nowhere") == tmp_path / "elsewhere" / ".networks"
+
+
 def test_where_data_cannot_be_written_caches_go_home(tmp_path, monkeypatch):
     monkeypatch.setattr(cache.os, "access", lambda path, mode: False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))

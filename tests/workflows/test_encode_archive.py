@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+import tensorflow as tf
 import tifffile
 from PIL import Image
 
@@ -16,6 +18,7 @@ from keras_dhnn.archive import Archive
 from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
 from keras_dhnn.workflows.encode_archive import Options, _labels, encode_archive
 from keras_dhnn.workflows.search import search
@@ -67,6 +70,28 @@ def test_an_image_of_other_bands_or_type_is_told_how_it_can_be_searched_and_enco
             search(tmp_path / "ar", [tmp_path / "x.tif"], k=1)
         with pytest.raises(DataError, match=f"{message}, or leave such files out with --skip-damaged.$"):
             encode_archive(BACKBONE, [tmp_path / "x.tif"], tmp_path / "ar", SMALL)
+
+
+@pytest.mark.skipif("litert" not in installed_runtimes(), reason="LiteRT is not installed")
+def test_a_converted_network_is_kept_with_the_data_and_what_an_archive_brings_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setenv(RUNTIME, "litert")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_images(tmp_path / "images", 30)
+
+    def encoded(name):
+        tf.keras.utils.set_random_seed(0)  # of the backbone's weights
+        return encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / name, replace(SMALL, data=tmp_path / "data"))
+
+    first = encoded("ar")
+    (kept,) = (tmp_path / "cache" / "keras-dhnn" / ".networks").glob("*.tflite")
+    assert not list((tmp_path / "ar").rglob("*.tflite"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "other" / ".networks").mkdir(parents=True)
+    (tmp_path / "other" / ".networks" / kept.name).write_bytes(b"a stranger's")
+    other = encoded("other")
+    assert [path.name for path in (tmp_path / "data" / ".networks").iterdir()] == [kept.name]
+    assert (tmp_path / "other" / ".networks" / kept.name).read_bytes() == b"a stranger's"
+    assert all_rows(other.archive).equals(all_rows(first.archive))
 
 
 def test_more_features_than_the_backbone_has_are_refused(tmp_path):
