@@ -117,10 +117,10 @@ def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
     Raises:
         SettingError: if nothing is kept for one of the names.
     """
-    data = _place(data)
+    data, networks = _place(data), archives_networks_folder(data)
     folders = {path.name[1 : -len(_SUFFIX)]: path for path in sorted(data.glob(f".*{_SUFFIX}"))}
-    if (data / _NETWORKS).is_dir():
-        folders["networks"] = data / _NETWORKS
+    if networks.is_dir():
+        folders["networks"] = networks
     names = list(names)
     for name in names:
         if name not in folders:

@@ -78,7 +78,11 @@ def test_another_place_by_the_environment(tmp_path, monkeypatch):
 
 def test_archives_networks_are_with_the_data_or_in_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    assert cache.archives_networks_folder(tmp_path / "data") == tmp_path / "home" / "keras-dhnn" / ".networks"
+    own = tmp_path / "home" / "keras-dhnn" / ".networks"
+    assert cache.archives_networks_folder(tmp_path / "data") == own
+    own.mkdir(parents=True)
+    (own / "a.tflite").write_bytes(bytes(10))
+    assert cache.kept(tmp_path / "data") == [("networks", own, 1, 10)]
     (tmp_path / "data").mkdir()
     assert cache.archives_networks_folder(tmp_path / "data") == cache.networks_folder(tmp_path / "data" / "made")
     monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
