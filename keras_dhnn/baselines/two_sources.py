@@ -74,9 +74,19 @@ def correlated(
     """
     whitened = linalg.solve_triangular(lower, cross, lower=True)
     whitened = linalg.solve_triangular(other_lower, whitened.T, lower=True).T
-    left, agreements, right = linalg.svd(whitened, full_matrices=False)
+    left, agreements, right = _decomposed(whitened)
     return (
         linalg.solve_triangular(lower.T, left, lower=False),
         agreements,
         linalg.solve_triangular(other_lower.T, right.T, lower=False),
     )
+
+
+def _decomposed(matrix):
+    """Return the singular value decomposition of a matrix; where LAPACK's divide and conquer does not converge, which
+    happens, by QR iteration, which takes longer.
+    """
+    try:
+        return linalg.svd(matrix, full_matrices=False)
+    except linalg.LinAlgError:
+        return linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")

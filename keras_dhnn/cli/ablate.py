@@ -65,6 +65,8 @@ def _print(table, lengths, place):
     from rich.console import Console
     from rich.table import Table
 
+    from keras_dhnn.cli.tables import print_whole
+
     kind = "synthetic images" if table["synthetic"] else "real images"
     title = f"{table['data']}, {kind}, {table['protocol']}, seed {table['seed']}: mean average precision"
     shown = Table(title=title, title_justify="left")
@@ -79,8 +81,8 @@ def _print(table, lengths, place):
             found = [scores.get((name, length)) for length in lengths]
             values = [f"{tasks[task]:.4f}" if tasks else "failed" for tasks in found]
             shown.add_row(task.replace("->", " -> "), name, *values, end_section=name == names[-1])
+    print_whole(shown)
     console = Console(soft_wrap=True)
-    console.print(shown)
     for row in table["rows"]:
         if "failed" in row:
             console.print(f"{row['row']}, {row['bits']} bits failed: {row['failed']}", highlight=False)

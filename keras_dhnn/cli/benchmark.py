@@ -134,9 +134,11 @@ def _compare(plan: "Plan", info: "DatasetInfo", place: Path, quiet: bool) -> dic
 def _print(table: dict, place: Path) -> None:
     from rich.console import Console
 
+    from keras_dhnn.cli.tables import print_whole
+
     console = Console(soft_wrap=True)
     for task, methods in table["scores"].items():
-        console.print(_scores(table, task, methods))
+        print_whole(_scores(table, task, methods))
     for method, tuned in table["settings"].items():
         values = ", ".join(f"{path}={value}" for path, value in tuned["settings"].items())
         best = "" if tuned["val_map"] is None else f", validation mAP {tuned['val_map']:.4f}"

@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
     from keras_dhnn.runs import Run
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as its cells are, also where the terminal is narrower: a number that is cut says another
+    thing.
+    """
+    console = Console(soft_wrap=True)
+    wide = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    Console(soft_wrap=True, width=max(console.width, wide)).print(table)
 
 
 def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:

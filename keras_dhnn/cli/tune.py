@@ -119,6 +119,7 @@ def _print(path, rows, winner):
     from rich.console import Console
     from rich.table import Table
 
+    from keras_dhnn.cli.tables import print_whole
     from keras_dhnn.tuning.names import symbol
 
     console = Console(soft_wrap=True)
@@ -132,7 +133,7 @@ def _print(path, rows, winner):
     table.add_column("validation mAP", justify="right")
     for row in done[:_PRINTED]:
         table.add_row(row["trial"], *map(_number, row["settings"].values()), f"{row['val_map']:.4f}")
-    console.print(table)
+    print_whole(table)
     console.print(f"{len(done)} trials finished, {len(failed)} failed.", highlight=False)
     for row in failed[:_PRINTED]:
         console.print(f"Trial {row['trial']} failed: {row['reason']}", highlight=False, markup=False)

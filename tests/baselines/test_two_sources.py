@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import linalg
 from sklearn.cross_decomposition import CCA
 from sklearn.exceptions import NotFittedError
 
 from keras_dhnn.baselines import CCAITQ, SCM
 from keras_dhnn.baselines.scm import semantic_correlation
-from keras_dhnn.baselines.two_sources import factor
+from keras_dhnn.baselines.two_sources import correlated, factor
 from keras_dhnn.metrics.ranking import mean_average_precision
 from tests.baselines.toys import clusters
 
@@ -115,3 +116,21 @@ def test_rejects_what_does_not_fit():
         SCM(8).fit(x, labels).transform({"sar": x["pan"]})
     with pytest.raises(NotFittedError):
         SCM(8).transform(x)
+
+
+def test_where_divide_and_conquer_does_not_converge_directions_are_found_all_the_same(monkeypatch):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(50, 6)), random.normal(size=(50, 4))
+    lower, other = factor(x, 0.1), factor(y, 0.1)
+    u, agreements, v = correlated(x.T @ y, lower, other)
+    decompose = linalg.svd
+
+    def fails(matrix, lapack_driver="gesdd", **how):
+        if lapack_driver == "gesdd":
+            raise linalg.LinAlgError("SVD did not converge")
+        return decompose(matrix, lapack_driver=lapack_driver, **how)
+
+    monkeypatch.setattr(linalg, "svd", fails)
+    ours, found, others = correlated(x.T @ y, lower, other)
+    np.testing.assert_allclose(found, agreements, rtol=1e-12)
+    np.testing.assert_allclose(ours @ np.diag(found) @ others.T, u @ np.diag(agreements) @ v.T, atol=1e-12)
