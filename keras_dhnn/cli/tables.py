@@ -16,8 +16,9 @@ def print_whole(table: Table) -> None:
     thing.
     """
     console = Console(soft_wrap=True)
-    wide = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    Console(soft_wrap=True, width=max(console.width, wide)).print(table)
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 import contextlib
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keras_dhnn.files.reading import read_json
 from keras_dhnn.files.writing import write_json
@@ -26,6 +27,19 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def crc32(file: BinaryIO, nbytes: int) -> int:
+    """Return the CRC-32 of the next bytes of an open file.
+
+    Args:
+        file: it stands behind them afterwards.
+        nbytes: how many.
+    """
+    check = 0
+    for first in range(0, nbytes, _CHUNK):
+        check = zlib.crc32(file.read(min(_CHUNK, nbytes - first)), check)
+    return check
 
 
 def write_list(folder: Path, names: Iterable[str], place: str = LIST) -> None:

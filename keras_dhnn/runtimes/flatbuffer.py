@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.files import whole_file
+from keras_dhnn.files.checksums import crc32
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.runtimes.silence import silence
 
 _CHECK = 4  # bytes of the checksum
-_CHUNK = 1 << 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,10 +31,8 @@ def network_key(network: Any, *facts: Any) -> str:
         *facts: what else the key depends on; each is written as text.
     """
     digest = hashlib.sha256(repr(facts).encode())
-    layers = list(layers_of(network))
-    numbers = {layer.name: f"#{number}" for number, layer in enumerate(layers)}
-    numbers |= {inner.name: f"#network {number}" for number, inner in enumerate(_networks_in(network))}
-    for layer in (network, *layers):
+    numbers = {part.name: f"#{number}" for number, part in enumerate(_parts_of(network))}
+    for layer in (network, *layers_of(network)):
         config = json.dumps(_renamed(_config(layer), numbers), sort_keys=True, default=_plain)
         digest.update(f"{type(layer).__qualname__} {layer.compute_dtype} {config}".encode())
     for weights in network.get_weights():
@@ -59,13 +57,13 @@ def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path) -> Path:
     path = kept / f"{network_key(network, shape)}.tflite"
     if path.exists() and not _is_whole(path):
         _LOG.warning("%s is damaged: the network is converted again.", path)
-        path.unlink()
+        path.unlink(missing_ok=True)
     if not path.exists():
         kept.mkdir(parents=True, exist_ok=True)
         content = _converted_alone(network, shape)
         with whole_file(path, shared=True) as file:
             file.write(content)
-            file.write(zlib.crc32(content).to_bytes(_CHECK, "little"))
+            file.write(zlib.crc32(content).to_bytes(_CHECK, "big"))
     os.utime(path)
     return path
 
@@ -74,12 +72,9 @@ def _is_whole(path):
     """Return whether a conversion ends with its checksum, which runtimes do not look at: they believe what they read,
     and a changed byte would end the process.
     """
-    rest, check = path.stat().st_size - _CHECK, 0
+    end = path.stat().st_size - _CHECK
     with open(path, "rb") as file:
-        while rest > 0 and (chunk := file.read(min(rest, _CHUNK))):
-            check = zlib.crc32(chunk, check)
-            rest -= len(chunk)
-        return file.read() == check.to_bytes(_CHECK, "little")
+        return end > 0 and crc32(file, end).to_bytes(_CHECK, "big") == file.read(_CHECK)
 
 
 def _converted_alone(network, shape):
@@ -104,21 +99,17 @@ def _converted(network, shape):
         return converter.convert()
 
 
-def _networks_in(network):
-    """Yield the networks inside a network, and those inside them."""
-    for layer in network.layers:
-        if getattr(layer, "layers", None):
-            yield layer
-            yield from _networks_in(layer)
-
-
 def layers_of(network: Any) -> Iterator[Any]:
     """Yield the layers of a network and of those inside it, in order, but not these networks themselves."""
-    for layer in network.layers:
-        if getattr(layer, "layers", None):
-            yield from layers_of(layer)
-        else:
-            yield layer
+    return (part for part in _parts_of(network) if not getattr(part, "layers", None))
+
+
+def _parts_of(network):
+    """Yield the layers and networks inside a network, and what is inside them."""
+    for part in network.layers:
+        yield part
+        if getattr(part, "layers", None):
+            yield from _parts_of(part)
 
 
 def _config(layer):

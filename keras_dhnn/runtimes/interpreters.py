@@ -71,15 +71,15 @@ def _openvino():
     """Import OpenVINO, but not its telemetry, which nobody asked for: it gives the user an identity, kept in the home
     folder, forks this process, and tells Google Analytics that OpenVINO was imported.
     """
-    if "openvino_telemetry" not in sys.modules:
+    kept_out = "openvino_telemetry" not in sys.modules
+    if kept_out:
         # So importing it fails, for which OpenVINO has a stand-in that does nothing.
         sys.modules["openvino_telemetry"] = None
-        try:
-            import openvino
-        finally:
+    try:
+        import openvino
+    finally:
+        if kept_out:
             del sys.modules["openvino_telemetry"]
-    import openvino
-
     return openvino
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.files import naming
+from keras_dhnn.files.checksums import crc32
 from keras_dhnn.files.locks import lock
 
 _CHECK = 4  # bytes of the checksum
-_CHUNK = 1 << 20
 _LOG = logging.getLogger(__name__)
 _WAIT = 0.5  # seconds between two looks at what another process has written
 
@@ -115,7 +115,7 @@ class GrowingArray:
             size = os.fstat(file.fileno()).st_size
             if size not in (end, end + _CHECK) or file.read(len(header)) != header:
                 return False
-            return size == end or _crc(file, end - len(header)).to_bytes(_CHECK, "big") == file.read(_CHECK)
+            return size == end or crc32(file, end - len(header)).to_bytes(_CHECK, "big") == file.read(_CHECK)
 
     def _header(self):
         described = np.lib.format.header_data_from_array_1_0(np.empty((0, *self.shape[1:]), self.dtype))
@@ -128,7 +128,7 @@ class GrowingArray:
         self._file, self.done = file, self._rows(file)
         with open(self.growing, "rb") as begun:
             if begun.read(len(header)) == header:
-                self._check = _crc(begun, self.done * self._row)
+                self._check = crc32(begun, self.done * self._row)
             else:
                 self.done, self._check = 0, 0
                 file.truncate(0)
@@ -139,14 +139,6 @@ class GrowingArray:
     def _rows(self, file):
         rows = max(0, os.fstat(file.fileno()).st_size - len(self._header())) // self._row
         return min(rows, self.shape[0])
-
-
-def _crc(file, nbytes):
-    """Return the CRC-32 of the next bytes of a file."""
-    check = 0
-    for first in range(0, nbytes, _CHUNK):
-        check = zlib.crc32(file.read(min(_CHUNK, nbytes - first)), check)
-    return check
 
 
 def _locked(file, path):

@@ -1,10 +1,21 @@
 import hashlib
+import zlib
 
 import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files.checksums import LIST, checksum, damage, read_list, relisted, write_list
+from keras_dhnn.files.checksums import LIST, checksum, crc32, damage, read_list, relisted, write_list
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_crc32_is_zlibs_of_the_next_bytes(tmp_path, nbytes):
+    content = np.random.default_rng(0).bytes(5 + (3 << 20))
+    (tmp_path / "a").write_bytes(content)
+    with open(tmp_path / "a", "rb") as file:
+        file.seek(3)
+        assert crc32(file, nbytes) == zlib.crc32(content[3 : 3 + nbytes])
+        assert file.tell() == 3 + nbytes
 
 
 @pytest.fixture

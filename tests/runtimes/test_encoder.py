@@ -66,8 +66,9 @@ def test_images_in_other_batches_have_the_same_outputs(network, images, monkeypa
         lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda content: content[: len(content) // 2],
         lambda content: b"",
+        lambda content: bytes(4),
     ],
-    ids=["a bit", "the checksum", "half", "empty"],
+    ids=["a bit", "the checksum", "half", "empty", "zeros"],
 )
 def test_a_damaged_conversion_is_made_anew(network, images, tmp_path, monkeypatch, caplog, damage):
     first = encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path)
