@@ -158,14 +158,14 @@ def _encoder(name, data, images):
 
 
 def _bare(name, data, images):
-    from keras_dhnn.runtimes.flatbuffer import flatbuffer
+    from keras_dhnn.runtimes.flatbuffer import flatbuffers
     from keras_dhnn.runtimes.interpreters import make_interpreters
 
     info, network = _opened(data)
     threads = len(os.sched_getaffinity(0))
     pixels = [inputs.numpy() for inputs in _batches(info, images, 1)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        interpreters = make_interpreters(name, flatbuffer(network, pixels[0].shape, Path(folder)), threads)
+        interpreters = make_interpreters(name, flatbuffers([network], pixels[0].shape, Path(folder)), threads)
 
     def part(number):
         return [interpreters[number](image) for image in pixels[number::threads]]

@@ -89,13 +89,17 @@ def encode_tiles(
     rows: list[tuple[list[Tile], Queries]] = []
     read: collections.deque[list[Tile]] = collections.deque()
 
+    def fresh() -> Iterator[Tile]:
+        for tile in tiles:
+            if tile is None:
+                counted.known += 1
+            else:
+                yield tile
+
     def images() -> Iterator[np.ndarray]:
-        for batch in _batches(tiles, encoder.batch):
-            fresh = [tile for tile in batch if tile is not None]
-            counted.known += len(batch) - len(fresh)
-            if fresh:
-                read.append(without_images(fresh))
-                yield np.stack([np.asarray(tile.image) for tile in fresh])
+        for batch, pixels in image_batches(fresh(), encoder.batch):
+            read.append(batch)
+            yield pixels
 
     def add() -> None:
         if rows:
@@ -105,7 +109,7 @@ def encode_tiles(
     for encoded in encoder.stream(images()):
         rows.append((read.popleft(), encoded))
         done += len(encoded)
-        if sum(len(fresh) for fresh, _ in rows) >= piece or time.monotonic() - since > seconds:
+        if sum(len(batch) for batch, _ in rows) >= piece or time.monotonic() - since > seconds:
             add()
             since = time.monotonic()
         if progress is not None:
@@ -114,10 +118,12 @@ def encode_tiles(
     return counted
 
 
-def _batches(tiles: Iterable[Tile | None], size: int) -> Iterator[list[Tile | None]]:
+def image_batches(tiles: Iterable[Tile], size: int) -> Iterator[tuple[list[Tile], np.ndarray]]:
+    """Yield `size` tiles at a time: the tiles without their pixels, and these in one array `(b, H, W, C)`."""
     tiles = iter(tiles)
     while batch := list(itertools.islice(tiles, size)):
-        yield batch
+        bare = [Tile(tile.id, tile.content, None, tile.values, tile.corners) for tile in batch]
+        yield bare, np.stack([np.asarray(tile.image) for tile in batch])
 
 
 def tile_rows(tiles: list[Tile], encoded: Queries, identity: Identity) -> pa.Table:
@@ -147,11 +153,6 @@ def tile_rows(tiles: list[Tile], encoded: Queries, identity: Identity) -> pa.Tab
 def times(texts: Iterable[str | None]) -> pa.Array:
     """Return ISO 8601 texts, or None, as an array of timestamps, UTC; what is no such text is null."""
     return pa.array([_milliseconds(text) for text in texts], pa.int64()).cast(pa.timestamp("ms"))
-
-
-def without_images(tiles: list[Tile]) -> list[Tile]:
-    """Return the same tiles without their pixels."""
-    return [Tile(tile.id, tile.content, None, tile.values, tile.corners) for tile in tiles]
 
 
 def _milliseconds(text):

@@ -9,17 +9,24 @@ from keras_dhnn.metrics.ties import harmonic_difference
 BLOCK_BYTES = 8 << 20  # larger arrays come from fresh pages each time
 
 
-def cosine_map(features: np.ndarray, labels: ArrayLike, queries: np.ndarray, database: np.ndarray) -> float:
+def cosine_map(
+    features: np.ndarray,
+    labels: ArrayLike,
+    queries: np.ndarray,
+    database: np.ndarray,
+    searched: np.ndarray | None = None,
+) -> float:
     """Compute the mean average precision of ranking the database by cosine similarity of real features.
 
     Exact, over the whole ranking; items at one similarity count as in `metrics.ranking`: the expectation over their
-    random orders. Memory holds some queries' similarities at a time.
+    random orders. Memory holds the database's features once, as float32, and some queries' similarities at a time.
 
     Args:
         features: `(n, d)` real; where all are 0, the similarity to everything is 0.
         labels: `(n,)` labels.
         queries: `(q,)` item numbers that search.
         database: `(m,)` item numbers that are searched.
+        searched: `(n, d)` real, where items that are searched have other features than those that search.
 
     Returns:
         The mean over queries; one to which nothing is relevant counts 0.
@@ -30,21 +37,23 @@ def cosine_map(features: np.ndarray, labels: ArrayLike, queries: np.ndarray, dat
     if not len(queries) or not len(database):
         what = "arguments `queries` and `database`"
         raise ValueError(invalid(what, "at least one item each", len(queries), len(database)))
-    labels, searched = np.asarray(labels), _unit(features, database)
+    labels, rows = np.asarray(labels), _unit(features if searched is None else searched, database)
     classes, numbers = np.unique(labels[database], return_inverse=True)
     members = dict(zip(classes.tolist(), (np.flatnonzero(numbers == k) for k in range(len(classes))), strict=True))
     step, total = max(1, BLOCK_BYTES // (4 * len(database))), 0.0
     for first in range(0, len(queries), step):
         block = queries[first : first + step]
-        for row, label in zip(_unit(features, block) @ searched.T, labels[block].tolist(), strict=True):
+        for row, label in zip(_unit(features, block) @ rows.T, labels[block].tolist(), strict=True):
             if label in members:
                 total += _average_precision(row, members[label])
     return total / len(queries)
 
 
 def _unit(features, items):
-    chosen = np.asarray(features)[items].astype(np.float32)
-    chosen /= np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    chosen = np.asarray(features)[items].astype(np.float32, copy=False)
+    # A norm by `np.linalg` takes two more arrays of that size.
+    lengths = np.sqrt(np.einsum("ij,ij->i", chosen, chosen))
+    chosen /= np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
     return chosen
 
 

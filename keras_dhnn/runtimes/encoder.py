@@ -14,8 +14,9 @@ import numpy as np
 
 from keras_dhnn.machine import cores
 from keras_dhnn.runtimes.choice import choose_runtime
-from keras_dhnn.runtimes.flatbuffer import flatbuffer, layers_of, multiplications
+from keras_dhnn.runtimes.flatbuffer import flatbuffers, layers_of, multiplications
 from keras_dhnn.runtimes.interpreters import make_interpreters
+from keras_dhnn.runtimes.sides import sides_of
 
 # Numbers that enter an interpreter at a time: an image of 256 x 256 pixels, or several smaller ones.
 VALUES = 256 * 256 * 3
@@ -65,8 +66,8 @@ class Encoder:
         shape = (self._chunk, *self._shape)
         try:
             with _folder(kept) as folder:
-                path = flatbuffer(self._network, shape, folder)
-                interpreters = make_interpreters(self.runtime, path, self._threads)
+                paths = flatbuffers(sides_of(self._network), shape, folder)
+                interpreters = make_interpreters(self.runtime, paths, self._threads)
             images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
             expected = [output.numpy() for output in tf.nest.flatten(self._network(images, training=False))]
             _check_equal(interpreters[0](images), expected)

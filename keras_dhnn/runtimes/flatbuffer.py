@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +46,34 @@ def multiplications(network: Any) -> float:
     return float(sum(_of_layer(layer) for layer in layers_of(network)))
 
 
-def flatbuffer(network: Any, shape: tuple[int, ...], kept: Path) -> Path:
-    """Return the file of a network as a flatbuffer for batches of one size; convert it unless that was done before.
+def flatbuffers(networks: Sequence[Any], shape: tuple[int, ...], kept: Path) -> list[Path]:
+    """Return the files of networks as flatbuffers for batches of one size; convert those for which there is none.
 
     Args:
-        network: functional Keras model with one input.
+        networks: functional Keras models with one input.
         shape: (B, H, W, C) of the batches, float32.
-        kept: folder of conversions, named by the network's key; it is made where it does not exist.
+        kept: folder of conversions, named by the networks' keys; it is made where it does not exist.
     """
-    path = kept / f"{network_key(network, shape)}.tflite"
-    if path.exists() and not _is_whole(path):
-        _LOG.warning("%s is damaged: the network is converted again.", path)
-        path.unlink(missing_ok=True)
-    if not path.exists():
+    paths = {kept / f"{network_key(network, shape)}.tflite": network for network in networks}
+    missing = [path for path in paths if not _is_there(path)]
+    for path in missing:
         kept.mkdir(parents=True, exist_ok=True)
-        content = _converted_alone(network, shape)
+        content = _converted(paths[path], shape)
         with whole_file(path, shared=True) as file:
             file.write(content)
             file.write(zlib.crc32(content).to_bytes(_CHECK, "big"))
-    os.utime(path)
-    return path
+    if missing:
+        give_memory_back()
+    for path in paths:
+        os.utime(path)
+    return list(paths)
+
+
+def _is_there(path):
+    if path.exists() and not _is_whole(path):
+        _LOG.warning("%s is damaged: the network is converted again.", path)
+        path.unlink(missing_ok=True)
+    return path.exists()
 
 
 def _is_whole(path):
@@ -75,13 +83,6 @@ def _is_whole(path):
     end = path.stat().st_size - _CHECK
     with open(path, "rb") as file:
         return end > 0 and crc32(file, end).to_bytes(_CHECK, "big") == file.read(_CHECK)
-
-
-def _converted_alone(network, shape):
-    """Convert a network, and keep nothing of it but the flatbuffer: copies of its graph take 200 MiB."""
-    content = _converted(network, shape)
-    give_memory_back()
-    return content
 
 
 def _converted(network, shape):

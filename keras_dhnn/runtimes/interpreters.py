@@ -1,6 +1,7 @@
 """Run a flatbuffer by single-threaded interpreters, several beside one another."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,8 +84,34 @@ def _openvino():
     return openvino
 
 
-def make_interpreters(runtime: str, path: Path, count: int) -> list[Interpreter]:
-    """Return so many interpreters of the flatbuffer in a file; runtime is "openvino" or "litert"."""
+class Beside:
+    """Run networks of one output each on the same images, and join what they give along its last axis.
+
+    Args:
+        sides: an `Interpreter` of each.
+    """
+
+    def __init__(self, sides: Sequence[Interpreter]):
+        self._sides = sides
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs, joined."""
+        return [np.concatenate([output for side in self._sides for output in side(images)], axis=-1)]
+
+
+def make_interpreters(runtime: str, paths: Sequence[Path], count: int) -> list[Interpreter]:
+    """Return so many interpreters of a network.
+
+    Args:
+        runtime: "openvino" or "litert".
+        paths: of its flatbuffer; of several, where it is networks side by side.
+        count: how many interpreters.
+    """
+    sides = [_of_file(runtime, path, count) for path in paths]
+    return sides[0] if len(sides) == 1 else [Beside(same) for same in zip(*sides, strict=True)]
+
+
+def _of_file(runtime, path, count) -> list[Interpreter]:
     if runtime == "openvino":
         compiled = compile_openvino(path, count)
         return [OpenVINO(compiled) for _ in range(count)]

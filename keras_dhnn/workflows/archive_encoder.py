@@ -3,13 +3,13 @@ bits.
 """
 
 import hashlib
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.archive.encoding import image_batches
 from keras_dhnn.archive.learned import learn_bits, learn_features
 from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
 from keras_dhnn.archive.queries import Queries
@@ -80,34 +80,42 @@ def open_model(
 
 def learn(
     encoder: NetworkEncoder,
-    tiles: Sequence[Tile],
+    tiles: Iterable[Tile],
     name: str | None,
     bits: int,
     features: int,
     progress: Callable[[int], object] | None = None,
-) -> tuple[NetworkEncoder, Queries]:
-    """Learn what an encoder lacks from the first tiles.
+) -> tuple[NetworkEncoder, list[Tile], Queries]:
+    """Learn what an encoder lacks from the first tiles, whose pixels are in memory a batch at a time.
 
     Args:
         encoder: from `open_model`, or a backbone's from `open_backbone`.
-        tiles: list of `Tile` with images.
+        tiles: iterable of `Tile` with images.
         name: of the backbone whose bits are learned too; None: the model has its own.
         bits: how many.
         features: length of the features kept beside codes; 0: none.
         progress: `progress(done)`, called with the number of tiles so far; or None.
 
     Returns:
-        `(encoder, queries)`: the finished one, and what it makes of the tiles.
+        `(encoder, tiles, queries)`: the finished one, the tiles without their images, and what it makes of them.
+
+    Raises:
+        DataError: if there is no tile, or there are too few.
     """
-    size, given, done = encoder.batch, [], 0
-    for found in encoder.network.outputs(
-        np.stack([np.asarray(tile.image) for tile in tiles[first : first + size]])
-        for first in range(0, len(tiles), size)
-    ):
+    read: list[Tile] = []
+    given = []
+
+    def images() -> Iterator[np.ndarray]:
+        for batch, pixels in image_batches(tiles, encoder.batch):
+            read.extend(batch)
+            yield pixels
+
+    for found in encoder.network.outputs(images()):
         given.append(found)
-        done += len(found[0])
         if progress is not None:
-            progress(done)
+            progress(sum(len(vectors) for vectors, _ in given))
+    if not given:
+        raise _nothing_to_learn_from()
     vectors = np.concatenate([one for one, _ in given])
     outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
     learned = dict(encoder.learned)
@@ -120,16 +128,17 @@ def learn(
         digest = hashlib.sha256(identity.model.encode() + learned["mean"].tobytes() + learned["projection"].tobytes())
         identity = Identity(digest.hexdigest(), bits, identity.pipeline, features, identity.encoder)
     finished = NetworkEncoder(identity, encoder.form, encoder.network, learned, encoder.query_turns)
-    return finished, finished.from_network(vectors, outputs)
+    return finished, read, finished.from_network(vectors, outputs)
 
 
-def open_backbone(name: str, form: Form, tiles: Sequence[Tile], *, bits: int, features: int = 0) -> NetworkEncoder:
+def open_backbone(name: str, form: Form, tiles: Iterable[Tile], *, bits: int, features: int = 0) -> NetworkEncoder:
     """Open a frozen backbone, whose bits `learn` is to learn.
 
     Args:
         name: of a backbone, see `build_backbone`.
         form: the `Form` of the images.
-        tiles: list of the first `Tile`, by which the range of values is scaled where they are not 8 bits.
+        tiles: iterable of the first `Tile`, by which the range of values is scaled where they are not 8 bits; else
+            none is taken.
         bits: length of the codes.
         features: length of the features kept beside codes.
 
@@ -187,12 +196,6 @@ def open_encoder(
     return made
 
 
-def first_tiles(tiles: Iterable[Tile | None], count: int = LEARN_FROM) -> tuple[list[Tile], Iterator[Tile | None]]:
-    """Return the first tiles that hold something, and an iterator of the others."""
-    tiles = iter(tiles)
-    return list(itertools.islice((tile for tile in tiles if tile is not None), count)), tiles
-
-
 def _open_run(run, data, source, features):
     info = DatasetInfo.load(Path(data) / run.experiment.data.name)
     run.check_data(info)
@@ -230,8 +233,14 @@ def _check_features(features, size, what):
 
 def _band_values(tiles):
     """Return a sample of each band's values, as `measure_scaling` takes them."""
-    pixels = np.concatenate([tile.image[::8, ::8].reshape(-1, tile.image.shape[2]) for tile in tiles])
-    return [band[np.isfinite(band)] for band in pixels.T]
+    samples = [tile.image[::8, ::8].reshape(-1, tile.image.shape[2]).copy() for tile in tiles]
+    if not samples:
+        raise _nothing_to_learn_from()
+    return [band[np.isfinite(band)] for band in np.concatenate(samples).T]
+
+
+def _nothing_to_learn_from():
+    return DataError("There is no image to learn from: all files are damaged or empty.")
 
 
 def _latest(path):

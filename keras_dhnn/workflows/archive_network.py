@@ -28,34 +28,35 @@ class Network:
     """
 
     def __init__(self, backbone: tf.keras.Model, head: tf.keras.Model | None = None):
-        images = tf.keras.Input(backbone.inputs[0].shape[1:])
-        features = backbone(images)
-        self._model = tf.keras.Model(images, [features] if head is None else [features, head(features)])
+        self._backbone, self._head = backbone, None if head is None else tf.function(head, reduce_retracing=True)
         self._size = tuple(backbone.inputs[0].shape[1:3])
         self.expect(1)
 
     def expect(self, count: int, kept: Path | None = None) -> None:
         """Say how many images there will be, and where the converted network is kept: for many a conversion pays."""
-        self._encoder = Encoder(self._model, count, kept=kept)
+        self._encoder = Encoder(self._backbone, count, kept=kept)
         self.batch = self._encoder.batch
 
     def outputs(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
-        for found in self._encoder.outputs(self._resized(images) for images in batches):
-            yield _features_and_outputs(found)
+        for (features,) in self._encoder.outputs(self._resized(images) for images in batches):
+            yield features, self._outputs(features)
 
     def query_outputs(self, images: np.ndarray, turns: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return what `outputs` yields, of images `(b, H, W, C)` that search: the means over their quarter turns."""
-        return _features_and_outputs(over_turns(self._encoder.encode, turns)(self._resized(images)))
+
+        def features_and_outputs(turned: np.ndarray) -> list[np.ndarray]:
+            (features,) = self._encoder.encode(turned)
+            return [features] if self._head is None else [features, self._outputs(features)]
+
+        features, outputs = (*over_turns(features_and_outputs, turns)(self._resized(images)), None)[:2]
+        return np.asarray(features), None if outputs is None else np.asarray(outputs)
+
+    def _outputs(self, features):
+        return None if self._head is None else self._head(features).numpy()
 
     def _resized(self, images):
         return resize(images.astype(np.float32), self._size)
-
-
-def _features_and_outputs(found):
-    """Return what a network gave, with None for the outputs of one without a head."""
-    features, outputs = (*map(np.asarray, found), None)[:2]
-    return features, outputs
 
 
 class NetworkEncoder:

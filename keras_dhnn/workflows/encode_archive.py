@@ -1,11 +1,12 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
 import csv
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows, without_images
+from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY, check_place
 from keras_dhnn.archive.places import exists, is_address, place
@@ -14,6 +15,7 @@ from keras_dhnn.archive.tiles import (
     Cut,
     Form,
     Scene,
+    Tile,
     count_tiles,
     file_form,
     file_tiles,
@@ -137,17 +139,21 @@ def encode_listed(
     def known(ids: list[str]) -> Mapping[str, int | None]:
         return result.archive.known(ids, source) if result.archive else {}
 
-    tiles = _tiles(scenes, files, form, known, options, result.skipped)
+    def tiles_of(skipped: list) -> Iterator[Tile | None]:
+        return _tiles(scenes, files, form, known, options, skipped)
+
+    tiles = tiles_of(result.skipped)
     with bar("Encode", total, "tile") as update:
+        # Values are measured in a pass of its own: images of many bands are not held in memory.
+        encoder = opened[0] if opened else _unlearned(model, form, _first(tiles_of([])), options)
+        encoder.expect(total, archives_networks_folder(options.data))
         if opened:
-            encoder = opened[0]
             archive = result.archive = Archive.create(root, encoder.identity)
         else:
-            encoder, archive, tiles = _learn(model, form, tiles, root, options, result, source, total, update)
+            encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
         done = result.counted.added
         if learn_only or done == total:
             return result
-        encoder.expect(total - done, archives_networks_folder(options.data))
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
         )
@@ -187,24 +193,26 @@ def _open_existing(model, root, options):
     return None
 
 
-def _learn(model, form, tiles, root, options, result, source, total, update):
-    """Learn bits or features from the first tiles, make the archive, and append those."""
-    first, rest = encoders.first_tiles(tiles)
-    if not first:
-        raise DataError("There is no image to learn from: all files are damaged or empty.")
+def _first(tiles):
+    """Yield the first tiles that hold something, by which bits and features are learned; the others stay."""
+    return itertools.islice((tile for tile in tiles if tile is not None), encoders.LEARN_FROM)
+
+
+def _unlearned(model, form, first, options):
+    """Return an encoder that is to learn from the first tiles: a run's its features, a backbone's its bits too."""
     if Path(model).is_dir():
-        encoder, _ = encoders.open_model(model, data=options.data, source=source, features=options.features)
-        name = None
-    else:
-        encoder = encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
-        name = model
-    encoder.expect(total, archives_networks_folder(options.data))
-    encoder, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
+        return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0]
+    return encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
+
+
+def _learn(model, encoder, first, root, options, result, source, update):
+    """Learn bits or features from the first tiles, make the archive, and append those."""
+    name = None if Path(model).is_dir() else model
+    encoder, read, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
     encoders.save_learned(root, encoder)
-    result.archive = Archive.create(root, encoder.identity)
-    rows = tile_rows(without_images(first), encoded, encoder.identity)
-    result.counted.add(result.archive.append(rows, source))
-    return encoder, result.archive, rest
+    archive = result.archive = Archive.create(root, encoder.identity)
+    result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
+    return encoder, archive
 
 
 def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:

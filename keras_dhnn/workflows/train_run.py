@@ -153,11 +153,7 @@ def _float_features_map(trained, labels, split):
     if set(features) != set(sources) or len({array.shape[1] for array in features.values()}) > 1:
         return None
     for searching, searched in main_tasks(sources):
-        # The queries of one source and the database of the other, in one array.
-        queries, database = features[searching][split.queries], features[searched][split.database]
-        places = np.split(np.arange(len(queries) + len(database)), [len(queries)])
-        of_both = labels[np.concatenate([split.queries, split.database])]
-        found.append(cosine_map(np.concatenate([queries, database]), of_both, *places))
+        found.append(cosine_map(features[searching], labels, split.queries, split.database, features[searched]))
     return float(np.mean(found))
 
 

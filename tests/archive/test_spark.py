@@ -99,8 +99,8 @@ def test_images_and_archive_in_a_store_of_objects(tmp_path, store, session):
     given = place(f"{store}/images")
     given.fs.put(f"{tmp_path}/images/", given.path, recursive=True)
     # Learned once, so that the workers have something to do.
-    for name in ("archive.json", "encoder.npz"):
-        given.fs.put_file(tmp_path / "a" / name, f"{store}/a/{name}")
+    given.fs.put_file(tmp_path / "a" / "encoder.npz", f"{store}/a/encoder.npz")
+    Archive.create(f"{store}/a", local.identity)
     made, again = (
         encode_by_spark("tests.fakes:tiny_backbone", [f"{store}/images"], f"{store}/a", options, piece=10) for _ in "ab"
     )
@@ -146,15 +146,15 @@ def test_encoding_by_workers_of_which_one_is_killed_gives_the_same_rows(tmp_path
 
     def encode():
         made["result"] = encode_by_spark(
-            "tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "spark", options, piece=20
+            "tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "spark", options, piece=4
         )
 
-    (tmp_path / "spark").mkdir()
-    for name in ("archive.json", "encoder.npz"):
-        shutil.copy(tmp_path / "whole" / name, tmp_path / "spark" / name)
+    Archive.create(tmp_path / "spark", whole.archive.identity)
+    shutil.copy(tmp_path / "whole" / "encoder.npz", tmp_path / "spark" / "encoder.npz")
     worker = threading.Thread(target=encode)
     worker.start()
-    time.sleep(8)
+    while worker.is_alive() and not Archive.open(tmp_path / "spark").parts:
+        time.sleep(0.02)
     killed = worker.is_alive() and _kill_an_executor()
     worker.join()
     assert killed

@@ -33,6 +33,14 @@ def test_lengths_of_features_do_not_matter(made):
     assert cosine_map(features * lengths, *rest) == pytest.approx(cosine_map(features, *rest), abs=1e-5)
 
 
+def test_what_is_searched_may_have_features_of_its_own(made):
+    features, labels, queries, database = made
+    other = features[:, ::-1] + 0.1
+    joined = np.concatenate([features, other])
+    expected = by_sklearn(joined, np.concatenate([labels, labels]), queries, 300 + database)
+    assert cosine_map(features, labels, queries, database, other) == pytest.approx(expected, abs=1e-5)
+
+
 def test_ties_count_as_in_the_ranking_by_hamming_distance():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 200)

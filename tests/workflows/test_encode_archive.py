@@ -112,7 +112,7 @@ def test_a_changed_image_is_encoded_again(tmp_path):
 def test_codes_do_not_depend_on_where_learning_ends(tmp_path, monkeypatch):
     """Bits are learned on the first tiles; those that follow get the same codes as if they had been among them."""
     write_images(tmp_path / "images", 40)
-    monkeypatch.setattr(archive_encoder.first_tiles, "__defaults__", (25,))
+    monkeypatch.setattr(archive_encoder, "LEARN_FROM", 25)
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL).archive
     encoder = archive_encoder.open_encoder(made)
     paths = made.codes().ids.tolist()
@@ -138,6 +138,22 @@ def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
     assert made.counted.added == 20
     assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
+
+
+def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(tmp_path):
+    """The range of values is that of all images, also those that come last."""
+    (tmp_path / "images").mkdir()
+    for number in range(20):
+        pixels = np.random.default_rng(number).integers(0, 500 * (number + 1), (32, 32, 3), np.uint16)
+        tifffile.imwrite(tmp_path / "images" / f"{number:02d}.tif", pixels, photometric="rgb")
+    (tmp_path / "images" / "03.tif").write_bytes(b"II*\0broken")
+    options = Options(bits=8, size=32, features=4, skip_damaged=True)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    assert (made.counted.added, [Path(one.name).name for one in made.skipped]) == (19, ["03.tif"])
+    scaling = made.archive.identity.encoder["scaling"]
+    assert min(scaling["high"]) > 500 * 16
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    assert (again.counted.added, again.counted.known) == (0, 19)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +306,7 @@ def from_network(self, *outputs):
     time.sleep(0.02)
     return original(self, *outputs)
 archive_encoder.NetworkEncoder.from_network = from_network
-archive_encoder.first_tiles.__defaults__ = (24,)
+archive_encoder.LEARN_FROM = 24
 options = encode_archive.Options(bits=8, size=32, features=4, labels="folder")
 encode_archive.encode_archive("tests.fakes:tiny_backbone", [sys.argv[1]], sys.argv[2], options)
 """
