@@ -1,4 +1,4 @@
-"""Run `keras-dhnn cache`: what is kept beside the data sets so that it is computed once."""
+"""Run `keras-dhnn cache`: what is kept so that it is computed once."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ import typer
 from keras_dhnn.cli.options import DataFolder, Json
 
 cache = typer.Typer(
-    help="See and remove what is kept beside the data sets: what frozen layers make of all images, converted networks. "
-    "It is computed again when it is needed. KERAS_DHNN_CACHE_GIB (16) is how much a data set's may take; what was not "
-    "used for longest makes room.",
+    help="See and remove what is kept so that it is computed once: what frozen layers make of all images, beside their "
+    "data set, and converted networks, in the user's cache. It is computed again when it is needed. "
+    "KERAS_DHNN_CACHE_GIB (16) is how much a data set's may take; what was not used for longest makes room.",
     no_args_is_help=True,
 )
 Names = Annotated[

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.files import may_write
 from keras_dhnn.machine import cores
 from keras_dhnn.runtimes.choice import choose_runtime
 from keras_dhnn.runtimes.flatbuffer import flatbuffers, layers_of, multiplications
@@ -40,7 +41,7 @@ class Encoder:
     Args:
         network: functional Keras model with one input `(B, ...)` float32 and one or several outputs.
         count: how many images there will be, about.
-        kept: folder where the converted network is kept for the next time; None keeps it nowhere.
+        kept: folder where the converted network is kept for the next time, if it can be written; None keeps it nowhere.
         threads: interpreters beside one another; by default one a core.
 
     Attributes:
@@ -115,12 +116,20 @@ class Encoder:
 
 @contextlib.contextmanager
 def _folder(kept):
-    """Give a folder to keep conversions in; one of the moment if None, since what a runtime maps of a file stays."""
-    if kept is not None:
+    """Give a folder to keep conversions in, or one of the moment: what a runtime maps of a file stays."""
+    if kept is not None and _is_to_be_written(kept):
         yield kept
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _is_to_be_written(folder):
+    """Make a folder, and return whether files can be written there."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        return may_write(folder)
+    return False
 
 
 def _in_order(batches, run: Callable, threads: int):

@@ -1,5 +1,6 @@
 """Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,6 +17,8 @@ from keras_dhnn.files.checksums import crc32
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.runtimes.silence import silence
 
+# Bytes of conversions that are kept in a folder: some 50 networks.
+MOST = 1 << 30
 _CHECK = 4  # bytes of the checksum
 _LOG = logging.getLogger(__name__)
 
@@ -52,21 +55,32 @@ def flatbuffers(networks: Sequence[Any], shape: tuple[int, ...], kept: Path) -> 
     Args:
         networks: functional Keras models with one input.
         shape: (B, H, W, C) of the batches, float32.
-        kept: folder of conversions, named by the networks' keys; it is made where it does not exist.
+        kept: folder of conversions, named by the networks' keys. What was not used for longest makes room.
     """
-    paths = {kept / f"{network_key(network, shape)}.tflite": network for network in networks}
-    missing = [path for path in paths if not _is_there(path)]
-    for path in missing:
-        kept.mkdir(parents=True, exist_ok=True)
-        content = _converted(paths[path], shape)
+    paths = [kept / f"{network_key(network, shape)}.tflite" for network in networks]
+    missing = {path: network for path, network in zip(paths, networks, strict=True) if not _is_there(path)}
+    for path, network in missing.items():
+        content = _converted(network, shape)
         with whole_file(path, shared=True) as file:
             file.write(content)
             file.write(zlib.crc32(content).to_bytes(_CHECK, "big"))
-    if missing:
-        give_memory_back()
     for path in paths:
         os.utime(path)
-    return list(paths)
+    if missing:
+        give_memory_back()
+        _make_room(kept)
+    return paths
+
+
+def _make_room(folder):
+    """Remove conversions beyond `MOST` bytes, but not the last that was used; who has a file open keeps it."""
+    with contextlib.suppress(FileNotFoundError):  # another process removes the same
+        newest, *others = sorted(folder.glob("*.tflite"), key=lambda path: path.stat().st_mtime, reverse=True)
+        total = newest.stat().st_size
+        for path in others:
+            total += path.stat().st_size
+            if total > MOST:
+                path.unlink(missing_ok=True)
 
 
 def _is_there(path):

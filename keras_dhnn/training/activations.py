@@ -176,7 +176,7 @@ def compute_activations(
     missing = {cut: array for cut, array in arrays.items() if array is not None and not array.path.is_file()}
     if missing:
         items = np.arange(count)
-        encoder = Encoder(below_cuts(backbone, list(missing)), count, kept=networks_folder(info.directory))
+        encoder = Encoder(below_cuts(backbone, list(missing)), count, kept=networks_folder())
         # Of other sources no more than a pixel is made.
         sizes = {name: size if name == source else (1, 1) for name in info.sources}
 

@@ -1,4 +1,4 @@
-"""Keep beside a data set what is computed once: activations of frozen layers, converted networks."""
+"""Keep what is computed once: activations of frozen layers beside their data set, converted networks for the user."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ class Kept(NamedTuple):
     """Describe what is kept in one folder.
 
     Attributes:
-        name: of the data set; "networks" of converted networks, which all data sets share.
+        name: of the data set; "networks" of converted networks, which the user's data sets and archives share.
         folder: where.
         files: how many.
         nbytes: what they take.
@@ -41,16 +41,13 @@ def activations_folder(directory: Path) -> Path:
     return _place(directory.parent) / f".{directory.name}{_SUFFIX}"
 
 
-def networks_folder(directory: Path) -> Path:
-    """Return where converted networks are kept, beside the data set in `directory`."""
-    return _place(directory.parent) / _NETWORKS
+def networks_folder() -> Path:
+    """Return where converted networks are kept, for all data sets and archives.
 
-
-def archives_networks_folder(data: Path) -> Path:
-    """Return where networks are kept that were converted to encode archives: beside the data sets in `data` if it is
-    there, else in the user's cache. Not in an archive, which may be a stranger's: runtimes believe what they read.
+    They are the user's own, and not beside data sets or in archives, which may be a stranger's: runtimes believe what
+    they read.
     """
-    return (_place(data) if data.is_dir() or os.environ.get(PLACE) else user_cache()) / _NETWORKS
+    return (Path(os.environ[PLACE]).expanduser() if os.environ.get(PLACE) else user_cache()) / _NETWORKS
 
 
 def _place(data: Path) -> Path:
@@ -108,16 +105,16 @@ def make_room(folder: Path, nbytes: int, keep: Iterable[Path] = ()) -> bool:
 
 
 def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
-    """Return what is kept below a folder of data sets.
+    """Return what is kept for the data sets in a folder, and of networks.
 
     Args:
         data: the folder.
-        names: of data sets; none: all of them, and the converted networks.
+        names: of data sets, or "networks"; none: all.
 
     Raises:
         SettingError: if nothing is kept for one of the names.
     """
-    data, networks = _place(data), archives_networks_folder(data)
+    data, networks = _place(data), networks_folder()
     folders = {path.name[1 : -len(_SUFFIX)]: path for path in sorted(data.glob(f".*{_SUFFIX}"))}
     if networks.is_dir():
         folders["networks"] = networks

@@ -118,6 +118,7 @@ def learn(
         raise _nothing_to_learn_from()
     vectors = np.concatenate([one for one, _ in given])
     outputs = None if given[0][1] is None else np.concatenate([one for _, one in given])
+    given.clear()
     learned = dict(encoder.learned)
     if name is not None:
         learned |= learn_bits(vectors, bits)

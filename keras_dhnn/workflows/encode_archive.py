@@ -29,7 +29,7 @@ from keras_dhnn.archive.tiles import (
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_lines
 from keras_dhnn.progress import Bar, no_bar
-from keras_dhnn.training.cache import archives_networks_folder
+from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
 
 FOLDER_LABELS = "folder"
@@ -146,7 +146,7 @@ def encode_listed(
     with bar("Encode", total, "tile") as update:
         # Values are measured in a pass of its own: images of many bands are not held in memory.
         encoder = opened[0] if opened else _unlearned(model, form, _first(tiles_of([])), options)
-        encoder.expect(total, archives_networks_folder(options.data))
+        encoder.expect(total, networks_folder())
         if opened:
             archive = result.archive = Archive.create(root, encoder.identity)
         else:

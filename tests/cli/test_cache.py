@@ -11,11 +11,12 @@ def run(monkeypatch, capfd):
 
 
 @pytest.fixture
-def data(tmp_path):
-    for name in (".coast.activations", ".networks", "coast"):
-        (tmp_path / name).mkdir()
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for name in ("data/.coast.activations", "data/coast", "home/keras-dhnn/.networks"):
+        (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").write_bytes(bytes(3 << 20))
-    return tmp_path
+    return tmp_path / "data"
 
 
 def test_info_says_what_is_kept_and_clear_removes_it(run, data):
@@ -24,7 +25,7 @@ def test_info_says_what_is_kept_and_clear_removes_it(run, data):
     assert [line.split()[:3] for line in out.splitlines()[1:]] == [["coast", "1", "3.0"], ["networks", "1", "3.0"]]
     _, out, _ = run("cache", "clear", "coast", "--data", data, "--json")
     assert [one["name"] for one in json.loads(out)["removed"]] == ["coast"]
-    assert sorted(path.name for path in data.iterdir()) == [".networks", "coast"]
+    assert [path.name for path in data.iterdir()] == ["coast"]
     run("cache", "clear", "--data", data)
     assert run("cache", "info", "--data", data)[1] == "Nothing is kept.\n"
 

@@ -1,4 +1,5 @@
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from keras_dhnn.models.backbones.build import build_backbone
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import below_cuts
 from keras_dhnn.models.hash_head import hash_head
-from keras_dhnn.runtimes import RUNTIME, Encoder, choice, encoder, installed_runtimes
+from keras_dhnn.runtimes import RUNTIME, Encoder, choice, encoder, flatbuffer, installed_runtimes
 
 RUNTIMES = installed_runtimes()
 
@@ -88,6 +89,35 @@ def test_a_kept_conversion_is_used(network, images, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_dhnn.runtimes.flatbuffer._converted", lambda *_: pytest.fail("converted again"))
     for one, other in zip(encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path), first, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(len(RUNTIMES) == 1, reason="no runtime but TensorFlow is installed")
+def test_a_folder_that_cannot_be_written_keeps_nothing(network, images, tmp_path, monkeypatch, caplog):
+    first = encode(network, images, RUNTIMES[0], monkeypatch)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(encoder, "may_write", lambda folder: folder != tmp_path / "read")
+    for folder in (tmp_path / "read", tmp_path / "file" / "below"):
+        for one, other in zip(encode(network, images, RUNTIMES[0], monkeypatch, kept=folder), first, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert list((tmp_path / "read").iterdir()) == []
+    assert caplog.text == ""
+
+
+@pytest.mark.skipif(len(RUNTIMES) == 1, reason="no runtime but TensorFlow is installed")
+def test_conversions_that_were_not_used_for_longest_make_room(network, images, tmp_path, monkeypatch):
+    encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path)
+    (ours,) = tmp_path.iterdir()
+    size = ours.stat().st_size
+    ours.unlink()
+    for age in range(3):
+        (tmp_path / f"{age}.tflite").write_bytes(bytes(1000))
+        os.utime(tmp_path / f"{age}.tflite", (age, age))
+    for most, left in ((1 << 30, ["0", "1", "2"]), (size + 1500, ["2"]), (1000, [])):
+        monkeypatch.setattr(flatbuffer, "MOST", most)
+        encode(network, images, RUNTIMES[0], monkeypatch, kept=tmp_path)
+        assert ours.exists()
+        ours.unlink()
+        assert sorted(path.stem for path in tmp_path.iterdir()) == left
 
 
 @pytest.mark.skipif(len(RUNTIMES) == 1, reason="no runtime but TensorFlow is installed")

@@ -7,14 +7,15 @@ from keras_dhnn.training import cache
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     for age, name in enumerate(("old", "middle", "new")):
         path = tmp_path / ".coast.activations" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(bytes(1 << 20))
         os.utime(path, (1000 + age, 1000 + age))
-    (tmp_path / ".networks").mkdir()
-    (tmp_path / ".networks" / "a.tflite").write_bytes(bytes(10))
+    cache.networks_folder().mkdir(parents=True)
+    (cache.networks_folder() / "a.tflite").write_bytes(bytes(10))
     (tmp_path / "coast").mkdir()
     return tmp_path
 
@@ -33,7 +34,8 @@ def test_kept_says_what_every_data_set_takes(data):
 def test_clear_removes_one_or_all_and_no_data_set(data):
     assert [one.name for one in cache.clear(data, ["coast"])] == ["coast"]
     assert [one.name for one in cache.clear(data)] == ["networks"]
-    assert [path.name for path in data.iterdir()] == ["coast"]
+    assert sorted(path.name for path in data.iterdir()) == ["coast", "home"]
+    assert not cache.networks_folder().exists()
 
 
 def test_unknown_names_are_refused_before_anything_is_removed(data):
@@ -73,20 +75,18 @@ def test_another_place_by_the_environment(tmp_path, monkeypatch):
     assert cache.activations_folder(data / "made").parent == data
     monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
     assert cache.activations_folder(data / "made") == tmp_path / "elsewhere" / ".made.activations"
-    assert cache.networks_folder(data / "made").parent == tmp_path / "elsewhere"
 
 
-def test_archives_networks_are_with_the_data_or_in_the_users_cache(tmp_path, monkeypatch):
+def test_networks_are_the_users_whatever_the_folder_of_data_sets(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     own = tmp_path / "home" / "keras-dhnn" / ".networks"
-    assert cache.archives_networks_folder(tmp_path / "data") == own
+    assert cache.networks_folder() == own
     own.mkdir(parents=True)
     (own / "a.tflite").write_bytes(bytes(10))
-    assert cache.kept(tmp_path / "data") == [("networks", own, 1, 10)]
-    (tmp_path / "data").mkdir()
-    assert cache.archives_networks_folder(tmp_path / "data") == cache.networks_folder(tmp_path / "data" / "made")
+    (tmp_path / "data" / ".networks").mkdir(parents=True)
+    assert cache.kept(tmp_path / "data") == cache.kept(tmp_path / "nowhere") == [("networks", own, 1, 10)]
     monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
-    assert cache.archives_networks_folder(tmp_path / "nowhere") == tmp_path / "elsewhere" / ".networks"
+    assert cache.networks_folder() == tmp_path / "elsewhere" / ".networks"
 
 
 def test_where_data_cannot_be_written_caches_go_home(tmp_path, monkeypatch):

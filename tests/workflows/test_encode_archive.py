@@ -73,7 +73,7 @@ def test_an_image_of_other_bands_or_type_is_told_how_it_can_be_searched_and_enco
 
 
 @pytest.mark.skipif("litert" not in installed_runtimes(), reason="LiteRT is not installed")
-def test_a_converted_network_is_kept_with_the_data_and_what_an_archive_brings_is_not_believed(tmp_path, monkeypatch):
+def test_a_converted_network_is_the_users_and_what_strangers_bring_is_not_believed(tmp_path, monkeypatch):
     monkeypatch.setenv(RUNTIME, "litert")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_images(tmp_path / "images", 30)
@@ -83,14 +83,15 @@ def test_a_converted_network_is_kept_with_the_data_and_what_an_archive_brings_is
         return encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / name, replace(SMALL, data=tmp_path / "data"))
 
     first = encoded("ar")
-    (kept,) = (tmp_path / "cache" / "keras-dhnn" / ".networks").glob("*.tflite")
-    assert not list((tmp_path / "ar").rglob("*.tflite"))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "other" / ".networks").mkdir(parents=True)
-    (tmp_path / "other" / ".networks" / kept.name).write_bytes(b"a stranger's")
+    own = tmp_path / "cache" / "keras-dhnn" / ".networks"
+    (kept,) = own.glob("*.tflite")
+    kept.unlink()
+    for folder in (tmp_path / "other", tmp_path / "data"):
+        (folder / ".networks").mkdir(parents=True)
+        (folder / ".networks" / kept.name).write_bytes(b"a stranger's")
     other = encoded("other")
-    assert [path.name for path in (tmp_path / "data" / ".networks").iterdir()] == [kept.name]
-    assert (tmp_path / "other" / ".networks" / kept.name).read_bytes() == b"a stranger's"
+    assert kept.exists()
+    assert [path.read_bytes() for path in tmp_path.rglob("*.tflite") if path != kept] == [b"a stranger's"] * 2
     assert all_rows(other.archive).equals(all_rows(first.archive))
 
 
