@@ -110,7 +110,7 @@ def test_an_archive_turns_what_searches_and_not_what_is_searched(run, info):
     one_turn = pack(hash_outputs(model, images))
     features = [model.backbone(resize(np.rot90(images, k, axes=(1, 2)).copy(), (SIDE, SIDE))) for k in range(4)]
     of_run, _ = open_model(run.path, data=info.directory.parent, features=4)
-    of_run, _ = learn(of_run, [Tile(str(number), number, image) for number, image in enumerate(images)], None, 16, 4)
+    of_run, *_ = learn(of_run, [Tile(str(number), number, image) for number, image in enumerate(images)], None, 16, 4)
     of_export, _ = open_model(export_run(run, info, name="searching", warmup=False))
     for encoder in (of_run, of_export):
         np.testing.assert_array_equal(encoder.encode(images).codes, codes)
