@@ -7,6 +7,7 @@ from keras_dhnn.files.folders import atomic_folder
 from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import (
+    mark_used,
     may_write,
     naming,
     system_error,
@@ -23,6 +24,7 @@ __all__ = [
     "check_name",
     "expanded",
     "is_text",
+    "mark_used",
     "may_write",
     "naming",
     "new_folder",

@@ -84,5 +84,15 @@ def expanded(path: Path | str) -> Path:
 
 
 def user_cache() -> Path:
-    """Return the folder of what we keep for this user and can make again: below `XDG_CACHE_HOME`, or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"
+    """Return the folder of what we keep for this user and can make again: below `XDG_CACHE_HOME`, or `~/.cache`.
+
+    Raises:
+        DataError: if the user has no home, as some in containers.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "keras-dhnn"
+    except RuntimeError as error:
+        raise DataError(
+            "This user has no home folder, below which caches are kept. Set the environment variable XDG_CACHE_HOME to "
+            "a folder that can be written."
+        ) from error

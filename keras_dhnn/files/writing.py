@@ -114,6 +114,14 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = Fa
         (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
+def mark_used(path: Path) -> None:
+    """Let a file's time say that it was used now: what was not used for longest makes room. Others' files stay as they
+    are.
+    """
+    with contextlib.suppress(PermissionError):
+        os.utime(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file, a folder with all that is in it, or a link, and not what it leads to; nothing may be there."""
     if path.is_symlink() or path.is_file():

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dhnn.files import whole_file
+from keras_dhnn.files import mark_used, whole_file
 from keras_dhnn.files.checksums import crc32
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.runtimes.silence import silence
@@ -65,7 +64,7 @@ def flatbuffers(networks: Sequence[Any], shape: tuple[int, ...], kept: Path) -> 
             file.write(content)
             file.write(zlib.crc32(content).to_bytes(_CHECK, "big"))
     for path in paths:
-        os.utime(path)
+        mark_used(path)
     if missing:
         give_memory_back()
         _make_room(kept)

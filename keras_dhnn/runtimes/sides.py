@@ -14,13 +14,11 @@ def sides_of(network: Any) -> list[Any]:
     """
     import tensorflow as tf
 
-    images, *inner, last = network.layers
-    if len(network.outputs) > 1:
-        return [network]
-    if isinstance(last, tf.keras.layers.Concatenate):
-        beside = len(inner) > 1 and all(isinstance(layer, tf.keras.Model) for layer in inner)
-        return [tf.keras.Model(network.input, side) for side in last.input] if beside else [network]
-    if isinstance(last, tf.keras.Model) and len(inner) <= 1 and not any(hasattr(layer, "layers") for layer in inner):
-        sides, given = sides_of(last), (inner or [images])[-1].output
+    *before, last = (layer for layer in network.layers if not isinstance(layer, tf.keras.layers.InputLayer))
+    networks = [layer for layer in before if hasattr(layer, "layers")]
+    if isinstance(last, tf.keras.layers.Concatenate) and len(network.outputs) == 1 and 1 < len(networks) == len(before):
+        return [tf.keras.Model(network.input, side) for side in last.input]
+    if hasattr(last, "layers") and len(before) <= 1 and not networks:
+        sides, given = sides_of(last), before[0].output if before else network.input
         return [tf.keras.Model(network.input, side(given)) for side in sides] if len(sides) > 1 else [network]
     return [network]

@@ -2,13 +2,13 @@
 
 import math
 import mmap
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.files import mark_used
 from keras_dhnn.models.dhnn import below_cuts, cut_backbone
 from keras_dhnn.pipelines.batches import batches, item_batches
 from keras_dhnn.pipelines.items import Items
@@ -213,5 +213,5 @@ def _within_the_limit(arrays, folder):
 
 
 def _mapped(path):
-    os.utime(path)  # what was used last is removed last
+    mark_used(path)
     return np.load(path, mmap_mode="r", allow_pickle=False)

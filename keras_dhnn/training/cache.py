@@ -1,12 +1,13 @@
 """Keep what is computed once: activations of frozen layers beside their data set, converted networks for the user."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files import may_write, user_cache
 
 # Environment variable: another folder than that of the data sets, which may not be writable.
@@ -41,13 +42,17 @@ def activations_folder(directory: Path) -> Path:
     return _place(directory.parent) / f".{directory.name}{_SUFFIX}"
 
 
-def networks_folder() -> Path:
-    """Return where converted networks are kept, for all data sets and archives.
+def networks_folder() -> Path | None:
+    """Return where converted networks are kept, for all data sets and archives; None where the user has no home.
 
     They are the user's own, and not beside data sets or in archives, which may be a stranger's: runtimes believe what
     they read.
     """
-    return (Path(os.environ[PLACE]).expanduser() if os.environ.get(PLACE) else user_cache()) / _NETWORKS
+    if os.environ.get(PLACE):
+        return Path(os.environ[PLACE]).expanduser() / _NETWORKS
+    with contextlib.suppress(DataError):
+        return user_cache() / _NETWORKS
+    return None
 
 
 def _place(data: Path) -> Path:
@@ -116,7 +121,7 @@ def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
     """
     data, networks = _place(data), networks_folder()
     folders = {path.name[1 : -len(_SUFFIX)]: path for path in sorted(data.glob(f".*{_SUFFIX}"))}
-    if networks.is_dir():
+    if networks is not None and networks.is_dir():
         folders["networks"] = networks
     names = list(names)
     for name in names:

@@ -1,11 +1,13 @@
 import errno
 import os
 import shutil
+import time
 
 import pytest
 
 from keras_dhnn.files import (
     atomic_folder,
+    mark_used,
     naming,
     system_error,
     whole,
@@ -97,3 +99,22 @@ def test_what_a_library_calls_the_systems_error_gets_its_number_and_the_file(tmp
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a"))
     with pytest.raises(shutil.Error, match="another"), naming(tmp_path / "a"):  # ours to mend: it stays what it is
         raise shutil.Error("another")
+
+
+def test_a_used_file_is_the_newest_and_others_files_stay(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (1, 1))
+    mark_used(tmp_path / "a")
+    assert time.time() - (tmp_path / "a").stat().st_mtime < 60
+    assert (tmp_path / "b").stat().st_mtime == 1
+
+    def refused(path):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    # The superuser, who may run tests, is refused nothing.
+    monkeypatch.setattr("keras_dhnn.files.writing.os.utime", refused)
+    mark_used(tmp_path / "b")
+    monkeypatch.undo()
+    with pytest.raises(FileNotFoundError):
+        mark_used(tmp_path / "gone")

@@ -66,6 +66,10 @@ def of_one():
     return small("alone", 4, 0)
 
 
+def of_one_layer():
+    return tf.keras.Sequential([tf.keras.Input((16, 16, 3)), tf.keras.layers.GlobalAveragePooling2D()])
+
+
 def with_a_layer_above(parts):
     network = side_by_side(parts)
     return tf.keras.Model(network.input, tf.keras.layers.Dense(2)(network.output))
@@ -76,7 +80,7 @@ def of_two_outputs(parts):
     return tf.keras.Model(network.input, [network.output, network.layers[-1].input[0]])
 
 
-@pytest.mark.parametrize("build", [joined_inside, of_one, with_a_layer_above, of_two_outputs])
+@pytest.mark.parametrize("build", [joined_inside, of_one, of_one_layer, with_a_layer_above, of_two_outputs])
 def test_another_network_is_its_only_side(parts, build):
     network = build(parts) if build.__code__.co_argcount else build()
     assert sides_of(network) == [network]

@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from keras_dhnn.errors import SettingError
+from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import user_cache
 from keras_dhnn.training import cache
 
 
@@ -87,6 +88,16 @@ def test_networks_are_the_users_whatever_the_folder_of_data_sets(tmp_path, monke
     assert cache.kept(tmp_path / "data") == cache.kept(tmp_path / "nowhere") == [("networks", own, 1, 10)]
     monkeypatch.setenv(cache.PLACE, str(tmp_path / "elsewhere"))
     assert cache.networks_folder() == tmp_path / "elsewhere" / ".networks"
+
+
+def test_a_user_without_a_home_keeps_no_networks(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert cache.networks_folder() is None
+    assert cache.kept(tmp_path) == []
+    with pytest.raises(DataError, match="no home folder.*XDG_CACHE_HOME"):
+        user_cache()
 
 
 def test_where_data_cannot_be_written_caches_go_home(tmp_path, monkeypatch):
