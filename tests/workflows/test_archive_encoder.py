@@ -46,7 +46,7 @@ def made():
 
     def tiles(count, dtype=np.uint8):
         for number in range(count):
-            image = np.full((32, 32, 3), number * 100, dtype).view(Pixels)
+            image = np.full((8, 8, 3), number * 100, dtype).view(Pixels)
             image[::2, ::2] += np.arange(3, dtype=dtype)
             alive.add(image)
             most.append(len(alive))
@@ -59,7 +59,7 @@ def made():
 def test_learning_holds_the_pixels_of_a_batch(made):
     tiles, most = made
     network = SimpleNamespace(batch=4, outputs=outputs)
-    encoder = NetworkEncoder(Identity("a" * 64, 8), Form(32, 32, 3, "uint8"), network)
+    encoder = NetworkEncoder(Identity("a" * 64, 8), Form(8, 8, 3, "uint8"), network)
     _, read, _ = learn(encoder, tiles(60, np.uint16), "pixels", 8, 0)
     assert len(read) == len(most) == 60
     assert max(most) <= 2 * 4
