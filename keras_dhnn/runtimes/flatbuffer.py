@@ -1,6 +1,5 @@
 """Convert networks to TensorFlow Lite flatbuffers, which LiteRT and OpenVINO both read."""
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -13,6 +12,7 @@ import numpy as np
 
 from keras_dhnn.files import mark_used, whole_file
 from keras_dhnn.files.checksums import crc32
+from keras_dhnn.files.room import make_room
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.runtimes.silence import silence
 
@@ -67,19 +67,9 @@ def flatbuffers(networks: Sequence[Any], shape: tuple[int, ...], kept: Path) -> 
         mark_used(path)
     if missing:
         give_memory_back()
-        _make_room(kept)
+        # Those of this network stay, whatever they take.
+        make_room(kept, 0, max(MOST, sum(path.stat().st_size for path in paths)), paths)
     return paths
-
-
-def _make_room(folder):
-    """Remove conversions beyond `MOST` bytes, but not the last that was used; who has a file open keeps it."""
-    with contextlib.suppress(FileNotFoundError):  # another process removes the same
-        newest, *others = sorted(folder.glob("*.tflite"), key=lambda path: path.stat().st_mtime, reverse=True)
-        total = newest.stat().st_size
-        for path in others:
-            total += path.stat().st_size
-            if total > MOST:
-                path.unlink(missing_ok=True)
 
 
 def _is_there(path):

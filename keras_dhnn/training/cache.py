@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_dhnn.errors import DataError, SettingError, invalid
-from keras_dhnn.files import may_write, user_cache
+from keras_dhnn.files import expanded, may_write, room, user_cache
 
 # Environment variable: another folder than that of the data sets, which may not be writable.
 PLACE = "KERAS_DHNN_CACHE"
 # Environment variable: GiB that the activations of a data set may take.
 LIMIT = "KERAS_DHNN_CACHE_GIB"
 DEFAULT_LIMIT = 16.0
-# Bytes that are left free on a disk.
-_SPARE = 1 << 30
 _NETWORKS = ".networks"
 _SUFFIX = ".activations"
 
@@ -48,20 +46,18 @@ def networks_folder() -> Path | None:
     They are the user's own, and not beside data sets or in archives, which may be a stranger's: runtimes believe what
     they read.
     """
-    if os.environ.get(PLACE):
-        return Path(os.environ[PLACE]).expanduser() / _NETWORKS
     with contextlib.suppress(DataError):
-        return user_cache() / _NETWORKS
+        return (_wanted() or user_cache()) / _NETWORKS
     return None
 
 
 def _place(data: Path) -> Path:
     """Return where caches go: where the user says, beside the data sets, or where nobody may write there, to `~`."""
-    if os.environ.get(PLACE):
-        return Path(os.environ[PLACE]).expanduser()
-    if not data.exists() or may_write(data):
-        return data
-    return user_cache()
+    return _wanted() or (data if not data.exists() or may_write(data) else user_cache())
+
+
+def _wanted():
+    return expanded(os.environ[PLACE]) if os.environ.get(PLACE) else None
 
 
 def limit() -> int:
@@ -81,32 +77,8 @@ def limit() -> int:
 
 
 def make_room(folder: Path, nbytes: int, keep: Iterable[Path] = ()) -> bool:
-    """Remove what was not used for longest until so many bytes more are within the limit.
-
-    A process that has a removed file open can use it to its end.
-
-    Args:
-        folder: of activations.
-        nbytes: to be written.
-        keep: files that are to stay.
-
-    Returns:
-        Whether there is room, by the limit and on the disk; if not, nothing is removed.
-    """
-    keep, most = set(keep), limit()
-    files = sorted((path for path in _files(folder) if path not in keep), key=lambda path: path.stat().st_mtime)
-    kept = sum(path.stat().st_size for path in keep if path.is_file())
-    sizes = [path.stat().st_size for path in files]
-    free = shutil.disk_usage(_existing(folder)).free + sum(sizes) - _SPARE
-    if nbytes + kept > most or nbytes > free:
-        return False
-    total = kept + sum(sizes)
-    for path, size in zip(files, sizes, strict=True):
-        if total + nbytes <= most and nbytes <= shutil.disk_usage(folder).free - _SPARE:
-            break
-        path.unlink(missing_ok=True)
-        total -= size
-    return True
+    """Make room for activations within the limit; arguments and result as of `files.room.make_room`."""
+    return room.make_room(folder, nbytes, limit(), keep)
 
 
 def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
@@ -141,13 +113,5 @@ def clear(data: Path, names: Iterable[str] = ()) -> list[Kept]:
 
 
 def _measured(name, folder):
-    files = _files(folder)
-    return Kept(name, folder, len(files), sum(path.stat().st_size for path in files))
-
-
-def _files(folder):
-    return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-
-
-def _existing(folder):
-    return folder if folder.is_dir() else _existing(folder.parent)
+    found = room.files_in(folder)
+    return Kept(name, folder, len(found), sum(stat.st_size for stat in found.values()))

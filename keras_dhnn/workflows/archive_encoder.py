@@ -103,7 +103,7 @@ def learn(
         DataError: if there is no tile, or there are too few.
     """
     read: list[Tile] = []
-    given = []
+    given, done = [], 0
 
     def images() -> Iterator[np.ndarray]:
         for batch, pixels in image_batches(tiles, encoder.batch):
@@ -112,8 +112,9 @@ def learn(
 
     for found in encoder.network.outputs(images()):
         given.append(found)
+        done += len(found[0])
         if progress is not None:
-            progress(sum(len(vectors) for vectors, _ in given))
+            progress(done)
     if not given:
         raise _nothing_to_learn_from()
     vectors = np.concatenate([one for one, _ in given])
@@ -234,6 +235,7 @@ def _check_features(features, size, what):
 
 def _band_values(tiles):
     """Return a sample of each band's values, as `measure_scaling` takes them."""
+    # Copies, since a view of a small image keeps the whole of it.
     samples = [tile.image[::8, ::8].reshape(-1, tile.image.shape[2]).copy() for tile in tiles]
     if not samples:
         raise _nothing_to_learn_from()

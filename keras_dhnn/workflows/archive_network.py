@@ -40,23 +40,24 @@ class Network:
     def outputs(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield `(features (b, d), outputs (b, l) or None)` of batches of images `(b, H, W, C)`."""
         for (features,) in self._encoder.outputs(self._resized(images) for images in batches):
-            yield features, self._outputs(features)
+            yield _features_and_outputs(self._above(features))
 
     def query_outputs(self, images: np.ndarray, turns: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return what `outputs` yields, of images `(b, H, W, C)` that search: the means over their quarter turns."""
+        network = over_turns(lambda turned: self._above(*self._encoder.encode(turned)), turns)
+        return _features_and_outputs(network(self._resized(images)))
 
-        def features_and_outputs(turned: np.ndarray) -> list[np.ndarray]:
-            (features,) = self._encoder.encode(turned)
-            return [features] if self._head is None else [features, self._outputs(features)]
-
-        features, outputs = (*over_turns(features_and_outputs, turns)(self._resized(images)), None)[:2]
-        return np.asarray(features), None if outputs is None else np.asarray(outputs)
-
-    def _outputs(self, features):
-        return None if self._head is None else self._head(features).numpy()
+    def _above(self, features):
+        return [features] if self._head is None else [features, self._head(features)]
 
     def _resized(self, images):
         return resize(images.astype(np.float32), self._size)
+
+
+def _features_and_outputs(found):
+    """Return what a network gave, with None for the outputs of one without a head."""
+    features, outputs = (*map(np.asarray, found), None)[:2]
+    return features, outputs
 
 
 class NetworkEncoder:

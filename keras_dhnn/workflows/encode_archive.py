@@ -132,9 +132,8 @@ def encode_listed(
     """
     root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
-    opened = _open_existing(model, root, options)
-    form = opened[0].form if opened else _form(model, scenes, files, options)
-    source = opened[1] if opened else options.source or "image"
+    opened, source, learns = _open(model, root, options)
+    form = opened.form if opened else _form(scenes, files, options)
 
     def known(ids: list[str]) -> Mapping[str, int | None]:
         return result.archive.known(ids, source) if result.archive else {}
@@ -145,12 +144,12 @@ def encode_listed(
     tiles = tiles_of(result.skipped)
     with bar("Encode", total, "tile") as update:
         # Values are measured in a pass of its own: images of many bands are not held in memory.
-        encoder = opened[0] if opened else _unlearned(model, form, _first(tiles_of([])), options)
+        encoder = opened or _backbone(model, form, _first(tiles_of([])), options)
         encoder.expect(total, networks_folder())
-        if opened:
-            archive = result.archive = Archive.create(root, encoder.identity)
-        else:
+        if learns:
             encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
+        else:
+            archive = result.archive = Archive.create(root, encoder.identity)
         done = result.counted.added
         if learn_only or done == total:
             return result
@@ -171,8 +170,8 @@ def with_features(options: Options, model: Path | str) -> Options:
     return replace(options, features=encoders.FEATURES if keeps else 0)
 
 
-def _open_existing(model, root, options):
-    """Return (encoder, source) where nothing is to be learned, else None."""
+def _open(model, root, options):
+    """Return (encoder, source, whether it learns from the first tiles); the encoder None of a backbone that does."""
     trained = Path(model).is_dir()
     if exists(root / IDENTITY):
         archive = Archive.open(root)
@@ -182,15 +181,16 @@ def _open_existing(model, root, options):
             check_same_model(root, archive.identity, encoder.identity)
             if features:
                 encoder.learned = encoders.load_arrays(root)
-            return encoder, source
+            return encoder, source, False
         if archive.identity.encoder.get("name") != model:
             made_by = archive.identity.encoder.get("name") or f"a {archive.identity.encoder.get('kind')}"
             raise DataError(f"The archive {root} was made by {made_by}, not by {model!r}. Give another --archive.")
-        return encoders.open_encoder(archive), options.source or "image"
+        return encoders.open_encoder(archive), options.source or "image", False
     check_place(root)
-    if trained and not options.features:
-        return encoders.open_model(model, data=options.data, source=options.source)
-    return None
+    if trained:
+        opened = encoders.open_model(model, data=options.data, source=options.source, features=options.features)
+        return *opened, options.features > 0
+    return None, options.source or "image", True
 
 
 def _first(tiles):
@@ -198,11 +198,8 @@ def _first(tiles):
     return itertools.islice((tile for tile in tiles if tile is not None), encoders.LEARN_FROM)
 
 
-def _unlearned(model, form, first, options):
-    """Return an encoder that is to learn from the first tiles: a run's its features, a backbone's its bits too."""
-    if Path(model).is_dir():
-        return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0]
-    return encoders.open_backbone(model, form, first, bits=options.bits, features=options.features)
+def _backbone(name, form, first, options):
+    return encoders.open_backbone(name, form, first, bits=options.bits, features=options.features)
 
 
 def _learn(model, encoder, first, root, options, result, source, update):
@@ -230,10 +227,8 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
     return scenes, [path for path in files if path not in set(large)]
 
 
-def _form(model, scenes, files, options):
-    """Return what the network will be given: a run's own form, or a backbone's by the first image."""
-    if Path(model).is_dir():
-        return encoders.open_model(model, data=options.data, source=options.source, features=options.features)[0].form
+def _form(scenes, files, options):
+    """Return what a backbone will be given, by the first image."""
     channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
     return Form(options.size, options.size, channels, dtype)
 
