@@ -137,6 +137,8 @@ def test_address_of_a_search_shows_it_again(look, site):
 def test_name_that_is_taken_is_refused_in_place(look, site):
     page = look(f"{site}?like=field/00001", expect_errors=True)
     mark(page, "right")
+    # Before the server has answered there is no search to name.
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
     name = page.get_by_role("textbox", name="Name of this search")
     name.fill("fields")
     name.press("Enter")
