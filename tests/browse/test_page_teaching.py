@@ -137,22 +137,34 @@ def test_address_of_a_search_shows_it_again(look, site):
 def test_name_that_is_taken_is_refused_in_place(look, site):
     page = look(f"{site}?like=field/00001", expect_errors=True)
     mark(page, "right")
-    # Before the server has answered there is no search to name.
-    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
     name = page.get_by_role("textbox", name="Name of this search")
     name.fill("fields")
     name.press("Enter")
     expect(page.get_by_role("heading", name="fields")).to_be_visible()
     page.goto(f"{site}?like=beach/00000")
-    held = []
-    page.route(re.compile("/marks$"), lambda route: held.append(route))
     mark(page, "right")
     expect(name).to_have_value(re.compile("^Search "))
     name.fill("fields")
     name.press("Enter")
     refused = page.get_by_role("region", name="Teach").get_by_role("alert")
     expect(refused).to_contain_text("fields")
-    # What the mark taught comes later, and leaves the refusal where it is.
-    held[0].continue_()
-    expect(page.get_by_role("heading", name="Most useful to mark next")).to_be_visible()
+    # What the next mark teaches leaves the refusal where it is.
+    mark(page, "wrong")
+    expect(page.locator(".tally")).to_have_text("2 right, 1 wrong")
     expect(refused).to_contain_text("fields")
+
+
+def test_name_waits_for_the_mark_before_it(look, site):
+    page = look(f"{site}?like=forest/00010", expect_errors=True)
+    held = []
+    page.route(re.compile("/marks$"), lambda route: held.append(route))
+    mark(page, "right")
+    name = page.get_by_role("textbox", name="Name of this search")
+    expect(name).to_have_value(re.compile("^Search "))
+    name.fill("woods")
+    name.press("Enter")
+    # A search of this name would lack the mark.
+    assert page.evaluate("fetch('api/searches/woods').then((answer) => answer.status)") == 404
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="woods")).to_be_visible()
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")

@@ -66,10 +66,16 @@ export class Teaching {
     this.lesson.value = { name: taught.name, marks: taught.marks, taught, problem: "" };
   }
 
-  async rename(to: string): Promise<void> {
-    const kept = await api.rename(this.lesson.value.name, to);
-    this.lesson.value = { ...this.lesson.value, name: kept.name };
-    this.page.show({ taught: kept.name }, true);
+  /** Gives the search another name, once the marks before are kept under the one that it has. */
+  rename(to: string): Promise<void> {
+    const renamed = this.queue.then(async () => {
+      const kept = await api.rename(this.lesson.value.name, to);
+      this.lesson.value = { ...this.lesson.value, name: kept.name };
+      this.page.show({ taught: kept.name }, true);
+    });
+    // A name that is refused is its caller's to say, and holds up nothing.
+    this.queue = renamed.catch(() => undefined);
+    return renamed;
   }
 
   /** Opens a search that was kept. */
