@@ -11,7 +11,7 @@ from keras_dhnn.config import Data, Experiment, Loss, Model, Phase
 EXPERIMENT = Experiment(
     data=Data(name="ucmd", protocol="paper", turns=4, image_size=256, validation=0.02),
     model=Model(
-        backbone="efficientnet_lite0+efficientnet_lite1+efficientnet_lite2",
+        backbone="efficientnet_lite1+efficientnet_lite2",
         bits=64,
         hidden=512,
         weight_decay=1e-4,
