@@ -37,7 +37,7 @@ format: .venv
 	.venv/bin/ruff check --fix .
 
 docs: .venv
-	.venv/bin/pip install --quiet --editable '.[docs]'
+	.venv/bin/pip install --quiet --editable '.[docs,scale]'
 	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
 
 # The page of `browse`, from keras_dhnn/browse/web into keras_dhnn/browse/static, which is committed. Needs Node 20.

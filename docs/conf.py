@@ -11,7 +11,8 @@ author = "The keras-dhnn authors"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "keras-dhnn"
-exclude_patterns = ["_build", "serving/*"]
+# myst-nb leaves executed notebooks beside _build; they are none of the pages when the site is built again.
+exclude_patterns = ["_build", "jupyter_execute", "serving/*"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]
 # The notebook is run while the site is built; an error in it ends the build.
