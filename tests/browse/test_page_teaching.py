@@ -141,6 +141,7 @@ def test_name_that_is_taken_is_refused_in_place(look, site):
     name.fill("fields")
     name.press("Enter")
     expect(page.get_by_role("heading", name="fields")).to_be_visible()
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
     page.goto(f"{site}?like=beach/00000")
     mark(page, "right")
     expect(name).to_have_value(re.compile("^Search "))
@@ -151,6 +152,7 @@ def test_name_that_is_taken_is_refused_in_place(look, site):
     # What the next mark teaches leaves the refusal where it is.
     mark(page, "wrong")
     expect(page.locator(".tally")).to_have_text("2 right, 1 wrong")
+    expect(page.get_by_role("heading", name="Most useful to mark next")).to_be_visible()
     expect(refused).to_contain_text("fields")
 
 

@@ -66,16 +66,13 @@ export class Teaching {
     this.lesson.value = { name: taught.name, marks: taught.marks, taught, problem: "" };
   }
 
-  /** Gives the search another name, once the marks before are kept under the one that it has. */
+  /** Gives the search another name; a name that is refused is the caller's to say. */
   rename(to: string): Promise<void> {
-    const renamed = this.queue.then(async () => {
+    return this.inTurn(async () => {
       const kept = await api.rename(this.lesson.value.name, to);
       this.lesson.value = { ...this.lesson.value, name: kept.name };
       this.page.show({ taught: kept.name }, true);
     });
-    // A name that is refused is its caller's to say, and holds up nothing.
-    this.queue = renamed.catch(() => undefined);
-    return renamed;
   }
 
   /** Opens a search that was kept. */
@@ -96,7 +93,7 @@ export class Teaching {
   }
 
   private enqueue(work: () => Promise<Taught>): void {
-    this.queue = this.queue.then(async () => {
+    void this.inTurn(async () => {
       try {
         const taught = await this.page.status.during("Learning from your marks…", work());
         this.accept({ ...taught, marks: { ...taught.marks, ...onlyMarks(this.pending) } });
@@ -105,6 +102,13 @@ export class Teaching {
         this.lesson.value = { ...this.lesson.value, problem: inWords(error) };
       }
     });
+  }
+
+  /** Does something once all that was asked before is done, whether it went well or not. */
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.queue.then(work);
+    this.queue = done.catch(() => undefined);
+    return done;
   }
 
   /** Starts to keep a search at its first mark; the items that it asked for are right. */
