@@ -36,6 +36,7 @@ format: .venv
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+# What the pages are made of: docstrings, for which archives must import what "scale" brings.
 docs: .venv
 	.venv/bin/pip install --quiet --editable '.[docs,scale]'
 	.venv/bin/python -m sphinx -W --keep-going -q docs docs/_build
