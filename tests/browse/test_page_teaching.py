@@ -170,3 +170,23 @@ def test_name_waits_for_the_mark_before_it(look, site):
     held[0].continue_()
     expect(page.get_by_role("heading", name="woods")).to_be_visible()
     expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+
+
+def test_exported_labels_hold_the_mark_under_way(look, site, tmp_path):
+    page = look(f"{site}?like=forest/00010")
+    mark(page, "right")
+    expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+    held = []
+    page.route(re.compile("/marks$"), lambda route: held.append(route))
+    with page.expect_request(re.compile("/marks$")):
+        mark(page, "right")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export labels (CSV)").click()
+        assert page.evaluate("fetch('api/searches').then((answer) => answer.status)") == 200
+        assert not [url for url in asked if "labels.csv" in url]
+        held[0].continue_()
+    download.value.save_as(tmp_path / "labels.csv")
+    with open(tmp_path / "labels.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3

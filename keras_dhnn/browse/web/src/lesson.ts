@@ -1,6 +1,6 @@
 // The panel of teaching: marks, what to mark next, how good the order is, and searches that were kept.
 
-import { api, inWords, thumb } from "./api";
+import { inWords, thumb } from "./api";
 import { button, fill, h, setAttribute } from "./dom";
 import { icon } from "./icons";
 import { KeptSearches } from "./kept";
@@ -111,8 +111,7 @@ export class LessonPanel {
   }
 
   private async exportLabels(): Promise<void> {
-    const { name } = this.page.teaching.lesson.value;
-    await this.attempt(this.page.status.during("Writing labels…", api.labels(name, name)).then(saveFile));
+    await this.attempt(this.page.status.during("Writing labels…", this.page.teaching.labels()).then(saveFile));
   }
 
   private async attempt(work: Promise<void>): Promise<void> {

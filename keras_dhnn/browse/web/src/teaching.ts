@@ -18,7 +18,7 @@ const NONE: Lesson = { name: "", marks: {}, taught: null, problem: "" };
 export class Teaching {
   readonly lesson = new Signal<Lesson>(NONE);
   /** Requests go one after the other, so that marks arrive in the order in which they were made. */
-  private queue: Promise<void> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
   private pending: Record<string, Mark | null> = {};
   private waiting = false;
 
@@ -75,6 +75,11 @@ export class Teaching {
     });
   }
 
+  /** Returns the marks as the table that `prepare --labels` takes, those under way among them. */
+  labels(): ReturnType<typeof api.labels> {
+    return this.inTurn(() => api.labels(this.lesson.value.name, this.lesson.value.name));
+  }
+
   /** Opens a search that was kept. */
   open(name: string, query: string, source: string): void {
     const given = new URLSearchParams(query);
@@ -105,7 +110,7 @@ export class Teaching {
   }
 
   /** Does something once all that was asked before is done, whether it went well or not. */
-  private inTurn(work: () => Promise<void>): Promise<void> {
+  private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const done = this.queue.then(work);
     this.queue = done.catch(() => undefined);
     return done;
