@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "tuning": RESULTS,
     "unlabelled": {"errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
-    "saved_models": {"codes", "errors", "files", "machine", "models", "runtimes"},
+    "saved_models": {"codes", "errors", "files", "machine", "models", "progress", "runtimes"},
     "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},
     # Whoever opens a page hands in what encodes its queries: no network is loaded here.
     "browse": BASE | {"archive", "pipelines", "saved_models"},

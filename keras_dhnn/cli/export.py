@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_dhnn.cli.options import DataFolder, Json, RunPath
+from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.options import DataFolder, Json, Quiet, RunPath
 from keras_dhnn.errors import SettingError
 
 
@@ -31,6 +32,7 @@ def export(
         typer.Option("--warmup/--no-warmup", help="Requests that TensorFlow Serving replays when it loads the model."),
     ] = True,
     data: DataFolder = Path("data"),
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
@@ -45,7 +47,7 @@ def export(
     opened, info = open_run(run, data)
     chosen = _index(index, sources_of(info))
     how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
-    path = export_run(opened, info, index=chosen, **how)
+    path = export_run(opened, info, index=chosen, bar=bars(quiet), **how)
     card = read_card(path)
     if as_json:
         print(json.dumps({"path": str(path), "signatures": sorted(read_signatures(path)), **card}))

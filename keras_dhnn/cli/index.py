@@ -63,6 +63,7 @@ def remove(
     export: _Export,
     keys: Annotated[list[str], typer.Argument(help="Keys of items, as a search lists them.", metavar="KEY...")],
     source: _Source = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Remove items from what an exported model searches.
@@ -71,7 +72,7 @@ def remove(
     """
     from keras_dhnn.workflows.index import remove_items
 
-    _report(remove_items(export, keys, source=source), as_json)
+    _report(remove_items(export, keys, source=source, bar=bars(quiet)), as_json)
 
 
 def _report(path, as_json):

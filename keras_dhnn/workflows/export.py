@@ -23,6 +23,7 @@ from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
+from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.thumbnails import thumbnail
 from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
@@ -45,6 +46,7 @@ def export(
     warmup: bool = True,
     out: Path | str | None = None,
     data: Path | str = "data",
+    bar: Bar = show_progress,
 ) -> Path:
     """Write a run as one SavedModel that takes images and returns the most similar ones, for TensorFlow Serving.
 
@@ -57,6 +59,7 @@ def export(
         warmup: whether warm-up requests go with it.
         out: folder of exported models.
         data: folder of the prepared data sets.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Returns:
         Path of the version, `run`/export/`name`/`version` or `out`/`name`/`version`.
@@ -67,7 +70,7 @@ def export(
     """
     run, info = open_run(run, data)
     how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
-    return export_run(run, info, index=index, **how)
+    return export_run(run, info, index=index, bar=bar, **how)
 
 
 def export_run(
@@ -80,6 +83,7 @@ def export_run(
     thumbnails: bool = False,
     warmup: bool = True,
     out: Path | str | None = None,
+    bar: Bar = no_bar,
 ) -> Path:
     """Write `<run>/export/<name>/<version>/`, or `<out>/<name>/<version>/`, whole or not at all.
 
@@ -93,6 +97,7 @@ def export_run(
         thumbnails: whether small pictures of the items go with it.
         warmup: whether warm-up requests go with it; needs tensorflow-serving-api.
         out: folder of exported models; by default the run's.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Returns:
         Path of the version.
@@ -113,13 +118,13 @@ def export_run(
     indexes = {source: _index(run, info, chosen[source], fingerprint, source) for source in specs}
     _make(base)
     items = {key for found in indexes.values() for key in found.ids.tolist()}
-    pictures = _thumbnails(info, items) if thumbnails else {}
+    pictures = _thumbnails(info, items, bar) if thumbnails else {}
     with owned(base, wait=True):
         version = next_version(base) if version is None else version
         card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
         export = Export(encoders, indexes, info.classes, card, pictures)
         with new_version(base, version) as folder:
-            write_version(folder, export, make_warmup(specs, base.name) if warmup else None)
+            write_version(folder, export, make_warmup(specs, base.name) if warmup else None, bar=bar)
     return base / str(version)
 
 
@@ -240,11 +245,16 @@ def _given_index(path, fingerprint, bits, source):
     return index
 
 
-def _thumbnails(info, items):
+def _thumbnails(info, items, bar):
     source = sources_of(info)[0]
     kept = np.array([number for number, image in enumerate(info.ids) if has_item(image, items)], int)
     bands = info.rgb_bands_of(source)
-    return {str(info.ids[number]): thumbnail(image, bands) for number, image in read_images(info, kept, source)}
+    pictures = {}
+    with bar("Drawing small pictures", len(kept), "image") as update:
+        for number, image in read_images(info, kept, source):
+            pictures[str(info.ids[number])] = thumbnail(image, bands)
+            update(len(pictures))
+    return pictures
 
 
 def _card(run, info, specs, indexes, fingerprint, name, version, chosen):

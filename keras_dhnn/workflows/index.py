@@ -61,23 +61,23 @@ def add_images(
                 update(first + len(images))
         return export.indexes[name].add(np.concatenate(codes), keys, labels)
 
-    return _write_next(base, change, source)
+    return _write_next(base, change, source, bar)
 
 
-def remove_items(base: Path, keys: Sequence[str], *, source: str | None = None) -> Path:
+def remove_items(base: Path, keys: Sequence[str], *, source: str | None = None, bar: Bar = no_bar) -> Path:
     """Write a version whose index lacks some items; arguments, result and errors as of `add_images`."""
-    return _write_next(base, lambda export, name: export.indexes[name].remove(keys), source)
+    return _write_next(base, lambda export, name: export.indexes[name].remove(keys), source, bar)
 
 
-def _write_next(base, change, source):
+def _write_next(base, change, source, bar):
     if not list_versions(base):
         raise SettingError(f"{base} holds no version of a model. Expected RUN/export/NAME after keras-dhnn export RUN.")
     # A version is made from the one that it follows: of two updates at a time one waits for the other.
     with owned(base, wait=True):
-        return _write_from(base, list_versions(base), change, source)
+        return _write_from(base, list_versions(base), change, source, bar)
 
 
-def _write_from(base, found, change, source):
+def _write_from(base, found, change, source, bar):
     latest = base / str(found[-1])
     export = load_version(latest)
     name = _source(export, source)
@@ -93,7 +93,7 @@ def _write_from(base, found, change, source):
         path.write_bytes(requests.read_bytes())
 
     with new_version(base, number) as folder:
-        write_version(folder, export, keep_warmup if requests.is_file() else None)
+        write_version(folder, export, keep_warmup if requests.is_file() else None, bar=bar)
     return base / str(number)
 
 

@@ -15,6 +15,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import check_kind, read_json, system_error
 from keras_dhnn.files.checksums import LIST, damage, read_list, write_list
+from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.image_form import ImageForm
 from keras_dhnn.saved_models.graph.searcher import Searcher
@@ -56,35 +57,42 @@ class Export:
     thumbnails: dict
 
 
-def write_version(folder: Path, export: Export, warmup: Warmup | None) -> None:
+def write_version(folder: Path, export: Export, warmup: Warmup | None, *, bar: Bar = no_bar) -> None:
     """Write a version into an empty folder.
 
     Args:
         folder: Path. Nothing in it may be looked at before this returns.
         export: the `Export`.
         warmup: function `warmup(path, signatures)` that writes the warm-up requests; None leaves them out.
+        bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Raises:
         OSError: if the disk is full or not writable; TensorFlow's own errors come as this.
     """
-    root = tf.Module(name="export")
-    for source, encoder in export.encoders.items():
-        setattr(root, _encoder_name(source), encoder)
-    searchers = {source: Searcher(index, export.classes) for source, index in export.indexes.items()}
-    root.searchers = list(searchers.values())
-    with tempfile.TemporaryDirectory() as assets:
-        root.assets = [tf.saved_model.Asset(str(path)) for path in _write_assets(Path(assets), export)]
-        try:
-            tf.saved_model.save(root, str(folder), signatures=make_signatures(export.encoders, searchers))
-        except tf.errors.OpError as error:
-            raise system_error(error.message, folder) from error
-    (folder / EXTRA).mkdir()
-    for source, index in export.indexes.items():
-        index.save(folder / EXTRA / _index_name(source, export.indexes))
-    if warmup is not None:
-        warmup(folder / EXTRA / WARMUP, read_signatures(folder))
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    write_list(folder, names, LISTED)
+    with bar("Writing the version", 3, "part") as update:
+        update(0, "functions")
+        root = tf.Module(name="export")
+        for source, encoder in export.encoders.items():
+            setattr(root, _encoder_name(source), encoder)
+        searchers = {source: Searcher(index, export.classes) for source, index in export.indexes.items()}
+        root.searchers = list(searchers.values())
+        signatures = make_signatures(export.encoders, searchers)
+        update(1, "graph and weights")
+        with tempfile.TemporaryDirectory() as assets:
+            root.assets = [tf.saved_model.Asset(str(path)) for path in _write_assets(Path(assets), export)]
+            try:
+                tf.saved_model.save(root, str(folder), signatures=signatures)
+            except tf.errors.OpError as error:
+                raise system_error(error.message, folder) from error
+        update(2, "what is searched")
+        (folder / EXTRA).mkdir()
+        for source, index in export.indexes.items():
+            index.save(folder / EXTRA / _index_name(source, export.indexes))
+        if warmup is not None:
+            warmup(folder / EXTRA / WARMUP, read_signatures(folder))
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        write_list(folder, names, LISTED)
+        update(3)
 
 
 def make_warmup(specs: Mapping[str, ImageForm], name: str) -> Warmup:

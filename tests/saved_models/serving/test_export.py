@@ -20,6 +20,7 @@ from keras_dhnn.saved_models.version.versions import list_versions, next_version
 from keras_dhnn.workflows import export
 from keras_dhnn.workflows.export import export_run, item_keys
 from keras_dhnn.workflows.index import add_images, remove_items
+from tests.recorded_bars import RecordedBars
 from tests.saved_models.serving.pictures import pictures
 from tests.saved_models.serving.tiny_run import write_run
 
@@ -115,7 +116,7 @@ def test_a_name_that_no_url_holds_is_refused_before_anything_is_written(run, inf
 def test_a_version_that_fails_half_way_is_never_seen(run, info, monkeypatch):
     seen = []
 
-    def fail(folder, *arguments):
+    def fail(folder, *arguments, bar):
         (folder / "variables").mkdir()
         (folder / "saved_model.pb").write_bytes(b"half")
         seen.append(list_versions(folder.parent))
@@ -159,9 +160,15 @@ def test_added_images_are_found_and_removed_items_are_not(base, tmp_path):
 
 
 def test_pictures_follow_what_is_searched(run, info, tmp_path):
-    base = export_run(run, info, name="pictured", thumbnails=True, warmup=False).parent
+    bars = RecordedBars()
+    base = export_run(run, info, name="pictured", thumbnails=True, warmup=False, bar=bars).parent
     Image.fromarray(np.full((100, 50, 3), (200, 10, 10), np.uint8)).save(tmp_path / "red.png")
     items = json.loads((base / "1" / "assets" / "items.json").read_text())
+    images = len({item.split("@")[0] for item in items})
+    assert [(description, total, told[-1]) for description, total, told in bars.shown] == [
+        ("Drawing small pictures", images, (images, "")),
+        ("Writing the version", 3, (3, "")),
+    ]
     image = items[0].split("@")[0]
     turned = [item for item in items if item.split("@")[0] == image]
     assert len(turned) == 4

@@ -15,6 +15,7 @@ from keras_dhnn.workflows import index as workflow
 from keras_dhnn.workflows.export import export_run
 from keras_dhnn.workflows.image_paths import image_paths, read_path_list
 from keras_dhnn.workflows.index import add_images, remove_items
+from tests.recorded_bars import RecordedBars
 
 
 @pytest.fixture
@@ -66,26 +67,17 @@ def test_images_are_encoded_a_batch_at_a_time(base, tmp_path, monkeypatch):
     paths = write_images(tmp_path / "new", [f"{number}.png" for number in range(7)])
     expected = Index.load(add_images(base, paths) / EXTRA / "index.npz").codes[-7:]
     remove_items(base, list(map(str, paths)))
-    batches, seen = [], []
+    batches, bars = [], RecordedBars()
     original = workflow._encode
     monkeypatch.setattr(workflow, "_BATCH", 3)
     monkeypatch.setattr(
         workflow, "_encode", lambda encoder, images: batches.append(len(images)) or original(encoder, images)
     )
 
-    class Bar:
-        def __init__(self, description, total, unit):
-            seen.append(total)
-
-        def __enter__(self):
-            return seen.append
-
-        def __exit__(self, *_):
-            pass
-
-    version = add_images(base, [tmp_path / "new"], bar=Bar)
+    version = add_images(base, [tmp_path / "new"], bar=bars)
     assert batches == [3, 3, 1]
-    assert seen == [7, 3, 6, 7]
+    assert bars.shown[0] == ("Encoding", 7, [(3, ""), (6, ""), (7, "")])
+    assert [description for description, *_ in bars.shown] == ["Encoding", "Writing the version"]
     np.testing.assert_array_equal(Index.load(version / EXTRA / "index.npz").codes[-7:], expected)
 
 
