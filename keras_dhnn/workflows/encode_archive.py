@@ -144,7 +144,7 @@ def encode_listed(
     tiles = tiles_of(result.skipped)
     with bar("Encode", total, "tile") as update:
         # Values are measured in a pass of its own: images of many bands are not held in memory.
-        encoder = opened or _backbone(model, form, _first(tiles_of([])), options)
+        encoder = opened or _backbone(model, form, _counted(_first(tiles_of([])), update), options)
         encoder.expect(total, networks_folder())
         if learns:
             encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
@@ -198,6 +198,13 @@ def _first(tiles):
     return itertools.islice((tile for tile in tiles if tile is not None), encoders.LEARN_FROM)
 
 
+def _counted(tiles, update):
+    """Yield tiles whose values are measured, and say how many there were."""
+    for number, tile in enumerate(tiles, 1):
+        yield tile
+        update(0, f"measuring the range of values: {number:,}")
+
+
 def _backbone(name, form, first, options):
     return encoders.open_backbone(name, form, first, bits=options.bits, features=options.features)
 
@@ -222,9 +229,9 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
         else:
             others.append(given)
     files = list_images(others) if others else []
-    large = [path for path in files if is_scene(path, options.cut.tile)]
+    large = {path: None for path in files if is_scene(path, options.cut.tile)}
     scenes += [Scene.of(path) for path in large]
-    return scenes, [path for path in files if path not in set(large)]
+    return scenes, [path for path in files if path not in large]
 
 
 def _form(scenes, files, options):

@@ -24,6 +24,7 @@ from keras_dhnn.workflows.encode_archive import Options, _labels, encode_archive
 from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
+from tests.recorded_bars import RecordedBars
 
 BACKBONE = "tests.fakes:tiny_backbone"
 SMALL = Options(bits=8, size=32, labels="folder", features=4)
@@ -149,7 +150,12 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
         tifffile.imwrite(tmp_path / "images" / f"{number:02d}.tif", pixels, photometric="rgb")
     (tmp_path / "images" / "03.tif").write_bytes(b"II*\0broken")
     options = Options(bits=8, size=32, features=4, skip_damaged=True)
-    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    bars = RecordedBars()
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options, bar=bars)
+    ((description, total, told),) = bars.shown
+    assert (description, total) == ("Encode", 20)
+    assert told[:19] == [(0, f"measuring the range of values: {number}") for number in range(1, 20)]
+    assert told[-1] == (19, "")
     assert (made.counted.added, [Path(one.name).name for one in made.skipped]) == (19, ["03.tif"])
     scaling = made.archive.identity.encoder["scaling"]
     assert min(scaling["high"]) > 500 * 16
