@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -127,20 +127,41 @@ class Archive:
             DataError: if the archive there holds codes of another model or length, or cannot be written, or something
                 else of ours is there.
         """
+        made = cls.make(path, identity)
+        if made is not None:
+            return made
+        found = cls.open(path)
+        check_same_model(found.root, found.identity, identity)
+        return found
+
+    @classmethod
+    def make(
+        cls, path: Path | str, identity: Identity, learned: Mapping[str, np.ndarray] | None = None
+    ) -> "Archive | None":
+        """Make an archive; None if there is one already, which stays as it is, whoever makes another at the same time.
+
+        Args:
+            path: as of `create`.
+            identity: the `Identity` that it gets.
+            learned: `{name: array}` that its encoder learned, kept beside it; or None.
+
+        Raises:
+            DataError: if it cannot be written, or something else of ours is there.
+        """
         root = place(path)
         manifest.check_place(root)
+        if exists(root / manifest.IDENTITY):
+            return None
         try:
             if not is_address(root):
                 root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
-        if not exists(root / manifest.IDENTITY):
-            with manifest.locked(root):
-                if not exists(root / manifest.IDENTITY):
-                    manifest.write_new(root, identity)
-        found = manifest.read_identity(root)
-        check_same_model(root, found, identity)
-        return cls(root, found)
+        with manifest.locked(root):
+            if exists(root / manifest.IDENTITY):
+                return None
+            manifest.write_new(root, identity, learned)
+        return cls.open(root)
 
     @property
     def info(self) -> ArchiveInfo:

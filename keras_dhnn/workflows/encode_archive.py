@@ -130,7 +130,16 @@ def encode_listed(
         learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
         append: see `encode_tiles`.
     """
-    root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    made = None
+    while made is None:
+        # Again if another process made the archive meanwhile: then by the encoder that it was made with.
+        made = _encode(model, scenes, files, place(root), options, bar, learn_only, append)
+    return made
+
+
+def _encode(model, scenes, files, root, options, bar, learn_only, append):
+    """Return what `encode_listed` does; None if the archive was not there, and is there once bits are learned."""
+    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened, source, learns = _open(model, root, options)
     form = opened.form if opened else _form(scenes, files, options)
@@ -147,9 +156,12 @@ def encode_listed(
         encoder = opened or _backbone(model, form, _counted(_first(tiles_of([])), update), options)
         encoder.expect(total, networks_folder())
         if learns:
-            encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
+            encoder = _learn(model, encoder, _first(tiles), root, options, result, source, update)
         else:
-            archive = result.archive = Archive.create(root, encoder.identity)
+            result.archive = Archive.create(root, encoder.identity)
+        archive = result.archive
+        if archive is None:
+            return None
         done = result.counted.added
         if learn_only or done == total:
             return result
@@ -180,7 +192,7 @@ def _open(model, root, options):
             encoder, source = encoders.open_model(model, data=options.data, source=options.source, features=features)
             check_same_model(root, archive.identity, encoder.identity)
             if features:
-                encoder.learned = encoders.load_arrays(root)
+                encoder.learned = encoders.load_arrays(root, archive.identity)
             return encoder, source, False
         if archive.identity.encoder.get("name") != model:
             made_by = archive.identity.encoder.get("name") or f"a {archive.identity.encoder.get('kind')}"
@@ -210,13 +222,13 @@ def _backbone(name, form, first, options):
 
 
 def _learn(model, encoder, first, root, options, result, source, update):
-    """Learn bits or features from the first tiles, make the archive, and append those."""
+    """Learn bits or features from the first tiles, make the archive if it is not there yet, and append those."""
     name = None if Path(model).is_dir() else model
     encoder, read, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
-    encoders.save_learned(root, encoder)
-    archive = result.archive = Archive.create(root, encoder.identity)
-    result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
-    return encoder, archive
+    archive = result.archive = Archive.make(root, encoder.identity, encoder.learned)
+    if archive is not None:
+        result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
+    return encoder
 
 
 def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:

@@ -1,14 +1,17 @@
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keras_dhnn.archive import Archive
 from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
 from keras_dhnn.errors import DataError
+from keras_dhnn.workflows import encode_vectors as encode_workflow
 from keras_dhnn.workflows.encode_vectors import encode_vectors, learn_rotation, measure_recall, vector_queries
 
 
@@ -162,3 +165,38 @@ def test_wkb_as_shapely_reads_it(text):
             assert from_wkb(value) == expected
     with pytest.raises(DataError, match="as WKB of points"):
         from_wkb(shapely.to_wkb(shapely.from_wkt("LINESTRING (0 0, 1 1)")))
+
+
+def test_the_encoder_of_an_archive_is_its_makers_though_another_learned_at_the_same_time(tmp_path, monkeypatch):
+    for name, seed in (("a", 0), ("b", 1)):
+        np.save(tmp_path / f"{name}.npy", clustered(400, 32, seed=seed) + seed)
+    learn, others = encode_workflow._learn, []
+
+    def slowly(*given):
+        learned = learn(*given)
+        if not others:
+            others.append("a")
+            encode_vectors(tmp_path / "a.npy", tmp_path / "ar", bits=32)
+        return learned
+
+    monkeypatch.setattr(encode_workflow, "_learn", slowly)
+    encode_vectors(tmp_path / "b.npy", tmp_path / "ar", bits=32)
+    encode_vectors(tmp_path / "a.npy", tmp_path / "alone", bits=32)
+    archive, alone = (Archive.open(tmp_path / name) for name in ("ar", "alone"))
+    assert (archive.identity.model, archive.info.rows) == (alone.identity.model, 800)
+    for name in "ab":
+        ids, queries = vector_queries(archive, tmp_path / f"{name}.npy")
+        np.testing.assert_array_equal(queries.codes, archive.queries(ids).codes)
+
+
+def test_bits_that_the_archive_was_not_made_with_are_refused(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        np.save(tmp_path / f"{name}.npy", clustered(100, 16, seed=seed))
+        encode_vectors(tmp_path / f"{name}.npy", tmp_path / name, bits=16)
+    shutil.copy(tmp_path / "b" / "encoder.npz", tmp_path / "a" / "encoder.npz")
+    for use in (
+        lambda: vector_queries(Archive.open(tmp_path / "a"), tmp_path / "a.npy"),
+        lambda: encode_vectors(tmp_path / "a.npy", tmp_path / "a"),
+    ):
+        with pytest.raises(DataError, match=r"encoder\.npz is another than the archive was made with.*Restore it"):
+            use()

@@ -131,6 +131,43 @@ def test_another_model_is_refused(tmp_path):
         encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32, features=4))
 
 
+def test_the_encoder_is_the_archives_makers_though_another_learned_at_the_same_time(tmp_path, monkeypatch):
+    for seed, name in enumerate("ab"):
+        write_images(tmp_path / name, 30, seed=seed)
+    learn, others = archive_encoder.learn, []
+
+    def slowly(*given):
+        learned = learn(*given)
+        if not others:
+            others.append("a")
+            encode_archive(BACKBONE, [tmp_path / "a"], tmp_path / "ar", SMALL)
+        return learned
+
+    monkeypatch.setattr(archive_encoder, "learn", slowly)
+    second = encode_archive(BACKBONE, [tmp_path / "b"], tmp_path / "ar", SMALL)
+    assert (second.counted.added, second.archive.info.rows) == (30, 60)
+    alone = encode_archive(BACKBONE, [tmp_path / "a"], tmp_path / "alone", SMALL).archive
+    assert second.archive.identity == alone.identity
+    ids = second.archive.codes().ids.tolist()
+    images = np.stack([np.asarray(Image.open(path)) for path in ids])
+    encoded = archive_encoder.open_encoder(second.archive).encode(images)
+    np.testing.assert_array_equal(encoded.codes, second.archive.queries(ids).codes)
+    features = [
+        one.features / np.linalg.norm(one.features.astype(float), axis=1, keepdims=True)
+        for one in (encoded, second.archive.queries(ids))
+    ]
+    np.testing.assert_allclose(*features, atol=0.02)
+
+
+def test_an_encoder_that_the_archive_was_not_made_with_is_refused(tmp_path):
+    for seed, name in enumerate("ab"):
+        write_images(tmp_path / name, 30, seed=seed)
+        encode_archive(BACKBONE, [tmp_path / name], tmp_path / f"ar-{name}", SMALL)
+    (tmp_path / "ar-a" / "encoder.npz").write_bytes((tmp_path / "ar-b" / "encoder.npz").read_bytes())
+    with pytest.raises(DataError, match=r"encoder\.npz is another than the archive was made with.*Restore it"):
+        archive_encoder.open_encoder(Archive.open(tmp_path / "ar-a"))
+
+
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     write_images(tmp_path / "images", 20)
     (tmp_path / "images" / "a" / "0003.tif").write_bytes(b"II*\0broken")
