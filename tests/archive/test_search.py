@@ -125,6 +125,23 @@ def test_equal_distances_by_features(tmp_path):
         archive.search(queries, rank="asymmetric")
 
 
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_more_are_put_in_order_by_score_than_are_wanted(tmp_path, count, memory):
+    archive = make_archive(tmp_path / "a", random_codes(500, 16), parts=2)
+    if memory:
+        archive.load()
+    items, outputs = archive.codes(), np.random.default_rng(5).normal(size=(count, 16))
+    distances = hamming_distances(pack(outputs), items.codes)
+    scores = (outputs @ unpack(items.codes).T).round(9)
+    found = archive.search(Queries.from_outputs(outputs), 5, rank="asymmetric", rerank=60)
+    for number in range(count):
+        nearest = np.lexsort([np.arange(500), -scores[number], distances[number]])[:60]
+        expected = nearest[np.lexsort([nearest, distances[number][nearest], -scores[number][nearest]])][:5]
+        assert distances[number][expected].max() > np.sort(distances[number])[4]
+        assert found.of_query(number).table["id"].to_pylist() == items.ids[expected].tolist()
+
+
 def test_small_distances_count_as_equal_where_features_order_them(tmp_path):
     rng = np.random.default_rng(0)
     codes = random_codes(400, 64, distinct=8) ^ np.packbits(rng.random((400, 64)) < 0.05, axis=1)

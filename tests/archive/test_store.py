@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, make_rows
@@ -42,6 +43,21 @@ def test_the_same_rows_twice_are_there_once(tmp_path):
     assert again == (0, 0, 50)
     assert archive.info.rows == 50
     assert archive.info.files == 1
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_the_first_and_the_last_of_a_file_are_found_alone(tmp_path, which):
+    codes = random_codes(9)
+    archive = make_archive(tmp_path / "a", codes, parts=3)
+    rows = tile_rows(codes)
+    part = archive.parts[1]
+    wanted = sorted(rows.take(list(range(1, 9, 3)))["id"].to_pylist())[which]
+    assert which == 1 or wanted in (part.first, part.last)
+    one = rows.filter([key == wanted for key in rows["id"].to_pylist()])
+    assert archive.append(one) == (0, 0, 1)
+    assert archive.append(one.set_column(one.schema.get_field_index("content"), "content", pa.array([-1]))) == (0, 1, 0)
+    assert sorted(ids_of(archive.root)) == sorted(rows["id"].to_pylist())
+    assert archive.known([wanted]) == {wanted: -1}
 
 
 def test_an_item_with_other_content_is_replaced(tmp_path):
