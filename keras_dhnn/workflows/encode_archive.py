@@ -162,9 +162,12 @@ def _encode(model, scenes, files, root, options, bar, learn_only, append):
         archive = result.archive
         if archive is None:
             return None
-        done = result.counted.added
-        if learn_only or done == total:
+        if learn_only:
             return result
+        done, following = result.counted.added, list(itertools.islice(tiles, 1))
+        if not following:
+            return result
+        tiles = itertools.chain(following, tiles)
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
         )

@@ -299,6 +299,31 @@ def test_a_corrupt_scene_among_good_ones_is_left_out_and_the_others_kept(tmp_pat
     assert (kept.count("a.tif"), kept.count("c.tif"), kept.count("d.tif")) == (6, 0, 6)
 
 
+def test_a_scene_of_which_not_even_the_header_can_be_read_is_never_taken_for_done(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    for name in "ab":
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(96, 128, seed=ord(name)))
+    (tmp_path / "bad.tif").write_bytes(b"no raster")
+    features = [
+        {"type": "Feature", "id": name, "properties": {}, "assets": {"x": {"href": f"{name}.tif", "roles": ["data"]}}}
+        for name in ("a", "bad", "b")
+    ]
+    for number, item in enumerate(features):
+        (tmp_path / f"{number}.json").write_text(json.dumps(item))
+    items, options = [tmp_path / f"{number}.json" for number in range(3)], Options(Cut(tile=32), bits=8, features=4)
+    with pytest.raises(DamagedFile, match="bad/x: is no raster"):
+        encode_archive(BACKBONE, items, tmp_path / "new", replace(options, size=32))
+    made = encode_archive(BACKBONE, items[:1], tmp_path / "ar", replace(options, size=32))
+    assert made.counted.added == 12
+    with pytest.raises(DamagedFile, match="bad/x: is no raster"):
+        encode_archive(BACKBONE, items[1:2], tmp_path / "ar", options)
+    options = replace(options, skip_damaged=True)
+    again = encode_archive(BACKBONE, items[1:2], tmp_path / "ar", options)
+    assert (again.counted.added, [one.name for one in again.skipped]) == (0, ["bad/x"])
+    again = encode_archive(BACKBONE, items, tmp_path / "ar", options)
+    assert (again.counted.added, again.counted.known, [one.name for one in again.skipped]) == (12, 12, ["bad/x"])
+
+
 def test_a_clock_that_goes_back_changes_nothing(tmp_path, monkeypatch):
     now = [2e9]
 
