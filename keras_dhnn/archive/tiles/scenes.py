@@ -1,6 +1,7 @@
 """Cut GeoTIFF scenes of any size into tiles by windowed reads: a row of tiles in memory at a time."""
 
 import contextlib
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
 from keras_dhnn.archive.places import address, in_parts, is_address, local_copy
-from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_file
+from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_files
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
@@ -24,6 +25,8 @@ _THREADS = 2
 # Of GDAL's own, in MB: it takes a twentieth of the machine's memory if it is not told.
 _CACHE_MB = 128
 _SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
+# Files that a scene may consist of, and bytes by which it is seen whether one of them names others.
+_MOST_FILES, _HEAD = 10_000, 64
 # Parts of a pixel to which footprints are exact.
 _PIXEL_PARTS = 64
 
@@ -246,6 +249,13 @@ def _dtype(raster, bands):
     return np.result_type(*(raster.dtypes[number - 1] for number in bands)).name
 
 
+def _is_vrt(name):
+    if not os.path.isfile(name):
+        return False
+    with open(name, "rb") as file:
+        return file.read(_HEAD).lstrip().startswith(b"<VRTDataset")
+
+
 class _Reader:
     """Read one scene by several threads, each with the file open for itself."""
 
@@ -261,7 +271,7 @@ class _Reader:
 
     def tiles(self, known: Known) -> Iterator[Tile | None]:
         """Yield the tiles of all scales."""
-        content = content_of_file(self.file, f"{self.bands} {self.cut.tile}".encode())
+        content = self._content()(f"{self.bands} {self.cut.tile}".encode())
         strips = self._strips(known, content)
         for _, tiles in read_ahead(lambda strip: self._read(content, *strip), strips, threads=_THREADS):
             yield from tiles
@@ -276,6 +286,31 @@ class _Reader:
                     contents = known(ids)
                     new = [c if contents.get(i) != content else None for i, c in zip(ids, strip, strict=True)]
                     yield scale, shape, row, new
+
+    def _content(self):
+        """Return `content_of_files` of all files that the scene's pixels are in."""
+        try:
+            return content_of_files(self._files())
+        except OSError as error:
+            raise DamagedFile(self.scene.name, f"cannot be read ({error.filename}: {error.strerror})") from error
+
+    def _files(self):
+        """Return the scene's own file, and those that it names, as a VRT does its sources, which may be VRTs too."""
+        found, waiting = {os.path.abspath(self.file): None}, [*self._raster().files]
+        while waiting:
+            name = os.path.abspath(waiting.pop(0))
+            if name in found:
+                continue
+            if len(found) == _MOST_FILES:
+                raise DamagedFile(self.scene.name, f"consists of more than {_MOST_FILES:,} files")
+            found[name] = None
+            if _is_vrt(name):
+                try:
+                    with self.rasterio.open(name) as raster:
+                        waiting += raster.files
+                except self.rasterio.errors.RasterioError as error:
+                    raise _no_raster(self.scene, error) from error
+        return list(found)
 
     def _read(self, content, scale, shape, row, columns):
         new = [col for col in columns if col is not None]
