@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
-from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids
+from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids, contents_of_scene
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.labels import SEPARATOR
@@ -430,11 +430,16 @@ class Archive:
         self.refresh()
         return appended
 
-    def known(self, ids: list[str], source: str = "image") -> dict[str, int | None]:
-        """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
+    def known(self, ids: list[str], source: str = "image", column: str = "content") -> dict[str, Any]:
+        """Return `{id: content}`, or another column, of those ids that are in the archive, as it is on disk now."""
         self.refresh()
         values = pa.array(filter(is_text, ids), pa.string())
-        return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source))
+        return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source, column=column))
+
+    def contents_of_scene(self, scene: str, source: str = "image") -> set[tuple[int | None, str | None]]:
+        """Return (content, path) of all tiles of a scene that are in the archive, as it is on disk now."""
+        self.refresh()
+        return self.attempt(lambda: contents_of_scene(self.root, self._parts, scene, source))
 
     def attempt(self, read: Callable[[], _T]) -> _T:
         """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""

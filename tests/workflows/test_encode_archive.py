@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -322,6 +323,90 @@ def test_a_scene_of_which_not_even_the_header_can_be_read_is_never_taken_for_don
     assert (again.counted.added, [one.name for one in again.skipped]) == (0, ["bad/x"])
     again = encode_archive(BACKBONE, items, tmp_path / "ar", options)
     assert (again.counted.added, again.counted.known, [one.name for one in again.skipped]) == (12, 12, ["bad/x"])
+
+
+def test_of_a_scene_that_was_replaced_no_tile_of_before_stays(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    paths, options = [tmp_path / "s.tif", tmp_path / "s.tif2.tif"], Options(Cut(tile=32), bits=8, size=32, features=4)
+    for seed, path in enumerate(paths):
+        write_scene(path, scene_pixels(128, 128, seed=seed) + 1, nodata=0)
+
+    def encoded(tile=32):
+        made = encode_archive(BACKBONE, paths, tmp_path / "ar", replace(options, cut=Cut(tile=tile)))
+        rows = made.archive.rows(["id", "size", "content"]).filter(
+            pc.equal(made.archive.rows()["scene"], str(paths[0]))
+        )
+        ids = [key.split("#")[1] for key in rows["id"].to_pylist()]
+        return made.counted, sorted(ids), len(set(rows["content"].to_pylist())), made.archive.info.rows
+
+    def names(height, width, side=32):
+        return [f"{side}/{row:06d}/{col:06d}" for row in range(0, height, side) for col in range(0, width, side)]
+
+    assert encoded()[1:] == (names(128, 128), 1, 32)
+    smaller = scene_pixels(64, 128, seed=5) + 1
+    smaller[:, 32:, 96:] = 0
+    write_scene(paths[0], smaller, nodata=0)
+    counted, *found = encoded()
+    assert ((counted.added, counted.replaced), found) == ((0, 7), [names(64, 128)[:-1], 1, 23])
+    counted, *found = encoded()
+    assert ((counted.added, counted.replaced), found) == ((0, 0), [names(64, 128)[:-1], 1, 23])
+    # Cut otherwise as well, it is still the same scene.
+    both = sorted(names(64, 128)[:-1] + names(64, 128, 64))
+    assert encoded(64)[1:] == (both, 2, 23 + 2 + 4)
+    assert encoded()[1:] == (both, 2, 23 + 2 + 4)
+    write_scene(paths[0], scene_pixels(20, 24, seed=6) + 1)
+    assert encoded()[1:] == (["24/000000/000000"], 1, 1 + 16 + 4)
+
+
+def test_what_a_damaged_scene_was_before_stays(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    path, options = tmp_path / "s.tif", Options(Cut(tile=32), bits=8, size=32, features=4, skip_damaged=True)
+    write_scene(path, scene_pixels(512, 128))
+    encode_archive(BACKBONE, [path], tmp_path / "ar", options)
+    write_scene(path, scene_pixels(512, 128, seed=1))
+    path.write_bytes(path.read_bytes()[:-20_000])
+    again = encode_archive(BACKBONE, [path], tmp_path / "ar", options)
+    assert (len(again.skipped), again.archive.info.rows) == (1, 64)
+
+
+def test_another_file_by_the_name_of_one_is_refused_and_a_moved_one_is_not(tmp_path, monkeypatch):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    for seed, folder in enumerate("ab"):
+        write_images(tmp_path / folder / "images", 30, seed=seed)
+        write_scene(tmp_path / folder / "s.tif", scene_pixels(128, 128, seed=seed))
+    for name in ("s.tif", "images"):
+        for folder in "ab":
+            shutil.copytree(tmp_path / folder, tmp_path / f"{name}-{folder}")
+        monkeypatch.chdir(tmp_path / f"{name}-a")
+        before = all_rows(encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options).archive)
+        monkeypatch.chdir(tmp_path / f"{name}-b")
+        with pytest.raises(DataError, match=rf"is the name of {tmp_path}/{name}-a/.*another file by that name, .*-b/"):
+            encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options)
+        assert all_rows(Archive.open(tmp_path / f"ar-{name}")).equals(before)
+        shutil.move(tmp_path / f"{name}-a", tmp_path / f"{name}-moved")
+        monkeypatch.chdir(tmp_path / f"{name}-moved")
+        moved = encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options)
+        assert (moved.counted.known, moved.counted.replaced) == (len(before), 0)
+        monkeypatch.chdir(tmp_path / f"{name}-b")
+        assert encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options).counted.replaced == len(before)
+
+
+def test_two_scenes_of_one_name_are_refused(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    features = []
+    for number in range(2):
+        write_scene(tmp_path / f"{number}.tif", scene_pixels(96, 128, seed=number))
+        asset = {"href": f"{number}.tif", "roles": ["data"]}
+        features.append({"type": "Feature", "id": "same", "properties": {}, "assets": {"x": asset}})
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    with pytest.raises(DataError, match=r"same/x is the name of two scenes: .*0\.tif and .*1\.tif\. Encode them"):
+        encode_archive(BACKBONE, [tmp_path / "items.json"], tmp_path / "ar", options)
+    twice = {"type": "FeatureCollection", "features": features[:1] * 2}
+    (tmp_path / "items.json").write_text(json.dumps(twice))
+    made = encode_archive(BACKBONE, [tmp_path / "items.json"], tmp_path / "ar", options)
+    assert (made.counted.added, made.counted.known) == (12, 0)
 
 
 def test_a_clock_that_goes_back_changes_nothing(tmp_path, monkeypatch):

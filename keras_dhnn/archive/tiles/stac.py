@@ -44,7 +44,8 @@ def stac_scenes(path: Path | str, asset: str | None = None, fetch: bool = False)
         fetch: whether what it names at addresses may be fetched: children and items now, assets when they are encoded.
 
     Returns:
-        List of `Scene`, called `ITEM/ASSET`, with the items' times.
+        List of `Scene` with the items' times, called `COLLECTION/ITEM/ASSET`; `ITEM/ASSET` where an item names no
+        collection.
 
     Raises:
         DataError: if it is no STAC, an item has no such asset, or an asset is not on this machine and not to be
@@ -85,7 +86,7 @@ def _parquet_items(path):
         assets = {name: asset for name, asset in row["assets"].items() if asset}
         times = {name: row.get(name) for name in ("datetime", "start_datetime")}
         texts = {name: time.isoformat() if hasattr(time, "isoformat") else time for name, time in times.items()}
-        yield {"id": row["id"], "assets": assets, "properties": texts}, path
+        yield {"id": row["id"], "collection": row.get("collection"), "assets": assets, "properties": texts}, path
 
 
 def _scene(item, base, wanted, fetch):
@@ -96,7 +97,10 @@ def _scene(item, base, wanted, fetch):
         raise DataError(f"The asset {name!r} of the STAC item {item['id']!r} is not there: {path}")
     properties = item.get("properties", {})
     time = properties.get("datetime") or properties.get("start_datetime")
-    return Scene(str(path), f"{item['id']}/{name}", time)
+    # Ids of items are their own within a collection.
+    collection = item.get("collection")
+    called = f"{item['id']}/{name}"
+    return Scene(str(path), f"{collection}/{called}" if collection else called, time)
 
 
 def _choose(item, wanted):

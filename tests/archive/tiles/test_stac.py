@@ -48,6 +48,15 @@ def test_scenes_of_every_form_of_catalogue(folder, name):
     assert all(scene.path.endswith((".tif",)) and "scenes" in scene.path for scene in scenes)
 
 
+def test_items_of_one_id_in_two_collections_are_two(folder):
+    items = [item("same", f"scenes/{name}.tif", collection=f"l{name}") for name in ("a", "b")]
+    (folder / "two.json").write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    rows = [{"id": one["id"], "collection": one["collection"], "assets": one["assets"]} for one in items]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "two.parquet")
+    for name in ("two.json", "two.parquet"):
+        assert [scene.name for scene in stac_scenes(folder / name)] == ["la/same/visual", "lb/same/visual"]
+
+
 def test_assets_by_name_and_role(folder):
     (folder / "t.png").touch()
     assert [scene.name for scene in stac_scenes(folder / "items.json", "thumbnail")] == ["a/thumbnail", "b/thumbnail"]
