@@ -59,7 +59,7 @@ class VectorFile:
 
     def labelled_sample(self, count: int) -> tuple[np.ndarray, list[str | None]]:
         """Return `sample`, and the label of each: a list of m texts or None."""
-        step, seen = max(self.count // count, 1), 0
+        step, seen = max(-(-self.count // count), 1), 0
         taken: list[np.ndarray] = []
         labels: list[str | None] = []
         for batch in self.batches():
@@ -69,7 +69,7 @@ class VectorFile:
             given = [None] * len(batch.vectors) if given is None else given
             labels += (given if isinstance(given, list) else given.to_pylist())[chosen]
             seen += len(batch.vectors)
-        return np.concatenate(taken)[:count], labels[:count]
+        return np.concatenate(taken), labels
 
 
 def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:

@@ -128,7 +128,7 @@ def learn_rotation(vectors: np.ndarray, bits: int) -> dict[str, np.ndarray]:
         DataError: see `learn_bits`.
     """
     unit = _unit(vectors)
-    sample = vectors[:: max(len(vectors) // _MEASURED, 1)]
+    sample = vectors[:: max(-(-len(vectors) // _MEASURED), 1)]
     ways = [learn_bits(unit, bits, iterations) for iterations in (50, 0)]
     # Of equal ones, such as where there are too few vectors to tell, the first.
     return max(ways, key=lambda learned: measure_recall(sample, learned) or 0)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from keras_dhnn.archive import Archive
+from keras_dhnn.archive import vectors as vectors_module
 from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
@@ -45,6 +46,30 @@ def test_every_kind_of_file_gives_the_same_vectors(tmp_path):
         assert (file.count, file.size) == (50, 12)
         assert file.sample(10).shape == (10, 12)
     assert next(open_vectors(tmp_path / "a.npz").batches()).columns["label"][:3] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 15, 19, 20, 21, 137])
+def test_a_sample_is_spread_over_the_whole_file_and_no_larger_than_asked_for(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(vectors_module, "_BATCH", 4)
+    np.savez(tmp_path / "a.npz", x=np.arange(count, dtype=np.float32)[:, None], label=np.arange(count))
+    sample, labels = open_vectors(tmp_path / "a.npz").labelled_sample(10)
+    numbers = sample[:, 0].astype(int)
+    assert labels == [str(number) for number in numbers]
+    assert min(count, 5) <= len(numbers) <= 10
+    # As far from each other as from both ends.
+    gaps = np.diff([*numbers, count])
+    assert numbers[0] == 0
+    assert len(set(gaps[:-1])) <= 1
+    assert gaps[-1] <= -(-count // 10)
+
+
+def test_the_rotation_is_chosen_on_a_sample_spread_over_all(monkeypatch):
+    measured = []
+    monkeypatch.setattr(encode_workflow, "_MEASURED", 40)
+    monkeypatch.setattr(encode_workflow, "measure_recall", lambda sample, learned: measured.append(sample))
+    vectors = clustered(70, 8)
+    learn_rotation(vectors, 8)
+    np.testing.assert_array_equal(measured[0], vectors[::2])
 
 
 def test_zarr(tmp_path):
