@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -170,6 +171,22 @@ def test_small_distances_count_as_equal_where_features_order_them(tmp_path):
                 assert own["distance"].to_pylist() == distances[expected].tolist()
                 inverted.append((np.diff(distances[expected]) < 0).any())
     assert any(inverted)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_one_long_id_costs_its_own_length_alone(tmp_path, memory):
+    """Equal codes are in order of id; ids of one width would take 500 times the longest."""
+    ids = sorted([f"{number:03d}" for number in range(497)] + ["x" * 100_000, "é", "\U00010400", "\uffff"])
+    archive = make_archive(tmp_path / "a", np.zeros((len(ids), 8), np.uint8), ids=ids[::-1])
+    if memory:
+        archive.load()
+    for count in (1, 2):
+        tracemalloc.start()
+        found = archive.search(np.zeros((count, 8), np.uint8), len(ids)).table["id"].to_pylist()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert found == ids * count
+        assert most < 10_000_000
 
 
 def test_like_and_unlike():
