@@ -189,12 +189,12 @@ class Archive:
 
     def refresh(self) -> bool:
         """See what others have changed since; returns whether anything was."""
-        parts = manifest.read_parts(self.root)
-        changed = parts != self._parts
-        self._parts = parts
-        if changed and self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        with self._guard:
+            parts = manifest.read_parts(self.root)
+            changed = parts != self._parts
+            if changed:
+                # Other threads may be in the middle of a search: what they read by goes when the last of them is done.
+                self._parts, self._engine = parts, None
         return changed
 
     def source(self, name: str | None = None) -> str:
@@ -389,10 +389,8 @@ class Archive:
 
     def load(self) -> None:
         """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
-        self._memory = True
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        with self._guard:
+            self._memory, self._engine = True, None
         self.attempt(self._database)
 
     def sql(self, make_sql: Callable[[str], str], source: str | None = None) -> list[tuple]:
@@ -444,10 +442,13 @@ class Archive:
     def attempt(self, read: Callable[[], _T]) -> _T:
         """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""
         for attempt in range(_ATTEMPTS):
+            seen = self._parts
             try:
                 return read()
             except FileNotFoundError as error:
-                if not self.refresh() or attempt == _ATTEMPTS - 1:
+                self.refresh()
+                # Another thread may have been first to see what has changed.
+                if self._parts == seen or attempt == _ATTEMPTS - 1:
                     raise DataError(
                         f"{error.filename or error} is missing from the archive {self.root}. Restore it, or take it "
                         f"out: keras-dhnn archive verify {self.root} --drop-damaged"
