@@ -15,6 +15,7 @@ from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import is_text
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
@@ -177,13 +178,13 @@ def _rewrite(archive, source, rows_to_keep):
 
 def _rows_to_keep(archive, part, ids, condition):
     """Return the rows of a file without those to be removed; None if there are none such."""
-    if ids is not None and (part.last < min(ids) or max(ids) < part.first):
+    if ids is not None and (not ids or part.last < min(ids) or max(ids) < part.first):
         return None
     rows = _listed_rows(archive, part)
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
     connection.register("rows", rows)
     if ids is not None:
-        connection.register("gone", pa.table({"id": pa.array(ids, pa.string())}))
+        connection.register("gone", pa.table({"id": pa.array(filter(is_text, ids), pa.string())}))
         condition = "id IN (SELECT id FROM gone)"
     kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
     return None if len(kept) == len(rows) else kept.cast(rows.schema)

@@ -310,8 +310,13 @@ class Archive:
 
         Returns:
             `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
+
+        Raises:
+            SettingError: for several queries or none, and as `search`.
         """
         query, source = self.checked(query), self.source(source)
+        if len(query) != 1:
+            raise SettingError(f"Expected one query. Received {len(query)}.")
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 

@@ -361,6 +361,9 @@ def _labels(labels):
     if not {"path", "label"} <= set(table.fieldnames or ()):
         found = ", ".join(table.fieldnames or ()) or "none"
         raise DataError(f"The labels {labels} have other columns: {found}. {_OF_LABELS}")
+    if not all(row["path"] for row in rows):
+        number = next(number for number, row in enumerate(rows, 1) if not row["path"])
+        raise DataError(f"The labels {labels} have no path in row {number} below the names of columns. {_OF_LABELS}")
     named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
     named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
     return lambda path: named.get(Path(path).as_posix()) or None

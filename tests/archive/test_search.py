@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries, combine
+from keras_dhnn.archive.comparing import compare
 from keras_dhnn.archive.search import sampling_steps
-from keras_dhnn.codes import hamming_distances, pack, unpack
+from keras_dhnn.codes import hamming_distances, pack, to_words, unpack
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
 from tests.archives import make_archive, random_codes, squares, tile_rows
 
@@ -234,6 +235,29 @@ def test_an_empty_archive_finds_nothing(tmp_path):
     assert len(archive.search(random_codes(2), 5, columns=("label", "geometry"))) == 0
     assert archive.histogram(random_codes(1)).sum() == 0
     assert archive.labels() == {}
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_no_query_finds_nothing(tmp_path, memory):
+    codes = random_codes(20_000)
+    archive = make_archive(tmp_path / "a", codes)
+    if memory:
+        archive.load()
+    assert len(archive.search(codes[:0], 5)) == 0
+    archive.search(codes[:300], 5)  # whose codes stay in memory
+    for how in ({"k": 5}, {"k": 5, "radius": 3}, {"k": None, "radius": 3}, {"k": 5, "where": "row > 0"}):
+        found = archive.search(codes[:0], **how)
+        assert (len(found), found.table.column_names[:4]) == (0, ["query", "rank", "id", "distance"])
+    with pytest.raises(ValueError, match="Expected one query. Received 0"):
+        archive.histogram(codes[:0])
+
+
+def test_no_pair_of_no_codes_or_queries():
+    words = to_words(random_codes(10)).view(np.uint64)
+    for codes, asked in ((words[:0], words), (words, words[:0]), (words[:0], words[:0])):
+        for k in (3, None):
+            pairs = compare(codes.T, asked, 64, k, np.full(len(asked), 64))
+            assert [(len(part), part.dtype) for part in pairs] == [(0, np.int64), (0, np.int64), (0, np.int16)]
 
 
 def test_codes_of_another_length_are_refused(tmp_path):

@@ -238,6 +238,15 @@ def test_removal_rewrites_only_files_that_hold_the_items(tmp_path):
         remove(archive)
 
 
+def test_what_is_no_id_takes_nothing_out(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(30), parts=2)
+    before = archive.parts
+    assert [remove(archive, ids=ids) for ids in ([], ["x\udcff"])] == [0, 0]
+    assert archive.parts == before
+    first = ids_of(tmp_path / "a")[0]
+    assert remove(archive, ids=["x\udcff", first]) == 1
+
+
 def append_pieces(path, first, count, seed):
     """Appends `count` pieces of 20 rows, of which every second is common to all callers."""
     archive = Archive.create(path, IDENTITY)

@@ -1,5 +1,6 @@
 import json
 import shutil
+import struct
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive import vectors as vectors_module
+from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
@@ -91,6 +93,11 @@ def test_files_that_are_none_are_refused(tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"PAR1")
     pq.write_table(pa.table({"x": [1], "a": [[0.5]], "b": [[0.5]]}), tmp_path / "c.parquet")
     pq.write_table(pa.table({"a": [[0.5, 1.0], [0.5]]}), tmp_path / "d.parquet")
+    floats = pa.list_(pa.float32())
+    pq.write_table(pa.table({"a": pa.array([], floats)}), tmp_path / "g.parquet")
+    pq.write_table(pa.table({"a": pa.array([None, [1.0]], floats)}), tmp_path / "h.parquet")
+    np.save(tmp_path / "i.npy", np.zeros((0, 4), np.float32))
+    np.savez(tmp_path / "j.npz", x=np.zeros((5, 4), np.float32), ids=np.arange(3))
     (tmp_path / "e.txt").touch()
     for name, message in (
         ("a.npy", "shape"),
@@ -98,6 +105,10 @@ def test_files_that_are_none_are_refused(tmp_path):
         ("c.parquet", "Name one by --column"),
         ("e.txt", "no file of vectors"),
         ("f.npy", "There is no file"),
+        ("g.parquet", r"no vector in .*g\.parquet"),
+        ("h.parquet", "vectors in every row of 'a'. Received none in the first"),
+        ("i.npy", r"no vector in .*i\.npy"),
+        ("j.npz", r"expected ids of all 5 vectors. Received: \(3,\)"),
     ):
         with pytest.raises(DataError, match=message):
             open_vectors(tmp_path / name)
@@ -177,6 +188,8 @@ def norms(vectors):
         "POINT (3 4)",
         "POINT Z (3 4 5)",
         "POLYGON ((0 0, 2 0, 2 2, 0 0), (1 0.5, 1.5 0.5, 1.5 1, 1 0.5))",
+        "POINT EMPTY",
+        "MULTIPOLYGON EMPTY",
         "MULTIPOLYGON (((0 0, 2 0, 2 2, 0 0)), ((5 5, 6 5, 6 6, 5 5)))",
     ],
 )
@@ -225,3 +238,21 @@ def test_bits_that_the_archive_was_not_made_with_are_refused(tmp_path):
     ):
         with pytest.raises(DataError, match=r"encoder\.npz is another than the archive was made with.*Restore it"):
             use()
+
+
+def test_nested_multi_polygons_are_refused():
+    inner = struct.pack("<BII", 1, 3, 0)
+    for depth in (2, 3000):
+        with pytest.raises(DataError, match="as WKB of points"):
+            from_wkb(struct.pack("<BII", 1, 6, 1) * depth + inner)
+    assert from_wkb(struct.pack("<BII", 1, 6, 1) + inner) == {"type": "MultiPolygon", "coordinates": [[]]}
+
+
+def test_what_is_empty_is_at_no_place_and_what_is_no_wkb_is_refused():
+    point = struct.pack("<BIdd", 1, 1, 3.0, 4.0)
+    empty = [struct.pack("<BII", 1, 3, 0), struct.pack("<BII", 1, 6, 0), struct.pack("<BIdd", 1, 1, np.nan, np.nan)]
+    columns = geometry_columns(pa.array([*empty, None, point]), "a.parquet")
+    box = {"xmin": 3.0, "ymin": 4.0, "xmax": 3.0, "ymax": 4.0}
+    assert columns["bbox"].to_pylist() == [None] * 4 + [box]
+    with pytest.raises(DataError, match=r"a\.parquet: expected geometry as WKB, a column of bytes. Received: string"):
+        geometry_columns(pa.array(["POINT (3 4)"]), "a.parquet")

@@ -207,6 +207,7 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
         (b"", "have other columns: none. Expected a table"),
         (b"file,label\na.png,x\n", "have other columns: file, label. Expected a table"),
         (b"path,label\na.png,f\xf6rde\n", "no text in UTF-8"),
+        (b"label,path\nforest,a.png\nforest\n", "have no path in row 2 below the names of columns. Expected a table"),
         (None, "cannot be read: No such file or directory. Expected a table"),
     ],
 )
@@ -225,6 +226,16 @@ def test_lists_and_labels_from_csv(tmp_path):
     options = Options(bits=8, size=32, features=0, labels=str(tmp_path / "list.csv"))
     made = encode_archive(BACKBONE, [tmp_path / "list.csv"], tmp_path / "ar", options).archive
     assert made.labels() == {"L0": 4, "L1": 4, "L2": 4}
+    for text, message in (
+        ("label,path\nL0,a.png\nL0\n", "no path in its row 2"),
+        ("path\n" + "x" * 200_000, "cannot be read as CSV"),
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(DataError, match=message):
+            encode_archive(BACKBONE, [tmp_path / "bad.csv"], tmp_path / "ar", options)
+    (tmp_path / "junk.parquet").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"junk\.parquet cannot be read as Parquet"):
+        encode_archive(BACKBONE, [tmp_path / "junk.parquet"], tmp_path / "ar", options)
     with pytest.raises(DataError, match="no file or folder"):
         encode_archive(BACKBONE, [tmp_path / "nowhere"], tmp_path / "ar", options)
     (tmp_path / "empty").mkdir()
