@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -61,7 +61,8 @@ def content_of_ids(
     ids: pa.Array | pa.ChunkedArray,
     source: str,
     read: Callable[..., pa.Table] = read_part,
-) -> dict[str, int | None]:
+    column: str = "content",
+) -> dict[str, Any]:
     """Return `{id: content}` of those ids that are in some files; only files that may hold one are read.
 
     Args:
@@ -70,11 +71,30 @@ def content_of_ids(
         ids: Arrow array of texts.
         source: the image source.
         read: what reads a file, `read_part` or `read_listed_part`.
+        column: another one that is wanted instead of the content.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for part in _parts_with(parts, ids, source):
-        rows = read(root, part, ["id", "content"])
-        found.update(_keys(rows.filter(pc.is_in(rows["id"], value_set=_one_chunk(ids)))))
+        rows = read(root, part, ["id", column])
+        found.update(_keys(rows.filter(pc.is_in(rows["id"], value_set=_one_chunk(ids))), column))
+    return found
+
+
+def contents_of_scene(root: Path, parts: list[Part], scene: str, source: str) -> set[tuple[int | None, str | None]]:
+    """Return (content, path) of all tiles of a scene; only files that may hold one are read.
+
+    Args:
+        root: Path of the archive.
+        parts: list of `Part`.
+        scene: its name, with which and `#` the ids of its tiles begin.
+        source: the image source.
+    """
+    found: set[tuple[int | None, str | None]] = set()
+    for part in parts:
+        if part.source == source and part.first < f"{scene}$" and f"{scene}#" <= part.last:
+            rows = read_part(root, part, ["scene", "content", "path"])
+            rows = rows.filter(pc.equal(rows["scene"], scene))
+            found.update(zip(rows["content"].to_pylist(), rows["path"].to_pylist(), strict=True))
     return found
 
 
@@ -103,8 +123,8 @@ def _one_chunk(ids):
     return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
 
 
-def _keys(rows):
-    return zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True)
+def _keys(rows, column="content"):
+    return zip(rows["id"].to_pylist(), rows[column].to_pylist(), strict=True)
 
 
 def _check_rows(identity, rows, source):

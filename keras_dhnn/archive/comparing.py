@@ -102,15 +102,15 @@ class _Comparison:
             for number, asked in enumerate(self._asked):
                 at = number * _QUERIES
                 rows, columns, distances = _near(asked, block, self.bounds[at : at + _QUERIES])
-                found.append((rows + at, columns + start, distances))
-        pairs = Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+                found.append(Pairs(rows + at, columns + start, distances))
+        pairs = _joined(found)
         self._lower(pairs)
         return pairs
 
     def nearest(self, found: list[Pairs]) -> Pairs:
         """Return those of the pairs that are within the bounds now, in order."""
         kept = [_chosen(pairs, pairs.distances <= self.bounds[pairs.queries]) for pairs in found]
-        pairs = Pairs(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
+        pairs = _joined(kept)
         order = np.lexsort([pairs.codes, pairs.distances, pairs.queries])
         return _chosen(pairs, order)
 
@@ -128,6 +128,12 @@ class _Comparison:
             self.bounds = np.minimum(self.bounds, reach).astype(np.int16)
 
 
+def _joined(found):
+    """Return all pairs of a list, which is empty where there is no query or no code."""
+    none = Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int16))
+    return Pairs(*(np.concatenate(parts) for parts in zip(none, *found, strict=True)))
+
+
 def _chosen(pairs, which):
     return Pairs(*(part[which] for part in pairs))
 
@@ -138,7 +144,9 @@ def _prepared(words, of_queries=False):
     """
     if _COUNTS_BITS:
         return words
-    bits = np.unpackbits(np.ascontiguousarray(words.T, "<u8").view(np.uint8).reshape(words.shape[1], -1), axis=1)
+    bits = np.unpackbits(
+        np.ascontiguousarray(words.T, "<u8").view(np.uint8).reshape(words.shape[1], 8 * len(words)), axis=1
+    )
     signs = np.ascontiguousarray(bits.T).astype(np.float32) - 0.5
     return -2 * signs if of_queries else signs
 

@@ -47,12 +47,17 @@ def geometry_columns(geometry: pa.Array, path: Path | str) -> dict[str, pa.Array
         path: of the file, for messages.
 
     Raises:
-        DataError: if a value is no WKB of a point, polygon or multi-polygon, or lies outside the world.
+        DataError: if a value is no WKB of a point, polygon or multi-polygon, or lies outside the world. An empty one is
+            at no known place.
     """
+    if not (pa.types.is_binary(geometry.type) or pa.types.is_large_binary(geometry.type)):
+        raise DataError(f"{path}: expected geometry as WKB, a column of bytes. Received: {geometry.type}")
     corners = np.full((len(geometry), 4, 2), np.nan)
     for number, value in enumerate(geometry.to_pylist()):
         if value is not None:
             points = np.array(points_of(from_wkb(value)))
+            if not len(points):
+                continue
             (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
             if not (abs(west) <= 180 and abs(east) <= 180 and abs(south) <= 90 and abs(north) <= 90):
                 raise DataError(

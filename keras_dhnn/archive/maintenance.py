@@ -1,16 +1,21 @@
 """Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.manifest import Part
 from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import is_text
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
@@ -118,6 +123,40 @@ def remove(archive: Archive, ids: list[str] | None = None, where: str | None = N
     if (ids is None) == (where is None):
         raise SettingError("Expected ids, or a condition by --where: which items are to be taken out.")
     source, condition = archive.source(source), archive.condition(where)
+    return _rewrite(archive, source, lambda part: _rows_to_keep(archive, part, ids, condition))
+
+
+def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | None]], source: str) -> int:
+    """Take out tiles of scenes that have become others: what is no tile any more would stay for ever.
+
+    Args:
+        archive: `Archive`.
+        outdated: `{scene: contents}`: tiles of this scene with one of these contents go.
+        source: the image source.
+
+    Returns:
+        Number of tiles taken out.
+    """
+    if not outdated:
+        return 0
+    first, last = min(f"{scene}#" for scene in outdated), max(f"{scene}$" for scene in outdated)
+
+    def rows_to_keep(part: Part) -> pa.Table | None:
+        if part.last < first or last <= part.first:
+            return None
+        rows = _listed_rows(archive, part)
+        keep = pa.array(np.ones(len(rows), bool))
+        for scene, contents in outdated.items():
+            values = pa.array(contents, pa.int64())
+            gone = pc.and_(pc.equal(rows["scene"], scene), pc.is_in(rows["content"], value_set=values))
+            keep = pc.and_not(keep, pc.fill_null(gone, False))
+        return None if pc.all(keep).as_py() else rows.filter(keep)
+
+    return _rewrite(archive, source, rows_to_keep)
+
+
+def _rewrite(archive, source, rows_to_keep):
+    """Write those files anew of which a function gives the rows to keep, not None; returns how many rows went."""
     removed = 0
     with manifest.locked(archive.root):
         archive.refresh()
@@ -125,7 +164,7 @@ def remove(archive: Archive, ids: list[str] | None = None, where: str | None = N
         remove_orphans(archive.root, parts)
         kept = []
         for part in parts:
-            rows = _rows_to_keep(archive, part, ids, condition) if part.source == source else None
+            rows = rows_to_keep(part) if part.source == source else None
             removed += 0 if rows is None else part.rows - len(rows)
             if rows is None:
                 kept.append(part)
@@ -139,18 +178,21 @@ def remove(archive: Archive, ids: list[str] | None = None, where: str | None = N
 
 def _rows_to_keep(archive, part, ids, condition):
     """Return the rows of a file without those to be removed; None if there are none such."""
-    if ids is not None and (part.last < min(ids) or max(ids) < part.first):
+    if ids is not None and (not ids or part.last < min(ids) or max(ids) < part.first):
         return None
-    rows = read_listed_part(archive.root, part)
-    schema = make_schema(archive.identity.bits, archive.identity.features)
-    rows = rows.select(schema.names).replace_schema_metadata()
+    rows = _listed_rows(archive, part)
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
     connection.register("rows", rows)
     if ids is not None:
-        connection.register("gone", pa.table({"id": pa.array(ids, pa.string())}))
+        connection.register("gone", pa.table({"id": pa.array(filter(is_text, ids), pa.string())}))
         condition = "id IN (SELECT id FROM gone)"
     kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
-    return None if len(kept) == len(rows) else kept.cast(schema)
+    return None if len(kept) == len(rows) else kept.cast(rows.schema)
+
+
+def _listed_rows(archive, part):
+    schema = make_schema(archive.identity.bits, archive.identity.features)
+    return read_listed_part(archive.root, part).select(schema.names).replace_schema_metadata().cast(schema)
 
 
 def _groups(parts, rows):

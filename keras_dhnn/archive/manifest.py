@@ -6,12 +6,13 @@ or it did not, whenever the process is killed, and no reader ever sees half of i
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ DATA = "data"
 LEARNED = "encoder.npz"
 _LOCK = ".lock"
 _RESTORE = "Restore it from a copy."
+_RESTORE_LEARNED = "Restore it from a copy, or search by ids."
 _MOST_PARTS = 1 << 28
 # Nothing that leads elsewhere.
 _PART = re.compile(rf"{DATA}/source=[\w.-]+/[\w-][\w.-]*\.parquet", re.ASCII)
@@ -43,7 +45,8 @@ class Identity:
         bits: their length l.
         pipeline: what happens to an image before the network, in words.
         features: values of the int8 feature vectors beside the codes; 0: there are none.
-        encoder: how to encode a query: `{"kind": "run" | "export" | "backbone" | "vectors", ...}`.
+        encoder: how to encode a query: `{"kind": "run" | "export" | "backbone" | "vectors", ...}`; where something was
+            learned for it, `learned` is its `digest_of_arrays`.
     """
 
     model: str
@@ -78,8 +81,13 @@ class Part:
         return file_name(root / self.name)
 
 
-def write_new(root: Path, identity: Identity) -> None:
-    """Write what a new archive is, and that it holds nothing; call it with the lock held.
+def write_new(root: Path, identity: Identity, learned: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write what a new archive is, what its encoder learned, and that it holds nothing; call it with the lock held.
+
+    Args:
+        root: Path of the archive.
+        identity: its `Identity`, in which the digest of what was learned is kept.
+        learned: `{name: array}`, or None where nothing was.
 
     Raises:
         DataError: if it holds something, of one that is not known any more.
@@ -87,6 +95,9 @@ def write_new(root: Path, identity: Identity) -> None:
     if exists(root / PARTS) and read_parts(root):
         raise DataError(f"{root / IDENTITY} is missing, which says whose codes the archive holds. {_RESTORE}")
     write_parts(root, [])
+    if learned:
+        _save_arrays(root, learned)
+        identity = replace(identity, encoder=identity.encoder | {"learned": digest_of_arrays(learned)})
     # Last, since this makes an archive of the folder.
     replace_json(root / IDENTITY, asdict(identity))
 
@@ -188,24 +199,36 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def load_arrays(root: Path) -> dict[str, np.ndarray]:
+def load_arrays(root: Path, identity: Identity) -> dict[str, np.ndarray]:
     """Return `{name: array}` that an archive's encoder learned.
 
     Raises:
-        DataError: if the file is not there or damaged.
+        DataError: if the file is not there or damaged, or is another than the archive was made with.
     """
     with local_copy(root / LEARNED) as copy:
-        return read_arrays(copy, remedy="Restore it from a copy, or search by ids.")
+        arrays = read_arrays(copy, remedy=_RESTORE_LEARNED)
+    if identity.encoder.get("learned", digest_of_arrays(arrays)) != digest_of_arrays(arrays):
+        raise DataError(
+            f"{root / LEARNED} is another than the archive was made with: codes by it are near to none of its items. "
+            f"{_RESTORE_LEARNED}"
+        )
+    return arrays
 
 
-def save_arrays(root: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write what an archive's encoder learned, into a folder that is made if need be."""
+def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return what changes with any of the arrays `{name: array}`, whatever their order."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _save_arrays(root, arrays):
     if is_address(root):
         with tempfile.TemporaryDirectory() as folder:
             write_arrays(Path(folder) / LEARNED, arrays)
             put(Path(folder) / LEARNED, root / LEARNED)
         return
-    root.mkdir(parents=True, exist_ok=True)
     write_arrays(root / LEARNED, arrays)
 
 

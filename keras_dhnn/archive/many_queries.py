@@ -63,7 +63,7 @@ class ManyQueries:
             queries: `Queries`.
             k: how many items of each are wanted; None: all within a radius, which is left to DuckDB.
         """
-        if k is None or not self._runs:
+        if k is None or not self._runs or not len(queries):
             return None
         count, read = len(queries), 0 if self._kept is not None else _READ * self._rows
         others = count * (_SORTED + self._rows * _PAIR)

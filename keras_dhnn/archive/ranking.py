@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from keras_dhnn.archive.manifest import Identity
@@ -68,8 +69,9 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
     """
     scores = _scores(candidates, queries, wanted.rank, bits)
     query, distance = (candidates[name].to_numpy() for name in ("query", "distance"))
-    ids = candidates["id"].to_numpy()
-    order = np.lexsort([_text_ranks(ids), -scores, np.maximum(distance, alike_within(wanted.rank, bits)), query])
+    order = np.lexsort(
+        [_text_ranks(candidates["id"]), -scores, np.maximum(distance, alike_within(wanted.rank, bits)), query]
+    )
     rank = ranks_within(query[order])
     if wanted.rerank:
         again = rank <= wanted.rerank
@@ -107,7 +109,8 @@ def _unit(vectors):
 
 
 def _text_ranks(ids):
-    return np.unique(ids.astype(str), return_inverse=True)[1] if len(ids) else np.zeros(0, int)
+    # Arrow compares bytes of UTF-8, whose order is that of the texts; an array of NumPy is as wide as the longest.
+    return pc.rank(ids, tiebreaker="dense").to_numpy()
 
 
 def ranks_within(query: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
-from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids
+from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids, contents_of_scene
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
 from keras_dhnn.archive.labels import SEPARATOR
@@ -127,20 +127,41 @@ class Archive:
             DataError: if the archive there holds codes of another model or length, or cannot be written, or something
                 else of ours is there.
         """
+        made = cls.make(path, identity)
+        if made is not None:
+            return made
+        found = cls.open(path)
+        check_same_model(found.root, found.identity, identity)
+        return found
+
+    @classmethod
+    def make(
+        cls, path: Path | str, identity: Identity, learned: Mapping[str, np.ndarray] | None = None
+    ) -> "Archive | None":
+        """Make an archive; None if there is one already, which stays as it is, whoever makes another at the same time.
+
+        Args:
+            path: as of `create`.
+            identity: the `Identity` that it gets.
+            learned: `{name: array}` that its encoder learned, kept beside it; or None.
+
+        Raises:
+            DataError: if it cannot be written, or something else of ours is there.
+        """
         root = place(path)
         manifest.check_place(root)
+        if exists(root / manifest.IDENTITY):
+            return None
         try:
             if not is_address(root):
                 root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{root} cannot be made: {error.strerror}. Give another folder by --archive.") from error
-        if not exists(root / manifest.IDENTITY):
-            with manifest.locked(root):
-                if not exists(root / manifest.IDENTITY):
-                    manifest.write_new(root, identity)
-        found = manifest.read_identity(root)
-        check_same_model(root, found, identity)
-        return cls(root, found)
+        with manifest.locked(root):
+            if exists(root / manifest.IDENTITY):
+                return None
+            manifest.write_new(root, identity, learned)
+        return cls.open(root)
 
     @property
     def info(self) -> ArchiveInfo:
@@ -168,12 +189,12 @@ class Archive:
 
     def refresh(self) -> bool:
         """See what others have changed since; returns whether anything was."""
-        parts = manifest.read_parts(self.root)
-        changed = parts != self._parts
-        self._parts = parts
-        if changed and self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        with self._guard:
+            parts = manifest.read_parts(self.root)
+            changed = parts != self._parts
+            if changed:
+                # Other threads may be in the middle of a search: what they read by goes when the last of them is done.
+                self._parts, self._engine = parts, None
         return changed
 
     def source(self, name: str | None = None) -> str:
@@ -289,8 +310,13 @@ class Archive:
 
         Returns:
             `(l + 1,)` int64: the number of items at distance 0, 1, ..., l.
+
+        Raises:
+            SettingError: for several queries or none, and as `search`.
         """
         query, source = self.checked(query), self.source(source)
+        if len(query) != 1:
+            raise SettingError(f"Expected one query. Received {len(query)}.")
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 
@@ -368,10 +394,8 @@ class Archive:
 
     def load(self) -> None:
         """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
-        self._memory = True
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        with self._guard:
+            self._memory, self._engine = True, None
         self.attempt(self._database)
 
     def sql(self, make_sql: Callable[[str], str], source: str | None = None) -> list[tuple]:
@@ -409,19 +433,27 @@ class Archive:
         self.refresh()
         return appended
 
-    def known(self, ids: list[str], source: str = "image") -> dict[str, int | None]:
-        """Return `{id: content}` of those ids that are in the archive, as it is on disk now."""
+    def known(self, ids: list[str], source: str = "image", column: str = "content") -> dict[str, Any]:
+        """Return `{id: content}`, or another column, of those ids that are in the archive, as it is on disk now."""
         self.refresh()
         values = pa.array(filter(is_text, ids), pa.string())
-        return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source))
+        return self.attempt(lambda: content_of_ids(self.root, self._parts, values, source, column=column))
+
+    def contents_of_scene(self, scene: str, source: str = "image") -> set[tuple[int | None, str | None]]:
+        """Return (content, path) of all tiles of a scene that are in the archive, as it is on disk now."""
+        self.refresh()
+        return self.attempt(lambda: contents_of_scene(self.root, self._parts, scene, source))
 
     def attempt(self, read: Callable[[], _T]) -> _T:
         """Return `read()`; again if a file vanished meanwhile because another process compacted or removed."""
         for attempt in range(_ATTEMPTS):
+            seen = self._parts
             try:
                 return read()
             except FileNotFoundError as error:
-                if not self.refresh() or attempt == _ATTEMPTS - 1:
+                self.refresh()
+                # Another thread may have been first to see what has changed.
+                if self._parts == seen or attempt == _ATTEMPTS - 1:
                     raise DataError(
                         f"{error.filename or error} is missing from the archive {self.root}. Restore it, or take it "
                         f"out: keras-dhnn archive verify {self.root} --drop-damaged"

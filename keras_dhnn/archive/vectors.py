@@ -59,7 +59,7 @@ class VectorFile:
 
     def labelled_sample(self, count: int) -> tuple[np.ndarray, list[str | None]]:
         """Return `sample`, and the label of each: a list of m texts or None."""
-        step, seen = max(self.count // count, 1), 0
+        step, seen = max(-(-self.count // count), 1), 0
         taken: list[np.ndarray] = []
         labels: list[str | None] = []
         for batch in self.batches():
@@ -69,7 +69,7 @@ class VectorFile:
             given = [None] * len(batch.vectors) if given is None else given
             labels += (given if isinstance(given, list) else given.to_pylist())[chosen]
             seen += len(batch.vectors)
-        return np.concatenate(taken)[:count], labels[:count]
+        return np.concatenate(taken), labels
 
 
 def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
@@ -116,16 +116,27 @@ def _open_parquet(path, column):
     schema = file.schema_arrow
     lists = [field.name for field in schema if pa.types.is_nested(field.type) and _is_list_of_floats(field.type)]
     column = _only(path, column, lists, schema.names)
-    size = len(next(file.iter_batches(1, columns=[column]))[column][0])
     kept = _columns_of(schema)
     wanted = [column, *kept.values(), *(["geometry"] if "geometry" in schema.names else [])]
 
+    def read(count: int, names: list[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from file.iter_batches(count, columns=names)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
+
     def batches() -> Iterator[Batch]:
         first = 0
-        for rows in file.iter_batches(_BATCH, columns=wanted):
+        for rows in read(_BATCH, wanted):
             yield _parquet_batch(path, rows, column, kept, size, first)
             first += len(rows)
 
+    begin = next(read(1, [column]), None)
+    if begin is None or not len(begin):
+        raise _no_vectors(path)
+    size = pc.list_value_length(begin[column])[0].as_py()
+    if not size:
+        raise DataError(f"{path}: expected vectors in every row of {column!r}. Received none in the first.")
     return VectorFile(path, file.metadata.num_rows, size, batches)
 
 
@@ -203,6 +214,11 @@ def _open_zarr(path, column):
 def _of_array(path, array, ids=None, labels=None):
     if array.ndim != 2 or array.dtype.kind != "f":
         raise DataError(f"{path}: expected real vectors of shape (n, d). Received: {array.dtype}, {array.shape}")
+    if not all(array.shape):
+        raise _no_vectors(path)
+    for name, values in (("ids", ids), ("labels", labels)):
+        if values is not None and values.shape[:1] != array.shape[:1]:
+            raise DataError(f"{path}: expected {name} of all {array.shape[0]} vectors. Received: {values.shape}")
 
     def batches() -> Iterator[Batch]:
         for first in range(0, array.shape[0], _BATCH):
@@ -214,6 +230,10 @@ def _of_array(path, array, ids=None, labels=None):
             yield Batch(named, part, columns)
 
     return VectorFile(path, array.shape[0], array.shape[1], batches)
+
+
+def _no_vectors(path):
+    return DataError(f"There is no vector in {path}. Expected one at least.")
 
 
 def _numbered(path, first, count):

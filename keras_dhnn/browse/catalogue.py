@@ -202,7 +202,7 @@ def _numbered(column):
         encoded = encoded.combine_chunks()
     names = np.array(encoded.dictionary.to_pylist(), object)
     numbers = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    order = np.argsort(names.astype(str)) if len(names) else np.zeros(0, int)
+    order = np.argsort(names)
     places = np.empty(len(names) + 1, np.int32)
     places[order], places[-1] = np.arange(len(names)), -1
     return places[numbers], names[order].tolist()

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_dhnn.archive.encoding import image_batches
 from keras_dhnn.archive.learned import learn_bits, learn_features
-from keras_dhnn.archive.manifest import Identity, load_arrays, save_arrays
+from keras_dhnn.archive.manifest import Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import Form, Tile
@@ -152,11 +152,6 @@ def open_backbone(name: str, form: Form, tiles: Iterable[Tile], *, bits: int, fe
     return _backbone(name, form, scaling, bits, features, kind | {"scaling": scaling})
 
 
-def save_learned(root: Path, encoder: NetworkEncoder) -> None:
-    """Write what was learned beside an archive that is about to be made."""
-    save_arrays(root, encoder.learned)
-
-
 def open_encoder(
     archive: Archive, *, model: Path | str | None = None, data: Path | str = Path("data"), source: str | None = None
 ) -> NetworkEncoder | ExportEncoder:
@@ -169,7 +164,8 @@ def open_encoder(
         source: which of a model's several image sources; None: the one that the archive was made with.
 
     Raises:
-        DataError: if it is not there any more, or is another model; or the archive's codes are of vectors.
+        DataError: if it is not there any more, or is another model; what was learned for it is not what the archive
+            was made with; or the archive's codes are of vectors.
     """
     identity, how = archive.identity, archive.identity.encoder
     kind = how.get("kind")
@@ -181,7 +177,7 @@ def open_encoder(
                 f"The backbone {how['name']} has other weights here than those that filled {archive.root}. Install the "
                 "packages that it was made with, or search by ids."
             )
-        return NetworkEncoder(identity, form, made.network, load_arrays(archive.root))
+        return NetworkEncoder(identity, form, made.network, load_arrays(archive.root, identity))
     if kind not in ("run", "export"):
         raise DataError(
             f"The archive {archive.root} holds codes of vectors, not of images. Search it by an id, or by a file of "
@@ -194,7 +190,7 @@ def open_encoder(
             f"{archive.root} ({identity.model[:12]}). Name the right one by --model."
         )
     if identity.features and isinstance(made, NetworkEncoder):
-        made.learned = load_arrays(archive.root)
+        made.learned = load_arrays(archive.root, identity)
     return made
 
 

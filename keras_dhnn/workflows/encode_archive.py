@@ -2,12 +2,13 @@
 
 import csv
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
-from keras_dhnn.archive.maintenance import compact_if_scattered
+from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
 from keras_dhnn.archive.manifest import IDENTITY, check_place
 from keras_dhnn.archive.places import exists, is_address, place
 from keras_dhnn.archive.store import Archive, check_same_model
@@ -73,11 +74,15 @@ class EncodedArchive:
         archive: the `Archive`; None before it is made.
         counted: `Encoded`.
         skipped: list of `Skipped` files.
+        outdated: `{scene: contents}` of scenes that were read whole and have become others, see `remove_outdated`.
+        source: the image source of the model.
     """
 
     archive: Archive | None
     counted: Encoded
     skipped: list = field(default_factory=list)
+    outdated: dict = field(default_factory=dict)
+    source: str = "image"
 
 
 def encode_archive(
@@ -130,16 +135,23 @@ def encode_listed(
         learn_only: whether to stop once the archive is made and its encoder has learned what it needs.
         append: see `encode_tiles`.
     """
-    root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
+    made = None
+    while made is None:
+        # Again if another process made the archive meanwhile: then by the encoder that it was made with.
+        made = _encode(model, scenes, files, place(root), options, bar, learn_only, append)
+    return made
+
+
+def _encode(model, scenes, files, root, options, bar, learn_only, append):
+    """Return what `encode_listed` does; None if the archive was not there, and is there once bits are learned."""
+    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened, source, learns = _open(model, root, options)
+    result.source = source
     form = opened.form if opened else _form(scenes, files, options)
 
-    def known(ids: list[str]) -> Mapping[str, int | None]:
-        return result.archive.known(ids, source) if result.archive else {}
-
     def tiles_of(skipped: list) -> Iterator[Tile | None]:
-        return _tiles(scenes, files, form, known, options, skipped)
+        return _tiles(scenes, files, form, _Held(result, source), options, skipped)
 
     tiles = tiles_of(result.skipped)
     with bar("Encode", total, "tile") as update:
@@ -147,17 +159,27 @@ def encode_listed(
         encoder = opened or _backbone(model, form, _counted(_first(tiles_of([])), update), options)
         encoder.expect(total, networks_folder())
         if learns:
-            encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
+            encoder = _learn(model, encoder, _first(tiles), root, options, result, source, update)
         else:
-            archive = result.archive = Archive.create(root, encoder.identity)
-        done = result.counted.added
-        if learn_only or done == total:
+            result.archive = Archive.create(root, encoder.identity)
+        archive = result.archive
+        if archive is None:
+            return None
+        if learn_only:
             return result
-        counted = encode_tiles(
-            archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
-        )
-    result.counted.add(counted)
+        done, following = result.counted.added, list(itertools.islice(tiles, 1))
+        if following:
+            counted = encode_tiles(
+                archive,
+                itertools.chain(following, tiles),
+                encoder,
+                source,
+                progress=lambda n: update(min(done + n, total)),
+                append=append,
+            )
+            result.counted.add(counted)
     if append is None:
+        remove_outdated(archive, result.outdated, source)
         compact_if_scattered(archive)
     return result
 
@@ -180,7 +202,7 @@ def _open(model, root, options):
             encoder, source = encoders.open_model(model, data=options.data, source=options.source, features=features)
             check_same_model(root, archive.identity, encoder.identity)
             if features:
-                encoder.learned = encoders.load_arrays(root)
+                encoder.learned = encoders.load_arrays(root, archive.identity)
             return encoder, source, False
         if archive.identity.encoder.get("name") != model:
             made_by = archive.identity.encoder.get("name") or f"a {archive.identity.encoder.get('kind')}"
@@ -210,13 +232,13 @@ def _backbone(name, form, first, options):
 
 
 def _learn(model, encoder, first, root, options, result, source, update):
-    """Learn bits or features from the first tiles, make the archive, and append those."""
+    """Learn bits or features from the first tiles, make the archive if it is not there yet, and append those."""
     name = None if Path(model).is_dir() else model
     encoder, read, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
-    encoders.save_learned(root, encoder)
-    archive = result.archive = Archive.create(root, encoder.identity)
-    result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
-    return encoder, archive
+    archive = result.archive = Archive.make(root, encoder.identity, encoder.learned)
+    if archive is not None:
+        result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
+    return encoder
 
 
 def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:
@@ -231,7 +253,20 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
     files = list_images(others) if others else []
     large = {path: None for path in files if is_scene(path, options.cut.tile)}
     scenes += [Scene.of(path) for path in large]
-    return scenes, [path for path in files if path not in large]
+    return _each_once(scenes), [path for path in files if path not in large]
+
+
+def _each_once(scenes):
+    """Return the scenes by name, each once; two of one name would replace each other."""
+    found: dict[str, Scene] = {}
+    for scene in scenes:
+        other = found.setdefault(scene.name, scene)
+        if other.place != scene.place:
+            raise DataError(
+                f"{scene.name} is the name of two scenes: {other.place} and {scene.place}. Encode them into two "
+                "archives, or give one of them another name."
+            )
+    return list(found.values())
 
 
 def _form(scenes, files, options):
@@ -240,11 +275,72 @@ def _form(scenes, files, options):
     return Form(options.size, options.size, channels, dtype)
 
 
-def _tiles(scenes, files, form, known, options, skipped):
+def _tiles(scenes, files, form, held, options, skipped):
     how = {"skip_damaged": options.skip_damaged, "skipped": skipped}
     for scene in scenes:
-        yield from scene_tiles(scene, form, options.cut, known, **how)
-    yield from file_tiles(files, form, known, labels=_labels(options.labels), **how)
+        before = len(skipped)
+        yield from scene_tiles(scene, form, options.cut, held.known, begun=held.begun(scene), **how)
+        if len(skipped) == before:
+            held.read_whole(scene)
+    for tile in file_tiles(files, form, held.known, labels=_labels(options.labels), **how):
+        if tile is not None:
+            held.check(tile)
+        yield tile
+
+
+class _Held:
+    """Know what an archive holds of the images that are read, and refuse another file by the name of one."""
+
+    def __init__(self, result: EncodedArchive, source: str):
+        self.result, self.source = result, source
+        self._ids: set[str] = set()
+        self._paths: Mapping[str, str | None] | None = None
+        self._others: set[int | None] = set()
+
+    def known(self, ids: list[str]) -> Mapping[str, int | None]:
+        """Return `{id: content}` of those ids that are in the archive."""
+        found = self.result.archive.known(ids, self.source) if self.result.archive else {}
+        self._ids, self._paths = set(found), None
+        return found
+
+    def check(self, tile: Tile) -> None:
+        """Refuse an image whose id, of those asked for last, is that of another file."""
+        if tile.id not in self._ids:
+            return
+        if self._paths is None:
+            self._paths = self.result.archive.known(list(self._ids), self.source, "path")
+        self._refuse_another(tile.id, self._paths.get(tile.id), tile.values["path"])
+
+    def begun(self, scene: Scene) -> Callable[[Callable[[int | None], bool]], None]:
+        """Return what looks up which tiles there are of a scene that are of another content."""
+
+        def look(is_own: Callable[[int | None], bool]) -> None:
+            self._others = set()
+            for content, path in self._held_of(scene):
+                if not is_own(content):
+                    self._refuse_another(scene.name, path, scene.place)
+                    self._others.add(content)
+
+        return look
+
+    def read_whole(self, scene: Scene) -> None:
+        """Note that tiles of another content are no tiles of the scene any more."""
+        if self._others:
+            self.result.outdated[scene.name] = self._others
+            self._others = set()
+
+    def _held_of(self, scene):
+        return self.result.archive.contents_of_scene(scene.name, self.source) if self.result.archive else ()
+
+    def _refuse_another(self, name, held, given):
+        # What was moved is not there any more; at addresses, keys for a while are part of a path.
+        if held in (None, given) or is_address(held) or is_address(given) or not os.path.exists(held):
+            return
+        if not os.path.samefile(held, given):
+            raise DataError(
+                f"{name} is the name of {held} in the archive {self.result.archive.root}. Received another file by "
+                f"that name, {given}: name files by their whole paths, or give another --archive."
+            )
 
 
 _OF_LABELS = "Expected a table, CSV in UTF-8, with the columns path and label."
@@ -265,6 +361,9 @@ def _labels(labels):
     if not {"path", "label"} <= set(table.fieldnames or ()):
         found = ", ".join(table.fieldnames or ()) or "none"
         raise DataError(f"The labels {labels} have other columns: {found}. {_OF_LABELS}")
+    if not all(row["path"] for row in rows):
+        number = next(number for number, row in enumerate(rows, 1) if not row["path"])
+        raise DataError(f"The labels {labels} have no path in row {number} below the names of columns. {_OF_LABELS}")
     named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
     named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
     return lambda path: named.get(Path(path).as_posix()) or None

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from keras_dhnn.archive.appending import Appended
 from keras_dhnn.archive.encoding import Encoded
-from keras_dhnn.archive.maintenance import compact_if_scattered
+from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.spark import spark_session
 from keras_dhnn.archive.store import Archive
@@ -54,12 +54,12 @@ def encode_by_spark(
     options = with_features(options or Options(), model)
     scenes, files = sort_inputs(inputs, options)
     # Once, by the driver: bits that are learned must be the same for all.
-    encode_listed(model, scenes, files, root, options, learn_only=True)
+    source = encode_listed(model, scenes, files, root, options, learn_only=True).source
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
     pieces += [([], files[first : first + piece]) for first in range(0, len(files), piece)]
     at_address = is_address(root)
 
-    def encode(listed: tuple[list, list]) -> tuple[Encoded, list[Skipped], list[tuple[pa.Table, str]]]:
+    def encode(listed: tuple[list, list]) -> tuple[Encoded, list[Skipped], list[tuple[pa.Table, str]], dict]:
         rows: list[tuple[pa.Table, str]] = []
 
         def keep(table: pa.Table, source: str) -> Appended:
@@ -67,21 +67,24 @@ def encode_by_spark(
             return Appended(0, 0, 0)
 
         made = encode_listed(model, *listed, root, options, append=keep if at_address else None)
-        return made.counted, made.skipped, rows
+        return made.counted, made.skipped, rows, made.outdated
 
     archive = Archive.open(root)
-    result = EncodedArchive(archive, Encoded())
+    result = EncodedArchive(archive, Encoded(), source=source)
     with spark_session(master) as session:
         context = session.sparkContext
         # Rows that the driver writes are held until a wave of pieces is done.
         wave = _WAVE * context.defaultParallelism if at_address else max(len(pieces), 1)
         for first in range(0, len(pieces), wave):
             part = pieces[first : first + wave]
-            for counted, skipped, rows in context.parallelize(part, len(part)).map(encode).collect():
+            for counted, skipped, rows, outdated in context.parallelize(part, len(part)).map(encode).collect():
                 result.counted.add(counted)
                 result.skipped += skipped
-                for table, source in rows:
-                    result.counted.add(archive.append(table, source))
+                for table, theirs in rows:
+                    result.counted.add(archive.append(table, theirs))
+                result.outdated |= outdated
+    if at_address:
+        remove_outdated(archive, result.outdated, source)
     archive.refresh()
     compact_if_scattered(archive)
     return result

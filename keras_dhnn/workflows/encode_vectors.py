@@ -10,7 +10,7 @@ import numpy as np
 from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.labels import membership
 from keras_dhnn.archive.learned import HIDDEN, learn_bits, outputs_of
-from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays, save_arrays
+from keras_dhnn.archive.manifest import IDENTITY, Identity, load_arrays
 from keras_dhnn.archive.places import exists, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import make_rows
@@ -101,11 +101,12 @@ def vector_queries(archive: Archive, path: Path | str, column: str | None = None
     """Return the ids of a file of vectors, a list, and their `Queries` for an archive of such vectors.
 
     Raises:
-        DataError: if the archive is of images, or the vectors are of another length.
+        DataError: if the archive is of images, its bits are not those that it was made with, or the vectors are of
+            another length.
     """
     file = open_vectors(path, column)
     _check_vectors(archive.root, archive.identity.encoder, file)
-    batches, learned = list(file.batches()), load_arrays(archive.root)
+    batches, learned = list(file.batches()), load_arrays(archive.root, archive.identity)
     outputs = [outputs_of(_unit(batch.vectors), learned) for batch in batches]
     return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
 
@@ -127,7 +128,7 @@ def learn_rotation(vectors: np.ndarray, bits: int) -> dict[str, np.ndarray]:
         DataError: see `learn_bits`.
     """
     unit = _unit(vectors)
-    sample = vectors[:: max(len(vectors) // _MEASURED, 1)]
+    sample = vectors[:: max(-(-len(vectors) // _MEASURED), 1)]
     ways = [learn_bits(unit, bits, iterations) for iterations in (50, 0)]
     # Of equal ones, such as where there are too few vectors to tell, the first.
     return max(ways, key=lambda learned: measure_recall(sample, learned) or 0)
@@ -175,15 +176,16 @@ def _learn(file, bits, learn_by):
 
 
 def _open(file, root, bits, learn_by):
-    if exists(root / IDENTITY):
-        archive = Archive.open(root)
-        _check_vectors(root, archive.identity.encoder, file)
-        return archive, load_arrays(root)
-    learned = _learn(file, bits, learn_by)
-    model = hashlib.sha256(b"".join(array.tobytes() for array in learned.values())).hexdigest()
-    save_arrays(root, learned)
-    kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
-    return Archive.create(root, Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)), learned
+    if not exists(root / IDENTITY):
+        learned = _learn(file, bits, learn_by)
+        model = hashlib.sha256(b"".join(array.tobytes() for array in learned.values())).hexdigest()
+        kind = {"kind": "vectors", "size": file.size, "file": str(file.path)}
+        identity = Identity(model, bits, f"vectors of {file.size} values, length 1", 0, kind)
+        # If another process was first, its bits are taken.
+        Archive.make(root, identity, learned)
+    archive = Archive.open(root)
+    _check_vectors(root, archive.identity.encoder, file)
+    return archive, load_arrays(root, archive.identity)
 
 
 def _check_vectors(root, how, file):

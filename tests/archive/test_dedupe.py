@@ -47,3 +47,14 @@ def test_groups_are_connected(tmp_path):
     assert [(group.ids, group.widest) for group in find_groups(archive)] == [(["010", "011", "012"], 0)]
     groups = find_groups(archive, radius=1)
     assert [(group.ids, group.widest) for group in groups] == [(["010", "011", "012"], 0), (["020", "021", "022"], 1)]
+
+
+@pytest.mark.parametrize("apart", [(3, 2, 1), (1, 3, 2), (1, 2, 3)])
+def test_the_widest_of_a_chain_is_its_largest_distance_wherever_that_is(tmp_path, apart):
+    """Each is so many bits from the one before, others than those that changed before."""
+    bits, at = np.zeros((4, 64), np.uint8), 0
+    for number, count in enumerate(apart, 1):
+        bits[number] = bits[number - 1]
+        bits[number, at : at + count], at = 1, at + count
+    archive = make_archive(tmp_path / "a", np.packbits(bits, axis=1), ids=list("abcd"))
+    assert [(group.ids, group.widest) for group in find_groups(archive, radius=3)] == [(list("abcd"), 3)]

@@ -1,11 +1,13 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries, combine
+from keras_dhnn.archive.comparing import compare
 from keras_dhnn.archive.search import sampling_steps
-from keras_dhnn.codes import hamming_distances, pack, unpack
+from keras_dhnn.codes import hamming_distances, pack, to_words, unpack
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
 from tests.archives import make_archive, random_codes, squares, tile_rows
 
@@ -125,6 +127,23 @@ def test_equal_distances_by_features(tmp_path):
         archive.search(queries, rank="asymmetric")
 
 
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_more_are_put_in_order_by_score_than_are_wanted(tmp_path, count, memory):
+    archive = make_archive(tmp_path / "a", random_codes(500, 16), parts=2)
+    if memory:
+        archive.load()
+    items, outputs = archive.codes(), np.random.default_rng(5).normal(size=(count, 16))
+    distances = hamming_distances(pack(outputs), items.codes)
+    scores = (outputs @ unpack(items.codes).T).round(9)
+    found = archive.search(Queries.from_outputs(outputs), 5, rank="asymmetric", rerank=60)
+    for number in range(count):
+        nearest = np.lexsort([np.arange(500), -scores[number], distances[number]])[:60]
+        expected = nearest[np.lexsort([nearest, distances[number][nearest], -scores[number][nearest]])][:5]
+        assert distances[number][expected].max() > np.sort(distances[number])[4]
+        assert found.of_query(number).table["id"].to_pylist() == items.ids[expected].tolist()
+
+
 def test_small_distances_count_as_equal_where_features_order_them(tmp_path):
     rng = np.random.default_rng(0)
     codes = random_codes(400, 64, distinct=8) ^ np.packbits(rng.random((400, 64)) < 0.05, axis=1)
@@ -153,6 +172,22 @@ def test_small_distances_count_as_equal_where_features_order_them(tmp_path):
                 assert own["distance"].to_pylist() == distances[expected].tolist()
                 inverted.append((np.diff(distances[expected]) < 0).any())
     assert any(inverted)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_one_long_id_costs_its_own_length_alone(tmp_path, memory):
+    """Equal codes are in order of id; ids of one width would take 500 times the longest."""
+    ids = sorted([f"{number:03d}" for number in range(497)] + ["x" * 100_000, "é", "\U00010400", "\uffff"])
+    archive = make_archive(tmp_path / "a", np.zeros((len(ids), 8), np.uint8), ids=ids[::-1])
+    if memory:
+        archive.load()
+    for count in (1, 2):
+        tracemalloc.start()
+        found = archive.search(np.zeros((count, 8), np.uint8), len(ids)).table["id"].to_pylist()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert found == ids * count
+        assert most < 10_000_000
 
 
 def test_like_and_unlike():
@@ -200,6 +235,29 @@ def test_an_empty_archive_finds_nothing(tmp_path):
     assert len(archive.search(random_codes(2), 5, columns=("label", "geometry"))) == 0
     assert archive.histogram(random_codes(1)).sum() == 0
     assert archive.labels() == {}
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_no_query_finds_nothing(tmp_path, memory):
+    codes = random_codes(20_000)
+    archive = make_archive(tmp_path / "a", codes)
+    if memory:
+        archive.load()
+    assert len(archive.search(codes[:0], 5)) == 0
+    archive.search(codes[:300], 5)  # whose codes stay in memory
+    for how in ({"k": 5}, {"k": 5, "radius": 3}, {"k": None, "radius": 3}, {"k": 5, "where": "row > 0"}):
+        found = archive.search(codes[:0], **how)
+        assert (len(found), found.table.column_names[:4]) == (0, ["query", "rank", "id", "distance"])
+    with pytest.raises(ValueError, match="Expected one query. Received 0"):
+        archive.histogram(codes[:0])
+
+
+def test_no_pair_of_no_codes_or_queries():
+    words = to_words(random_codes(10)).view(np.uint64)
+    for codes, asked in ((words[:0], words), (words, words[:0]), (words[:0], words[:0])):
+        for k in (3, None):
+            pairs = compare(codes.T, asked, 64, k, np.full(len(asked), 64))
+            assert [(len(part), part.dtype) for part in pairs] == [(0, np.int64), (0, np.int64), (0, np.int16)]
 
 
 def test_codes_of_another_length_are_refused(tmp_path):

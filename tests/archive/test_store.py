@@ -6,10 +6,12 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, make_rows
@@ -42,6 +44,21 @@ def test_the_same_rows_twice_are_there_once(tmp_path):
     assert again == (0, 0, 50)
     assert archive.info.rows == 50
     assert archive.info.files == 1
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_the_first_and_the_last_of_a_file_are_found_alone(tmp_path, which):
+    codes = random_codes(9)
+    archive = make_archive(tmp_path / "a", codes, parts=3)
+    rows = tile_rows(codes)
+    part = archive.parts[1]
+    wanted = sorted(rows.take(list(range(1, 9, 3)))["id"].to_pylist())[which]
+    assert which == 1 or wanted in (part.first, part.last)
+    one = rows.filter([key == wanted for key in rows["id"].to_pylist()])
+    assert archive.append(one) == (0, 0, 1)
+    assert archive.append(one.set_column(one.schema.get_field_index("content"), "content", pa.array([-1]))) == (0, 1, 0)
+    assert sorted(ids_of(archive.root)) == sorted(rows["id"].to_pylist())
+    assert archive.known([wanted]) == {wanted: -1}
 
 
 def test_an_item_with_other_content_is_replaced(tmp_path):
@@ -221,6 +238,15 @@ def test_removal_rewrites_only_files_that_hold_the_items(tmp_path):
         remove(archive)
 
 
+def test_what_is_no_id_takes_nothing_out(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(30), parts=2)
+    before = archive.parts
+    assert [remove(archive, ids=ids) for ids in ([], ["x\udcff"])] == [0, 0]
+    assert archive.parts == before
+    first = ids_of(tmp_path / "a")[0]
+    assert remove(archive, ids=["x\udcff", first]) == 1
+
+
 def append_pieces(path, first, count, seed):
     """Appends `count` pieces of 20 rows, of which every second is common to all callers."""
     archive = Archive.create(path, IDENTITY)
@@ -242,6 +268,72 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path):
     found = ids_of(tmp_path / "a")
     assert sorted(found) == sorted(expected)
     assert verify(Archive.open(tmp_path / "a")) == []
+
+
+def in_threads(count, work):
+    """Runs a function in so many threads at once; returns what they raised."""
+    raised, start = [], threading.Barrier(count)
+
+    def run():
+        start.wait()
+        try:
+            work()
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def test_what_another_compacted_is_seen_by_all_threads(tmp_path):
+    codes = random_codes(300)
+    for trial in range(8):
+        archive = make_archive(tmp_path / f"{trial}", codes, parts=5)
+        compact(Archive.open(archive.root))
+        found = []
+        assert in_threads(4, lambda archive=archive, found=found: found.append(archive.codes().ids.tolist())) == []
+        assert found == [sorted(tile_rows(codes)["id"].to_pylist())] * 4
+
+
+def test_a_reader_looks_again_though_another_thread_saw_the_change(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(30), parts=3)
+    compact(Archive.open(archive.root))
+    first = archive.parts[0].file(archive.root)
+    reads = []
+
+    def read():
+        reads.append(len(archive.parts))
+        if len(reads) == 1:
+            archive.refresh()  # as another thread does meanwhile
+            raise FileNotFoundError(2, "No such file", first)
+        return "read"
+
+    assert (archive.attempt(read), reads) == ("read", [3, 1])
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_threads_search_while_one_of_them_appends(tmp_path, memory):
+    codes = random_codes(2000)
+    archive = make_archive(tmp_path / "a", codes)
+    if memory:
+        archive.load()
+    expected = archive.search(codes[:1], 3).table["id"].to_pylist()
+    numbers, far = iter(range(24)), 255 - codes[:1]
+
+    def work():
+        number = next(numbers)
+        if number % 3 == 0:
+            assert archive.append(tile_rows(far, [f"new{number:02d}"])) == (1, 0, 0)
+        for _ in range(4):
+            assert archive.search(codes[:1], 3).table["id"].to_pylist() == expected
+
+    for _ in range(4):
+        assert in_threads(6, work) == []
+    assert archive.info.rows == 2000 + 8
 
 
 @pytest.mark.slow

@@ -1,14 +1,20 @@
 import json
+import shutil
+import struct
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keras_dhnn.archive import Archive
+from keras_dhnn.archive import vectors as vectors_module
+from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.archive.learned import learn_bits
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.archive.wkb import from_wkb
 from keras_dhnn.errors import DataError
+from keras_dhnn.workflows import encode_vectors as encode_workflow
 from keras_dhnn.workflows.encode_vectors import encode_vectors, learn_rotation, measure_recall, vector_queries
 
 
@@ -44,6 +50,30 @@ def test_every_kind_of_file_gives_the_same_vectors(tmp_path):
     assert next(open_vectors(tmp_path / "a.npz").batches()).columns["label"][:3] == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 15, 19, 20, 21, 137])
+def test_a_sample_is_spread_over_the_whole_file_and_no_larger_than_asked_for(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(vectors_module, "_BATCH", 4)
+    np.savez(tmp_path / "a.npz", x=np.arange(count, dtype=np.float32)[:, None], label=np.arange(count))
+    sample, labels = open_vectors(tmp_path / "a.npz").labelled_sample(10)
+    numbers = sample[:, 0].astype(int)
+    assert labels == [str(number) for number in numbers]
+    assert min(count, 5) <= len(numbers) <= 10
+    # As far from each other as from both ends.
+    gaps = np.diff([*numbers, count])
+    assert numbers[0] == 0
+    assert len(set(gaps[:-1])) <= 1
+    assert gaps[-1] <= -(-count // 10)
+
+
+def test_the_rotation_is_chosen_on_a_sample_spread_over_all(monkeypatch):
+    measured = []
+    monkeypatch.setattr(encode_workflow, "_MEASURED", 40)
+    monkeypatch.setattr(encode_workflow, "measure_recall", lambda sample, learned: measured.append(sample))
+    vectors = clustered(70, 8)
+    learn_rotation(vectors, 8)
+    np.testing.assert_array_equal(measured[0], vectors[::2])
+
+
 def test_zarr(tmp_path):
     zarr = pytest.importorskip("zarr", reason="Zarr is read where it is installed: pip install zarr")
     vectors = clustered(30, 8)
@@ -63,6 +93,11 @@ def test_files_that_are_none_are_refused(tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"PAR1")
     pq.write_table(pa.table({"x": [1], "a": [[0.5]], "b": [[0.5]]}), tmp_path / "c.parquet")
     pq.write_table(pa.table({"a": [[0.5, 1.0], [0.5]]}), tmp_path / "d.parquet")
+    floats = pa.list_(pa.float32())
+    pq.write_table(pa.table({"a": pa.array([], floats)}), tmp_path / "g.parquet")
+    pq.write_table(pa.table({"a": pa.array([None, [1.0]], floats)}), tmp_path / "h.parquet")
+    np.save(tmp_path / "i.npy", np.zeros((0, 4), np.float32))
+    np.savez(tmp_path / "j.npz", x=np.zeros((5, 4), np.float32), ids=np.arange(3))
     (tmp_path / "e.txt").touch()
     for name, message in (
         ("a.npy", "shape"),
@@ -70,6 +105,10 @@ def test_files_that_are_none_are_refused(tmp_path):
         ("c.parquet", "Name one by --column"),
         ("e.txt", "no file of vectors"),
         ("f.npy", "There is no file"),
+        ("g.parquet", r"no vector in .*g\.parquet"),
+        ("h.parquet", "vectors in every row of 'a'. Received none in the first"),
+        ("i.npy", r"no vector in .*i\.npy"),
+        ("j.npz", r"expected ids of all 5 vectors. Received: \(3,\)"),
     ):
         with pytest.raises(DataError, match=message):
             open_vectors(tmp_path / name)
@@ -149,6 +188,8 @@ def norms(vectors):
         "POINT (3 4)",
         "POINT Z (3 4 5)",
         "POLYGON ((0 0, 2 0, 2 2, 0 0), (1 0.5, 1.5 0.5, 1.5 1, 1 0.5))",
+        "POINT EMPTY",
+        "MULTIPOLYGON EMPTY",
         "MULTIPOLYGON (((0 0, 2 0, 2 2, 0 0)), ((5 5, 6 5, 6 6, 5 5)))",
     ],
 )
@@ -162,3 +203,56 @@ def test_wkb_as_shapely_reads_it(text):
             assert from_wkb(value) == expected
     with pytest.raises(DataError, match="as WKB of points"):
         from_wkb(shapely.to_wkb(shapely.from_wkt("LINESTRING (0 0, 1 1)")))
+
+
+def test_the_encoder_of_an_archive_is_its_makers_though_another_learned_at_the_same_time(tmp_path, monkeypatch):
+    for name, seed in (("a", 0), ("b", 1)):
+        np.save(tmp_path / f"{name}.npy", clustered(400, 32, seed=seed) + seed)
+    learn, others = encode_workflow._learn, []
+
+    def slowly(*given):
+        learned = learn(*given)
+        if not others:
+            others.append("a")
+            encode_vectors(tmp_path / "a.npy", tmp_path / "ar", bits=32)
+        return learned
+
+    monkeypatch.setattr(encode_workflow, "_learn", slowly)
+    encode_vectors(tmp_path / "b.npy", tmp_path / "ar", bits=32)
+    encode_vectors(tmp_path / "a.npy", tmp_path / "alone", bits=32)
+    archive, alone = (Archive.open(tmp_path / name) for name in ("ar", "alone"))
+    assert (archive.identity.model, archive.info.rows) == (alone.identity.model, 800)
+    for name in "ab":
+        ids, queries = vector_queries(archive, tmp_path / f"{name}.npy")
+        np.testing.assert_array_equal(queries.codes, archive.queries(ids).codes)
+
+
+def test_bits_that_the_archive_was_not_made_with_are_refused(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        np.save(tmp_path / f"{name}.npy", clustered(100, 16, seed=seed))
+        encode_vectors(tmp_path / f"{name}.npy", tmp_path / name, bits=16)
+    shutil.copy(tmp_path / "b" / "encoder.npz", tmp_path / "a" / "encoder.npz")
+    for use in (
+        lambda: vector_queries(Archive.open(tmp_path / "a"), tmp_path / "a.npy"),
+        lambda: encode_vectors(tmp_path / "a.npy", tmp_path / "a"),
+    ):
+        with pytest.raises(DataError, match=r"encoder\.npz is another than the archive was made with.*Restore it"):
+            use()
+
+
+def test_nested_multi_polygons_are_refused():
+    inner = struct.pack("<BII", 1, 3, 0)
+    for depth in (2, 3000):
+        with pytest.raises(DataError, match="as WKB of points"):
+            from_wkb(struct.pack("<BII", 1, 6, 1) * depth + inner)
+    assert from_wkb(struct.pack("<BII", 1, 6, 1) + inner) == {"type": "MultiPolygon", "coordinates": [[]]}
+
+
+def test_what_is_empty_is_at_no_place_and_what_is_no_wkb_is_refused():
+    point = struct.pack("<BIdd", 1, 1, 3.0, 4.0)
+    empty = [struct.pack("<BII", 1, 3, 0), struct.pack("<BII", 1, 6, 0), struct.pack("<BIdd", 1, 1, np.nan, np.nan)]
+    columns = geometry_columns(pa.array([*empty, None, point]), "a.parquet")
+    box = {"xmin": 3.0, "ymin": 4.0, "xmax": 3.0, "ymax": 4.0}
+    assert columns["bbox"].to_pylist() == [None] * 4 + [box]
+    with pytest.raises(DataError, match=r"a\.parquet: expected geometry as WKB, a column of bytes. Received: string"):
+        geometry_columns(pa.array(["POINT (3 4)"]), "a.parquet")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,43 @@ def test_another_model_is_refused(tmp_path):
         encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32, features=4))
 
 
+def test_the_encoder_is_the_archives_makers_though_another_learned_at_the_same_time(tmp_path, monkeypatch):
+    for seed, name in enumerate("ab"):
+        write_images(tmp_path / name, 30, seed=seed)
+    learn, others = archive_encoder.learn, []
+
+    def slowly(*given):
+        learned = learn(*given)
+        if not others:
+            others.append("a")
+            encode_archive(BACKBONE, [tmp_path / "a"], tmp_path / "ar", SMALL)
+        return learned
+
+    monkeypatch.setattr(archive_encoder, "learn", slowly)
+    second = encode_archive(BACKBONE, [tmp_path / "b"], tmp_path / "ar", SMALL)
+    assert (second.counted.added, second.archive.info.rows) == (30, 60)
+    alone = encode_archive(BACKBONE, [tmp_path / "a"], tmp_path / "alone", SMALL).archive
+    assert second.archive.identity == alone.identity
+    ids = second.archive.codes().ids.tolist()
+    images = np.stack([np.asarray(Image.open(path)) for path in ids])
+    encoded = archive_encoder.open_encoder(second.archive).encode(images)
+    np.testing.assert_array_equal(encoded.codes, second.archive.queries(ids).codes)
+    features = [
+        one.features / np.linalg.norm(one.features.astype(float), axis=1, keepdims=True)
+        for one in (encoded, second.archive.queries(ids))
+    ]
+    np.testing.assert_allclose(*features, atol=0.02)
+
+
+def test_an_encoder_that_the_archive_was_not_made_with_is_refused(tmp_path):
+    for seed, name in enumerate("ab"):
+        write_images(tmp_path / name, 30, seed=seed)
+        encode_archive(BACKBONE, [tmp_path / name], tmp_path / f"ar-{name}", SMALL)
+    (tmp_path / "ar-a" / "encoder.npz").write_bytes((tmp_path / "ar-b" / "encoder.npz").read_bytes())
+    with pytest.raises(DataError, match=r"encoder\.npz is another than the archive was made with.*Restore it"):
+        archive_encoder.open_encoder(Archive.open(tmp_path / "ar-a"))
+
+
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     write_images(tmp_path / "images", 20)
     (tmp_path / "images" / "a" / "0003.tif").write_bytes(b"II*\0broken")
@@ -169,6 +207,7 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
         (b"", "have other columns: none. Expected a table"),
         (b"file,label\na.png,x\n", "have other columns: file, label. Expected a table"),
         (b"path,label\na.png,f\xf6rde\n", "no text in UTF-8"),
+        (b"label,path\nforest,a.png\nforest\n", "have no path in row 2 below the names of columns. Expected a table"),
         (None, "cannot be read: No such file or directory. Expected a table"),
     ],
 )
@@ -187,6 +226,16 @@ def test_lists_and_labels_from_csv(tmp_path):
     options = Options(bits=8, size=32, features=0, labels=str(tmp_path / "list.csv"))
     made = encode_archive(BACKBONE, [tmp_path / "list.csv"], tmp_path / "ar", options).archive
     assert made.labels() == {"L0": 4, "L1": 4, "L2": 4}
+    for text, message in (
+        ("label,path\nL0,a.png\nL0\n", "no path in its row 2"),
+        ("path\n" + "x" * 200_000, "cannot be read as CSV"),
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(DataError, match=message):
+            encode_archive(BACKBONE, [tmp_path / "bad.csv"], tmp_path / "ar", options)
+    (tmp_path / "junk.parquet").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"junk\.parquet cannot be read as Parquet"):
+        encode_archive(BACKBONE, [tmp_path / "junk.parquet"], tmp_path / "ar", options)
     with pytest.raises(DataError, match="no file or folder"):
         encode_archive(BACKBONE, [tmp_path / "nowhere"], tmp_path / "ar", options)
     (tmp_path / "empty").mkdir()
@@ -260,6 +309,115 @@ def test_a_corrupt_scene_among_good_ones_is_left_out_and_the_others_kept(tmp_pat
     assert [name for name in "abcd" if f"{name}.tif:" in error] == ["b", "c"]
     kept = [path.rsplit("/", 1)[1] for path in Archive.open(tmp_path / "ar").rows(["path"])["path"].to_pylist()]
     assert (kept.count("a.tif"), kept.count("c.tif"), kept.count("d.tif")) == (6, 0, 6)
+
+
+def test_a_scene_of_which_not_even_the_header_can_be_read_is_never_taken_for_done(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    for name in "ab":
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(96, 128, seed=ord(name)))
+    (tmp_path / "bad.tif").write_bytes(b"no raster")
+    features = [
+        {"type": "Feature", "id": name, "properties": {}, "assets": {"x": {"href": f"{name}.tif", "roles": ["data"]}}}
+        for name in ("a", "bad", "b")
+    ]
+    for number, item in enumerate(features):
+        (tmp_path / f"{number}.json").write_text(json.dumps(item))
+    items, options = [tmp_path / f"{number}.json" for number in range(3)], Options(Cut(tile=32), bits=8, features=4)
+    with pytest.raises(DamagedFile, match="bad/x: is no raster"):
+        encode_archive(BACKBONE, items, tmp_path / "new", replace(options, size=32))
+    made = encode_archive(BACKBONE, items[:1], tmp_path / "ar", replace(options, size=32))
+    assert made.counted.added == 12
+    with pytest.raises(DamagedFile, match="bad/x: is no raster"):
+        encode_archive(BACKBONE, items[1:2], tmp_path / "ar", options)
+    options = replace(options, skip_damaged=True)
+    again = encode_archive(BACKBONE, items[1:2], tmp_path / "ar", options)
+    assert (again.counted.added, [one.name for one in again.skipped]) == (0, ["bad/x"])
+    again = encode_archive(BACKBONE, items, tmp_path / "ar", options)
+    assert (again.counted.added, again.counted.known, [one.name for one in again.skipped]) == (12, 12, ["bad/x"])
+
+
+def test_of_a_scene_that_was_replaced_no_tile_of_before_stays(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    paths, options = [tmp_path / "s.tif", tmp_path / "s.tif2.tif"], Options(Cut(tile=32), bits=8, size=32, features=4)
+    for seed, path in enumerate(paths):
+        write_scene(path, scene_pixels(128, 128, seed=seed) + 1, nodata=0)
+
+    def encoded(tile=32):
+        made = encode_archive(BACKBONE, paths, tmp_path / "ar", replace(options, cut=Cut(tile=tile)))
+        rows = made.archive.rows(["id", "size", "content"]).filter(
+            pc.equal(made.archive.rows()["scene"], str(paths[0]))
+        )
+        ids = [key.split("#")[1] for key in rows["id"].to_pylist()]
+        return made.counted, sorted(ids), len(set(rows["content"].to_pylist())), made.archive.info.rows
+
+    def names(height, width, side=32):
+        return [f"{side}/{row:06d}/{col:06d}" for row in range(0, height, side) for col in range(0, width, side)]
+
+    assert encoded()[1:] == (names(128, 128), 1, 32)
+    smaller = scene_pixels(64, 128, seed=5) + 1
+    smaller[:, 32:, 96:] = 0
+    write_scene(paths[0], smaller, nodata=0)
+    counted, *found = encoded()
+    assert ((counted.added, counted.replaced), found) == ((0, 7), [names(64, 128)[:-1], 1, 23])
+    counted, *found = encoded()
+    assert ((counted.added, counted.replaced), found) == ((0, 0), [names(64, 128)[:-1], 1, 23])
+    # Cut otherwise as well, it is still the same scene.
+    both = sorted(names(64, 128)[:-1] + names(64, 128, 64))
+    assert encoded(64)[1:] == (both, 2, 23 + 2 + 4)
+    assert encoded()[1:] == (both, 2, 23 + 2 + 4)
+    write_scene(paths[0], scene_pixels(20, 24, seed=6) + 1)
+    assert encoded()[1:] == (["24/000000/000000"], 1, 1 + 16 + 4)
+
+
+def test_what_a_damaged_scene_was_before_stays(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    path, options = tmp_path / "s.tif", Options(Cut(tile=32), bits=8, size=32, features=4, skip_damaged=True)
+    write_scene(path, scene_pixels(512, 128))
+    encode_archive(BACKBONE, [path], tmp_path / "ar", options)
+    write_scene(path, scene_pixels(512, 128, seed=1))
+    path.write_bytes(path.read_bytes()[:-20_000])
+    again = encode_archive(BACKBONE, [path], tmp_path / "ar", options)
+    assert (len(again.skipped), again.archive.info.rows) == (1, 64)
+
+
+def test_another_file_by_the_name_of_one_is_refused_and_a_moved_one_is_not(tmp_path, monkeypatch):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    for seed, folder in enumerate("ab"):
+        write_images(tmp_path / folder / "images", 30, seed=seed)
+        write_scene(tmp_path / folder / "s.tif", scene_pixels(128, 128, seed=seed))
+    for name in ("s.tif", "images"):
+        for folder in "ab":
+            shutil.copytree(tmp_path / folder, tmp_path / f"{name}-{folder}")
+        monkeypatch.chdir(tmp_path / f"{name}-a")
+        before = all_rows(encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options).archive)
+        monkeypatch.chdir(tmp_path / f"{name}-b")
+        with pytest.raises(DataError, match=rf"is the name of {tmp_path}/{name}-a/.*another file by that name, .*-b/"):
+            encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options)
+        assert all_rows(Archive.open(tmp_path / f"ar-{name}")).equals(before)
+        shutil.move(tmp_path / f"{name}-a", tmp_path / f"{name}-moved")
+        monkeypatch.chdir(tmp_path / f"{name}-moved")
+        moved = encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options)
+        assert (moved.counted.known, moved.counted.replaced) == (len(before), 0)
+        monkeypatch.chdir(tmp_path / f"{name}-b")
+        assert encode_archive(BACKBONE, [name], tmp_path / f"ar-{name}", options).counted.replaced == len(before)
+
+
+def test_two_scenes_of_one_name_are_refused(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    features = []
+    for number in range(2):
+        write_scene(tmp_path / f"{number}.tif", scene_pixels(96, 128, seed=number))
+        asset = {"href": f"{number}.tif", "roles": ["data"]}
+        features.append({"type": "Feature", "id": "same", "properties": {}, "assets": {"x": asset}})
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    options = Options(Cut(tile=32), bits=8, size=32, features=4)
+    with pytest.raises(DataError, match=r"same/x is the name of two scenes: .*0\.tif and .*1\.tif\. Encode them"):
+        encode_archive(BACKBONE, [tmp_path / "items.json"], tmp_path / "ar", options)
+    twice = {"type": "FeatureCollection", "features": features[:1] * 2}
+    (tmp_path / "items.json").write_text(json.dumps(twice))
+    made = encode_archive(BACKBONE, [tmp_path / "items.json"], tmp_path / "ar", options)
+    assert (made.counted.added, made.counted.known) == (12, 0)
 
 
 def test_a_clock_that_goes_back_changes_nothing(tmp_path, monkeypatch):

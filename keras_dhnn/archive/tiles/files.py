@@ -162,12 +162,23 @@ def _listed(path):
     except (OSError, DataError) as error:
         raise DataError(f"The list {path} cannot be read ({error}). Expected UTF-8 text, a path a line.") from error
     if path.suffix.lower() == ".csv":
+        lines = _paths_of_table(path, lines)
+    lines = [line.strip() for line in lines]
+    return [address(line) if is_address(line) else (path.parent / line).as_posix() for line in lines]
+
+
+def _paths_of_table(path, lines):
+    try:
         rows = csv.DictReader(lines)
         if "path" not in (rows.fieldnames or ()):
             raise DataError(f"The list {path} has no column `path`. It has: {', '.join(rows.fieldnames or ())}")
-        lines = [row["path"] for row in rows]
-    lines = [line.strip() for line in lines]
-    return [address(line) if is_address(line) else (path.parent / line).as_posix() for line in lines]
+        found = [row["path"] for row in rows]
+    except csv.Error as error:
+        raise DataError(f"The list {path} cannot be read as CSV ({error}).") from error
+    if not all(found):
+        number = next(number for number, one in enumerate(found, 1) if not one)
+        raise DataError(f"The list {path} has no path in its row {number} below the names of columns. Add it.")
+    return found
 
 
 def _batches(paths):

@@ -1,9 +1,11 @@
 """Cut GeoTIFF scenes of any size into tiles by windowed reads: a row of tiles in memory at a time."""
 
 import contextlib
+import functools
+import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
 from keras_dhnn.archive.places import address, in_parts, is_address, local_copy
-from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_file
+from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_files
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
@@ -24,8 +26,15 @@ _THREADS = 2
 # Of GDAL's own, in MB: it takes a twentieth of the machine's memory if it is not told.
 _CACHE_MB = 128
 _SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
+# Files that a scene may consist of, and bytes by which it is seen whether one of them names others.
+_MOST_FILES, _HEAD = 10_000, 64
+# Sides of tiles up to which it is known that a content is of the same file, cut otherwise.
+_MOST_TILE = 1 << 13
 # Parts of a pixel to which footprints are exact.
 _PIXEL_PARTS = 64
+
+# Is told, before a scene's first tile, what says whether a content is of the same file.
+Begun = Callable[[Callable[[int | None], bool]], None]
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,11 @@ class Scene:
         if is_address(path):
             return cls(address(path), address(path))
         return cls(str(path), Path(path).as_posix())
+
+    @property
+    def place(self) -> str:
+        """Return its address, or its path from the root on."""
+        return self.path if is_address(self.path) else str(Path(self.path).absolute())
 
 
 def is_scene(path: Path | str, tile: int) -> bool:
@@ -115,6 +129,7 @@ def scene_tiles(
     *,
     skip_damaged: bool = False,
     skipped: list[Skipped] | None = None,
+    begun: Begun | None = None,
 ) -> Iterator[Tile | None]:
     """Cut a scene into tiles, row by row from its upper left corner.
 
@@ -129,6 +144,8 @@ def scene_tiles(
         known: function of a list of ids that gives `{id: content}` of those that need not be read again.
         skip_damaged: whether a scene that cannot be read is left out, from where it cannot.
         skipped: list that gets a `Skipped` for it.
+        begun: called before the first tile with a function that says whether a content is that of a tile of the same
+            file, however it was cut.
 
     Yields:
         `Tile`, or None for one that is known or empty.
@@ -139,7 +156,7 @@ def scene_tiles(
     rasterio = load_rasterio()
     try:
         with _quietly(rasterio), _fetched(scene) as file:
-            yield from _Reader(rasterio, scene, file, form, cut).tiles(known)
+            yield from _Reader(rasterio, scene, file, form, cut).tiles(known, begun)
     except DamagedFile as error:
         if not skip_damaged:
             raise
@@ -246,6 +263,13 @@ def _dtype(raster, bands):
     return np.result_type(*(raster.dtypes[number - 1] for number in bands)).name
 
 
+def _is_vrt(name):
+    if not os.path.isfile(name):
+        return False
+    with open(name, "rb") as file:
+        return file.read(_HEAD).lstrip().startswith(b"<VRTDataset")
+
+
 class _Reader:
     """Read one scene by several threads, each with the file open for itself."""
 
@@ -259,9 +283,17 @@ class _Reader:
         self.grids = _grids(raster.height, raster.width, cut)
         self.has_mask = self._has_mask(raster)
 
-    def tiles(self, known: Known) -> Iterator[Tile | None]:
+    def tiles(self, known: Known, begun: Begun | None = None) -> Iterator[Tile | None]:
         """Yield the tiles of all scales."""
-        content = content_of_file(self.file, f"{self.bands} {self.cut.tile}".encode())
+        content_of_cut = self._content()
+
+        def content_by(tile: int) -> int:
+            return content_of_cut(f"{self.bands} {tile}".encode())
+
+        content = content_by(self.cut.tile)
+        if begun is not None:
+            every = functools.cache(lambda: {content_by(tile) for tile in range(1, _MOST_TILE + 1)})
+            begun(lambda held: held == content or held in every())
         strips = self._strips(known, content)
         for _, tiles in read_ahead(lambda strip: self._read(content, *strip), strips, threads=_THREADS):
             yield from tiles
@@ -276,6 +308,31 @@ class _Reader:
                     contents = known(ids)
                     new = [c if contents.get(i) != content else None for i, c in zip(ids, strip, strict=True)]
                     yield scale, shape, row, new
+
+    def _content(self):
+        """Return `content_of_files` of all files that the scene's pixels are in."""
+        try:
+            return content_of_files(self._files())
+        except OSError as error:
+            raise DamagedFile(self.scene.name, f"cannot be read ({error.filename}: {error.strerror})") from error
+
+    def _files(self):
+        """Return the scene's own file, and those that it names, as a VRT does its sources, which may be VRTs too."""
+        found, waiting = {os.path.abspath(self.file): None}, [*self._raster().files]
+        while waiting:
+            name = os.path.abspath(waiting.pop(0))
+            if name in found:
+                continue
+            if len(found) == _MOST_FILES:
+                raise DamagedFile(self.scene.name, f"consists of more than {_MOST_FILES:,} files")
+            found[name] = None
+            if _is_vrt(name):
+                try:
+                    with self.rasterio.open(name) as raster:
+                        waiting += raster.files
+                except self.rasterio.errors.RasterioError as error:
+                    raise _no_raster(self.scene, error) from error
+        return list(found)
 
     def _read(self, content, scale, shape, row, columns):
         new = [col for col in columns if col is not None]
@@ -296,9 +353,8 @@ class _Reader:
         return tiles
 
     def _values(self, row, col, shape):
-        path = self.scene.path if is_address(self.scene.path) else str(Path(self.scene.path).absolute())
         place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
-        return {"path": path, "scene": self.scene.name, "time": self.time} | place
+        return {"path": self.scene.place, "scene": self.scene.name, "time": self.time} | place
 
     def _id(self, shape, row, col):
         return f"{self.scene.name}#{shape[1]}/{row:06d}/{col:06d}"

@@ -3,10 +3,13 @@
 What a catalogue names at addresses is read only where the user has said so.
 """
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlparse
+
+import pyarrow as pa
 
 from keras_dhnn.archive.places import address, exists, is_address, local_copy, read_address
 from keras_dhnn.archive.tiles.scenes import Scene
@@ -29,7 +32,7 @@ def is_stac(path: Path | str) -> bool:
     if suffix in (".parquet", ".geoparquet"):
         import pyarrow.parquet as pq
 
-        with local_copy(path) as file:
+        with _parquet(path) as file:
             return "assets" in pq.read_schema(file).names
     return False
 
@@ -44,7 +47,8 @@ def stac_scenes(path: Path | str, asset: str | None = None, fetch: bool = False)
         fetch: whether what it names at addresses may be fetched: children and items now, assets when they are encoded.
 
     Returns:
-        List of `Scene`, called `ITEM/ASSET`, with the items' times.
+        List of `Scene` with the items' times, called `COLLECTION/ITEM/ASSET`; `ITEM/ASSET` where an item names no
+        collection.
 
     Raises:
         DataError: if it is no STAC, an item has no such asset, or an asset is not on this machine and not to be
@@ -66,41 +70,78 @@ def _items(path, depth, fetch):
     kind = _kind(value)
     if kind is None:
         raise DataError(f"{path} is no STAC: expected an Item, ItemCollection, Collection or Catalog.")
-    if kind == "Feature":
-        yield value, path
-    elif kind == "FeatureCollection":
-        yield from ((item, path) for item in value["features"])
+    if kind in ("Feature", "FeatureCollection"):
+        for item in [value] if kind == "Feature" else value["features"]:
+            _check_item(item, path)
+            yield item, path
     else:
-        for link in value.get("links", ()):
+        for link in _links(value, path):
             if link.get("rel") in ("item", "child"):
                 yield from _items(_reference(link["href"], path, fetch), depth + 1, fetch)
+
+
+def _check_item(item, path):
+    """Refuse an item whose parts are of other kinds than the standard says."""
+    assets = item.get("assets")
+    given = [asset for asset in assets.values() if asset] if isinstance(assets, dict) else [None]
+    well_formed = all(isinstance(asset, dict) and isinstance(asset.get("roles") or [], list) for asset in given)
+    named = isinstance(item.get("id"), (str, int))
+    if not (well_formed and named and isinstance(item.get("properties") or {}, dict)):
+        raise DataError(f"{path} is no valid STAC: expected items with id, assets and properties. Received others.")
+
+
+def _links(value, path):
+    links = value.get("links") or []
+    followed = ("item", "child")
+    if not isinstance(links, list) or not all(
+        isinstance(link, dict) and (link.get("rel") not in followed or isinstance(link.get("href"), str))
+        for link in links
+    ):
+        raise DataError(f"{path} is no valid STAC: expected links with rel and href. Received others.")
+    return links
+
+
+@contextlib.contextmanager
+def _parquet(path):
+    """Yield a file of this machine that is read as Parquet, or is said not to be."""
+    with local_copy(path) as file:
+        try:
+            yield file
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
 
 
 def _parquet_items(path):
     import pyarrow.parquet as pq
 
-    with local_copy(path) as file:
+    with _parquet(path) as file:
         rows = pq.read_table(file).to_pylist()
     for row in rows:
+        _check_item(row, path)
         assets = {name: asset for name, asset in row["assets"].items() if asset}
         times = {name: row.get(name) for name in ("datetime", "start_datetime")}
         texts = {name: time.isoformat() if hasattr(time, "isoformat") else time for name, time in times.items()}
-        yield {"id": row["id"], "assets": assets, "properties": texts}, path
+        yield {"id": row["id"], "collection": row.get("collection"), "assets": assets, "properties": texts}, path
 
 
 def _scene(item, base, wanted, fetch):
     name, asset = _choose(item, wanted)
+    if not isinstance(asset.get("href"), str):
+        raise DataError(f"The asset {name!r} of the STAC item {item['id']!r} in {base} has no href. Name another one.")
     path = _reference(asset["href"], base, fetch)
     # Whether something stands at an address is seen when it is encoded.
     if not is_address(path) and not exists(path):
         raise DataError(f"The asset {name!r} of the STAC item {item['id']!r} is not there: {path}")
-    properties = item.get("properties", {})
+    properties = item.get("properties") or {}
     time = properties.get("datetime") or properties.get("start_datetime")
-    return Scene(str(path), f"{item['id']}/{name}", time)
+    # Ids of items are their own within a collection.
+    collection = item.get("collection")
+    called = f"{item['id']}/{name}"
+    return Scene(str(path), f"{collection}/{called}" if collection else called, time)
 
 
 def _choose(item, wanted):
-    assets = item.get("assets", {})
+    assets = {name: asset for name, asset in item["assets"].items() if asset}
     if wanted is None:
         found = _with_role(assets, "data") or [
             (name, asset) for name, asset in assets.items() if str(asset.get("type", "")).startswith(_RASTERS)
@@ -160,6 +201,7 @@ def _kind(value):
         return kind
     if kind == "Feature" and "assets" in value:
         return kind
-    if kind == "FeatureCollection" and all("assets" in item for item in value.get("features", ())):
+    features = value.get("features") if kind == "FeatureCollection" else None
+    if isinstance(features, list) and all(isinstance(item, dict) and "assets" in item for item in features):
         return kind
     return None

@@ -1,7 +1,8 @@
 """Describe one tile: its pixels, as the network is given them, and what an archive keeps of it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,12 +88,24 @@ def content_of(*parts: bytes) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def content_of_file(path: Path | str, *more: bytes) -> int:
-    """Return `content_of` a file of any size, and more bytes."""
+def content_of_files(paths: Iterable[Path | str]) -> Callable[[bytes], int]:
+    """Return a function that gives `content_of` all files, of any size, and more bytes; of what is no file, its name.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    with open_regular(path) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    for part in more:
-        digest.update(part)
-    return int.from_bytes(digest.digest(), "little", signed=True)
+    for path in paths:
+        if not os.path.isfile(path):
+            digest.update(os.fsencode(path))
+            continue
+        with open_regular(path) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+
+    def content(more: bytes) -> int:
+        whole = digest.copy()
+        whole.update(more)
+        return int.from_bytes(whole.digest(), "little", signed=True)
+
+    return content

@@ -4,8 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from keras_dhnn.archive.tiles import Cut, Form, Scene, count_tiles, is_scene, raster_form, scene_tiles
+from keras_dhnn.archive.tiles import Cut, Form, Scene, count_tiles, is_scene, raster_form, scene_tiles, scenes
 from keras_dhnn.archive.tiles.scenes import offsets
+from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.errors import DamagedFile, DataError
 from tests.rasters import scene_pixels, write_scene
 
@@ -130,6 +131,60 @@ def test_known_tiles_are_not_read_again(tmp_path):
     assert len(again) == 4
     write_scene(path, scene_pixels(128, 128, seed=1))
     assert len(cut_scene(path, known=lambda ids: {i: known[i] for i in ids if i in known})) == 4
+
+
+def write_vrt(path, *sources):
+    """A mosaic of three bands: sources of 64 x 64 pixels side by side."""
+    place = '<SrcRect xOff="0" yOff="0" xSize="64" ySize="64"/><DstRect xOff="{}" yOff="0" xSize="64" ySize="64"/>'
+    bands = [
+        f'<VRTRasterBand dataType="Byte" band="{band}">'
+        + "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="1">{source}</SourceFilename><SourceBand>{band}</SourceBand>'
+            f"{place.format(64 * number)}</SimpleSource>"
+            for number, source in enumerate(sources)
+        )
+        + "</VRTRasterBand>"
+        for band in (1, 2, 3)
+    ]
+    text = f'<VRTDataset rasterXSize="{64 * len(sources)}" rasterYSize="64">{"".join(bands)}</VRTDataset>'
+    path.write_text(text)
+    return path
+
+
+def test_a_mosaic_is_another_when_what_it_names_is(tmp_path):
+    for number, name in enumerate("ab"):
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(64, 64, seed=number))
+    flat = write_vrt(tmp_path / "flat.vrt", "a.tif", "b.tif")
+    write_vrt(tmp_path / "inner.vrt", "b.tif")
+    nested = write_vrt(tmp_path / "nested.vrt", "a.tif", "inner.vrt")
+    for path in (flat, nested):
+        write_scene(tmp_path / "b.tif", scene_pixels(64, 64, seed=1))
+        known = {tile.id: tile.content for tile in cut_scene(path)}
+        assert len(known) == 2
+        assert cut_scene(path, known=lambda ids, known=known: known) == []
+        changed = scene_pixels(64, 64, seed=2)
+        write_scene(tmp_path / "b.tif", changed)
+        tiles = cut_scene(path, known=lambda ids, known=known: known)
+        assert [tile.id for tile in tiles] == list(known)
+        np.testing.assert_array_equal(tiles[1].image, np.moveaxis(changed, 0, -1))
+
+
+def test_a_mosaic_of_itself_or_of_what_is_gone_is_named(tmp_path, monkeypatch):
+    for source in ("self.vrt", "gone.tif"):
+        with pytest.raises(DamagedFile, match=r"self\.vrt: cannot be read at row 0"):
+            cut_scene(write_vrt(tmp_path / "self.vrt", source))
+    for name in "abc":
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(64, 64))
+    monkeypatch.setattr(scenes, "_MOST_FILES", 3)
+    with pytest.raises(DamagedFile, match=r"consists of more than 3 files"):
+        cut_scene(write_vrt(tmp_path / "self.vrt", "a.tif", "b.tif", "c.tif"))
+
+
+def test_the_content_of_a_file_alone_is_that_of_its_bytes(tmp_path, monkeypatch):
+    path = write_scene(tmp_path / "a.tif", scene_pixels(64, 64))
+    expected = content_of(path.read_bytes(), b"[1, 2, 3] 64")
+    monkeypatch.chdir(tmp_path)
+    assert [tile.content for name in (path, "a.tif") for tile in cut_scene(name)] == [expected] * 2
 
 
 def test_a_chip_smaller_than_a_tile_is_one_tile(tmp_path):

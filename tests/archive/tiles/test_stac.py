@@ -48,6 +48,15 @@ def test_scenes_of_every_form_of_catalogue(folder, name):
     assert all(scene.path.endswith((".tif",)) and "scenes" in scene.path for scene in scenes)
 
 
+def test_items_of_one_id_in_two_collections_are_two(folder):
+    items = [item("same", f"scenes/{name}.tif", collection=f"l{name}") for name in ("a", "b")]
+    (folder / "two.json").write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    rows = [{"id": one["id"], "collection": one["collection"], "assets": one["assets"]} for one in items]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "two.parquet")
+    for name in ("two.json", "two.parquet"):
+        assert [scene.name for scene in stac_scenes(folder / name)] == ["la/same/visual", "lb/same/visual"]
+
+
 def test_assets_by_name_and_role(folder):
     (folder / "t.png").touch()
     assert [scene.name for scene in stac_scenes(folder / "items.json", "thumbnail")] == ["a/thumbnail", "b/thumbnail"]
@@ -94,3 +103,42 @@ def test_other_json_is_no_stac(tmp_path):
     assert not is_stac(tmp_path / "x.geojson")
     with pytest.raises(DataError, match="no STAC"):
         stac_scenes(tmp_path / "x.geojson")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "Feature", "id": "a", "assets": None},
+        {"type": "Feature", "id": "a", "assets": ["x"]},
+        {"type": "Feature", "id": "a", "assets": {"a": "x"}},
+        {"type": "Feature", "id": "a", "assets": {"a": {"roles": 3, "href": "x.tif"}}},
+        {"type": "Feature", "assets": {"a": {"roles": ["data"], "href": "x.tif"}}},
+        {"type": "Feature", "id": "a", "assets": {"a": {"roles": ["data"]}}},
+        {"type": "Feature", "id": "a", "properties": [1], "assets": {"a": {"roles": ["data"], "href": "x.tif"}}},
+        {"type": "FeatureCollection", "features": [1]},
+        {"type": "FeatureCollection", "features": None},
+        {"type": "Catalog", "links": ["x"]},
+        {"type": "Catalog", "links": [{"rel": "child"}]},
+    ],
+)
+def test_a_catalogue_that_lacks_what_it_must_have_is_named(tmp_path, value):
+    (tmp_path / "x.tif").touch()
+    (tmp_path / "x.json").write_text(json.dumps(value))
+    assert is_stac(tmp_path / "x.json") == (value["type"] != "FeatureCollection")
+    with pytest.raises(DataError, match=r"x\.json (is no (valid )?STAC: expected|has no href)"):
+        stac_scenes(tmp_path / "x.json")
+
+
+def test_parquet_that_is_no_catalogue_is_named(tmp_path):
+    (tmp_path / "junk.parquet").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"junk\.parquet cannot be read as Parquet"):
+        is_stac(tmp_path / "junk.parquet")
+    for number, rows in enumerate(({"id": ["a"], "assets": ["x"]}, {"assets": [{"a": {"href": "x"}}]})):
+        pq.write_table(pa.table(rows), tmp_path / f"{number}.parquet")
+        with pytest.raises(DataError, match=rf"{number}\.parquet is no valid STAC"):
+            stac_scenes(tmp_path / f"{number}.parquet")
+
+
+def test_properties_may_be_null(folder):
+    (folder / "null.json").write_text(json.dumps(item("a", "scenes/a.tif", properties=None)))
+    assert [(scene.name, scene.time) for scene in stac_scenes(folder / "null.json")] == [("a/visual", None)]
