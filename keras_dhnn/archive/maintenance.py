@@ -169,7 +169,7 @@ def _groups(parts, rows):
 
 def _fault(archive, part):
     try:
-        rows = read_part(archive.root, part)
+        rows = read_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
     except (DataError, FileNotFoundError) as error:
         return Fault(part.name, part.rows, "is missing" if isinstance(error, FileNotFoundError) else str(error))
     found = read_file_metadata(rows.schema)
