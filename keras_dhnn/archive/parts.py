@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, PARTS, Identity, Part, sync
 from keras_dhnn.archive.places import is_address, put
-from keras_dhnn.archive.schema import SOURCE, checked_schema, code_columns, file_metadata
+from keras_dhnn.archive.schema import FIRST_TIME, LAST_TIME, SOURCE, checked_schema, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular, whole
 
@@ -102,6 +103,8 @@ def read_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None 
         schema = _checked(file, part, columns)
         rows = file.read(schema.names).select(schema.names).cast(schema)
         rows.validate(full=True)  # texts are UTF-8
+        if "time" in schema.names:
+            _check_times(end.as_py() for end in pc.min_max(rows["time"].cast(pa.int64())).values() if end.is_valid)
         return rows
 
 
@@ -124,7 +127,19 @@ def _checked(file, part, columns):
     """Return the schema to read an open file with; `ValueError` if it is not the one that was listed."""
     if file.metadata.num_rows != part.rows:
         raise ValueError(f"it holds {file.metadata.num_rows:,} rows; {PARTS} says {part.rows:,}")
-    return checked_schema(file.schema_arrow, columns)
+    schema = checked_schema(file.schema_arrow, columns)
+    if "time" in schema.names:
+        place = [file.schema.column(number).path for number in range(len(file.schema))].index("time")
+        groups = [file.metadata.row_group(number).column(place) for number in range(file.num_row_groups)]
+        known = [group.statistics for group in groups if group.is_stats_set and group.statistics.has_min_max]
+        _check_times([bound for one in known for bound in (one.min_raw, one.max_raw)])
+    return schema
+
+
+def _check_times(times):
+    """Refuse milliseconds since 1970 that are no date: other readers end at them."""
+    if not all(FIRST_TIME <= time <= LAST_TIME for time in times):
+        raise ValueError("it holds times that are not of the years 1 to 9999")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,10 @@ FORMAT = 1
 METADATA = b"keras_dhnn"
 SOURCE = "source"
 FEATURES = "features"
+# Milliseconds since 1970 of the first and the last date that there is in ISO 8601.
+FIRST_TIME, LAST_TIME = (
+    int(np.datetime64(date, "ms").astype(np.int64)) for date in ("0001-01-01", "9999-12-31T23:59:59.999")
+)
 _LARGEST_FEATURE = 127
 
 

@@ -36,6 +36,14 @@ def with_column(name, dtype, values=None):
     return change
 
 
+def with_times(milliseconds):
+    def change(table):
+        times = pa.array([milliseconds] * len(table), pa.int64()).cast(pa.timestamp("ms"))
+        return table.set_column(table.column_names.index("time"), "time", times)
+
+    return change
+
+
 def not_utf8(table):
     place = table.column_names.index("label")
     labels = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"caf\xe9"] * len(table), pa.binary()).buffers())
@@ -82,6 +90,8 @@ def test_nullable_and_otherwise_encoded_columns_are_read_as_they_are(tmp_path, n
         (with_column("bbox", pa.struct({"xmin": pa.float32()}), {"xmin": 1.0}), "its column 'bbox' is of the type"),
         (with_column("features", pa.list_(pa.float32(), 8)), "its column 'features' is of the type"),
         (lambda table: pa.concat_tables([table] * 3), f"it holds {3 * ROWS} rows; parts.json says {ROWS}"),
+        (with_times(316_516_780_800_000), "it holds times that are not of the years 1 to 9999"),
+        (with_times(-(2**62)), "it holds times that are not of the years 1 to 9999"),
         (lambda table: table.slice(1), f"it holds {ROWS - 1} rows; parts.json says {ROWS}"),
     ],
 )
@@ -135,3 +145,14 @@ def test_a_file_that_says_nothing_of_its_codes_is_of_another_model(tmp_path, con
     pq.write_table(pq.ParquetFile(path).read().replace_schema_metadata({"keras_dhnn": content}), path)
     (fault,) = verify(archive)
     assert "another model" in fault.reason
+
+
+def test_times_that_a_footer_keeps_to_itself_are_named_by_who_reads_them(tmp_path):
+    archive, path = rewritten(tmp_path / "a", with_times(316_516_780_800_000))
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table, path, write_statistics=False)
+    with pytest.raises(DataError, match=r"is damaged \(it holds times"):
+        archive.rows()
+    with pytest.raises(DataError, match="An item that was found cannot be shown.*archive verify"):
+        archive.search(random_codes(1, BITS), 3).to_list()
+    assert "it holds times" in verify(archive)[0].reason
