@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.engine import read_error
 from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
@@ -149,7 +150,10 @@ def _rows_to_keep(archive, part, ids, condition):
     if ids is not None:
         connection.register("gone", pa.table({"id": pa.array(ids, pa.string())}))
         condition = "id IN (SELECT id FROM gone)"
-    kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
+    try:
+        kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
+    except duckdb.Error as error:
+        raise read_error(archive.root, error) from error
     return None if len(kept) == len(rows) else kept.cast(schema)
 
 
