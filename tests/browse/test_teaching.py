@@ -10,6 +10,7 @@ import pytest
 
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.searches import Searches
+from keras_dhnn.browse.taking import labels_csv
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.label_file import read_labels
 from tests.browse.asked import opened, page_of
@@ -136,6 +137,22 @@ def test_labels_are_those_that_prepare_takes(browser, archive, search, tmp_path)
         "label",
         "other, or none",
     ]
+
+
+def test_labels_are_no_formulas_to_a_spreadsheet_and_come_back(tmp_path):
+    marks = {"=cmd()": "right", "-a": "right", "'=b": "wrong", "c": "wrong"}
+    content = labels_csv(marks, "@SUM(1)", "'plain'")
+    assert content.decode().splitlines() == [
+        "path,label",
+        "'=cmd(),'@SUM(1)",
+        "'-a,'@SUM(1)",
+        "''=b,'plain'",
+        "c,'plain'",
+    ]
+    (tmp_path / "labels.csv").write_bytes(content)
+    labels = read_labels(tmp_path / "labels.csv", list(marks))
+    assert labels.classes == ("@SUM(1)", "'plain'")
+    assert labels.sets.argmax(axis=1).tolist() == [0, 0, 1, 1]
 
 
 def test_searches_are_kept_named_and_removed(archive, tmp_path):
