@@ -77,6 +77,7 @@ class Text:
 SHARE = Within(low=0, below=1)
 WEIGHT = Within(low=0)
 RATE = Within(above=0)
+BITS = Within(low=8, high=4096, multiple_of=8)
 # Backbones whose ImageNet weights pip brings, and what stands between the names of several side by side.
 PRETRAINED, BESIDE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), "+"
 
@@ -178,7 +179,7 @@ class Model(Section):
 
     backbone: Annotated[str | Mapping[str, str], Text()] = "efficientnet_lite0"
     weights: Annotated[str | Mapping[str, str], Text()] = "auto"
-    bits: Annotated[int, Within(low=8, high=4096, multiple_of=8)] = 64
+    bits: Annotated[int, BITS] = 64
     hidden: Annotated[int, Within(low=0, high=65536)] = 512
     dropout: Annotated[float, SHARE] = 0.0
     weight_decay: Annotated[float, WEIGHT] = 0.0

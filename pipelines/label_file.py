@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dhnn.errors import DataError, MissingPackage
-from keras_dhnn.files import read_bytes
+from keras_dhnn.files import read_bytes, unguarded
 from keras_dhnn.pipelines.labels import UNLABELLED, Labels
 from keras_dhnn.pipelines.names import ImageNames
 
@@ -29,6 +29,8 @@ def read_labels(path: Path | str, ids: Sequence[str] | np.ndarray) -> Labels:
 
     - in a column `label`, or several such; a cell may hold several, separated by `|` or by `;` throughout;
     - or in a column for each class, with 1 for yes and 0 for no.
+
+    An apostrophe before = + - or @, which keeps spreadsheets from taking a cell of CSV for a formula, is no part of it.
 
     An image without a row, or whose cells are empty, has no label. Classes stand in the order in which the file first
     has them, or its columns are in.
@@ -93,10 +95,10 @@ def _csv_rows(path, ids):
         raise DataError(f"{path} cannot be read as UTF-8 ({error}). Expected a table IMAGE,LABEL.") from error
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+        given = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}. Expected a table IMAGE,LABEL.") from error
-    rows = [(line, row) for line, row in rows if not row[0].startswith("#")]
+    rows = [(line, list(map(unguarded, row))) for line, row in given if any(row) and not row[0].startswith("#")]
     if not rows or len(rows[0][1]) < 2:
         raise DataError(f"{path} has {'one column' if rows else 'no row'}. Expected a table IMAGE,LABEL.")
     width = len(rows[0][1])

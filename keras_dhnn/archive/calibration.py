@@ -20,11 +20,14 @@ from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import code_columns, table_codes
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
+from keras_dhnn.files import check_kind
 
 if TYPE_CHECKING:
     from keras_dhnn.archive.store import Archive
 
 FILE = "calibration.json"
+_KINDS = {"precision": (list, type(None)), "background": list, "queries": int, "rows": int}
+_ROUNDED = 1e-9
 _QUERIES = 1000
 _ITEMS = 200_000
 _CHUNK = 32
@@ -114,12 +117,32 @@ def calibrate(archive: "Archive", source: str | None = None, *, queries: int = _
 
 
 def load_calibration(archive: "Archive", source: str) -> Calibration | None:
-    """Return the `Calibration` that is kept with an archive, None if it has none of that source."""
+    """Return the `Calibration` that is kept with an archive, None if it has none of that source.
+
+    Raises:
+        DataError: if it is damaged.
+    """
     kept = manifest.load_json(archive.root / FILE).get(source)
     if kept is None:
         return None
-    precision = None if kept["precision"] is None else np.array(kept["precision"])
-    return Calibration(precision, np.array(kept["background"]), kept["queries"], kept["rows"])
+    try:
+        check_kind(kept, _KINDS, f"its {source!r}")
+        precision = None if kept["precision"] is None else _shares(kept["precision"], archive.identity.bits)
+        background = _shares(kept["background"], archive.identity.bits)
+    except ValueError as error:
+        raise DataError(
+            f"{archive.root / FILE} is damaged: {error}. Remove it, then measure again: "
+            f"keras-dhnn archive calibrate {archive.root}"
+        ) from error
+    return Calibration(precision, background, kept["queries"], kept["rows"])
+
+
+def _shares(values, bits):
+    """Return shares from JSON, one for each distance, as an array."""
+    check_kind(values, [float], "one of its lists")
+    if len(values) != bits + 1 or not all(-_ROUNDED <= value <= 1 + _ROUNDED for value in values):
+        raise ValueError(f"one of its lists is not {bits + 1} numbers from 0 to 1")
+    return np.array(values, np.float64)
 
 
 def with_precision(results: Results, calibration: Calibration | None, least: float | None = None) -> Results:

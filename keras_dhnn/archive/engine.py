@@ -10,10 +10,17 @@ import duckdb
 
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.many_queries import ManyQueries
+from keras_dhnn.archive.parts import check_part
 from keras_dhnn.archive.places import file_name, is_address
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 
+_TYPES_AND_RANGES = (
+    duckdb.BinderException,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.ParserException,
+)
 # What says where a row lies; `filename` and `file_row_number` are DuckDB's names.
 PLACE = ("filename", "file_row_number")
 
@@ -34,7 +41,10 @@ class Engine:
         self._parts, self._guard = parts, threading.Lock()
         self._many: dict[str, ManyQueries] = {}
         self._connection = duckdb.connect(":memory:")
+        schema = make_schema(identity.bits, identity.features)
         for part in parts:
+            if not is_address(root):  # there each file would be asked for once more
+                check_part(root, part, schema)
             self._files.setdefault(part.source, []).append(part.file(root))
         if is_address(root):
             # Read through fsspec, not through an extension that DuckDB would fetch.
@@ -101,13 +111,22 @@ class Engine:
         return ", ".join([*columns, "''::VARCHAR AS filename", "0::BIGINT AS file_row_number"])
 
 
-def read_error(root: Path, error: duckdb.Error) -> DataError | FileNotFoundError:
-    """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again."""
+def read_error(root: Path, error: duckdb.Error) -> DataError | SettingError | FileNotFoundError:
+    """Return what a user is told of DuckDB's failure: a missing file as such, so that a reader can look again.
+
+    What the files hold has been checked before: types that do not fit and values out of range are a condition's.
+    """
+    reason = str(error).splitlines()[0].removesuffix(".")
+    if isinstance(error, _TYPES_AND_RANGES) or "Division by zero" in reason:
+        return SettingError(
+            f"The condition cannot be used on the items of {root}: {reason}. Compare columns with constants of their "
+            "own types, such as label = 'forest' and row > 100."
+        )
     if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
         named = re.search(r'"(.+?)"', str(error))
         return FileNotFoundError(2, str(error), _without_pattern(named[1]) if named else str(root))
     return DataError(
-        f"A file of the archive {root} cannot be read ({str(error).splitlines()[0]}). Which ones are damaged says: "
+        f"A file of the archive {root} cannot be read ({reason}). Which ones are damaged says: "
         f"keras-dhnn archive verify {root}"
     )
 

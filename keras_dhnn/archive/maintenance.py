@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_dhnn.archive import manifest
+from keras_dhnn.archive.engine import read_error
 from keras_dhnn.archive.manifest import Part
 from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.places import is_address
@@ -186,13 +187,15 @@ def _rows_to_keep(archive, part, ids, condition):
     if ids is not None:
         connection.register("gone", pa.table({"id": pa.array(filter(is_text, ids), pa.string())}))
         condition = "id IN (SELECT id FROM gone)"
-    kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
+    try:
+        kept = connection.sql(f"SELECT * FROM rows AS i WHERE ({condition}) IS NOT TRUE").to_arrow_table()
+    except duckdb.Error as error:
+        raise read_error(archive.root, error) from error
     return None if len(kept) == len(rows) else kept.cast(rows.schema)
 
 
 def _listed_rows(archive, part):
-    schema = make_schema(archive.identity.bits, archive.identity.features)
-    return read_listed_part(archive.root, part).select(schema.names).replace_schema_metadata().cast(schema)
+    return read_listed_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
 
 
 def _groups(parts, rows):
@@ -211,7 +214,7 @@ def _groups(parts, rows):
 
 def _fault(archive, part):
     try:
-        rows = read_part(archive.root, part)
+        rows = read_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
     except (DataError, FileNotFoundError) as error:
         return Fault(part.name, part.rows, "is missing" if isinstance(error, FileNotFoundError) else str(error))
     found = read_file_metadata(rows.schema)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.archive.places import exists, file_name, is_address, local_copy, put
-from keras_dhnn.errors import DataError
+from keras_dhnn.config import BITS, Within
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files import naming, read_arrays, read_json, write_arrays, write_json
 from keras_dhnn.files.kinds import kind_of, what_it_is
 from keras_dhnn.files.locks import lock
@@ -32,6 +33,13 @@ _LOCK = ".lock"
 _RESTORE = "Restore it from a copy."
 _RESTORE_LEARNED = "Restore it from a copy, or search by ids."
 _MOST_PARTS = 1 << 28
+_NUMBERS = {
+    "bits": BITS,
+    "features": Within(low=0, high=1 << 16),
+    # Files of no rows are never written.
+    "rows": Within(low=1, high=1 << 40),
+    "bytes": Within(low=1, high=1 << 60),
+}
 # Nothing that leads elsewhere.
 _PART = re.compile(rf"{DATA}/source=[\w.-]+/[\w-][\w.-]*\.parquet", re.ASCII)
 
@@ -55,6 +63,14 @@ class Identity:
     features: int = 0
     encoder: dict = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            SettingError: for the first that no archive can have.
+        """
+        _check_numbers(self)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -75,6 +91,10 @@ class Part:
     bytes: int
     first: str = ""
     last: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the numbers; `SettingError` as of `Identity`."""
+        _check_numbers(self)
 
     def file(self, root: Path) -> str:
         """Return the absolute name of the file."""
@@ -128,7 +148,7 @@ def read_identity(root: Path) -> Identity:
         )
     kinds = {"model": str, "bits": int, "pipeline": str, "features": int, "encoder": dict}
     value = _read_json(root / IDENTITY, kinds)
-    return Identity(**{name: value[name] for name in kinds})
+    return _made(Identity, root / IDENTITY, {name: value[name] for name in kinds})
 
 
 def read_parts(root: Path) -> list[Part]:
@@ -141,7 +161,7 @@ def read_parts(root: Path) -> list[Part]:
         raise DataError(f"{root / PARTS} is missing, which lists the files of the archive that count. {_RESTORE}")
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
     value = _read_json(root / PARTS, {"parts": [kinds]})
-    parts = [Part(**{name: one[name] for name in kinds}) for one in value["parts"]]
+    parts = [_made(Part, root / PARTS, {name: one[name] for name in kinds}) for one in value["parts"]]
     for part in parts:
         if not _PART.fullmatch(part.name):
             raise DataError(f"{root / PARTS} is damaged: it names {part.name!r}, which is no file of data/. {_RESTORE}")
@@ -239,6 +259,19 @@ def load_json(path: Path) -> dict[str, Any]:
         DataError: if it is damaged.
     """
     return _read_json(path, dict) if exists(path) else {}
+
+
+def _check_numbers(described):
+    for name, value in vars(described).items():
+        if name in _NUMBERS and not _NUMBERS[name].allows(value):
+            raise SettingError(invalid(f"{name!r} of an archive", f"a number that is {_NUMBERS[name]}", value))
+
+
+def _made(kind, path, values):
+    try:
+        return kind(**values)
+    except SettingError as error:
+        raise DataError(f"{path} is damaged. {error}. {_RESTORE}") from error
 
 
 def _read_json(path, kinds):

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from keras_dhnn.archive.manifest import DATA, Identity, Part, sync
+from keras_dhnn.archive.manifest import DATA, PARTS, Identity, Part, sync
 from keras_dhnn.archive.places import is_address, put
-from keras_dhnn.archive.schema import SOURCE, code_columns, file_metadata
+from keras_dhnn.archive.schema import FIRST_TIME, LAST_TIME, SOURCE, checked_schema, code_columns, file_metadata
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import whole
+from keras_dhnn.files import open_regular, whole
 
 # As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
 ROW_GROUP = 122_880
@@ -85,27 +86,77 @@ def distinct(rows: pa.Table, bits: int) -> bool:
     return len(np.unique(first)) > len(first) / 2
 
 
-def read_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+def read_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a file.
 
+    Args:
+        root: Path of the archive.
+        part: the file's `Part`.
+        columns: names of those that are wanted, or the schema that they are to have; None: all of an archive's.
+
     Raises:
-        DataError: if it is damaged; the message names it.
+        DataError: if it is damaged or holds something else; the message names it.
         FileNotFoundError: if it is not there, as when another process has just replaced it.
     """
+    # One file as it is: no other columns from the names of its folders.
+    with _as_listed(root, part), _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
+        schema = _checked(file, part, columns)
+        rows = file.read(schema.names).select(schema.names).cast(schema)
+        rows.validate(full=True)  # texts are UTF-8
+        if "time" in schema.names:
+            _check_times(end.as_py() for end in pc.min_max(rows["time"].cast(pa.int64())).values() if end.is_valid)
+        return rows
+
+
+def check_part(root: Path, part: Part, schema: pa.Schema) -> None:
+    """Check by a file's footer what it holds, before another reader reads its rows.
+
+    Args:
+        root: Path of the archive.
+        part: the file's `Part`.
+        schema: of the archive.
+
+    Raises:
+        DataError, FileNotFoundError: as of `read_part`.
+    """
+    with _as_listed(root, part), _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
+        _checked(file, part, schema)
+
+
+def _checked(file, part, columns):
+    """Return the schema to read an open file with; `ValueError` if it is not the one that was listed."""
+    if file.metadata.num_rows != part.rows:
+        raise ValueError(f"it holds {file.metadata.num_rows:,} rows; {PARTS} says {part.rows:,}")
+    schema = checked_schema(file.schema_arrow, columns)
+    if "time" in schema.names:
+        place = [file.schema.column(number).path for number in range(len(file.schema))].index("time")
+        groups = [file.metadata.row_group(number).column(place) for number in range(file.num_row_groups)]
+        known = [group.statistics for group in groups if group.is_stats_set and group.statistics.has_min_max]
+        _check_times([bound for one in known for bound in (one.min_raw, one.max_raw)])
+    return schema
+
+
+def _check_times(times):
+    """Refuse milliseconds since 1970 that are no date: other readers end at them."""
+    if not all(FIRST_TIME <= time <= LAST_TIME for time in times):
+        raise ValueError("it holds times that are not of the years 1 to 9999")
+
+
+@contextlib.contextmanager
+def _as_listed(root, part):
+    """Name a file in whatever is wrong with it."""
     try:
-        # One file as it is: no other columns from the names of its folders.
-        with _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
-            return file.read(columns)
+        yield
     except FileNotFoundError as error:
         raise FileNotFoundError(2, "No such file", str(root / part.name)) from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, DataError) as error:
         raise DataError(
-            f"{root / part.name} is damaged ({error}). Its items are lost to searches: take it out by "
+            f"{root / part.name} is damaged ({str(error).rstrip('.')}). Its items are lost to searches: take it out by "
             f"keras-dhnn archive verify {root} --drop-damaged, then encode its images again."
         ) from error
 
 
-def read_listed_part(root: Path, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+def read_listed_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None = None) -> pa.Table:
     """Return the rows of a file while the archive's lock is held, so that nobody can have replaced it.
 
     Raises:
@@ -122,7 +173,10 @@ def read_listed_part(root: Path, part: Part, columns: Sequence[str] | None = Non
 
 def _opened(path):
     """Return a context of what pyarrow reads a file by."""
-    return path.fs.open(path.path, "rb") if is_address(path) else contextlib.nullcontext(path)
+    if is_address(path):
+        return path.fs.open(path.path, "rb")
+    open_regular(path).close()  # a pipe would be waited for
+    return contextlib.nullcontext(path)
 
 
 def remove_orphans(root: Path, parts: list[Part]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from keras_dhnn.archive.wkb import from_wkb
+from keras_dhnn.errors import DataError
 from keras_dhnn.files import whole, write_json
 
 
@@ -35,9 +36,19 @@ class Results:
         return Results(self.table.filter(pc.equal(self.table["query"], number)), self.source)
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Return a list of dictionaries fit for JSON: without geometry and features, times as ISO 8601."""
+        """Return a list of dictionaries fit for JSON: without geometry and features, times as ISO 8601.
+
+        Raises:
+            DataError: if a time is no date.
+        """
         kept = [name for name in self.table.column_names if name not in ("geometry", "features")]
-        rows = self.table.select(kept).to_pylist()
+        try:
+            rows = self.table.select(kept).to_pylist()
+        except (OverflowError, ValueError) as error:
+            raise DataError(
+                f"An item that was found cannot be shown: {error}. Which file of the archive holds it says: keras-dhnn "
+                "archive verify ARCHIVE"
+            ) from error
         for row in rows:
             if row.get("time") is not None:
                 row["time"] = f"{row['time'].isoformat()}Z"

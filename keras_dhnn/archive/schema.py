@@ -1,6 +1,7 @@
 """Declare the columns of an archive, and what each of its Parquet files says of itself."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ FORMAT = 1
 METADATA = b"keras_dhnn"
 SOURCE = "source"
 FEATURES = "features"
+# Milliseconds since 1970 of the first and the last date that there is in ISO 8601.
+FIRST_TIME, LAST_TIME = (
+    int(np.datetime64(date, "ms").astype(np.int64)) for date in ("0001-01-01", "9999-12-31T23:59:59.999")
+)
 _LARGEST_FEATURE = 127
 
 
@@ -83,7 +88,52 @@ def file_metadata(table: pa.Table, identity: Identity, source: str) -> dict[byte
 
 def read_file_metadata(schema: pa.Schema) -> dict[str, Any]:
     """Return the dictionary that `file_metadata` wrote of whose codes a file holds, empty where there is none."""
-    return json.loads((schema.metadata or {}).get(METADATA, b"{}"))
+    try:
+        found = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def checked_schema(found: pa.Schema, wanted: pa.Schema | Sequence[str] | None = None) -> pa.Schema:
+    """Return the schema that some columns of a file are read with, which may say otherwise what can be null.
+
+    Args:
+        found: of the file, from its footer.
+        wanted: schema of the columns that are to be in it, or their names; None: the file's own, an archive's.
+
+    Returns:
+        `pyarrow.Schema`, with the file's metadata.
+
+    Raises:
+        ValueError: naming the first column that is missing, comes twice, or is of another type.
+    """
+    if not isinstance(wanted, pa.Schema):
+        codes = [name for name in found.names if re.fullmatch(r"code\d+", name)]
+        known = make_schema(64 * max(len(codes), 1))
+        if FEATURES in found.names:
+            own = found.field(FEATURES).type
+            known = known.append(pa.field(FEATURES, own if _sketch(own) == ("list", "int8") else pa.list_(pa.int8())))
+        wanted = known if wanted is None else pa.schema([known.field(name) for name in wanted])
+    for field in wanted:
+        if found.names.count(field.name) != 1:
+            what = "more than one column" if field.name in found.names else "no column"
+            raise ValueError(f"it has {what} {field.name!r}")
+        own = found.field(field.name).type
+        if _sketch(own) != _sketch(field.type):
+            raise ValueError(f"its column {field.name!r} is of the type {own}; expected {field.type}")
+    return wanted.with_metadata(found.metadata)
+
+
+def _sketch(dtype):
+    """Return what a type is, whichever of its encodings holds it and whatever in it may be null."""
+    if pa.types.is_dictionary(dtype):
+        return _sketch(dtype.value_type)
+    if pa.types.is_struct(dtype):
+        return ("struct", *((field.name, _sketch(field.type)) for field in dtype))
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype) or pa.types.is_fixed_size_list(dtype):
+        return ("list", _sketch(dtype.value_type))
+    return str(dtype).removeprefix("large_")
 
 
 def make_rows(

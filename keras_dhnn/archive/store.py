@@ -240,8 +240,8 @@ class Archive:
         schema = make_schema(self.identity.bits, self.identity.features)
         wanted = schema.names if columns is None else columns
         empty = schema.empty_table().select(wanted)
-        read = self.attempt(lambda: [read_part(self.root, p, wanted) for p in self._parts if p.source == source])
-        return pa.concat_tables([empty, *(table.select(wanted).replace_schema_metadata() for table in read)])
+        read = self.attempt(lambda: [read_part(self.root, p, empty.schema) for p in self._parts if p.source == source])
+        return pa.concat_tables([empty, *(table.replace_schema_metadata() for table in read)])
 
     def search(
         self,
@@ -491,7 +491,7 @@ class Archive:
             if part.source == source and len(ids) and part.first <= high and low <= part.last:
                 held = read_part(self.root, part, ["id"])["id"]
                 if pc.any(pc.is_in(held, value_set=ids)).as_py():
-                    rows = read_part(self.root, part, wanted).select(wanted).replace_schema_metadata()
+                    rows = read_part(self.root, part, found[0].schema).replace_schema_metadata()
                     found.append(rows.filter(pc.is_in(rows["id"], value_set=ids)))
         return pa.concat_tables(found)
 

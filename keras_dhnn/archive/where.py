@@ -15,6 +15,7 @@ from keras_dhnn.errors import SettingError
 # West, south, east, north in degrees; start and end in ISO 8601.
 Box = tuple[float, float, float, float]
 Times = tuple[str | None, str | None]
+_LONGEST_SHOWN = 200
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 # Names of sqlglot's expression classes.
 _LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean", "Literal", "Column", "Identifier"}
@@ -40,10 +41,13 @@ def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -
         SettingError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
             functions lower, upper, length, year, month, day, abs, coalesce and has_label stands in it.
     """
-    expression = _parse(text, columns).transform(_has_label, text, columns)
-    for node in expression.walk():
-        _check_node(node, text, columns)
-    return f"({expression.sql(dialect=dialect, comments=False)})"
+    try:
+        expression = _parse(text, columns).transform(_has_label, text, columns)
+        for node in expression.walk():
+            _check_node(node, text, columns)
+        return f"({expression.sql(dialect=dialect, comments=False)})"
+    except RecursionError as error:
+        raise SettingError(_refusal(text, "It is nested too deeply", columns)) from error
 
 
 def box_condition(box: Box, dialect: str = "duckdb") -> str:
@@ -90,11 +94,12 @@ def time_condition(start: str | None, end: str | None) -> str | None:
 def _utc(value):
     try:
         moment = datetime.datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError as error:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        moment = moment.astimezone(datetime.timezone.utc)
+    except (ValueError, OverflowError) as error:  # the latter within hours of the years 1 and 9999
         raise SettingError(f"Expected a time such as 2020-01-31 or 2020-01-31T12:00. Received: {value!r}") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _parse(text, columns):
@@ -150,7 +155,8 @@ def _check_node(node, text, columns):
 
 
 def _refusal(text, reason, columns):
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
     return (
-        f"The condition {text!r} cannot be used: {reason}. Expected comparisons of the archive's columns with "
+        f"The condition {shown!r} cannot be used: {reason}. Expected comparisons of the archive's columns with "
         f"constants, such as label = 'forest' and time > '2020-01-01'. Columns: {', '.join(columns)}"
     )

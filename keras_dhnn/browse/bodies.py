@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from keras_dhnn.browse.refusal import Refusal
+from keras_dhnn.files import is_text
 from keras_dhnn.saved_models.serving import bodies
 
 # Of an uploaded image; of JSON, such as ten thousand ids of a selection.
@@ -41,15 +42,19 @@ async def read_json(request: Request, kinds: dict[str, Any]) -> dict[str, Any]:
         kinds: `{name: type, or tuple of types}` of what may stand in it; what is missing there is None in the result.
 
     Raises:
-        Refusal: if it is none, something of it is of another type, or it is too large.
+        Refusal: if it is none, something of it is of another type or no text that UTF-8 holds, or it is too large.
     """
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content != "application/json":
         raise Refusal(415, "setting", f"Expected the content type application/json. Received: {content!r}")
     try:
         value = json.loads(await read_body(request, MOST_JSON) or b"{}")
+        # Half of a pair, as `"\\ud800"` is, no answer can hold, so no file may.
+        whole = is_text(json.dumps(value, ensure_ascii=False))
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "setting", f"Expected JSON. Received something else: {error}") from error
+    if not whole:
+        raise Refusal(400, "setting", "Expected texts that UTF-8 can hold. Received one with half of a surrogate pair.")
     if not isinstance(value, dict):
         raise Refusal(400, "setting", "Expected a JSON object.")
     for name, kind in kinds.items():

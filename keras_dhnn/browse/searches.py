@@ -6,6 +6,7 @@ A search is one JSON file, written whole or not at all, in a folder of the user'
 import contextlib
 import datetime
 import hashlib
+import json
 import re
 import threading
 from dataclasses import asdict, dataclass, field, replace
@@ -14,14 +15,22 @@ from typing import Any
 
 from keras_dhnn.browse.refusal import Refusal, not_found
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_json, write_json
+from keras_dhnn.files import is_text, read_json, write_json
 from keras_dhnn.files.locks import lock
 
 RIGHT, WRONG = "right", "wrong"
 LONGEST_NAME = 80
 _MOST_STEPS, _MOST_MARKS, _LONGEST_QUERY = 10_000, 1000, 8000
 _NAME = re.compile(r"\w[\w .-]*")
-_KINDS = {"name": str, "source": str, "query": str, "steps": [dict], "position": int, "changed": str}
+_KINDS = {
+    "name": str,
+    "source": str,
+    "query": str,
+    "steps": [{str: (str, type(None))}],
+    "position": int,
+    "changed": str,
+}
+_REMEDY = "Remove this file; the search is lost."
 
 
 @dataclass(frozen=True)
@@ -186,5 +195,9 @@ class Searches:
 
 
 def _read(path):
-    value = read_json(path, _KINDS, remedy="Remove this file; the search is lost.")
+    value = read_json(path, _KINDS, remedy=_REMEDY)
+    if not is_text(json.dumps(value, ensure_ascii=False)):
+        raise DataError(f"{path} is damaged: it holds text that UTF-8 does not. {_REMEDY}")
+    if not 0 <= value["position"] <= len(value["steps"]):
+        raise DataError(f"{path} is damaged: {value['position']} of its {len(value['steps'])} steps count. {_REMEDY}")
     return Search(**{name: value[name] for name in _KINDS})

@@ -61,7 +61,9 @@ def _given(page, body):
 
 def _viewed(page, query, limit):
     """Return the source and `{id: what is known of it}` of the first items of what a page shows."""
-    if not 1 <= limit <= MOST_TAKEN:
+    if limit < 1:
+        raise Refusal(400, "setting", f"Expected 'limit' as a whole number from 1 to {MOST_TAKEN}. Received: {limit}")
+    if limit > MOST_TAKEN:
         raise Refusal(413, "too_large", f"At most {MOST_TAKEN:,} items are taken. Received: {limit:,}.")
     if (name := text(query, "taught")) is not None:
         search = page.searches.get(name)

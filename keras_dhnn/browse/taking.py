@@ -17,6 +17,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive, Results
 from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.browse.refusal import Refusal
+from keras_dhnn.files import guarded
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -26,8 +27,6 @@ FORMATS = {
 }
 MOST_TAKEN, MOST_PICTURES = 10_000, 2000
 _COLUMNS = ("rank", "id", "label", "distance", "score", "mark", "time", "scene", "row", "col", "size", "path", "bbox")
-# A cell that begins so is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(
@@ -85,13 +84,16 @@ def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarr
 
 
 def labels_csv(marks: dict[str, str], right: str, wrong: str | None) -> bytes:
-    """Return marks as the table that `prepare --labels` takes: `path,label`; wrong ones only if they have a name."""
+    """Return marks as the table that `prepare --labels` takes: `path,label`; wrong ones only if they have a name.
+
+    What a spreadsheet would take for a formula has an apostrophe before it, which `prepare` takes off.
+    """
     names = {"right": right, "wrong": wrong}
     rows = [(key, names[mark]) for key, mark in marks.items() if names[mark]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "label"))
-    writer.writerows(rows)
+    writer.writerows(map(guarded, row) for row in rows)
     return text.getvalue().encode()
 
 
@@ -108,7 +110,7 @@ def _csv(rows, names):
 def _cell(value):
     if isinstance(value, dict):
         return " ".join(str(value[name]) for name in ("xmin", "ymin", "xmax", "ymax"))
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return guarded(value)
 
 
 def _picture(pixels):

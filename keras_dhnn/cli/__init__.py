@@ -27,6 +27,7 @@ from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
+from keras_dhnn.cli.printing import printable
 from keras_dhnn.cli.query import query
 from keras_dhnn.cli.quiet_import import quieten_tensorflow
 from keras_dhnn.cli.search import search
@@ -112,7 +113,7 @@ def main() -> None:
         message = _of_system(error)
     else:
         return
-    print(f"keras-dhnn: {message}", file=sys.stderr)
+    print(printable(f"keras-dhnn: {message}", lines=True), file=sys.stderr)
     sys.exit(2)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import Json
+from keras_dhnn.cli.printing import printable
 
 archive = typer.Typer(
     help="Look at an archive and take care of it.",
@@ -28,7 +29,7 @@ def info(folder: _Folder, as_json: Json = False) -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        print(f"{name:15} {_text(value)}")
+        print(f"{name:15} {printable(_text(value))}")
 
 
 @archive.command()
@@ -59,7 +60,7 @@ def verify(
         print(json.dumps({"files": opened.info.files, "faults": [fault._asdict() for fault in faults]}))
     else:
         for fault in faults:
-            print(f"{fault.name} ({fault.rows:,} items): {fault.reason}")
+            print(f"{printable(fault.name)} ({fault.rows:,} items): {printable(fault.reason)}")
         print(f"{len(faults)} faulty files; {opened.info.files} files, {opened.info.rows:,} items in the archive")
     raise typer.Exit(1 if faults else 0)
 
@@ -82,7 +83,7 @@ def dedupe(
     for number, group in enumerate(groups, 1):
         print(f"group {number}: {len(group.ids)} items, at most {group.widest} bits apart")
         for key in group.ids:
-            print(f"  {key}")
+            print(f"  {printable(key)}")
 
 
 @archive.command()

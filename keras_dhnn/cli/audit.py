@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Queries, Quiet
+from keras_dhnn.cli.printing import printable
 
 _LEAKS = {
     "itself": "another turn of itself",
@@ -102,7 +103,7 @@ def _print(result):
     console = Console(soft_wrap=True)
     console.print(table)
     for pair in result["pairs"][:_PRINTED]:
-        console.print(_pair_line(pair), highlight=False, markup=False)
+        console.print(printable(_pair_line(pair)), highlight=False, markup=False)
     if len(result["pairs"]) > _PRINTED:
         console.print(f"... and {len(result['pairs']) - _PRINTED} more pairs; --json names all", highlight=False)
     groups = result["groups"]

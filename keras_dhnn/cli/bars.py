@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tqdm import tqdm
 
 from keras_dhnn.cli.interruption import interruptions_wait, raise_waiting
+from keras_dhnn.cli.printing import printable
 from keras_dhnn.progress import Bar
 
 
@@ -25,7 +26,7 @@ def bars(quiet: bool, *, delay: float = 0) -> Bar:
 
 def notices(quiet: bool) -> Callable[[str], None]:
     """Return what tells the user of decisions that were taken for them: on stderr, or nothing if `quiet`."""
-    return (lambda text: None) if quiet else functools.partial(print, file=sys.stderr)
+    return (lambda text: None) if quiet else lambda text: print(printable(text, lines=True), file=sys.stderr)
 
 
 @contextlib.contextmanager

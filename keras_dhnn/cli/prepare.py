@@ -12,6 +12,7 @@ from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.given import given_beside
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, LabelFile, Quiet
+from keras_dhnn.cli.printing import printable
 from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.datasets import PUBLISHED
 
@@ -263,9 +264,9 @@ def _report(prepared, seconds, as_json):
     rate = result["images_per_second"]
     print(f"{info.count} images{_of_classes(info)} in {info.directory} ({rate:.0f} images a second).")
     for note in result["notes"]:
-        print(note)
+        print(printable(note, lines=True))
     for name, reason in info.skipped:
-        print(f"Left out: {name} {reason}")
+        print(printable(f"Left out: {name} {reason}"))
     place = info.directory.parent
     elsewhere = "" if place == Path("data") else f" --data {shlex.quote(str(place))}"
     print(f"Next: keras-dhnn fit {shlex.quote(info.name)}{elsewhere}")

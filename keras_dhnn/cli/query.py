@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.cli.printing import printable
 from keras_dhnn.errors import SettingError
 
 
@@ -117,4 +118,4 @@ def _print_table(found):
     print("rank  distance  class                 image")
     for one in found:
         line = "{rank:4}  {distance:8}  {class:20}  {id} {turned}".format(**{"turned": ""} | one)
-        print(line.rstrip())
+        print(printable(line.rstrip()))

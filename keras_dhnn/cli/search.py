@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.cli.printing import printable
 
 
 def search(
@@ -108,9 +109,10 @@ def search(
 def _print_table(names, rows):
     calibrated = rows and "precision" in rows[0]
     for number, name in enumerate(names):
-        print(name)
+        print(printable(name))
         print(f"rank  distance  {'expected  ' if calibrated else ''}{'label':16}  id")
         for row in rows:
             if row["query"] == number:
+                label = printable(row["label"] or "")
                 expected = f"{row['precision']:8.0%}  " if calibrated else ""
-                print(f"{row['rank']:4}  {row['distance']:8}  {expected}{row['label'] or '':16}  {row['id']}".rstrip())
+                print(f"{row['rank']:4}  {row['distance']:8}  {expected}{label:16}  {printable(row['id'])}".rstrip())

@@ -10,6 +10,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.options import DataFolder, Json, LabelFile, Quiet
+from keras_dhnn.files import guarded
 
 
 def suggest(
@@ -39,4 +40,4 @@ def suggest(
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["path", "label"])
-    writer.writerows([one, ""] for one in names)
+    writer.writerows([guarded(one), ""] for one in names)

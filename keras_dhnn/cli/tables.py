@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from keras_dhnn.cli.printing import printable
+
 if TYPE_CHECKING:
     from keras_dhnn.runs import Run
+
+
+def shown(name: str) -> str:
+    """Return a name that a user gave, such as a class's, as a cell: nothing in it is markup or acts on the terminal."""
+    return escape(printable(name))
 
 
 def print_whole(table: Table) -> None:
@@ -43,7 +51,7 @@ def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:
         table.add_row("seconds", f"{metrics['seconds']['total']:.0f}")
     worst = sorted(metrics.get("map_per_class", {}).items(), key=lambda item: item[1])[:3]
     if worst:
-        table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
+        table.add_row("hardest classes", ", ".join(f"{shown(name)} {value:.3f}" for name, value in worst))
     console = Console(soft_wrap=True)
     console.print(table)
     for path, what in (

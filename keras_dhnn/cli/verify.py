@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.printing import printable
 
 
 def verify(
@@ -36,9 +37,9 @@ def verify(
         print(json.dumps([{**one._asdict(), "path": str(one.path)} for one in found]))
     else:
         for one in found:
-            print(f"{one.path}: {one.kind}, {_state(one)}")
+            print(printable(f"{one.path}: {one.kind}, {_state(one)}"))
             for fault in one.faults:
-                print(f"  {fault}")
+                print(printable(f"  {fault}"))
     raise typer.Exit(2 if any(one.faults for one in found) else 0)
 
 

@@ -3,6 +3,7 @@
 What is here knows nothing of data sets and runs: `checksums` notices changed bytes, `owner` keeps a second writer out.
 """
 
+from keras_dhnn.files.cells import guarded, unguarded
 from keras_dhnn.files.folders import atomic_folder
 from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
@@ -23,6 +24,7 @@ __all__ = [
     "check_kind",
     "check_name",
     "expanded",
+    "guarded",
     "is_text",
     "mark_used",
     "may_write",
@@ -35,6 +37,7 @@ __all__ = [
     "read_lines",
     "refuse_address",
     "system_error",
+    "unguarded",
     "user_cache",
     "whole",
     "whole_file",

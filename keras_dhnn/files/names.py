@@ -10,6 +10,7 @@ from keras_dhnn.errors import DataError, SettingError
 
 # What is a folder's end, or means something to a shell, an URL or other systems.
 _SIGNS = set("/\\:;&|<>$`\"'*?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_NAME = 200  # bytes; with what we put before and behind it, less than the 255 that file systems take
 
 
@@ -48,7 +49,7 @@ def _fault(name: str) -> str | None:
 
 def is_text(name: str) -> bool:
     """Return whether UTF-8 holds a name, which it does not if that is of a file whose bytes are something else."""
-    return not any("\ud800" <= sign <= "\udfff" for sign in name)
+    return _SURROGATE.search(name) is None
 
 
 def new_folder(parent: Path, base: str) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.experiment.resolve import notice
-from keras_dhnn.files import whole_file
+from keras_dhnn.files import guarded, whole_file
 from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runs import Run
@@ -49,7 +49,8 @@ def query_files(
         run: a finished `Run`, or its folder; None with `server`.
         images: files, and folders of them at any depth.
         out: of the table: `.csv`, a row an image that was found, or `.jsonl`, a line a query; written whole or not at
-            all.
+            all. In CSV what a spreadsheet would take for a formula, as of names that begin with - or =, has an
+            apostrophe before it.
         server: URL of a served model that is asked instead.
         k: how many to find for each.
         source, target, class_name, data: as of `query`.
@@ -119,8 +120,13 @@ def _csv_lines(path, found):
 
 def _csv(rows):
     text = io.StringIO()
-    csv.DictWriter(text, _COLUMNS, extrasaction="ignore", lineterminator="\n").writerows(rows)
+    cells = [{name: _cell(row[name]) for name in _COLUMNS if name in row} for row in rows]
+    csv.DictWriter(text, _COLUMNS, lineterminator="\n").writerows(cells)
     return text.getvalue()
+
+
+def _cell(value):
+    return guarded(str(value) if isinstance(value, Path | DataError) else value)
 
 
 def _json_line(path, found):

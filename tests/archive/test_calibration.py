@@ -1,3 +1,6 @@
+import json
+import re
+
 import numpy as np
 import pytest
 
@@ -5,7 +8,7 @@ from keras_dhnn.archive import Archive, Identity, Queries
 from keras_dhnn.archive.calibration import calibrate, load_calibration, measure
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
-from tests.archives import random_codes, tile_rows
+from tests.archives import make_archive, random_codes, tile_rows
 
 
 def noisy_classes(count, seed, classes=12, bits=64):
@@ -94,3 +97,30 @@ def test_sources_are_calibrated_apart(tmp_path):
     empty = Archive.create(tmp_path / "b", Identity("a" * 64, 64))
     with pytest.raises(DataError, match="two at least"):
         calibrate(empty)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        (5, "its 'image' is int; expected dict"),
+        ({"precision": None}, "lacks 'background'"),
+        ({"background": 5}, "is int; expected list"),
+        ({"background": [0.5] * 64}, "is not 65 numbers from 0 to 1"),
+        ({"background": ["x"] * 65}, r"\[0\] is str; expected"),
+        ({"precision": [float("nan")] * 65}, "is not 65 numbers from 0 to 1"),
+        ({"precision": [-0.5] * 65}, "is not 65 numbers from 0 to 1"),
+        ({"queries": "many"}, "is str; expected int"),
+    ],
+)
+def test_a_damaged_calibration_is_named(tmp_path, kept, reason):
+    archive = make_archive(tmp_path / "a", random_codes(30))
+    calibrate(archive)
+    path = archive.root / "calibration.json"
+    whole = json.loads(path.read_text())["image"]
+    if isinstance(kept, dict) and kept != {"precision": None}:
+        kept = whole | kept
+    path.write_text(json.dumps({"image": kept}))
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))} is damaged: .*{reason}.*archive calibrate"):
+        Archive.open(archive.root).search(random_codes(1), 3)
+    calibrate(archive)
+    assert load_calibration(archive, "image").rows == whole["rows"]

@@ -6,8 +6,10 @@ import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries, combine
 from keras_dhnn.archive.comparing import compare
+from keras_dhnn.archive.maintenance import remove, verify
 from keras_dhnn.archive.search import sampling_steps
 from keras_dhnn.codes import hamming_distances, pack, to_words, unpack
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
 from tests.archives import make_archive, random_codes, squares, tile_rows
 
@@ -266,3 +268,41 @@ def test_codes_of_another_length_are_refused(tmp_path):
         archive.search(random_codes(1, 32))
     with pytest.raises(ValueError, match="holds images of image"):
         archive.search(random_codes(1), source="pan")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "cast('nan' as int) = 1",
+        "year('x') = 1",
+        "lower(5) = 1",
+        "bbox = 1",
+        "abs(-9223372036854775808) = 1",
+        "row % 0 = 1",
+        "cast(label as int) = 1",
+        "not " * 50 + "label + 1 = 2",
+    ],
+)
+def test_a_condition_that_cannot_be_computed_is_the_users(tmp_path, where):
+    archive = make_archive(tmp_path / "a", random_codes(30))
+    for ask in (
+        lambda: archive.search(random_codes(1), 3, where=where),
+        lambda: archive.search(random_codes(2), 3, where=where),
+        lambda: archive.histogram(random_codes(1), where=where),
+        lambda: archive.labels(where=where),
+        lambda: remove(archive, where=where),
+    ):
+        with pytest.raises(SettingError, match="^The condition cannot be used on the items of ") as refused:
+            ask()
+        assert "archive verify" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_not_the_conditions(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(3000))
+    archive.search(random_codes(1), 3, where="row >= 0")
+    path = archive.root / archive.parts[0].name
+    content = path.read_bytes()
+    path.write_bytes(b"PAR1" + bytes(len(content) // 2) + content[len(content) // 2 + 4 :])
+    with pytest.raises(DataError, match="archive verify"):
+        Archive.open(archive.root).search(random_codes(1), 3, where="row >= 0")
+    assert len(verify(archive)) == 1

@@ -464,3 +464,26 @@ def test_a_list_that_leads_elsewhere_is_damaged(tmp_path, name):
     (tmp_path / "a" / "parts.json").write_text(json.dumps(listed))
     with pytest.raises(DataError, match="parts.json is damaged: it names"):
         Archive.open(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("bits", 10**9), ("bits", 0), ("bits", 65), ("bits", -8), ("bits", 4104), ("features", -5), ("features", 2**31)],
+)
+def test_an_identity_that_no_archive_has_is_named(tmp_path, name, value):
+    path = make_archive(tmp_path / "a", random_codes(4)).root / "archive.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))} is damaged.*'{name}'.*Received: {value}\. Restore"):
+        Archive.open(tmp_path / "a")
+    with pytest.raises(SettingError, match=f"'{name}' of an archive"):
+        Identity(**({"model": "a" * 64, "bits": 64} | {name: value}))
+
+
+@pytest.mark.parametrize(("name", "value"), [("rows", 0), ("rows", -1), ("rows", 2**63), ("bytes", -1)])
+def test_a_part_that_no_archive_has_is_named(tmp_path, name, value):
+    path = make_archive(tmp_path / "a", random_codes(4)).root / "parts.json"
+    listed = json.loads(path.read_text())
+    listed["parts"][0][name] = value
+    path.write_text(json.dumps(listed))
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))} is damaged.*'{name}'.*Received: {value}\. Restore"):
+        Archive.open(tmp_path / "a")

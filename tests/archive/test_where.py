@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 
 from keras_dhnn.archive.where import box_condition, make_condition, time_condition
+from keras_dhnn.errors import SettingError
 
 COLUMNS = ["id", "label", "time", "row", "col", "size", "bbox", "features", "path"]
 ROWS = pa.table(
@@ -98,3 +99,26 @@ def test_boxes_and_times():
 
 def test_the_same_condition_for_spark():
     assert make_condition("label = 'it''s' and row < 3", COLUMNS, "spark") == "(`label` = 'it\\'s' AND `row` < 3)"
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 3000 + "row = 1" + ")" * 3000, "NOT " * 900 + "row = 1", "- " * 1001 + "1 = row"]
+)
+@pytest.mark.parametrize("dialect", ["duckdb", "spark"])
+def test_conditions_nested_too_deeply_are_refused(text, dialect):
+    with pytest.raises(SettingError, match=r"The condition '.{200}\.\.\.' cannot be used: ") as refused:
+        make_condition(text, COLUMNS, dialect)
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "value", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "10000-01-01", "2020-02-30", "", "now"]
+)
+def test_times_that_there_are_not_are_refused(value):
+    with pytest.raises(SettingError, match="Expected a time such as 2020-01-31"):
+        time_condition(value, None)
+
+
+def test_early_times_have_four_digits_of_a_year():
+    assert time_condition("0099-01-01", None) == "(time >= CAST('0099-01-01 00:00:00.000000' AS TIMESTAMP))"
+    assert kept(time_condition("0099-01-01", "1970-01-02T01:00+01:00")) == "a"

@@ -1,6 +1,7 @@
 """Who may ask, for what, and how much."""
 
 import http.client
+import json
 
 import pytest
 
@@ -101,6 +102,30 @@ def test_long_parameters_and_bodies_are_refused(browser):
 def test_other_json_is_refused(browser, body):
     status, _, _ = browser.ask("POST", "/api/searches", body, {"Content-Type": "application/json"})
     assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/searches", r'{"name": "s1", "source": "image", "query": "like=\ud800"}'),
+        ("POST", "/api/searches", r'{"name": "s1", "source": "image", "\udfff": 1}'),
+        ("POST", "/api/export", r'{"format": "csv", "view": "taught=\ud800"}'),
+        ("POST", "/api/searches/s1/marks", r'{"marks": {"\ud800": "right"}}'),
+        ("PATCH", "/api/searches/s1", r'{"name": "\ud800"}'),
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused_before_anything_is_written(browser, method, path, body):
+    status, _, content = browser.ask(method, path, body.encode(), {"Content-Type": "application/json"})
+    assert status == 400
+    assert b"UTF-8" in content
+    assert browser.get("/api/searches") == {"searches": []}
+
+
+def test_pairs_of_surrogates_are_one_sign(browser):
+    body = rb'{"name": "\ud840\udc00", "source": "image", "query": ""}'
+    status, _, content = browser.ask("POST", "/api/searches", body, {"Content-Type": "application/json"})
+    assert (status, json.loads(content)["name"]) == (201, "\U00020000")
+    browser.json("DELETE", "/api/searches/%F0%A0%80%80")
 
 
 def test_forms_of_other_pages_are_no_json(browser):

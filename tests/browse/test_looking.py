@@ -163,7 +163,9 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
         ({"format": "csv", "ids": ["nobody"]}, 404),
         ({"format": "csv", "ids": [3]}, 400),
         ({"format": "csv", "view": "taught=nobody"}, 404),
-        ({"format": "csv", "view": "", "limit": 0}, 413),
+        ({"format": "csv", "view": "", "limit": 0}, 400),
+        ({"format": "csv", "view": "", "limit": -5}, 400),
+        ({"format": "csv", "view": "", "limit": 10_001}, 413),
     ],
 )
 def test_other_selections_are_refused(browser, body, status):

@@ -174,10 +174,15 @@ def test_footprints_come_as_geojson(browser, rows):
         ({"like": "tile000001", "where": "read_text('/etc/passwd') = ''"}, "setting", 400, "condition"),
         ({"like": "tile000001", "where": "1=1) OR (1=1"}, "setting", 400, "condition"),
         ({"like": "tile000001", "where": "label = 3 + 'x'"}, "setting", 400, "condition"),
+        ({"like": "tile000001", "where": "(" * 1990 + "row = 1" + ")" * 1990}, "setting", 400, "condition"),
+        ({"like": "tile000001", "where": "NOT " * 900 + "row = 1"}, "setting", 400, "nested too deeply"),
+        ({"like": "tile000001", "where": "abs(-9223372036854775808) = 1"}, "setting", 400, "Overflow"),
+        ({"like": "tile000001", "until": "9999-12-31T23:59:59-23:59"}, "setting", 400, "9999-12-31"),
     ],
 )
-def test_wrong_questions_are_answered_in_words(browser, query, kind, status, words):
+def test_wrong_questions_are_answered_in_words(browser, capfd, query, kind, status, words):
     assert words in browser.refused(kind, status, "GET", "/api/search", **query)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_a_changed_archive_is_said(tmp_path):

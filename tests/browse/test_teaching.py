@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import threading
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.searches import Searches
+from keras_dhnn.browse.taking import labels_csv
+from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.label_file import read_labels
 from tests.browse.asked import opened, page_of
 
@@ -136,6 +139,22 @@ def test_labels_are_those_that_prepare_takes(browser, archive, search, tmp_path)
     ]
 
 
+def test_labels_are_no_formulas_to_a_spreadsheet_and_come_back(tmp_path):
+    marks = {"=cmd()": "right", "-a": "right", "'=b": "wrong", "c": "wrong"}
+    content = labels_csv(marks, "@SUM(1)", "'plain'")
+    assert content.decode().splitlines() == [
+        "path,label",
+        "'=cmd(),'@SUM(1)",
+        "'-a,'@SUM(1)",
+        "''=b,'plain'",
+        "c,'plain'",
+    ]
+    (tmp_path / "labels.csv").write_bytes(content)
+    labels = read_labels(tmp_path / "labels.csv", list(marks))
+    assert labels.classes == ("@SUM(1)", "'plain'")
+    assert labels.sets.argmax(axis=1).tolist() == [0, 0, 1, 1]
+
+
 def test_searches_are_kept_named_and_removed(archive, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in archive.root.rglob("*")}
     with opened(page_of(archive, tmp_path)) as browser:
@@ -171,6 +190,27 @@ def test_a_damaged_file_is_said_and_left_out_of_the_list(tmp_path):
     searches._path("one").write_text("{")
     assert [search.name for search in searches.all()] == ["two"]
     with pytest.raises(Exception, match="the search is lost"):
+        searches.get("one")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("query", "\ud800"),
+        ("steps", [{"a": ["right"]}]),
+        ("steps", [{"\udfff": "right"}]),
+        ("position", -1),
+        ("position", 9),
+    ],
+)
+def test_a_file_that_no_answer_can_be_made_of_is_left_out_of_the_list(tmp_path, name, value):
+    searches = Searches(tmp_path)
+    searches.create("one", "image")
+    searches.create("two", "image")
+    path = searches._path("one")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    assert [search.name for search in searches.all()] == ["two"]
+    with pytest.raises(DataError, match=rf"{path.name} is damaged.*the search is lost"):
         searches.get("one")
 
 

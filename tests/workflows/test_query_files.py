@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,13 @@ def test_by_the_command_line(place, tmp_path, monkeypatch, capfd):
     assert (status, "needs a file for what is found" in err) == (2, True)
     status, _, err = run("query", place / "run", "https://example.org/a.png", *where)
     assert (status, "is an address. Expected a path on this machine: download it first" in err) == (2, True)
+
+
+def test_no_cell_is_a_formula(tmp_path, monkeypatch):
+    found = [{"rank": 1, "distance": -1, "class": "=cmd()", "id": "@a/-b.png"}]
+    monkeypatch.setattr("keras_dhnn.workflows.query_files.search_remote", lambda *asked: found)
+    monkeypatch.chdir(tmp_path)
+    Path("-x.png").write_bytes(b"")
+    query_files(None, [Path("-x.png")], "a.csv", server="http://localhost:1")
+    (row,) = csv.DictReader(Path("a.csv").read_text().splitlines())
+    assert (row["query"], row["class"], row["id"], row["distance"]) == ("'-x.png", "'=cmd()", "'@a/-b.png", "-1")

@@ -1,0 +1,158 @@
+"""Files of an archive that another writer has made, or that are something else."""
+
+import os
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from keras_dhnn.archive import Archive
+from keras_dhnn.archive.maintenance import verify
+from keras_dhnn.errors import DataError
+from tests.archives import make_archive, random_codes
+
+ROWS, BITS = 30, 128
+
+
+def rewritten(folder, change, listed=ROWS):
+    """An archive of one file, rewritten as `change` makes its table; and the file."""
+    archive = make_archive(folder, random_codes(ROWS, BITS), features=np.random.default_rng(0).normal(size=(ROWS, 8)))
+    path = archive.root / archive.parts[0].name
+    table = pq.ParquetFile(path).read()
+    pq.write_table(change(table).replace_schema_metadata(table.schema.metadata), path)
+    return Archive.open(archive.root), path
+
+
+def with_column(name, dtype, values=None):
+    """What gives a column another type, and other values if there are to be such."""
+
+    def change(table):
+        place, column = table.column_names.index(name), table[name]
+        column = column.cast(dtype) if values is None else pa.array([values] * len(table), dtype)
+        return table.set_column(place, pa.field(name, dtype), column)
+
+    return change
+
+
+def with_times(milliseconds):
+    def change(table):
+        times = pa.array([milliseconds] * len(table), pa.int64()).cast(pa.timestamp("ms"))
+        return table.set_column(table.column_names.index("time"), "time", times)
+
+    return change
+
+
+def not_utf8(table):
+    place = table.column_names.index("label")
+    labels = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"caf\xe9"] * len(table), pa.binary()).buffers())
+    return table.set_column(place, "label", labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("id", pa.string()),
+        ("id", pa.large_string()),
+        ("id", pa.dictionary(pa.int32(), pa.string())),
+        ("code0", pa.int64()),
+        ("label", pa.dictionary(pa.int32(), pa.string())),
+        ("features", pa.list_(pa.int8())),
+    ],
+)
+def test_nullable_and_otherwise_encoded_columns_are_read_as_they_are(tmp_path, name, dtype):
+    archive, _ = rewritten(
+        tmp_path / "a", lambda table: with_column(name, dtype)(table).select(table.column_names[::-1])
+    )
+    expected = make_archive(
+        tmp_path / "b", random_codes(ROWS, BITS), features=np.random.default_rng(0).normal(size=(ROWS, 8))
+    )
+    assert archive.rows().equals(expected.rows())
+    ids = expected.rows(["id"])["id"].to_pylist()
+    assert archive.get(ids).equals(expected.get(ids))
+    queries = expected.queries(ids[:3])
+    assert archive.search(queries, 5).to_list() == expected.search(queries, 5).to_list()
+    assert verify(archive) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda table: table.drop(["label"]), "it has no column 'label'"),
+        (lambda table: table.drop(["code1"]), "it has no column 'code1'"),
+        (lambda table: table.drop(["features"]), "it has no column 'features'"),
+        (lambda table: table.append_column("id", table["id"]), "it has more than one column 'id'"),
+        (with_column("code0", pa.string()), "its column 'code0' is of the type string; expected int64"),
+        (with_column("code1", pa.float64(), 1.5), "its column 'code1' is of the type double; expected int64"),
+        (with_column("id", pa.binary()), "its column 'id' is of the type binary; expected string"),
+        (with_column("time", pa.string()), "its column 'time' is of the type string"),
+        (with_column("bbox", pa.struct({"xmin": pa.float32()}), {"xmin": 1.0}), "its column 'bbox' is of the type"),
+        (with_column("features", pa.list_(pa.float32(), 8)), "its column 'features' is of the type"),
+        (lambda table: pa.concat_tables([table] * 3), f"it holds {3 * ROWS} rows; parts.json says {ROWS}"),
+        (with_times(316_516_780_800_000), "it holds times that are not of the years 1 to 9999"),
+        (with_times(-(2**62)), "it holds times that are not of the years 1 to 9999"),
+        (lambda table: table.slice(1), f"it holds {ROWS - 1} rows; parts.json says {ROWS}"),
+    ],
+)
+def test_a_file_of_other_columns_or_rows_is_named_before_it_is_read(tmp_path, change, reason):
+    archive, path = rewritten(tmp_path / "a", change)
+    words = re.escape(f"{path} is damaged ({reason}")
+    for read in (
+        lambda: archive.search(random_codes(1, BITS), 5),
+        lambda: archive.search(random_codes(100, BITS), 5),
+        lambda: archive.rows(),
+        lambda: archive.get(["tile000001"]),
+        archive.load,
+    ):
+        with pytest.raises(DataError, match=rf"^{words}.*archive verify .*--drop-damaged"):
+            read()
+    (fault,) = verify(archive)
+    assert reason in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (not_utf8, "Invalid UTF8"),
+        (lambda table: table.set_column(0, "id", pa.nulls(len(table), pa.string())), "null"),
+        (with_column("features", pa.list_(pa.int8()), [1, 2]), "ist"),
+    ],
+)
+def test_values_that_no_archive_holds_are_named_by_who_reads_them(tmp_path, change, reason):
+    archive, path = rewritten(tmp_path / "a", change)
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))} is damaged \(.*{reason}"):
+        archive.rows()
+    (fault,) = verify(archive)
+    assert reason in fault.reason
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    archive, path = rewritten(tmp_path / "a", lambda table: table)
+    path.unlink()
+    os.mkfifo(path)
+    for read in (lambda: archive.search(random_codes(1, BITS), 5), archive.rows):
+        with pytest.raises(DataError, match="is a named pipe. Expected a file.*--drop-damaged"):
+            read()
+    (fault,) = verify(archive, drop_damaged=True)
+    assert "a named pipe" in fault.reason
+    assert Archive.open(archive.root).info.rows == 0
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"[" * 100_000, b"\xff"])
+def test_a_file_that_says_nothing_of_its_codes_is_of_another_model(tmp_path, content):
+    archive, path = rewritten(tmp_path / "a", lambda table: table)
+    pq.write_table(pq.ParquetFile(path).read().replace_schema_metadata({"keras_dhnn": content}), path)
+    (fault,) = verify(archive)
+    assert "another model" in fault.reason
+
+
+def test_times_that_a_footer_keeps_to_itself_are_named_by_who_reads_them(tmp_path):
+    archive, path = rewritten(tmp_path / "a", with_times(316_516_780_800_000))
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table, path, write_statistics=False)
+    with pytest.raises(DataError, match=r"is damaged \(it holds times"):
+        archive.rows()
+    with pytest.raises(DataError, match="An item that was found cannot be shown.*archive verify"):
+        archive.search(random_codes(1, BITS), 3).to_list()
+    assert "it holds times" in verify(archive)[0].reason
