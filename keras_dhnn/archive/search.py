@@ -170,7 +170,7 @@ def _candidates(engine, cursor, items, queries, wanted, bound, rows):
         columns, order = (["id", *columns], _order(k, wanted.rank, "", alike)) if engine.memory else (columns, "")
     else:
         distance, count = distance_to_queries(bits), _counter(cursor, items, wanted.condition, bits)
-        bounds = bound_queries(count, queries, k, bound, rows, bits, alike)
+        bounds = bound_queries(count, queries, k, bound, rows, alike)
         cursor.register("queries", query_table(queries, bounds))
         tests, query, tables = [wanted.condition, f"{distance} <= q.bound"], "q.query", f"{items} AS i, queries AS q"
         columns, order = ["id", *columns], _order(k, wanted.rank, "PARTITION BY query", alike)
@@ -202,7 +202,7 @@ def _bound_one(cursor, items, distance, k, condition, bound):
 
 
 def bound_queries(
-    count: CountByDistance, queries: Queries, k: int | None, bound: int, rows: int, bits: int, alike: int = 0
+    count: CountByDistance, queries: Queries, k: int | None, bound: int, rows: int, alike: int = 0
 ) -> np.ndarray:
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
@@ -213,7 +213,6 @@ def bound_queries(
         k: of them, or None.
         bound: that all queries begin with.
         rows: number of all items.
-        bits: l.
         alike: below which no bound falls, see `alike_within`.
 
     Returns:

@@ -165,7 +165,7 @@ class _Items:
         bound = self.bits if wanted.radius is None else min(wanted.radius, self.bits)
         k = None if wanted.k is None else max(wanted.k, wanted.rerank)
         alike = alike_within(wanted.rank, self.bits)
-        bounds = bound_queries(self._count, queries, k, bound, rows, self.bits, alike)
+        bounds = bound_queries(self._count, queries, k, bound, rows, alike)
         named = ", ".join(f"i.{name}" for name in ["id", *extra])
         near = self._join(queries, bounds, f"q.query, {named}, cast({self.distance} as smallint) as distance")
         if k is not None:

@@ -50,12 +50,11 @@ def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -
         raise SettingError(_refusal(text, "It is nested too deeply", columns)) from error
 
 
-def box_condition(box: Box, dialect: str = "duckdb") -> str:
-    """Return the condition that an item's footprint meets a bounding box.
+def box_condition(box: Box) -> str:
+    """Return the condition that an item's footprint meets a bounding box, which DuckDB and Spark write alike.
 
     Args:
         box: west, south, east, north in degrees; west above east: across the 180th meridian.
-        dialect: as of `make_condition`; both write it alike.
 
     Raises:
         SettingError: if these are not four such numbers.

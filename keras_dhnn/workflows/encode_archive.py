@@ -324,7 +324,7 @@ class _Held:
         return look
 
     def read_whole(self, scene: Scene) -> None:
-        """Note that tiles of another content are no tiles of the scene any more."""
+        """Say that the scene was read whole: its tiles of another content are none any more."""
         if self._others:
             self.result.outdated[scene.name] = self._others
             self._others = set()
