@@ -4,6 +4,7 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 """
 
 from keras_dhnn.files.folders import atomic_folder
+from keras_dhnn.files.links import refuse_links
 from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import (
@@ -34,6 +35,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "refuse_address",
+    "refuse_links",
     "system_error",
     "user_cache",
     "whole",
