@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import check_kind, read_json
+from keras_dhnn.files import read_json
 from keras_dhnn.tuning.space import Space
 
 _MEASURED = ("distinct_codes", "epochs", "seconds")
@@ -87,12 +87,11 @@ def _read_result(path):
     """Return what a trial has written of how it ended; empty if it has not."""
     if not path.exists():
         return {}
-    result = read_json(path, remedy="Remove it.")
-    try:
-        check_kind(result, {name: kind for name, kind in _RESULT.items() if name in result})
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}. Remove it.") from error
-    return result
+    return read_json(path, _kinds_of_result, remedy="Remove it.")
+
+
+def _kinds_of_result(result):
+    return {name: kind for name, kind in _RESULT.items() if name in result}
 
 
 def _settings(trial, path, space):
