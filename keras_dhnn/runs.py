@@ -24,6 +24,22 @@ from keras_dhnn.machine import cores
 # What `Run.load_codes` gives: kinds of the arrays and their numbers of axes.
 _CODES = {"codes": ("u", 2), "outputs": ("f", 2), "items": ("i", 1), "labels": ("iu", 1)}
 
+# What scores have: always; where labels are known; and what some have.
+_PROTOCOL = {
+    **dict.fromkeys(("data", "checksum", "protocol", "split"), str),
+    **dict.fromkeys(("queries", "database", "bits", "seed", "distinct_codes"), int),
+    "synthetic": bool,
+}
+_ORDERS = dict.fromkeys(("expected", "stable", "pessimistic", "optimistic"), float)
+_SCORES = {"map": _ORDERS, "precision_at": {str: float}, "precision_within_radius_2": float}
+_MORE = {
+    "tasks": {str: {"map": _ORDERS}},
+    "map_at": {str: _ORDERS},
+    "map_per_class": {str: float},
+    "seconds": {"total": float},
+    **dict.fromkeys(("map_untrained", "map_float_features"), (float, type(None))),
+}
+
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "keras-tuner", "numpy", "scikit-learn", "tifffile", "pillow")
 
 
@@ -192,7 +208,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """Return the scores."""
-        return read_json(self.metrics_path, remedy=self._remedy)
+        return read_json(self.metrics_path, _kinds_of_metrics, remedy=self._remedy)
 
     @property
     def history(self) -> dict[str, dict[str, list]]:
@@ -243,6 +259,13 @@ class Run:
         stored = {source: self.load_codes(source if len(sources) > 1 else None) for source in sources}
         outputs, codes = ({source: one[name] for source, one in stored.items()} for name in ("outputs", "codes"))
         return outputs, codes, stored[sources[0]]["labels"]
+
+
+def _kinds_of_metrics(metrics):
+    """Return the kinds of scores; where no label is known, "map" is None, and there is no other."""
+    unscored = metrics.get("map", 0) is None and "precision_at" not in metrics
+    more = {name: kind for name, kind in _MORE.items() if name in metrics}
+    return {**_PROTOCOL, **({} if unscored else _SCORES), **more}
 
 
 def environment(seed: int, info: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ _LABELS = ("label", "labels", "class", "classes", "category", "categories")
 _DELIMITERS, _SEPARATORS = (",", ";", "\t"), ("|", ";")
 _YES, _NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no", ""}
 _MOST_BYTES = 4 << 30
+# Of a Parquet file, whose encodings make any number of a few bytes.
+_MOST_ROWS, _MOST_CELLS = 5_000_000, 50_000_000
 _SHOWN = 5
 
 
@@ -93,11 +96,13 @@ def _csv_rows(path, ids):
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 ({error}). Expected a table IMAGE,LABEL.") from error
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    reader = None
     try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
         given = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}. Expected a table IMAGE,LABEL.") from error
+        line = reader.line_num if reader else 1
+        raise DataError(f"{path}, line {line}: {error}. Expected a table IMAGE,LABEL.") from error
     rows = [(line, list(map(unguarded, row))) for line, row in given if any(row) and not row[0].startswith("#")]
     if not rows or len(rows[0][1]) < 2:
         raise DataError(f"{path} has {'one column' if rows else 'no row'}. Expected a table IMAGE,LABEL.")
@@ -140,7 +145,7 @@ def parquet_rows(path: Path, columns: Sequence[str] | None = None) -> tuple[list
         `(names, rows)`: names of the columns, and (number from 1, values) of each row.
 
     Raises:
-        DataError: if it is no such file, or lacks a column.
+        DataError: if it is no such file, lacks a column, or has more rows or values than are read.
         MissingPackage: without pyarrow.
     """
     try:
@@ -149,15 +154,60 @@ def parquet_rows(path: Path, columns: Sequence[str] | None = None) -> tuple[list
     except ImportError as error:
         raise MissingPackage(f"{path} is Parquet. Run: pip install 'keras-dhnn[scale]', or give it as CSV.") from error
     try:
-        table = pyarrow.parquet.read_table(path, columns=columns)
-    except (OSError, pyarrow.ArrowException) as error:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            texts = _check_parquet(path, file.metadata)
+        # So that a text which stands in many rows is in memory once.
+        table = pyarrow.parquet.read_table(path, columns=columns, read_dictionary=texts, partitioning=None)
+        cells = zip(*(_cells(column) for column in table.columns), strict=True)
+        return list(table.column_names), list(enumerate(map(list, cells), 1))
+    except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:  # of text, of times out of range
         raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
-    cells = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    return list(table.column_names), list(enumerate(map(list, cells), 1))
+
+
+def _check_parquet(path, metadata):
+    """Refuse what would take all memory before it is read; return the paths of its columns of text."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = sum(group.num_rows for group in groups)
+    if rows > _MOST_ROWS:
+        raise DataError(f"{path} has {rows:,} rows. Expected {_MOST_ROWS:,} at most: a row for each image.")
+    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    columns = [(leaf, group.column(number)) for group in groups for number, leaf in enumerate(leaves)]
+    cells = sum(column.num_values for _, column in columns)
+    if cells > _MOST_CELLS:
+        raise DataError(f"{path} has {cells:,} values. Expected {_MOST_CELLS:,} at most: leave out columns.")
+    nbytes = sum(column.num_values * max(0, leaf.length or 0) for leaf, column in columns)
+    nbytes += sum(column.total_uncompressed_size for _, column in columns)
+    if nbytes > _MOST_BYTES:
+        raise DataError(f"{path} unpacks to {nbytes:,} bytes. Expected {_MOST_BYTES:,} at most: leave out columns.")
+    return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _cells(column):
+    """Return the values of a column as a list; one that stands in many rows is one object."""
+    import pyarrow.types as kinds
+
+    found = []
+    for chunk in getattr(column, "chunks", [column]):
+        if kinds.is_dictionary(chunk.type):
+            values = chunk.dictionary.to_pylist()
+            found += [None if number is None else values[number] for number in chunk.indices.to_pylist()]
+        elif kinds.is_list(chunk.type) or kinds.is_large_list(chunk.type):
+            inner = iter(_cells(chunk.flatten()))
+            lengths = chunk.value_lengths().to_pylist()
+            found += [None if length is None else list(itertools.islice(inner, length)) for length in lengths]
+        elif kinds.is_struct(chunk.type):
+            parts = zip(*(_cells(part) for part in chunk.flatten()), strict=True)
+            names = [field.name for field in chunk.type]
+            found += [dict(zip(names, values, strict=True)) for values in parts]
+        else:
+            found += chunk.to_pylist()
+    return found
 
 
 def _columns(path, header):
     """Return numbers of the column of names and of those of labels."""
+    if not header:
+        raise DataError(f"{path} has no column. Expected one of images and one of labels.")
     lower = [name.strip().lower() for name in header]
     column = next((lower.index(name) for name in _NAMES if name in lower), 0)
     others = [number for number in range(len(header)) if number != column]
@@ -200,7 +250,7 @@ def _listed(cell):
     """Return the labels of a cell such as `["beach", "sea"]`."""
     try:
         return [str(name) for name in json.loads(cell)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return [name.strip(" '\"") for name in cell[1:-1].split(",")]
 
 

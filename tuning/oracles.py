@@ -3,18 +3,33 @@
 import itertools
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras_tuner as kt
 from keras_tuner.engine import oracle as kt_oracle
 from keras_tuner.engine.trial import Trial
 
-from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.tuning.trials import read_trial
 
 OBJECTIVE = "val_map"
 TUNERS = ("bayesian", "random", "hyperband", "grid")
+_STATE = {
+    "ongoing_trials": {str: str},
+    "hyperparameters": {"space": [{"class_name": str, "config": dict}], "values": dict},
+    "start_order": [str],
+    "end_order": [str],
+    "run_times": {str: int},
+    "retry_queue": [str],
+    "seed": int,
+    "seed_state": int,
+    "tried_so_far": [str],
+    "id_to_hash": {str: (str, type(None))},
+    "display": dict,
+}
+_ROUND = [{"id": str, "past_id": (str, type(None))}]
+_ANEW = "Start the search anew with another --name."
 
 
 class _Resumable(kt_oracle.Oracle):
@@ -25,6 +40,7 @@ class _Resumable(kt_oracle.Oracle):
     after a deadline; who listens is told when a trial ends.
     """
 
+    kinds: ClassVar[dict[str, Any]] = _STATE
     is_chief = False
     deadline = None
     listener = None
@@ -36,16 +52,27 @@ class _Resumable(kt_oracle.Oracle):
         write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
 
     def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
+        # Of a trial that was removed since, or was killed before it was written, the lists know nothing.
+        ongoing = {who: trial for who, trial in state["ongoing_trials"].items() if trial in self.trials}
+        lists = {
+            name: [trial for trial in state[name] if trial in self.trials] for name in ("end_order", "retry_queue")
+        }
+        super().set_state({**state, "ongoing_trials": ongoing, **lists})
         self._had: dict[str, Trial] = self.ongoing_trials
 
     def reload(self) -> None:
         # KerasTuner's own errors about damaged files name none.
         for path in Path(self._project_dir).glob("trial_*/trial.json"):
             read_trial(path)
-        read_json(Path(self._get_oracle_fname()), remedy="Start the search anew with another --name.")
+        read_json(Path(self._get_oracle_fname()), self.kinds, remedy=_ANEW)
         # Trials and the list of them are two files: a kill between them leaves the trials in the right.
-        super().reload()
+        try:
+            super().reload()
+        except Exception as error:  # What it cannot read surfaces as KeyError, TypeError and half a dozen more.
+            reason = error.__cause__ or error
+            raise DataError(
+                f"The state of the search in {self._project_dir} is damaged: {type(reason).__name__}: {reason}. {_ANEW}"
+            ) from error
         ended = {key for key, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
         if self.is_chief:
             # Workers outlive their chief. (KerasTuner hands their trials to others, and to themselves a second time.)
@@ -91,6 +118,23 @@ class RandomOracle(_Resumable, kt.oracles.RandomSearchOracle):
 
 class HyperbandOracle(_Resumable, kt.oracles.HyperbandOracle):
     """Try many points for a few epochs, the better ones for more."""
+
+    kinds: ClassVar[dict[str, Any]] = {
+        **_STATE,
+        "brackets": [{"bracket_num": int, "rounds": [_ROUND]}],
+        "current_bracket": int,
+        "current_iteration": int,
+        "max_epochs": int,
+        "min_epochs": int,
+        "factor": int,
+    }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        trials = [entry["id"] for bracket in state["brackets"] for round_ in bracket["rounds"] for entry in round_]
+        lacking = sorted(set(trials) - set(self.trials))
+        if lacking:
+            raise ValueError(f"it goes on from trial {lacking[0]}, of which nothing is left")
 
 
 class GridOracle(_Resumable, _Grid):

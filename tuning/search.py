@@ -24,9 +24,19 @@ from keras_dhnn.tuning.job import check_worker
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.oracles import OBJECTIVE, make_oracle
 from keras_dhnn.tuning.space import Space
-from keras_dhnn.tuning.trials import read_trials
+from keras_dhnn.tuning.trials import PAST, checkpoints, read_trials
 
 PARALLEL = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+_WINNER = {
+    "trial": str,
+    "settings": dict,
+    "data": str,
+    "protocol": str,
+    "synthetic": bool,
+    "map": {"expected": float},
+    "queries": int,
+    "database": int,
+}
 
 
 class Search(BaseTuner):
@@ -46,11 +56,11 @@ class Search(BaseTuner):
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Train a trial, or continues it; under Hyperband from where its earlier self paused."""
-        values, folder = trial.hyperparameters.values, self.folder / "checkpoints" / trial.trial_id
-        earlier = self.folder / "checkpoints" / str(values.get("tuner/trial_id"))
-        if earlier.is_dir() and not folder.exists():
+        values, folder = trial.hyperparameters.values, checkpoints(self.folder, trial.trial_id)
+        past = values.get(PAST)
+        if past is not None and not folder.exists() and checkpoints(self.folder, past).is_dir():
             with whole(folder) as partial:
-                shutil.copytree(earlier, partial)
+                shutil.copytree(checkpoints(self.folder, past), partial)
         result = {}
         try:
             experiment = self.hypermodel.build(trial.hyperparameters)
@@ -130,6 +140,7 @@ def search(
 
     Raises:
         SettingError: if nothing is held out of the database to validate on, or for settings out of bounds.
+        DataError: if the state of a search that is continued is damaged.
         RunError: if a chief cannot listen at its address, or a worker's search is not its chief's.
     """
     base, folder = space.base, Path(folder)
@@ -174,7 +185,7 @@ def _tidy(folder, ended, best, keep):
     """Remove trials that ended but the best, which is scored once more; Hyperband goes on from any."""
     for row in ended if not keep else []:
         if row is not best:
-            shutil.rmtree(folder / "checkpoints" / row["trial"], ignore_errors=True)
+            shutil.rmtree(checkpoints(folder, row["trial"]), ignore_errors=True)
 
 
 def _address():
@@ -205,10 +216,10 @@ def score_winner(
         raise RunError(f"No trial of {folder} finished. The first failed of: {reasons[0] if reasons else 'none began'}")
     experiment = space.base.replace(best["settings"])
     if path.exists():
-        winner = read_json(path, {"trial": str}, remedy="Remove it: the winner is then scored again.")
+        winner = read_json(path, _WINNER, remedy="Remove it: the winner is then scored again.")
         if winner["trial"] == best["trial"]:
             return winner
-    scores = measure(experiment, info, Path(folder) / "checkpoints" / best["trial"], queries=True, bar=bar)
+    scores = measure(experiment, info, checkpoints(folder, best["trial"]), queries=True, bar=bar)
     winner = {"trial": best["trial"], "settings": best["settings"], **scores}
     write_text(Path(folder) / "experiment.json", experiment.to_json())
     write_json(path, winner)

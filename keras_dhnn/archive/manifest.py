@@ -21,7 +21,7 @@ import numpy as np
 from keras_dhnn.archive.places import exists, file_name, is_address, local_copy, put
 from keras_dhnn.config import BITS, Within
 from keras_dhnn.errors import DataError, SettingError, invalid
-from keras_dhnn.files import naming, read_arrays, read_json, write_arrays, write_json
+from keras_dhnn.files import naming, read_arrays, read_json, refuse_links, write_arrays, write_json
 from keras_dhnn.files.kinds import kind_of, what_it_is
 from keras_dhnn.files.locks import lock
 
@@ -177,22 +177,26 @@ def write_parts(root: Path, parts: list[Part]) -> None:
 def locked(root: Path) -> Iterator[None]:
     """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
 
+    A link in its place, or in that of a folder of its files, is refused: writing and removing would follow it.
+
     Object stores have no locks: there, whoever writes sees to it that nobody else does.
 
     Raises:
-        DataError: if nothing can be written there.
+        DataError: if nothing can be written there, or there is such a link.
     """
     if is_address(root):
         yield
         return
+    refuse_links(root, root / _LOCK, below=False)
     try:
-        descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     except OSError as error:
         raise DataError(
             f"The archive {root} cannot be changed: {error.strerror}. Check that you may write there, or copy it."
         ) from error
     try:
         lock(descriptor, wait=True)
+        refuse_links(root, root / DATA, *(root / DATA).glob("*"), below=False)
         yield
     finally:
         os.close(descriptor)

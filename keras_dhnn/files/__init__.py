@@ -5,7 +5,8 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 
 from keras_dhnn.files.cells import guarded, unguarded
 from keras_dhnn.files.folders import atomic_folder
-from keras_dhnn.files.names import check_name, expanded, is_text, new_folder, refuse_address, user_cache
+from keras_dhnn.files.links import refuse_links
+from keras_dhnn.files.names import check_name, expanded, is_inside, is_text, new_folder, refuse_address, user_cache
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import (
     mark_used,
@@ -25,6 +26,7 @@ __all__ = [
     "check_name",
     "expanded",
     "guarded",
+    "is_inside",
     "is_text",
     "mark_used",
     "may_write",
@@ -36,6 +38,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "refuse_address",
+    "refuse_links",
     "system_error",
     "unguarded",
     "user_cache",

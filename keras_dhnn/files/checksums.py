@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from keras_dhnn.errors import DataError
+from keras_dhnn.files.names import is_inside
 from keras_dhnn.files.reading import read_json
 from keras_dhnn.files.writing import write_json
 
@@ -77,7 +79,13 @@ def read_list(folder: Path, place: str = LIST) -> dict[str, dict[str, Any]]:
     """
     if not (folder / place).exists():
         return {}
-    return read_json(folder / place, {"files": {str: {"bytes": int, "sha256": str}}}, remedy=_REMEDY)["files"]
+    listed = read_json(folder / place, {"files": {str: {"bytes": int, "sha256": str}}}, remedy=_REMEDY)["files"]
+    foreign = next((name for name in listed if not is_inside(name)), None)
+    if foreign is not None:
+        raise DataError(
+            f"{folder / place} is damaged: it lists {foreign[:40]!r}, which is no file of that folder. {_REMEDY}"
+        )
+    return listed
 
 
 def damage(folder: Path, listed: dict[str, dict[str, Any]], *, content: bool = True) -> list[str]:

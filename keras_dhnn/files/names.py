@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from keras_dhnn.errors import DataError, SettingError
 
@@ -12,6 +12,7 @@ from keras_dhnn.errors import DataError, SettingError
 _SIGNS = set("/\\:;&|<>$`\"'*?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_NAME = 200  # bytes; with what we put before and behind it, less than the 255 that file systems take
+_LONGEST = 255  # of what we list, folders included
 
 
 def check_name(name: str, what: str) -> str:
@@ -50,6 +51,16 @@ def _fault(name: str) -> str | None:
 def is_text(name: str) -> bool:
     """Return whether UTF-8 holds a name, which it does not if that is of a file whose bytes are something else."""
     return _SURROGATE.search(name) is None
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a name, with slashes or not, is of something below the folder that it is relative to, and one that
+    file systems take.
+    """
+    if not is_text(name) or "\0" in name or len(name.encode()) > _LONGEST:
+        return False
+    path = PurePosixPath(name)
+    return path.parts != () and not path.is_absolute() and ".." not in path.parts
 
 
 def new_folder(parent: Path, base: str) -> Path:

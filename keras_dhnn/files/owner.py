@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_dhnn.errors import RunError
+from keras_dhnn.files.links import refuse_links
 from keras_dhnn.files.locks import lock
 from keras_dhnn.files.writing import naming
 
@@ -21,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def owned(folder: Path, *, wait: bool = False, links: bool = False) -> Iterator[None]:
     """Hold a folder for this process while the block lasts, so that no second one writes into it.
 
     The lock is the operating system's: it ends with its process, however that ends. Beside it `.owner.json` says who
@@ -30,8 +31,11 @@ def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
     Args:
         folder: it must exist.
         wait: whether to wait for another process, instead of refusing.
+        links: whether there may be links in the folder; otherwise they are refused, which would lead our writing and
+            removing elsewhere.
 
     Raises:
+        DataError: naming the first link in it, unless `links`.
         RunError: naming the process that has it, unless `wait`.
         OSError: if the folder cannot be written.
     """
@@ -39,6 +43,8 @@ def owned(folder: Path, *, wait: bool = False) -> Iterator[None]:
     try:
         with naming(Path(folder) / OWNER):
             _sign(descriptor)
+        if not links:
+            refuse_links(Path(folder))
         yield
     finally:
         os.close(descriptor)

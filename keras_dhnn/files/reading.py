@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+import types
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,7 +94,8 @@ def read_json(path: Path | str, kind: Any = dict, *, remedy: str, most_bytes: in
 
     Args:
         path: of the file, UTF-8.
-        kind: of its content, see `check_kind`.
+        kind: of its content, see `check_kind`; or a function of a dictionary that returns it, where what stands there
+            depends on what else does.
         remedy: a sentence that says what to do if it is not what it should be.
         most_bytes: larger files are refused.
 
@@ -105,6 +107,9 @@ def read_json(path: Path | str, kind: Any = dict, *, remedy: str, most_bytes: in
         if content.startswith(_BYTE_ORDER_MARKS):
             raise ValueError("it begins with a byte order mark; expected UTF-8 without one")
         value = json.loads(content.decode())
+        if isinstance(kind, types.FunctionType):
+            check_kind(value, dict)
+            kind = kind(value)
         check_kind(value, kind)
         return value
 
@@ -132,10 +137,10 @@ def check_kind(value: Any, kind: Any, place: str = "its content") -> None:
                 raise ValueError(f"{place} lacks {name!r}")
             check_kind(value[name], kind[str] if str in kind else kind[name], f"{place}[{name!r}]")
     else:
-        types = kind if isinstance(kind, tuple) else (kind,)
-        types += (int,) if float in types else ()
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            expected = " or ".join(one.__name__ for one in types)
+        allowed = kind if isinstance(kind, tuple) else (kind,)
+        allowed += (int,) if float in allowed else ()
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            expected = " or ".join(one.__name__ for one in allowed)
             raise ValueError(f"{place} is {type(value).__name__}; expected {expected}")
 
 

@@ -51,16 +51,22 @@ def set_weights(model: Any, arrays: dict[str, np.ndarray], path: Path) -> None:
     numbers = {name: array for name, array in arrays.items() if name.rpartition("/")[2] not in CONSTANTS}
     if weights.keys() != numbers.keys():
         missing, unknown = sorted(weights.keys() - numbers.keys()), sorted(numbers.keys() - weights.keys())
-        raise _other_network(path, f"it lacks {_listed(missing)}, and has {_listed(unknown)} beside")
+        raise other_network(path, f"it lacks {_listed(missing)}, and has {_listed(unknown)} beside")
     for name, weight in weights.items():
         expected, found = (tuple(weight.shape), "float32"), (numbers[name].shape, str(numbers[name].dtype))
         if expected != found:
-            raise _other_network(path, f"{name} has shape {found[0]} and type {found[1]}, not {expected[0]}, float32")
+            raise other_network(path, f"{name} has shape {found[0]} and type {found[1]}, not {expected[0]}, float32")
     for name, weight in weights.items():
         weight.assign(numbers[name])
 
 
-def _other_network(path, difference):
+def other_network(path: Path, difference: str) -> RunError:
+    """Return the error about a file of weights that does not fit the rest of its run.
+
+    Args:
+        path: of the file.
+        difference: what tells it.
+    """
     return RunError(
         f"{path} is not of the network that this run's experiment.json and data set make: {difference}. Expected the "
         f"weights, the settings and the data set of one training. {_REMEDY}"

@@ -16,8 +16,9 @@ from PIL import Image
 from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.errors import DataError
 from keras_dhnn.evaluation.scores import Evaluation
-from keras_dhnn.files import may_write, whole_file
+from keras_dhnn.files import may_write, refuse_links, whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name
@@ -54,7 +55,7 @@ def write_report(
     """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
-    is made all the same; of a run that may not be written, nothing is.
+    is made all the same; of a run that may not be written, or has links in their place, nothing is.
 
     Args:
         run: the `Run`; its `figures` and `tensorboard` folders are written to.
@@ -68,6 +69,11 @@ def write_report(
     closed = [place for place in (run.path, run.figures, run.tensorboard) if place.exists() and not may_write(place)]
     if closed:
         _LOG.warning("%s cannot be written: figures and TensorBoard's page are left as they are.", closed[0])
+        return
+    try:
+        refuse_links(run.path, run.figures, run.tensorboard)
+    except DataError as error:
+        _LOG.warning("%s Figures and TensorBoard's page are left as they are.", error)
         return
     figures = _figures(info, split, outputs, evaluations, _title(metrics))
     if tsne:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_dhnn.errors import DataError, SettingError, invalid
-from keras_dhnn.files import expanded, may_write, room, user_cache
+from keras_dhnn.files import expanded, may_write, refuse_links, room, user_cache
 
 # Environment variable: another folder than that of the data sets, which may not be writable.
 PLACE = "KERAS_DHNN_CACHE"
@@ -36,8 +36,14 @@ class Kept(NamedTuple):
 
 
 def activations_folder(directory: Path) -> Path:
-    """Return where the activations of the data set in `directory` are kept."""
-    return _place(directory.parent) / f".{directory.name}{_SUFFIX}"
+    """Return where the activations of the data set in `directory` are kept.
+
+    Raises:
+        DataError: if a link stands there, or in it.
+    """
+    folder = _place(directory.parent) / f".{directory.name}{_SUFFIX}"
+    refuse_links(folder.parent, folder)
+    return folder
 
 
 def networks_folder() -> Path | None:
@@ -105,8 +111,15 @@ def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
 
 
 def clear(data: Path, names: Iterable[str] = ()) -> list[Kept]:
-    """Remove what `kept` returns, and return what it was."""
+    """Remove what `kept` returns, and return what it was.
+
+    Raises:
+        DataError: if one of the folders is a link; then nothing is removed.
+        SettingError: as of `kept`.
+    """
     found = kept(data, names)
+    for one in found:
+        refuse_links(one.folder.parent, one.folder, below=False)
     for one in found:
         shutil.rmtree(one.folder)
     return found

@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import RunError
+from keras_dhnn.errors import KerasDhnnError, RunError
 from keras_dhnn.models import keras_file
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.named_weights import CONSTANTS
 from keras_dhnn.models.sidhcnn import SIDHCNN
-from keras_dhnn.models.weights_file import read_weights, set_weights
+from keras_dhnn.models.weights_file import other_network, read_weights, set_weights
 from keras_dhnn.runs import Run
 from keras_dhnn.training.architecture import rebuild
+
+_SHOWN = 200
 
 
 def load_model(run: Run, info: Any) -> DHNN | SIDHCNN:
@@ -49,13 +53,23 @@ def load_network(path: Path, experiment: Experiment, info: Any) -> DHNN | SIDHCN
     """
     if path.suffix == ".keras":
         config, weights = keras_file.read_keras_file(path)
-        model = rebuild(experiment, info, lambda source, part: keras_file.constants_of(config, source, part))
+        model = _rebuilt(path, experiment, info, lambda source, part: keras_file.constants_of(config, source, part))
         keras_file.set_weights(model, weights, path)
         return model
     arrays = read_weights(path)
-    model = rebuild(experiment, info, lambda source, part: _constants(arrays, source, part))
+    model = _rebuilt(path, experiment, info, lambda source, part: _constants(arrays, source, part))
     set_weights(model, arrays, path)
     return model
+
+
+def _rebuilt(path, experiment, info, constants):
+    """Return the network, whose layers refuse constants of another length in words of their own."""
+    try:
+        return rebuild(experiment, info, constants)
+    except KerasDhnnError:
+        raise
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise other_network(path, " ".join(str(error).split())[:_SHOWN]) from error
 
 
 def _constants(arrays, source, part):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.files import refuse_links
 from keras_dhnn.losses.objectives import OF_PAIRS
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.models.dhnn import DHNN
@@ -125,6 +126,7 @@ def train(
     learned = _learn(network, split) if needs_pairs(info) else None
     network.pairs = learned and learned.pairs
     everything = np.arange(len(network.labels))
+    refuse_links(folder.parent, folder)
     cuts = [getattr(experiment, name).cut for name in phases]
     # Others that train along write nothing; they encode into folders of their own, which go.
     kept = folder / "outputs" if is_chief(network.strategy) else None

@@ -119,7 +119,7 @@ def export_run(
     _make(base)
     items = {key for found in indexes.values() for key in found.ids.tolist()}
     pictures = _thumbnails(info, items, bar) if thumbnails else {}
-    with owned(base, wait=True):
+    with owned(base, wait=True, links=True):
         version = next_version(base) if version is None else version
         card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
         export = Export(encoders, indexes, info.classes, card, pictures)

@@ -73,7 +73,7 @@ def _write_next(base, change, source, bar):
     if not list_versions(base):
         raise SettingError(f"{base} holds no version of a model. Expected RUN/export/NAME after keras-dhnn export RUN.")
     # A version is made from the one that it follows: of two updates at a time one waits for the other.
-    with owned(base, wait=True):
+    with owned(base, wait=True, links=True):
         return _write_from(base, list_versions(base), change, source, bar)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.errors import SettingError
+from keras_dhnn.files import refuse_links
 from keras_dhnn.models.sidhcnn import SIDHCNN
 from keras_dhnn.pipelines.batches import resize
 from keras_dhnn.pipelines.formats.image_file import read_image
@@ -225,7 +226,8 @@ def draw(
         result["rank"]: Retrieved(images[result["item"]], result["class"], result["distance"]) for result in found[:10]
     }
     figure = gallery_figure([GalleryRow(colours(pixels, info, asked), image.name, results)], ranks=tuple(results))
-    run.figures.mkdir(exist_ok=True)
     path = run.figures / f"query-{image.stem}.png"
+    refuse_links(run.path, path)
+    run.figures.mkdir(exist_ok=True)
     figure.savefig(path, dpi=120)
     return path

@@ -10,6 +10,8 @@ import numpy as np
 from keras_dhnn.errors import DataError
 
 _DEFLATE, _SHUFFLE, _CHECKSUM = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
+# What bytes that cannot be packed take at most, far from what deflate adds to them.
+_MOST_PACKED, _SPARE = 2, 1 << 16
 
 
 def check_filters(dataset: h5py.Dataset, name: str, path: object) -> None:
@@ -57,11 +59,15 @@ def read_rows(dataset: h5py.Dataset, first: int, last: int) -> np.ndarray:
 
 def _chunk(dataset, offset):
     """Return one chunk as an array of the chunk's shape, or None if it is not stored."""
-    if not dataset.id.get_chunk_info_by_coord(offset).size:
+    held = dataset.id.get_chunk_info_by_coord(offset).size
+    if not held:
         return None
+    filters, size = _filters(dataset), math.prod(dataset.chunks) * dataset.dtype.itemsize
+    # Before it is read: where HDF5 sees no filters, it makes room for `size` bytes and writes as many as are stored.
+    if held > _MOST_PACKED * size + _SPARE if filters else held != size:
+        raise ValueError(f"a chunk is stored in {held:,} bytes, where {size:,} are expected")
     skipped, content = dataset.id.read_direct_chunk(offset)
-    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    for number, kind in reversed(list(enumerate(_filters(dataset)))):
+    for number, kind in reversed(list(enumerate(filters))):
         if skipped >> number & 1:
             continue
         if kind == _DEFLATE:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from keras_dhnn.pipelines.formats.zip_names import member_names
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+# What zipfile raises for a member: of patched data (NotImplementedError is a RuntimeError) or encrypted, with a name in
+# its own header that is not UTF-8, or a header that is cut short.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -154,12 +158,12 @@ class ZipTree:
         """Return the bytes of one member, never more than it declares.
 
         Raises:
-            DamagedFile: if it is cut short or fails its checksum.
+            DamagedFile: if it is cut short or fails its checksum, or its own header says what cannot be read.
         """
         try:
             with self._zip.open(self._members[name]) as member:
                 return member.read(self.files[name] + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except _ZIP_ERRORS as error:
             raise DamagedFile(name, f"cannot be unpacked ({error})") from error
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import check_kind, read_arrays, read_json, write_text
+from keras_dhnn.files import check_kind, is_inside, read_arrays, read_json, write_text
 from keras_dhnn.files.checksums import checksum
 from keras_dhnn.pipelines.example import DTYPES, ImageSpec
 from keras_dhnn.pipelines.labels import UNLABELLED, Labels
@@ -22,6 +22,9 @@ INFO_FILE = "info.json"
 ITEMS_FILE = "items.npz"
 LABELS_FILE = "labels.npz"
 _OWN_CHECKSUM = "sha256"
+# Bytes of a record beside its pixels, for each thing that it holds: more than its name's and lengths' own, of both
+# kinds of names letters of up to four bytes.
+_MOST_BESIDE = 64
 _FILE = {"file": str, "count": int, "bytes": int, "sha256": str}
 _INFO = {
     "name": str,
@@ -323,9 +326,9 @@ def _checksum_of(values: dict[str, Any]) -> str:
 def _fault(info):
     """Return what does not fit together in a description, whose parts are of the right kinds; None if all does."""
     files = (info.items_file, *info.shards)
-    foreign = [file.file for file in files if Path(file.file).name != file.file]
+    foreign = [file.file for file in files if Path(file.file).name != file.file or not is_inside(file.file)]
     if foreign:
-        return f"{foreign[0]!r} is no file of the data set"
+        return f"{foreign[0][:40]!r} is no file of the data set"
     for spec in info.images.values():
         if min(spec.shape) < 1 or spec.dtype not in DTYPES:
             return f"images are {spec}"
@@ -333,6 +336,26 @@ def _fault(info):
         return f"it claims {info.count} items of {len(info.images)} images"
     if len(info.class_counts) != len(info.classes) or sum(info.class_counts) != info.count:
         return f"{len(info.classes)} classes of {info.class_counts} items are not {info.count} items"
+    stored = sum(shard.bytes for shard in info.shards)
+    if info.nbytes > stored:
+        return f"{info.count:,} images take {info.nbytes:,} bytes, and {stored:,} are stored"
+    return _fault_of_bands(info)
+
+
+def _fault_of_bands(info):
+    """Return the same of what is said of bands."""
+    check_kind(info.scaling or {}, {str: dict}, "scaling")
+    for source, spec in info.images.items():
+        bands, scaling = info.rgb_bands_of(source), (info.scaling or {}).get(source)
+        given = info.origin.get("rgb_bands") is not None
+        if len(bands) != 3 or (
+            given and spec.channels > 2 and not all(band in range(1, spec.channels + 1) for band in bands)
+        ):
+            return f"the red, green and blue bands are {bands} of {spec.channels}"
+        if scaling is not None:
+            check_kind(scaling, {"low": [float], "high": [float]}, "scaling")
+            if {len(scaling["low"]), len(scaling["high"])} != {spec.channels}:
+                return f"the scaling is of {len(scaling['low'])} bands, where images have {spec.channels}"
     return None
 
 
@@ -354,7 +377,19 @@ def _fault_of_items(info, items):
     if shard.min() < 0 or shard.max() >= len(info.shards):
         return "it names shards that there are not"
     ends = np.array([file.bytes for file in info.shards])[shard]
-    starts = items["pixels"].T if info.items_per_record > 1 else [first]
-    if min(first.min(), size.min(), *(start.min() for start in starts)) < 0 or (first + size > ends).any():
+    sizes = [info.images[source].nbytes for source in info.sources]
+    if info.items_per_record > 1:
+        starts = items["pixels"].T
+        lasts = np.array(sizes)[:, None] + starts
+    else:
+        starts, lasts = [first], first + size
+        beside = _MOST_BESIDE * (2 + len(sizes)) + 4 * (np.char.str_len(items["ids"]) + len("".join(info.sources)))
+        fits = (size >= sum(sizes)) & (size <= sum(sizes) + beside)
+        if not fits.all():
+            return f"records are of {size.min():,} to {size.max():,} bytes, where images have {sum(sizes):,}"
+    if (
+        min(first.min(), size.min(), *(start.min() for start in starts)) < 0
+        or max((first + size - ends).max(), (lasts - ends).max()) > 0
+    ):
         return "its items lie outside of their shards"
     return None

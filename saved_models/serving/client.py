@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://[^/]+(?:/.*)?/v1/models/[^/:]+(?:/versions/\d+)?")
 TIMEOUT = 60.0
+# Bytes of an answer: what a million results take that have long names.
+MOST_BYTES = 256 << 20
+# Values, lists and objects of an answer, which take ten to thirty times the memory of their text.
+_MOST_VALUES = 1 << 24
+_MOST_ERROR = 1 << 20
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class RestClient:
@@ -108,22 +115,50 @@ class RestClient:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-                return json.load(answer)
+            with _OPENER.open(request, timeout=self.timeout) as answer:
+                content = answer.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise SettingError(f"{self.url} answered more than {MOST_BYTES:,} bytes. Ask for fewer results.")
+            if sum(content.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES:
+                raise SettingError(f"{self.url} answered more than {_MOST_VALUES:,} values. Ask for fewer results.")
+            return json.loads(content)
         except urllib.error.HTTPError as error:
             raise SettingError(f"{self.url} answered {error.code}: {_message(error)}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise SettingError(f"No answer from {self.url}: {reason}. Is the server running?") from error
-        except ValueError as error:
+        except SettingError:  # a ValueError too
+            raise
+        except (ValueError, RecursionError) as error:
             raise SettingError(f"{self.url} did not answer in JSON: is it TensorFlow Serving's REST API?") from error
 
 
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Refuse answers that send to another server than the one that the user has named."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if _server_of(newurl) != _server_of(req.full_url):
+            return None  # which makes the answer an error, as it came
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _server_of(url):
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+_OPENER = urllib.request.build_opener(_SameHost)
+
+
 def _message(error):
-    text = error.read().decode(errors="replace")
+    if error.code in _REDIRECTS:
+        return f"it sends elsewhere, to {error.headers.get('Location')}. If you trust that server, name it by --server."
+    text = error.read(_MOST_ERROR).decode(errors="replace")
     try:
         return json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return text[:200] or error.reason
 
 

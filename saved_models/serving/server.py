@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from keras_dhnn.saved_models.serving.bodies import BodyTooLargeError, BodyTooSlowError, read_body
+from keras_dhnn.saved_models.serving.bodies import BodyTooLargeError, BodyTooSlowError, NoRoomError, Room, read_body
 from keras_dhnn.saved_models.serving.connections import make_server
 from keras_dhnn.saved_models.serving.descriptions import format_metadata, format_states
 from keras_dhnn.saved_models.serving.hosts import Hosts
@@ -31,6 +32,9 @@ MAX_RESULTS = 1_000_000
 _AT_WORK = {"small": 2, "large": 1}
 # What makes a request a large one: bytes of its body, pixels of its image files, items, results.
 _LARGE_BODY, _LARGE_PIXELS, _LARGE_BATCH, _LARGE_RESULTS = 1 << 20, 1 << 21, 16, 1 << 16
+# Bytes of large bodies, on all connections together, until they are answered; beside them as many small ones as there
+# are connections.
+MOST_BODIES = 256 << 20
 # Seconds in which a body must have come.
 BODY_SECONDS = 60.0
 # Of a body that is too large, so much is read (and forgotten), so that its sender reads the answer.
@@ -58,6 +62,7 @@ def make_app(
     """
     at_work = {kind: anyio.Semaphore(count) for kind, count in _AT_WORK.items()}
     hosts = hosts or Hosts()
+    room = Room(max(MOST_BODIES, max_body), _LARGE_BODY)
 
     async def predicted(matched: re.Match, body: bytes) -> bytes:
         number = _checked_version(model, matched)
@@ -74,7 +79,8 @@ def make_app(
             if request.method == "GET" and (matched := _STATUS.fullmatch(path)):
                 content = _describe(model, matched)
             elif request.method == "POST" and (matched := _PREDICT.fullmatch(path)):
-                content = await predicted(matched, await _read(request, max_body))
+                with room.share() as grow:
+                    content = await predicted(matched, await _read(request, max_body, grow))
             elif path.lower().startswith("/v1/"):
                 raise ServingError(400, f"Malformed request: {request.method} {path}")
             else:
@@ -110,16 +116,18 @@ def _check_origin(request, hosts):
         raise ServingError(415, f"Expected the content type application/json. Received: {content!r}")
 
 
-async def _read(request, max_body):
+async def _read(request, max_body, grow):
     """Return the body, or raise a `ServingError` once it is read to its end and forgotten."""
     try:
-        return await read_body(request, max_body, seconds=BODY_SECONDS, drained=_DRAINED)
+        return await read_body(request, max_body, grow=grow, seconds=BODY_SECONDS, drained=_DRAINED)
     except BodyTooSlowError as error:
         message = f"The body of the request did not come within {BODY_SECONDS:.0f} seconds."
         raise ServingError(408, message) from error
     except BodyTooLargeError as error:
         message = f"The request has more than {max_body:,} bytes, the most that this server takes."
         raise ServingError(413, message) from error
+    except NoRoomError as error:
+        raise ServingError(503, "Other requests take all room for large ones. Ask again in a while.") from error
 
 
 def _checked_version(model, matched):
@@ -163,10 +171,19 @@ def _parse(model, number, method, body, max_batch):
     results = batch * int(inputs["k"].max()) if "k" in inputs and inputs["k"].size else 0
     if results > MAX_RESULTS:
         raise ServingError(400, f"A request may ask for {MAX_RESULTS:,} results at most, over all its items.")
+    _check_class_names(inputs.get("class_name", ()))
     files = [content for name in inputs if name == "image_bytes" for content in inputs[name].ravel()]
     pixels = check_files(files)
     large = pixels > _LARGE_PIXELS or batch > _LARGE_BATCH or results > _LARGE_RESULTS
     return _Request(version, signature, inputs, row, large)
+
+
+def _check_class_names(names):
+    for name in np.ravel(names):
+        try:
+            name.decode()
+        except UnicodeDecodeError as error:
+            raise ServingError(400, f"Expected the name of a class, in UTF-8. Received: {name[:40]!r}") from error
 
 
 def _predict(request):

@@ -487,3 +487,16 @@ def test_a_part_that_no_archive_has_is_named(tmp_path, name, value):
     path.write_text(json.dumps(listed))
     with pytest.raises(DataError, match=rf"^{re.escape(str(path))} is damaged.*'{name}'.*Received: {value}\. Restore"):
         Archive.open(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["data", "data/source=image", ".lock"])
+def test_a_link_into_another_archive_is_not_followed(tmp_path, name):
+    make_archive(tmp_path / "theirs", random_codes(20))
+    ours = make_archive(tmp_path / "ours", random_codes(10))
+    files = sorted((tmp_path / "theirs").rglob("*"))
+    place = tmp_path / "ours" / name
+    place.rename(tmp_path / "moved")
+    place.symlink_to(tmp_path / "theirs" / (name if name != ".lock" else "made"))
+    with pytest.raises(DataError, match=rf"{re.escape(str(place))} is a link"):
+        ours.append(tile_rows(random_codes(30)))
+    assert sorted((tmp_path / "theirs").rglob("*")) == files

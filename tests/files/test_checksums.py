@@ -1,4 +1,5 @@
 import hashlib
+import json
 import zlib
 
 import numpy as np
@@ -52,6 +53,14 @@ def test_damage_is_named(folder, content, said):
         (folder / "a").write_bytes(content)
     (found,) = damage(folder, read_list(folder))
     assert said in found
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "../b", "/etc/passwd", "", ".", "a\0", "\ud800"])
+def test_a_list_of_what_is_not_in_the_folder_is_damaged(folder, name):
+    listed = {"a": {"bytes": 3, "sha256": ""}, name: {"bytes": 1, "sha256": ""}}
+    (folder / LIST).write_text(json.dumps({"files": listed}))
+    with pytest.raises(DataError, match=r"files.json is damaged: it lists .*, which is no file of that folder. Remove"):
+        read_list(folder)
 
 
 def test_sizes_alone_do_not_read(folder):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from keras_dhnn.errors import RunError
+from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.files.owner import OWNER, owned
 from tests.full_disk import full_disk
 
@@ -77,3 +77,13 @@ def test_a_full_disk_names_the_file(tmp_path):
     assert caught.value.filename == str(tmp_path / OWNER)
     with owned(tmp_path):
         assert f'"process": {os.getpid()}' in (tmp_path / OWNER).read_text(encoding="utf-8")
+
+
+def test_a_folder_with_a_link_in_it_is_not_written_to(tmp_path, precious):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "checkpoints").symlink_to(precious)
+    with pytest.raises(DataError, match="checkpoints is a link"), owned(folder):
+        pass
+    with owned(folder, links=True):
+        pass

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.pipelines.label_file import read_labels
+from keras_dhnn.pipelines.label_file import parquet_rows, read_labels
 
 IDS = np.array(["north/a 1.tif", "north/b.tif", "south/b.tif", "süd/c,d.png", "e.jpg"])
 
@@ -101,6 +101,77 @@ def test_parquet(tmp_path):
 def test_what_cannot_be_used_is_said(tmp_path, table, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, table)
+
+
+def test_a_cell_of_brackets_alone_is_a_label(tmp_path):
+    cell = "[" * 100_000 + "]"
+    assert read(tmp_path, f"path,label\ne.jpg,{cell}\n")[1] == {"e.jpg": ["[" * 99_999]}
+
+
+def test_a_first_line_without_end_is_no_table(tmp_path):
+    with pytest.raises(DataError, match=r"labels.csv, line 1: field larger than field limit"):
+        read(tmp_path, "x" * 200_000 + ",label\ne.jpg,sea\n")
+
+
+def write_parquet(tmp_path, table):
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(table, tmp_path / "labels.parquet")
+    return tmp_path / "labels.parquet"
+
+
+def test_parquet_with_lists_texts_and_other_columns(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    columns = {
+        "path": ["e.jpg", "south/b.tif", "a 1"],
+        "label": [["sea", "sand"], None, ["sea"]],
+        "box": [{"x": 1.5, "name": "a"}, None, {"x": 2.0, "name": "a"}],
+    }
+    path = write_parquet(tmp_path, pa.table(columns))
+    names, rows = parquet_rows(path)
+    assert names == ["path", "label", "box"]
+    assert [row[:2] for _, row in rows] == [["e.jpg", ["sea", "sand"]], ["south/b.tif", None], ["a 1", ["sea"]]]
+    assert rows[2][1][2] == {"x": 2.0, "name": "a"}
+    assert read(tmp_path, path.read_bytes(), name="labels.parquet")[1] == {
+        "e.jpg": ["sand", "sea"],
+        "north/a 1.tif": ["sea"],
+    }
+
+
+def test_parquet_without_columns(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    path = write_parquet(tmp_path, pa.table({}))
+    with pytest.raises(DataError, match="labels.parquet has no column"):
+        read_labels(path, IDS)
+
+
+def test_parquet_whose_values_python_cannot_hold(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    text = pa.array([b"\xff\xfe"]).view(pa.string())
+    time = pa.array([2**62], pa.int64()).view(pa.timestamp("us"))
+    for column in (text, time):
+        path = write_parquet(tmp_path, pa.table({"path": ["e.jpg"], "label": column}))
+        with pytest.raises(DataError, match="labels.parquet cannot be read as Parquet"):
+            read_labels(path, IDS)
+
+
+@pytest.mark.parametrize(("column", "message"), [("label", "5,000,001 rows"), ("list", "50,000,001 values")])
+def test_parquet_that_unpacks_without_end(tmp_path, column, message):
+    pa = pytest.importorskip("pyarrow")
+    if column == "label":
+        table = pa.table({"label": pa.DictionaryArray.from_arrays(np.zeros(5_000_001, np.int8), ["sea"])})
+    else:
+        table = pa.table({"list": pa.ListArray.from_arrays([0, 50_000_001], np.zeros(50_000_001, np.int8))})
+    with pytest.raises(DataError, match=f"labels.parquet has {message}"):
+        read_labels(write_parquet(tmp_path, table), IDS)
+
+
+def test_a_text_of_many_rows_is_in_memory_once(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    label = pa.DictionaryArray.from_arrays(np.zeros(1000, np.int8), ["s" * 1_000_000])
+    path = write_parquet(tmp_path, pa.table({"path": ["e.jpg"] * 1000, "label": label}))
+    assert path.stat().st_size < 2_000_000
+    _, rows = parquet_rows(path)
+    assert len({id(row[1]) for _, row in rows}) == 1
 
 
 def test_no_file(tmp_path):

@@ -77,5 +77,22 @@ def test_every_file_of_events_is_closed(make, tmp_path, monkeypatch):
     assert {event.step for file in files for event in _events(file)} == {2}
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "tensorboard/evaluation", "figures", "figures/precision-recall.png"])
+def test_where_links_stand_nothing_is_written_or_removed(tmp_path, name, caplog):
+    info, _ = make_dataset(tmp_path / "made")
+    run = write_run(tmp_path / "run", info)
+    precious = tmp_path / "precious" / "evaluation" / "file"
+    precious.parent.mkdir(parents=True)
+    precious.touch()
+    (run.path / name).parent.mkdir(exist_ok=True)
+    (run.path / name).symlink_to(tmp_path / "precious")
+    outputs, codes, labels = run.load_outputs(sources_of(info))
+    split = Split.load(run.split_path)
+    evaluations, metrics = evaluate_all(outputs, labels, split, info, run.experiment.seed, codes)
+    report.write_report(run, info, split, outputs, evaluations, metrics)
+    assert f"{run.path / name} is a link" in caplog.text
+    assert [path for path in (tmp_path / "precious").rglob("*") if path.is_file()] == [precious]
+
+
 def _events(path):
     return [event for event in tf.compat.v1.train.summary_iterator(str(path)) if event.summary.value]

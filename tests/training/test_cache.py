@@ -39,6 +39,18 @@ def test_clear_removes_one_or_all_and_no_data_set(data):
     assert not cache.networks_folder().exists()
 
 
+def test_a_link_is_no_folder_of_ours(data):
+    (data / "precious").mkdir()
+    (data / ".evil.activations").symlink_to(data / "precious")
+    for do in (cache.clear, lambda data: cache.activations_folder(data / "evil")):
+        with pytest.raises(DataError, match=r"\.evil\.activations is a link.*remove it by hand"):
+            do(data)
+    assert len(names(data)) == 3  # nor is anything else removed
+    (data / ".coast.activations" / ".a.npy.growing").symlink_to(data / "precious" / "file")
+    with pytest.raises(DataError, match="growing is a link"):
+        cache.activations_folder(data / "coast")
+
+
 def test_unknown_names_are_refused_before_anything_is_removed(data):
     with pytest.raises(SettingError, match="'harbour'.*coast, networks"):
         cache.clear(data, ["coast", "harbour"])

@@ -133,6 +133,12 @@ def test_numbers_of_another_network_are_refused(change, message, info, tmp_path)
         load_network(path, EXPERIMENTS["hidden"], info)
 
 
+def test_settings_of_a_network_with_other_features_are_refused(info, tmp_path):
+    save_weights(random_network(TINY, info), tmp_path / "weights.npz")
+    with pytest.raises(RunError, match=r"weights.npz is not of the network that this run's experiment.json"):
+        load_network(tmp_path / "weights.npz", EXPERIMENTS["statistics"], info)
+
+
 def test_a_pickle_among_the_numbers_is_refused(info, tmp_path):
     class Harm:
         def __reduce__(self):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import keras_dhnn.training.train as training
 from keras_dhnn.codes import pack
-from keras_dhnn.errors import CollapseError
+from keras_dhnn.errors import CollapseError, DataError
 from keras_dhnn.evaluation.scores import expected_map
 from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.training.callbacks import validation
@@ -58,6 +58,16 @@ def test_training_learns(experiment, info, split, tmp_path):
     before, after = (expected_map(outputs, labels_of(info), split) for outputs in (trained.untrained, trained.outputs))
     assert after > before + 0.05
     assert after > 0.9
+
+
+def test_states_are_not_written_where_a_link_leads(info, split, tmp_path):
+    precious = tmp_path / "precious" / "epoch-7"
+    precious.mkdir(parents=True)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "head").symlink_to(precious.parent)
+    with pytest.raises(DataError, match="head is a link"):
+        train(HEAD, info, split, tmp_path / "checkpoints")
+    assert list(precious.parent.iterdir()) == [precious]
 
 
 def test_outputs_are_the_models_for_every_item(info, split, tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -209,7 +210,8 @@ def test_the_winner_alone_is_scored_and_once(tmp_path, trained, monkeypatch):
         assert queries
         assert (folder / "epochs").exists()  # goes on from what the trial left
         scored.append(experiment)
-        return {"map": {"expected": 0.5}}
+        told = {"data": "ucmd", "protocol": "standard", "synthetic": False, "queries": 2, "database": 8}
+        return {"map": {"expected": 0.5}, **told}
 
     monkeypatch.setattr(search, "measure", measure)
     winner = score_winner(rows, SPACE, None, tmp_path)
@@ -219,6 +221,82 @@ def test_the_winner_alone_is_scored_and_once(tmp_path, trained, monkeypatch):
     assert Experiment.from_json((tmp_path / "experiment.json").read_text()) == scored[0]
     assert quality(scored[0]) == max(row["val_map"] for row in rows)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [winner["trial"]]
+
+
+def changed(path, **values):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize("name", ["../../precious", "..", "", "1", "{absolute}"])
+def test_a_trial_that_is_not_its_folders_is_refused_and_nothing_is_removed(trained, tmp_path, name):
+    run(tmp_path / "search", SMALL, "grid", 6)
+    precious = tmp_path / "precious" / "kept"
+    precious.parent.mkdir()
+    precious.touch()
+    before = sorted(tmp_path.rglob("*"))
+    changed(tmp_path / "search/trials/trial_0/trial.json", trial_id=name.format(absolute=precious.parent))
+    with pytest.raises(DataError, match=r"trial_0.trial.json is damaged.*Remove .*trial_0 to go on"):
+        run(tmp_path / "search", SMALL, "grid", 6)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_trial_goes_on_from_no_other_folder_than_a_trials(trained, tmp_path):
+    run(tmp_path / "search", tuner="hyperband", trials=5)
+    path = tmp_path / "search/trials/trial_4/trial.json"
+    hyperparameters = json.loads(path.read_text())["hyperparameters"]
+    hyperparameters["values"]["tuner/trial_id"] = "../../precious"
+    changed(path, hyperparameters=hyperparameters, status="RUNNING")
+    with pytest.raises(DataError, match=r"names a trial '../../precious'; expected digits"):
+        run(tmp_path / "search", tuner="hyperband", trials=5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"score": None}, "ended with the score None"),
+        ({"score": "0.9"}, r"\['score'\] is str"),
+        ({"message": 1}, r"\['message'\] is int"),
+        ({"metrics": {}}, "lacks 'metrics'"),
+        ({"metrics": {"metrics": {"val_map": {"direction": "max", "observations": [{}]}}}}, "lacks 'value'"),
+        ({"hyperparameters": {"values": {}}}, "lacks 'space'"),
+        ({"hyperparameters": {"space": [], "values": {}}}, "no value of loss.eta"),
+        ({"hyperparameters": {"space": [], "values": {"loss.eta": "x", "loss.quantization": "l1"}}}, "loss.eta"),
+    ],
+)
+def test_a_trial_of_other_kinds_is_refused_by_name(trained, tmp_path, values, message):
+    run(tmp_path, SMALL, "grid", 6)
+    changed(tmp_path / "trials/trial_0/trial.json", **values)
+    with pytest.raises(DataError, match=rf"trial_0.trial.json is damaged.*{message}"):
+        run(tmp_path, SMALL, "grid", 6)
+
+
+def test_a_result_of_other_kinds_is_refused_by_name(trained, tmp_path):
+    run(tmp_path, SMALL, "grid", 6)
+    changed(tmp_path / "trials/trial_0/result.json", epochs="many")
+    with pytest.raises(DataError, match=r"result.json is damaged.*\['epochs'\] is str"):
+        run(tmp_path, SMALL, "grid", 6)
+
+
+@pytest.mark.parametrize("tuner", ["bayesian", "random", "hyperband", "grid"])
+def test_an_oracles_state_that_lacks_parts_is_refused_by_name(trained, tmp_path, tuner):
+    run(tmp_path, SMALL, tuner, 3)
+    (tmp_path / "trials/oracle.json").write_text("{}")
+    with pytest.raises(DataError, match=r"oracle.json is damaged: its content lacks.*another --name"):
+        run(tmp_path, SMALL, tuner, 3)
+
+
+def test_what_an_oracle_cannot_read_of_its_state_is_said_in_one_message(trained, tmp_path):
+    run(tmp_path, SMALL, "grid", 6)
+    space = [{"class_name": "NoSuchPart", "config": {}}]
+    changed(tmp_path / "trials/oracle.json", hyperparameters={"space": space, "values": {}})
+    with pytest.raises(DataError, match=r"The state of the search in .*trials is damaged.*another --name"):
+        run(tmp_path, SMALL, "grid", 6)
+
+
+def test_a_search_goes_on_without_a_trial_that_was_removed(trained, tmp_path):
+    rows = run(tmp_path, SMALL, "grid", 6)
+    shutil.rmtree(tmp_path / "trials/trial_5")
+    assert run(tmp_path, SMALL, "grid", 6)[:5] == rows[:5]
 
 
 def test_a_search_needs_items_to_validate_on(tmp_path):

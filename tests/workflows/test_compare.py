@@ -122,6 +122,25 @@ def test_scores_of_another_kind_are_refused(make_run, tmp_path, field):
         compare(paths, tmp_path / "curves.png")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"map": None}, r"\['map'\] is NoneType; expected dict"),
+        ({"map": {"expected": "0.9"}}, r"\['map'\]\['expected'\] is str"),
+        ({"precision_at": [1]}, r"\['precision_at'\] is list"),
+        ({"queries": "9"}, r"\['queries'\] is str"),
+        ({"checksum": None}, r"\['checksum'\] is NoneType"),
+        ({"seconds": {}}, r"\['seconds'\] lacks 'total'"),
+    ],
+)
+def test_scores_of_other_kinds_are_damage(make_run, tmp_path, changes, message):
+    paths = [make_run("a"), make_run("b")]
+    metrics = json.loads((paths[1] / "metrics.json").read_text())
+    write_json(paths[1] / "metrics.json", metrics | changes)
+    with pytest.raises(DataError, match=rf"metrics.json is damaged: .*{message}.*bring it back"):
+        compare(paths, tmp_path / "curves.png")
+
+
 def test_other_splits_of_one_seed_are_refused(make_run, tmp_path):
     paths = [make_run("a"), make_run("b")]
     other = Run(make_run("c", "seed=5")).split_path

@@ -186,6 +186,29 @@ def test_read_reports_a_member_that_fails_its_checksum(tmp_path):
         open_tree(path).read("a/1.tif")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (b"\x20\x00", b"\x20\x00", "patched"),  # of the flags, in the local and in the central directory
+        (b"\x00\x08", b"\x00\x08", "utf-8|codec"),
+    ],
+    ids=["patched", "name"],
+)
+def test_read_reports_a_member_whose_header_says_what_cannot_be_read(tmp_path, first, second, message):
+    path = write_zip(tmp_path / "x.zip", ("a/1.tif", b"one"), ("a/2.tif", b"two"))
+    content = bytearray(path.read_bytes())
+    local, central = content.index(b"PK\3\4"), content.index(b"PK\1\2")
+    content[local + 6 : local + 8], content[central + 8 : central + 10] = first, second
+    if "utf" in message:
+        content[local + 30] = 0xFF
+    path.write_bytes(content)
+    tree = open_tree(path)
+    with pytest.raises(DamagedFile, match=rf"a/1.tif: cannot be unpacked \(.*({message})") as raised:
+        tree.read("a/1.tif")
+    assert raised.value.name == "a/1.tif"
+    assert tree.read("a/2.tif") == b"two"
+
+
 def test_read_reports_a_file_that_is_too_large_or_gone(tmp_path):
     tree = open_tree(write_files(tmp_path / "root"), limits=Limits(file_bytes=4))
     with pytest.raises(DamagedFile, match=r"b/1.tif: has 5 bytes; at most 4 are allowed"):

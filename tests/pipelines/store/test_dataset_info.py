@@ -7,7 +7,7 @@ import pytest
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
-from tests.fakes import make_dataset
+from tests.fakes import make_coloured_dataset, make_dataset
 
 
 @pytest.fixture
@@ -125,3 +125,38 @@ def test_load_does_not_import_tensorflow(info):
         f"DatasetInfo.load({str(info.directory)!r}); sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def written(info):
+    return json.loads((info.directory / "info.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("height", "message"),
+    [(10**12, r"info.json is damaged: 36 images take .* are stored"), (5, r"items.npz is damaged: records are of 3,")],
+)
+def test_images_of_another_size_than_what_is_stored_are_damage(tmp_path, height, message):
+    info = make_coloured_dataset(tmp_path / "made", side=32)
+    change_info(info, images={"image": written(info)["images"]["image"] | {"height": height}})
+    with pytest.raises(DataError, match=message):
+        DatasetInfo.load(info.directory).places  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *({"rgb_bands": bands} for bands in ([-1, 1, 2], [0, 1, 2], [1, 2, 4], [1, 2], ["1", 2, 3], 3, {"image": 7})),
+        *({"scaling": scaling} for scaling in (7, {"image": 7}, {"image": {"low": [0], "high": [1]}})),
+        {"scaling": {"image": {"low": [0, 0, 0], "high": ["1", "1", "1"]}}},
+    ],
+)
+def test_bands_that_images_do_not_have_are_damage(info, origin):
+    change_info(info, source=written(info)["source"] | origin)
+    with pytest.raises(DataError, match=r"info.json is damaged.*Run: keras-dhnn prepare"):
+        DatasetInfo.load(info.directory)
+
+
+def test_a_name_that_no_file_system_takes_is_damage(info):
+    change_info(info, items_file=written(info)["items_file"] | {"file": "x" * 5000})
+    with pytest.raises(DataError, match=r"info.json is damaged: 'x+' is no file of the data set"):
+        DatasetInfo.load(info.directory)

@@ -151,6 +151,7 @@ BAD = [
     (400, "one for each query", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": [1, 2]}}),
     (400, "Expected the name of a class", PREDICT, IN_NO_CLASS),
     (400, "class0", PREDICT, IN_NO_CLASS),
+    (400, "in UTF-8. Received: b'\\xff'", PREDICT, {**IN_NO_CLASS, "inputs": {**PIXEL, "class_name": b64(b"\xff")}}),
     (400, "1,000,000 results", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]], "k": 2_000_000_000}}),
     (400, "8 items at most", PREDICT, {"inputs": {"images": [[[[1, 2, 3]]]] * 9, "k": 1}}),
     (400, "base64", PREDICT, {"signature_name": "encode_bytes", "inputs": [{"b64": "!"}]}),
