@@ -164,6 +164,7 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
         ({"format": "csv", "ids": [3]}, 400),
         ({"format": "csv", "view": "taught=nobody"}, 404),
         ({"format": "csv", "view": "", "limit": 0}, 413),
+        ({"format": "csv", "view": "order=size"}, 400),
     ],
 )
 def test_other_selections_are_refused(browser, body, status):
