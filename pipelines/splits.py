@@ -86,7 +86,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """Return 12 hexadecimal digits of the SHA-256 of all fields; names the split in every score."""
+        """Return 12 hexadecimal digits of the SHA-256 of all fields, which name the split in every score."""
         digest = hashlib.sha256(f"{self.protocol} {self.seed} {self.turns}".encode())
         for items in (self.queries, self.database, self.validation):
             digest.update(f" {items.size} ".encode() + items.astype("<i8").tobytes())

@@ -107,7 +107,7 @@ class Space:
         return content
 
     def experiment(self, hyperparameters: "kt.HyperParameters") -> Experiment:
-        """Return the experiment of a trial; declares the settings that are searched.
+        """Return the experiment of a trial, and declare the settings that are searched.
 
         Args:
             hyperparameters: `keras_tuner.HyperParameters`.

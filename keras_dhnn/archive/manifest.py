@@ -144,7 +144,7 @@ def write_parts(root: Path, parts: list[Part]) -> None:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
+    """Hold the archive against other writers, and wait for them. The lock ends with the process, however that ends.
 
     Object stores have no locks: there, whoever writes sees to it that nobody else does.
 

@@ -173,7 +173,7 @@ class DHNN(tf.keras.Model):
         return similarity, weights
 
     def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+        """Make one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`, and return the running means.
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
         """

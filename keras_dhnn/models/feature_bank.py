@@ -10,7 +10,7 @@ from keras_dhnn.errors import invalid
 
 
 class FeatureBank(tf.Module):
-    """Describe rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
+    """Hold a row for each of V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
 
     The rows are constants for the gradient. Those not seen yet are zero, which has no effect on a likelihood of inner
     products; objectives of distances leave them out by `seen`.

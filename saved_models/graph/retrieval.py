@@ -289,7 +289,7 @@ def _variable(value, name):
 
 
 def _by_tiles(answer, tile, outputs, query_codes, label):
-    """Call `answer` for one tile of queries after the other, two at a time; joins the vectors that it returns.
+    """Call `answer` for one tile of queries after the other, two at a time, and join the vectors that it returns.
 
     Args:
         answer: function of codes `(t, l / 8)` and labels `(t,)` or None that returns int32 vectors.
