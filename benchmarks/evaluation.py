@@ -64,7 +64,7 @@ def seconds(function):
 
 
 def check(plain, stable, ours, sample):
-    """Stop if the loop and ours disagree; returns how many of the sampled queries have a unique order."""
+    """Stop if the loop and ours disagree, and return how many of the sampled queries have a unique order."""
     low, high = ours.per_query_pessimistic[sample], ours.per_query_optimistic[sample]
     unique = high - low < TOLERANCE
     if np.abs(plain - ours.per_query[sample])[unique].max(initial=0) > TOLERANCE:

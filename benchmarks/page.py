@@ -74,7 +74,7 @@ def make_archive(path, count, kinds=40, seed=0):
 
 
 class _serving:
-    """Serve an archive in a process of its own; gives the address."""
+    """Serve an archive in a process of its own, and yield the address."""
 
     def __init__(self, archive, state):
         self._command = [sys.executable, "-m", "keras_dhnn", "browse", str(archive), "--port", "0", "--no-open"]

@@ -1,6 +1,7 @@
 """Find more like this: content-based retrieval of remote-sensing images by deep hashing, in TensorFlow/Keras.
 
-Every verb of the command line is a function here, with the same names and defaults:
+Most verbs of the command line are functions here, with the same names and defaults; `archive`, `benchmark`, `browse`,
+`cache`, `demo`, `index`, `serve` and `verify` are the command line's alone:
 
     import keras_dhnn
 

@@ -82,7 +82,7 @@ class Run:
 
     @classmethod
     def create(cls, path: Path | str, experiment: Experiment, info: Any) -> "Run":
-        """Make the folder and writes the experiment and the environment into it.
+        """Make the folder and write the experiment and the environment into it.
 
         Args:
             path: the folder; it must not hold a run.

@@ -50,7 +50,7 @@ def augmentation(config: Augmentation) -> Augment | None:
 
 
 def _flip(images, seed):
-    """Return left-right, every second time. With quarter turns this reaches all eight orientations."""
+    """Mirror images left to right, every second time. With quarter turns this reaches all eight orientations."""
     mirrored = tf.random.stateless_uniform((), seed) < 0.5
     # Not `tf.where`, which broadcasts its condition and measured 4 to 8 times slower.
     return tf.cond(
@@ -97,9 +97,7 @@ def _window(image, cut, offset):
 
 
 def _colour(images, seed, strength):
-    """Return the brightness, contrast and (three bands only) saturation, each by a factor up to `strength` away from
-    1.
-    """
+    """Change brightness, contrast and (of three bands only) saturation, each by a factor up to `strength` from 1."""
     factors = tf.unstack(tf.random.stateless_uniform((3,), seed, 1 - strength, 1 + strength))
     return {name: recolour(image, *factors) for name, image in images.items()}
 
@@ -107,7 +105,7 @@ def _colour(images, seed, strength):
 def recolour(
     image: tf.Tensor, brightness: tf.Tensor | float, contrast: tf.Tensor | float, saturation: tf.Tensor | float
 ) -> tf.Tensor:
-    """Return the brightness as a factor, contrast about the mean, then (three bands only) saturation about the grey.
+    """Multiply the brightness, the contrast about the mean, and (of three bands only) the saturation about the grey.
 
     All three are linear in the bands, hence one product with a mixing matrix instead of three passes.
 

@@ -47,7 +47,7 @@ def main_tasks(sources: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def task_name(task: tuple[str, str]) -> str:
-    """Return E.g. "pan->mul"."""
+    """Return the name of a task, e.g. "pan->mul"."""
     return ARROW.join(task)
 
 

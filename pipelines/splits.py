@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_dhnn.errors import DataError, invalid
+from keras_dhnn.errors import DataError, SettingError, invalid
 from keras_dhnn.files import read_arrays, write_arrays
 from keras_dhnn.pipelines.items import Items
 
@@ -34,7 +34,7 @@ class Split:
         validation: `(k,)` part of the database that stands in for the queries while training; see `fitting`.
 
     Raises:
-        ValueError: if queries and database share an item, or validation is not part of the database.
+        SettingError: if queries and database share an item, or validation is not part of the database.
     """
 
     protocol: str
@@ -51,13 +51,13 @@ class Split:
             object.__setattr__(self, name, items)
         shared = np.intersect1d(self.queries, self.database)
         if shared.size:
-            raise ValueError(
+            raise SettingError(
                 invalid("argument `queries`", "no item of the database", shared=shared.size, first=int(shared[0]))
             )
         outside = np.setdiff1d(self.validation, self.database)
         if outside.size:
             expected = "items of the database only"
-            raise ValueError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
+            raise SettingError(invalid("argument `validation`", expected, others=outside.size, first=int(outside[0])))
 
     @property
     def items(self) -> Items:
@@ -86,7 +86,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """Return 12 hexadecimal digits of the SHA-256 of all fields; names the split in every score."""
+        """Return 12 hexadecimal digits of the SHA-256 of all fields, which name the split in every score."""
         digest = hashlib.sha256(f"{self.protocol} {self.seed} {self.turns}".encode())
         for items in (self.queries, self.database, self.validation):
             digest.update(f" {items.size} ".encode() + items.astype("<i8").tobytes())
@@ -152,7 +152,7 @@ def make_split(
         A `Split`.
 
     Raises:
-        ValueError: for an argument outside these bounds.
+        SettingError: for an argument outside these bounds.
     """
     classes, together = _checked(labels, protocol, seed, validation, turns, groups)
     query_rng, validation_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
@@ -164,7 +164,7 @@ def make_split(
     else:
         if not 0 < queries < 1:
             expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
-            raise ValueError(invalid("argument `queries`", expected, queries))
+            raise SettingError(invalid("argument `queries`", expected, queries))
         images = np.arange(classes.size)
         query_images = images[_stratified(query_rng, classes, together, queries)]
         rest = np.setdiff1d(images, query_images)
@@ -250,31 +250,31 @@ def _count(queries, total):
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
         expected = f"a whole number from 1 to {total - 1} (one less than the items), or a share above 0 and below 1"
-        raise ValueError(invalid("argument `queries`", expected, queries))
+        raise SettingError(invalid("argument `queries`", expected, queries))
     return int(queries)
 
 
 def _checked(labels, protocol, seed, validation, turns, groups):
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size < 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
+        raise SettingError(
             invalid("argument `labels`", "(n,) integers, n >= 2", shape=labels.shape, dtype=str(labels.dtype))
         )
     if protocol not in PROTOCOLS:
-        raise ValueError(invalid("argument `protocol`", f"one of {', '.join(PROTOCOLS)}", protocol))
+        raise SettingError(invalid("argument `protocol`", f"one of {', '.join(PROTOCOLS)}", protocol))
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(invalid("argument `seed`", "a whole number, 0 or more", seed))
+        raise SettingError(invalid("argument `seed`", "a whole number, 0 or more", seed))
     if not 0 <= validation < 1:
-        raise ValueError(invalid("argument `validation`", "a share from 0 to below 1", validation))
+        raise SettingError(invalid("argument `validation`", "a share from 0 to below 1", validation))
     Items(turns)  # which checks it
     if groups is None:
         return labels, np.arange(labels.size)
     groups = np.asarray(groups)
     if protocol == "paper":
         expected = 'None for protocol="paper", which draws every item on its own'
-        raise ValueError(invalid("argument `groups`", expected, shape=groups.shape))
+        raise SettingError(invalid("argument `groups`", expected, shape=groups.shape))
     if groups.shape != labels.shape or not np.issubdtype(groups.dtype, np.integer):
-        raise ValueError(
+        raise SettingError(
             invalid("argument `groups`", f"{labels.shape} integers", shape=groups.shape, dtype=str(groups.dtype))
         )
     return labels, groups

@@ -1,4 +1,4 @@
-"""Imports point one way (docs/design.md, "Rules that keep it simple"): read from the code, not run."""
+"""Imports point one way (docs/design.md, "Which way imports point"): read from the code, not run."""
 
 import ast
 import importlib

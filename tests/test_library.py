@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import time
@@ -111,3 +112,11 @@ def test_the_shell_has_a_verb_for_each():
     names = {command.callback.__name__ for command in cli.app.registered_commands}
     assert set(VERBS) <= names
     assert isinstance(cli.app, typer.Typer)
+
+
+def test_verbs_that_are_no_functions_are_named():
+    verbs = {command.callback.__name__ for command in cli.app.registered_commands}
+    verbs |= {group.name for group in cli.app.registered_groups}
+    lacking = sorted(verb for verb in verbs if verb not in keras_dhnn.__all__)
+    first = keras_dhnn.__doc__.split(":\n")[0]
+    assert re.findall(r"`(\w+)`", first) == lacking

@@ -34,7 +34,7 @@ class RetrievalHyperModel(kt.HyperModel):
     def fit(
         self, hp: kt.HyperParameters, experiment: Experiment, *, folder: Path, epochs: int | None = None
     ) -> dict[str, Any]:
-        """Train a trial; continues where it was killed. The queries are not looked at.
+        """Train a trial, or continue it where it was killed. The queries are not looked at.
 
         Args:
             hp: its hyperparameters.

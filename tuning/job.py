@@ -13,7 +13,7 @@ from keras_dhnn.tuning.space import Space
 
 
 def create_job(path: Path | str, verb: str, request: Mapping[str, Any], info: DatasetInfo) -> None:
-    """Make a folder and writes down what was asked for.
+    """Make a folder and write down what was asked for.
 
     Args:
         path: the folder; it must not hold a job.

@@ -33,7 +33,7 @@ def measure(
     also: Callable[..., dict[str, Any]] | None = None,
     bar: Bar = no_bar,
 ) -> dict[str, Any]:
-    """Train an experiment and scores it; continues where an earlier call in the same folder was killed.
+    """Train an experiment and score it, going on where an earlier call in the same folder was killed.
 
     Args:
         experiment: the `Experiment`.

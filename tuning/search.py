@@ -55,7 +55,7 @@ class Search(BaseTuner):
             self.oracle.stub = patient_stub(f"{os.environ[PARALLEL[1]]}:{os.environ[PARALLEL[2]]}")
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
-        """Train a trial, or continues it; under Hyperband from where its earlier self paused."""
+        """Train a trial, or continue it; under Hyperband from where its earlier self paused."""
         values, folder = trial.hyperparameters.values, checkpoints(self.folder, trial.trial_id)
         past = values.get(PAST)
         if past is not None and not folder.exists() and checkpoints(self.folder, past).is_dir():
@@ -121,7 +121,7 @@ def search(
     bar: Bar = no_bar,
     inner_bar: Bar = no_bar,
 ) -> list[dict[str, Any]]:
-    """Return searches, or continues the search in `folder`; in a worker, runs trials for its chief.
+    """Search, or continue the search in `folder`; in a worker, run trials for its chief.
 
     Args:
         space: the `Space`, with the experiment that is varied.
@@ -195,7 +195,7 @@ def _address():
 def score_winner(
     rows: Sequence[dict[str, Any]], space: Space, info: DatasetInfo, folder: Path | str, *, bar: Bar = no_bar
 ) -> dict[str, Any]:
-    """Return scores the winner on the queries, once: a score that is there already for it is returned.
+    """Score the winner on the queries, once: a score that is there already for it is returned.
 
     Args:
         rows: the trials.

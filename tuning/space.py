@@ -1,6 +1,7 @@
 """Declare search spaces: which settings are searched, and where."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Range:
-    """Allow numbers from `low` to `high`, both included, even on a logarithmic scale if `log`; by `step` if given."""
+    """Allow numbers from `low` to `high`, even on a logarithmic scale if `log`.
+
+    If `step` is given, they are `low` and what comes of adding it, or on a logarithmic scale of multiplying by it.
+    """
 
     low: float
     high: float
@@ -58,7 +62,7 @@ class Space:
         base: the `Experiment` that is varied.
 
     Raises:
-        SettingError: if there is none, or a bound or a value is not allowed for its setting.
+        SettingError: if there is none, or a bound, a step or a value is not allowed for its setting.
     """
 
     def __init__(self, parts: Mapping[str, Range | Choice], base: Experiment) -> None:
@@ -103,7 +107,7 @@ class Space:
         return content
 
     def experiment(self, hyperparameters: "kt.HyperParameters") -> Experiment:
-        """Return the experiment of a trial; declares the settings that are searched.
+        """Return the experiment of a trial, and declare the settings that are searched.
 
         Args:
             hyperparameters: `keras_tuner.HyperParameters`.
@@ -148,7 +152,20 @@ def _checked(path, part, base):
     if not numbers or not low < high or (part.log and low <= 0):
         above = ", above 0 for a logarithmic scale" if part.log else ""
         raise SettingError(f"The space of {path} is numbers, min < max{above}. Received: min={low!r}, max={high!r}")
-    return Range(low, high, part.log, part.step)
+    return Range(low, high, part.log, _checked_step(path, part, type(low)))
+
+
+def _checked_step(path, part, kind):
+    """Return the step of a range between numbers of a type, int or float."""
+    step, least = part.step, 1 if part.log else 0
+    if step is None:
+        return None
+    whole = isinstance(step, (int, float)) and not isinstance(step, bool) and (kind is float or step % 1 == 0)
+    if not whole or not least < step < math.inf:
+        expected = f"a {'whole ' if kind is int else ''}number above {least}"
+        scale = ", by which numbers are multiplied on a logarithmic scale" if part.log else ""
+        raise SettingError(f"The step of {path} is {expected}{scale}. Received: step={step!r}")
+    return kind(step)
 
 
 def _part(name, value):

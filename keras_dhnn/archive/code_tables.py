@@ -117,7 +117,7 @@ class CodeTables:
         return self._made
 
     def _by_tables(self, query, state):
-        """Search until the k-th distance is known; returns False where comparing all is cheaper."""
+        """Search until the k-th distance is known, or return False where comparing all is cheaper."""
         substrings, seen, tables = query.view(np.uint16), 0, self._tables()
         for step in range(state.bound + 1):
             table = tables[step % self.count]

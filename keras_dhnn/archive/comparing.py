@@ -95,7 +95,7 @@ class _Comparison:
             own[:] = np.minimum(own, np.maximum(nearest + _offset(asked), self.lowest))
 
     def run(self, first: int) -> Pairs:
-        """Compare the codes of one step; returns the pairs within the bounds, in any order."""
+        """Compare the codes of one step, and return the pairs within the bounds, in any order."""
         found = []
         for start in range(first, min(first + _STEP, self.words.shape[1]), _CODES):
             block = _prepared(self.words[:, start : min(start + _CODES, first + _STEP)])

@@ -175,7 +175,7 @@ def write_parts(root: Path, parts: list[Part]) -> None:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the archive against other writers; waits for them. The lock ends with the process, however that ends.
+    """Hold the archive against other writers, and wait for them. The lock ends with the process, however that ends.
 
     A link in its place, or in that of a folder of its files, is refused: writing and removing would follow it.
 

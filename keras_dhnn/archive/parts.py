@@ -49,7 +49,7 @@ def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> P
 
 
 def _write(path, rows, identity, source):
-    """Write a file whole, at its place when this returns; returns its size."""
+    """Write a file whole, at its place when this returns, and return its size."""
     if is_address(path):
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / path.name

@@ -13,7 +13,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class CCAITQ(TwoSourceHasher):
-    """Describe hash two sources by the signs of their canonical variables, rotated by iterative quantisation.
+    """Hash two sources by the signs of their canonical variables, rotated by iterative quantisation.
 
     The `bits` leading pairs of directions maximise the correlation of the sources' projections, each scaled by that
     correlation so that what agrees more counts more. The rotation of `ITQ` is found on the projections of both.

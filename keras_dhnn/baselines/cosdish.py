@@ -8,7 +8,7 @@ from keras_dhnn.baselines.ksh import sample_evenly
 
 
 class COSDISH(SupervisedHasher):
-    """Describe hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
+    """Hash by codes whose inner products are the labels' similarities, then by a linear regression on them.
 
     Codes B `(n, l)` in {-1, +1} are to minimise `||l S - B B^T||^2` (eq. 1 of the paper), in turns. Each draws the
     columns of some items, "omega"; the others are "gamma". Alternately

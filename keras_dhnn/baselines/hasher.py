@@ -15,7 +15,7 @@ Supervised = TypeVar("Supervised", bound="SupervisedHasher")
 
 
 class Hasher(TransformerMixin, BaseEstimator):
-    """Describe hash vectors by the signs of real outputs.
+    """Hash vectors by the signs of real outputs.
 
     A method defines `fit`, and `project(X)`, which returns `(n, bits)` real outputs.
     """

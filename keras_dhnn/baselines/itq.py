@@ -10,7 +10,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class ITQ(Hasher):
-    """Describe hash by the signs of rotated principal components.
+    """Hash by the signs of rotated principal components.
 
     The data are centred and projected to their `bits` leading principal directions, `V = (X - mean) W`. The rotation R
     then minimises `||B - V R||^2` (eq. 2 of the paper) in turns: `B = sign(V R)` for a fixed R; for a fixed B the

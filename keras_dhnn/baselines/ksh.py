@@ -8,7 +8,7 @@ from keras_dhnn.baselines.hasher import SupervisedHasher
 
 
 class KSH(SupervisedHasher):
-    """Describe hash by kernel functions whose codes' inner products are the labels' similarities.
+    """Hash by kernel functions whose codes' inner products are the labels' similarities.
 
     With centred kernel features K `(n, m)` of `Anchors` and similarities S in {-1, +1}, codes `H = sign(K A)` are to
     minimise `||H H^T / l - S||^2` (eq. 7 of the paper). Bits are found greedily: with the residue

@@ -6,7 +6,7 @@ from keras_dhnn.baselines.hasher import Hasher, check_count, ridge
 
 
 class PRH(Hasher):
-    """Describe hash by weights learned from random codes.
+    """Hash by weights learned from random codes.
 
     The random part projects centred vectors to codes, `B = sign(X R)` with Gaussian R. The learned part is the
     transformation W by which those codes come nearest to the vectors,

@@ -12,7 +12,7 @@ METHODS = ("sequential", "orthogonal")
 
 
 class SCM(TwoSourceHasher):
-    """Describe hash two sources by projections that maximise the correlation of labels across them.
+    """Hash two sources by projections that maximise the correlation of labels across them.
 
     With the label similarities `S = 2 L L^T - 1 1^T`, L the one-hot labels, projections maximise
     `tr(U^T X^T S Y V)` (eq. 5 of the paper), and S, `(n, n)`, is never made: `X^T S Y = 2 (X^T L)(L^T Y) - ...`.

@@ -10,7 +10,7 @@ _RIDGE = 1e-6
 
 
 class SDH(SupervisedHasher):
-    """Describe hash by codes that are learned as binary ones, with a classifier, bit by bit.
+    """Hash by codes that are learned as binary ones, with a classifier, bit by bit.
 
     With one-hot labels Y `(n, C)`, codes B `(n, l)` in {-1, +1} and K `(n, m + 1)`, kernel features of `Anchors` and
     a column of ones,

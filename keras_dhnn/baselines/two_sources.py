@@ -12,7 +12,7 @@ from keras_dhnn.errors import SettingError, invalid
 
 
 class TwoSourceHasher(BaseEstimator):
-    """Describe hash vectors of either source by the signs of `(X - mean) @ projection`.
+    """Hash vectors of either source by the signs of `(X - mean) @ projection`.
 
     A method defines `fit(X, y)`, which sets `means_` and `projections_`, `{source: array}` each.
     """

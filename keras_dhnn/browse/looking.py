@@ -54,15 +54,20 @@ def about(page: Page, query: QueryParams) -> dict[str, Any]:
 
 def tiles(page: Page, query: QueryParams) -> dict[str, Any]:
     """Return one page of the wall of tiles."""
-    catalogue, filters = page.catalogues[page.source(text(query, "source"))], Filters.of(query)
+    catalogue = page.catalogues[page.source(text(query, "source"))]
     offset, limit = paging(query)
-    numbers = ordered(catalogue, filters, choice(query, "order", _ORDERS))
+    numbers = ordered(catalogue, query)
     items = catalogue.items(numbers[offset : offset + limit], geometry=bool(text(query, "geometry")))
     return {"total": len(numbers), "offset": offset, "items": items}
 
 
-def ordered(catalogue: Catalogue, filters: Filters, order: str) -> np.ndarray:
-    """Return the numbers of what filters leave, in the order of the wall: "mixed", "id" or "time"."""
+def ordered(catalogue: Catalogue, query: QueryParams) -> np.ndarray:
+    """Return the numbers of what filters leave, in the order of the wall: "mixed", "id" or "time".
+
+    Raises:
+        Refusal: if the order is another.
+    """
+    filters, order = Filters.of(query), choice(query, "order", _ORDERS)
     if order == "mixed":
         return catalogue.mixed(filters)
     numbers = catalogue.matching(filters)

@@ -1,138 +1,47 @@
-"""Read windows and overviews of scenes whose paths an archive names.
-
-An archive may come from a stranger: what it names is opened only if it is a regular file, by the one driver that its
-suffix stands for, and nothing is fetched over a network.
-"""
+"""Read scenes for the page: what cannot be read is refused."""
 
 import contextlib
-import warnings
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
-from keras_dhnn.archive.tiles.scenes import load_rasterio
+from keras_dhnn.archive import rasters
+from keras_dhnn.archive.rasters import Box, Scene
 from keras_dhnn.browse.refusal import Refusal, not_found
+from keras_dhnn.errors import DataError, SettingError
 
-_DRIVERS = {".vrt": "VRT", ".jp2": "JP2OpenJPEG"}
-# Of what is read at once, before it is made smaller.
-MOST_VALUES = 1 << 27
-# GDAL's own switches: no other files of the folder, no network, little memory.
-_SETTINGS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_CACHEMAX": 64,
-}
-
-
-class Scene(NamedTuple):
-    """Describe a scene's file.
-
-    Attributes:
-        height: in pixels.
-        width: in pixels.
-        bands: how many.
-        dtype: of its values.
-        corners: longitude and latitude of the upper left, upper right, lower right and lower left corner, or None.
-    """
-
-    height: int
-    width: int
-    bands: int
-    dtype: str
-    corners: list[list[float]] | None
+__all__ = ["Box", "Scene", "describe", "read_window"]
 
 
 def describe(path: str) -> Scene:
-    """Return what a scene's file says of itself.
+    """Return what a scene's file says of itself; see `archive.rasters.describe`.
 
     Raises:
-        Refusal: if it cannot be read; so do the others.
+        Refusal: 404 if it cannot be read.
     """
-    with _opened(path) as raster:
-        height, width = raster.height, raster.width
-        return Scene(height, width, raster.count, raster.dtypes[0], _corners(raster, height, width))
-
-
-class Box(NamedTuple):
-    """Describe a part of a scene, in pixels: its upper left corner and its sides."""
-
-    row: int
-    col: int
-    height: int
-    width: int
+    with _refusing():
+        return rasters.describe(path)
 
 
 def read_window(
     path: str, box: Box | None = None, *, bands: tuple[int, ...] | None = None, first: int | None = None, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a part of a scene, made smaller if it has more than `most` pixels on a side.
+    """Return a part of a scene and where it holds data; see `archive.rasters.read_window`.
 
-    Args:
-        path: of the scene.
-        box: which part; None: all. Of an item's, what lies beyond the lower and right edge is left out.
-        bands: numbers from 1; None: all but opacity.
-        first: so many of those at most; None: all.
-        most: pixels on a side of the result.
-
-    Returns:
-        `(h, w, C)` pixels, `(h, w)` bool: where they hold data.
+    Raises:
+        Refusal: 404 if it cannot be read, 400 if it has no such part or band, 413 if the part is too large.
     """
-    with _opened(path) as raster:
-        box = _within(raster, box or Box(0, 0, raster.height, raster.width))
-        numbers = list(bands or _bands(raster))[:first]
-        if max(numbers) > raster.count:
-            raise Refusal(400, "setting", f"The scene has {raster.count} bands. Received: {max(numbers)}")
-        smaller = min(1.0, most / max(box.height, box.width))
-        shape = max(1, round(box.height * smaller)), max(1, round(box.width * smaller))
-        if len(numbers) * shape[0] * shape[1] > MOST_VALUES:
-            raise Refusal(413, "too_large", "The box is too large to be read at once. Draw a smaller one.")
-        window = load_rasterio().windows.Window(box.col, box.row, box.width, box.height)
-        ways = load_rasterio().enums.Resampling
-        resampling = ways.average if smaller < 1 else ways.nearest
-        pixels = raster.read(numbers, window=window, out_shape=(len(numbers), *shape), resampling=resampling)
-        valid = raster.dataset_mask(out_shape=shape, window=window) > 0
-        return np.moveaxis(pixels, 0, -1), valid
+    with _refusing():
+        return rasters.read_window(path, box, bands=bands, first=first, most=most)
 
 
 @contextlib.contextmanager
-def _opened(path):
-    rasterio = load_rasterio()
-    if not path or not Path(path).is_file():
-        raise not_found(f"The scene {path} is not there any more.")
+def _refusing() -> Iterator[None]:
     try:
-        with warnings.catch_warnings(), rasterio.Env(**_SETTINGS):
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(path, driver=_DRIVERS.get(Path(path).suffix.lower(), "GTiff")) as raster:
-                yield raster
-    except rasterio.errors.RasterioError as error:
-        raise not_found(f"The scene {path} cannot be read: {error}") from error
-
-
-def _within(raster, box):
-    height, width = min(box.height, raster.height - box.row), min(box.width, raster.width - box.col)
-    if box.row < 0 or box.col < 0 or height < 1 or width < 1:
-        raise Refusal(
-            400,
-            "setting",
-            f"Expected a box within the scene's {raster.width} x {raster.height} pixels. Received: {box.width} x "
-            f"{box.height} from column {box.col}, row {box.row}.",
-        )
-    return Box(box.row, box.col, height, width)
-
-
-def _bands(raster):
-    """Return the numbers of a raster's bands, without its opacity."""
-    alpha = load_rasterio().enums.ColorInterp.alpha
-    return [number for number, kind in enumerate(raster.colorinterp, 1) if kind != alpha] or [1]
-
-
-def _corners(raster, height, width):
-    system = raster.crs
-    if system is None:
-        return None
-    a, b, c, d, e, f = raster.transform[:6]
-    cols, rows = np.array([0.0, width, width, 0]), np.array([0.0, 0, height, height])
-    x, y = a * cols + b * rows + c, d * cols + e * rows + f
-    found = np.stack(load_rasterio().warp.transform(system, "OGC:CRS84", list(x), list(y)), axis=-1)
-    return np.round(found, 8).tolist() if np.isfinite(found).all() else None
+        yield
+    except rasters.TooLarge as error:
+        raise Refusal(413, "too_large", str(error)) from error
+    except SettingError as error:
+        raise Refusal.of(error) from error
+    except DataError as error:
+        raise not_found(str(error)) from error

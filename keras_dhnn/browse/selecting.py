@@ -78,5 +78,5 @@ def _viewed(page, query, limit):
     else:
         source = page.source(text(query, "source"))
         catalogue = page.catalogues[source]
-        items = catalogue.items(ordered(catalogue, Filters.of(query), text(query, "order") or "mixed")[:limit])
+        items = catalogue.items(ordered(catalogue, query)[:limit])
     return source, {item["id"]: item for item in items}

@@ -14,6 +14,8 @@ from keras_dhnn.losses.triplet import triplet_semi_hard
 
 # Those of pairs may pair the batch with a bank; the others look at the batch alone.
 OF_PAIRS = ("likelihood", "contrastive")
+# Of these, what pulls at an output by its distance: an item of which nothing is known yet must not be paired.
+OF_DISTANCES = ("contrastive",)
 OF_CENTRES = ("central", "angular")
 OBJECTIVES = (*OF_PAIRS, "triplet", *OF_CENTRES)
 

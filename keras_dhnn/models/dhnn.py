@@ -9,7 +9,7 @@ from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
-from keras_dhnn.losses.objectives import OF_CENTRES, objective_of
+from keras_dhnn.losses.objectives import OF_CENTRES, OF_DISTANCES, objective_of
 from keras_dhnn.losses.quantization import quantization
 from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.sum_of_terms import sum_of_terms
@@ -114,6 +114,7 @@ class DHNN(tf.keras.Model):
         self.norm = norm
         self.classification = classification
         self.bank = bank
+        self.only_seen = bank is not None and objective in OF_DISTANCES
         names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
         self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
         self.pairs = pairs
@@ -161,13 +162,18 @@ class DHNN(tf.keras.Model):
     def _similarity(self, targets):
         """Return the theta of the batch and the bank, or of the batch with itself, and the pairs' weights or None."""
         if self.pairs is not None:
-            return self.pairs(targets["index"], targets["index"] if self.bank is None else self.bank.items)
-        labels = targets["label"]
-        others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
-        return label_similarity(labels, others), None
+            others = targets["index"] if self.bank is None else self.bank.items
+            similarity, weights = self.pairs(targets["index"], others)
+        else:
+            labels = targets["label"]
+            others = labels if self.bank is None else tf.cast(self.bank.labels, labels.dtype)
+            similarity, weights = label_similarity(labels, others), None
+        if self.only_seen:
+            weights = self.bank.seen() * (tf.ones_like(similarity) if weights is None else weights)
+        return similarity, weights
 
     def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+        """Make one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`, and return the running means.
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
         """

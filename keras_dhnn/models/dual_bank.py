@@ -13,7 +13,7 @@ from keras_dhnn.models.feature_bank import FeatureBank
 
 
 class DualBank(tf.Module):
-    """Describe the matrices FP, FM and B of Algorithm 1, and how far it has come.
+    """Hold the matrices FP, FM and B of Algorithm 1, and how far it has come.
 
     Args:
         sources: names of the two sources, in the order in which their networks are updated.
@@ -51,7 +51,7 @@ class DualBank(tf.Module):
             rows.outputs.assign(outputs[source])
 
     def next_turn(self) -> tf.Tensor:
-        """Return the number of the source whose turn the next step is, and counts that step.
+        """Return the number of the source whose turn the next step is, and count that step.
 
         At the first step of the first source, `B = sign(FP + FM)` is updated (eq. 7).
         """

@@ -10,9 +10,10 @@ from keras_dhnn.errors import invalid
 
 
 class FeatureBank(tf.Module):
-    """Describe rows for all V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
+    """Hold a row for each of V training items; those of a batch are refreshed as it is seen (DHNN Algorithms 1 and 2).
 
-    The rows are constants for the gradient. Those not seen yet are zero, and so push nowhere.
+    The rows are constants for the gradient. Those not seen yet are zero, which has no effect on a likelihood of inner
+    products; objectives of distances leave them out by `seen`.
 
     Args:
         items: `(V,)` item numbers, in rising order.
@@ -43,6 +44,10 @@ class FeatureBank(tf.Module):
             outputs: `(n, l)` float32 hash outputs.
         """
         self.outputs.scatter_update(tf.IndexedSlices(tf.stop_gradient(outputs), self.places(items)))
+
+    def seen(self) -> tf.Tensor:
+        """Return `(V,)` float32: 1 for the rows that were set, 0 for those that are zero still."""
+        return tf.cast(tf.reduce_any(self.outputs != 0, axis=1), tf.float32)
 
     def places(self, items: tf.Tensor) -> tf.Tensor:
         """Return numbers `(n,)` of the rows of items `(n,)`, each of which is in the bank."""

@@ -15,8 +15,8 @@ def hash_head(
     mean: np.ndarray | None = None,
     variance: np.ndarray | None = None,
 ) -> tf.keras.Model:
-    """Return features to real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of one unit a
-    bit.
+    """Build what turns features into real hash outputs: standardisation, a ReLU layer, dropout, and a linear layer of
+    one unit a bit.
 
     Args:
         features: length d of the feature vectors.

@@ -152,7 +152,7 @@ class SIDHCNN(tf.keras.Model):
         }
 
     def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`; returns the running means.
+        """Make one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`, and return the running means.
 
         Without a bank it steps both branches, with one that whose turn it is.
         """

@@ -52,7 +52,7 @@ def write_report(
     *,
     tsne: bool = False,
 ) -> None:
-    """Draw precision-recall curves, retrieval galleries and the health of the codes; writes the projector's files.
+    """Draw precision-recall curves, retrieval galleries and the health of the codes, and write the projector's files.
 
     What TensorBoard shows of an earlier evaluation is replaced. Whatever cannot be made is said in a line, and the rest
     is made all the same; of a run that may not be written, or has links in their place, nothing is.
@@ -94,7 +94,7 @@ def write_report(
 
 
 def _write_figure(figure, path):
-    """Write a PNG file whole or not at all; gives (width, height, bytes of the file)."""
+    """Write a PNG file whole or not at all, and return (width, height, bytes of the file)."""
     path.parent.mkdir(exist_ok=True)
     figure.set_dpi(DPI)
     # Drawn once: `savefig` draws it twice. Encoded once, and TensorBoard gets the same bytes; level 6 would take twice

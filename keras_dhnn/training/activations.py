@@ -200,7 +200,7 @@ def _array(below, info, turns, source, size):
 
 
 def _within_the_limit(arrays, folder):
-    """Return those for which the cache has room, or makes it; None for the others."""
+    """Return those for which the cache has room, or room can be made; None for the others."""
     keep, chosen = [], {}
     for cut, array in arrays.items():
         there = array.path if array.path.is_file() else array.growing

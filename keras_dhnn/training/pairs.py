@@ -15,12 +15,12 @@ from keras_dhnn.unlabelled.inference import UNKNOWN, Inferred, infer_labels
 from keras_dhnn.unlabelled.structure import find_structure
 
 # What an image counts whose label is in full doubt, beside 1 of one whose label is given. Chosen on UC Merced with 1 to
-# 20 labels a class (docs/few-labels.md).
+# 20 labels a class (docs/measurements/few-labels.md).
 LEAST_WEIGHT = 0.3
 
 
 class LabelSetPairs:
-    """Describe theta by shared labels (Jaccard), for images with several.
+    """Compute theta by shared labels (Jaccard), for images with several.
 
     Args:
         sets: `(n,)` labels of each image as a row of bool, `(n, c)`.
@@ -37,7 +37,7 @@ class LabelSetPairs:
 
 
 class InferredPairs:
-    """Describe theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they
+    """Compute theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they
     are not.
 
     `theta = c [y = y'] + (1 - c) w`, with y the labels, w the similarity of walks (`unlabelled.diffusion`), and c the

@@ -262,8 +262,8 @@ def _first_phase(experiment):
 
 
 def _snapshots(folder, network, split, encode, make_batches, model):
-    """Return of up to 100 items of each class that is trained on, as in the paper, and of no more than t-SNE is drawn
-    of.
+    """Return a callback that keeps the outputs of some items that are trained on: up to 100 of each class, as in the
+    paper, and no more in all than t-SNE is drawn of.
     """
     random, labels = np.random.default_rng(split.seed), network.labels[split.fitting]
     of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]

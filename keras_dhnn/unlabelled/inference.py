@@ -10,7 +10,7 @@ from keras_dhnn.unlabelled.structure import Structure
 
 UNKNOWN = -1
 # The classifier's say beside the graph's: its probabilities are raised to this power. Chosen on UC Merced with 1 to 20
-# labels a class (docs/few-labels.md).
+# labels a class (docs/measurements/few-labels.md).
 _CLASSIFIER_POWER = 2
 _LEAST_MASS = 1e-6
 

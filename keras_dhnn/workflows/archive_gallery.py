@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.archive.rasters import Box, read_window
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.workflows.search_archive import Asked
 
 _RANKS = 10
+# Pixels on a side that a tile of a scene is shown with.
+_MOST_SIDE = 512
 
 
 def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | str) -> None:
@@ -45,26 +48,18 @@ def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | 
 
 
 def read_tile(row: Mapping[str, Any]) -> np.ndarray:
-    """Return the pixels `(H, W, C)` of an item by its columns path, row, col and size, grey where they are gone.
+    """Return the pixels `(H, W, C)` of an item by its columns path, row, col and size, grey where they cannot be read.
 
     Args:
         row: dictionary of the item's columns.
     """
     try:
         if row.get("row") is not None:
-            return _window(row)
+            box = Box(row["row"], row["col"], row["size"], row["size"])
+            return read_window(row["path"], box, most=_MOST_SIDE)[0]
         return read_image_file(row["path"]).bands
-    except (TypeError, DataError):
+    except (TypeError, DataError, SettingError):
         return _blank()
-
-
-def _window(row):
-    from keras_dhnn.archive.tiles.scenes import load_rasterio
-
-    rasterio = load_rasterio()
-    with rasterio.open(row["path"]) as raster:
-        window = rasterio.windows.Window(row["col"], row["row"], row["size"], row["size"])
-        return np.moveaxis(raster.read(window=window), 0, -1)
 
 
 def _place(row):

@@ -92,7 +92,7 @@ def audit_split(
     groups_file: Path | str | None = None,
     bar: Bar = no_bar,
 ) -> dict[str, Any]:
-    """Audit a split, draws the worst pairs that stand on both of its sides, and writes down what belongs together.
+    """Audit a split, draw the worst pairs that stand on both of its sides, and write down what belongs together.
 
     Args:
         info: `DatasetInfo`.

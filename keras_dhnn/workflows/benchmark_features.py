@@ -10,11 +10,12 @@ from keras_dhnn.baselines.gist import Gist
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.files import whole_file
+from keras_dhnn.files import mark_used, whole_file
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.progress import no_bar
+from keras_dhnn.training.cache import activations_folder, make_room
 from keras_dhnn.training.network import Network
 
 FEATURES = ("gist", "backbone")
@@ -24,7 +25,7 @@ _CHUNK = 32
 def load_features(
     kind: str, experiment: Experiment, info: DatasetInfo, bar: Callable = no_bar
 ) -> dict[str, np.ndarray]:
-    """Return the vectors of all items, computed once and kept beside the data set.
+    """Return the vectors of all items, computed once and kept in the data set's cache, if it has room.
 
     Args:
         kind: "gist" or "backbone".
@@ -60,13 +61,16 @@ def check_features(kind: str, experiment: Experiment, info: DatasetInfo) -> None
 
 def _gist(info: DatasetInfo, source: str, turns: int, bar: Callable) -> np.ndarray:
     digest = hashlib.sha256(f"gist {info.checksum} {source} {turns}".encode()).hexdigest()[:16]
-    path = info.directory.with_name(f".{info.name}.activations") / f"gist-{digest}.npy"
-    if not path.exists():
-        described = _describe(info, source, turns, bar)
-        path.parent.mkdir(exist_ok=True)
+    path = activations_folder(info.directory) / f"gist-{digest}.npy"
+    if path.exists():
+        mark_used(path)
+        return np.load(path, allow_pickle=False)
+    described = _describe(info, source, turns, bar)
+    if make_room(path.parent, described.nbytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, shared=True) as file:
             np.save(file, described)
-    return np.load(path, allow_pickle=False)
+    return described
 
 
 def _describe(info: DatasetInfo, source: str, turns: int, bar: Callable) -> np.ndarray:

@@ -27,6 +27,7 @@ from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.thumbnails import thumbnail
 from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
+from keras_dhnn.saved_models.graph.retrieval import MOST_BITS
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.index import Index
@@ -66,7 +67,8 @@ def export(
 
     Raises:
         RunError: if there is no such run, that version exists, or it cannot be written.
-        SettingError: for codes of another length or of another model, a source without an index, or another name.
+        SettingError: for a run of more than 256 bits, codes of another length or of another model, a source without an
+            index, or another name.
     """
     run, info = open_run(run, data)
     how: dict[str, Any] = {"name": name, "version": version, "thumbnails": thumbnails, "warmup": warmup, "out": out}
@@ -104,9 +106,11 @@ def export_run(
 
     Raises:
         RunError: if that version exists, or its folder cannot be written.
-        SettingError: for codes of another length or of another model, a source without an index, or another name.
+        SettingError: for a run of more than 256 bits, codes of another length or of another model, a source without an
+            index, or another name.
         DataError: if another process is writing the same version.
     """
+    _check_bits(run.experiment.model.bits)
     base = (run.path / "export" if out is None else Path(out)) / _checked_name(name or info.name)
     chosen = _index_of_each(index, sources_of(info))
     model = load_model(run, info)
@@ -126,6 +130,14 @@ def export_run(
         with new_version(base, version) as folder:
             write_version(folder, export, make_warmup(specs, base.name) if warmup else None, bar=bar)
     return base / str(version)
+
+
+def _check_bits(bits):
+    if bits > MOST_BITS:
+        raise SettingError(
+            f"An exported model searches codes of at most {MOST_BITS} bits, and this run's have {bits}. Train one with "
+            f"--bits {MOST_BITS} or fewer, and export that."
+        )
 
 
 def _make(base):

@@ -70,10 +70,10 @@ def prepare(
     if synthetic:
         if name != layout:
             raise SettingError(f"A synthetic twin has its archive's name: keras-dhnn prepare {layout} --synthetic")
-        return prepare_twin(layout, folder, bar, seed=seed, force=force, **options)
-    if download:
-        source = _fetch(dataset, folder, bar)
-    prepared = _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
+        prepared = prepare_twin(layout, folder, bar, seed=seed, force=force, **options)
+    else:
+        source = _fetch(dataset, folder, bar) if download else source
+        prepared = _write(dataset.open_archive(source, **options), folder / name, seed, bar, force=force)
     return prepared if labels is None else _label(prepared, labels)
 
 

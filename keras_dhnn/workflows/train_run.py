@@ -28,7 +28,7 @@ from keras_dhnn.training.train import train
 def train_run(
     run: Run, info: DatasetInfo, bar: Bar = no_bar, strategy: tf.distribute.Strategy | None = None
 ) -> dict[str, Any]:
-    """Train the experiment of a run, or continues it, and writes all of its results.
+    """Train the experiment of a run, or continue it, and write all of its results.
 
     Args:
         run: the `Run`, created.
@@ -132,7 +132,7 @@ def _labels_used(learned):
 
 
 def assist(experiment: Experiment, info: DatasetInfo, folder: Path, strategy: tf.distribute.Strategy) -> None:
-    """Train along with the process that calls `train_run`, and writes nothing.
+    """Train along with the process that calls `train_run`, and write nothing.
 
     Args:
         experiment: the `Experiment`.

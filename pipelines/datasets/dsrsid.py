@@ -32,7 +32,7 @@ _ITEMS = 128
 
 
 def open_archive(source: Path | str) -> Archive:
-    """Open a DSRSID archive and checks all of its labels, without reading an image.
+    """Open a DSRSID archive and check all of its labels, without reading an image.
 
     Args:
         source: the MATLAB file, or a folder with `DSRSID.mat`; any number of pairs, of two classes at least.

@@ -166,7 +166,7 @@ def _description(found):
 
 
 def _scaling(found):
-    """Return of both sources, or None if both are used as they are; networks take either."""
+    """Return the scaling of both sources, or None if both are used as they are; networks take either."""
     if not any(collection.scaling for collection in found.values()):
         return None
     return {

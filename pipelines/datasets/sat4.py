@@ -63,7 +63,7 @@ def examples(source: Path | str) -> Iterator[Example]:
 
 
 def open_archive(source: Path | str) -> Archive:
-    """Open a SAT-4 archive and checks all of its labels, without reading an image.
+    """Open a SAT-4 archive and check all of its labels, without reading an image.
 
     Where the archive says which labels are wrong (`train_y_true`, `test_y_true`: the twin with label noise), items
     are labelled by `train_y` and `test_y`, and carry the others as their true labels.
@@ -199,7 +199,7 @@ def _examples(parts):
 
 
 def _fingerprint(paths):
-    """Return of the files' names, sizes and times of change."""
+    """Return a fingerprint of the files' names, sizes and times of change."""
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
 

@@ -32,7 +32,7 @@ def download(
     timeout: float = 30.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Download a file whose size and checksum are known; continues where an earlier, broken download ended.
+    """Download a file whose size and checksum are known, going on where an earlier, broken download ended.
 
     What has come is kept in `<path>.part`, never more than `size` bytes; the file gets its name when it is whole and
     right. If it is there already, nothing is downloaded.

@@ -163,7 +163,7 @@ def read_image_file(path: Path | str) -> Decoded:
 
 
 def read_image(path: Path | str, spec: ImageSpec) -> np.ndarray:
-    """Read an image file and brings it to the size of a data set's images.
+    """Read an image file and bring it to the size of a data set's images.
 
     Args:
         path: a file as of `decode_image`.

@@ -72,7 +72,7 @@ class FolderTree:
         folders: names of the folders, sorted.
         files: {"<folder>/<file>": bytes}, sorted by name; litter of operating systems is left out.
         misplaced: names of everything else, which is never read, sorted.
-        source: kind, path and fingerprint (of names, sizes and times of change).
+        origin: kind, path and fingerprint (of names, sizes and times of change).
     """
 
     def __init__(self, path: Path, limits: Limits, deep: bool = False) -> None:

@@ -74,7 +74,7 @@ def write_blocks(
 
 
 def _spool(blocks, spools, content, random, progress):
-    """Deal the items out to the spool files; returns the number of each item's, (n,) int64."""
+    """Deal the items out to the spool files, and return the number of each item's, (n,) int64."""
     homes = []
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(spool, "wb")) for spool in spools]

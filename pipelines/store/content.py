@@ -33,13 +33,13 @@ class Content:
         self._digest = hashlib.sha256()
 
     def add(self, example: Example) -> dict[str, bytes]:
-        """Take in one Example; returns {source: pixels as little-endian bytes}."""
+        """Take in one Example, and return {source: pixels as little-endian bytes}."""
         images = {source: image[None] for source, image in example.images.items()}
         rows = self.add_block(Block([example.id], np.array([example.label]), images))
         return {source: pixels.tobytes() for source, pixels in rows.items()}
 
     def add_block(self, block: Block) -> dict[str, np.ndarray]:
-        """Take in a Block of n items; returns {source: (n, bytes) uint8}, the pixels as little-endian bytes."""
+        """Take in a Block of n items, and return {source: (n, bytes) uint8}, the pixels as little-endian bytes."""
         if self.images is None:
             self.images = {source: ImageSpec.of(images[0]) for source, images in sorted(block.images.items())}
         self._check(block)

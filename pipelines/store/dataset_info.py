@@ -59,7 +59,7 @@ class StoredFile:
         return cls(path.name, count, path.stat().st_size, checksum(path))
 
     def damage(self, directory: Path, *, content: bool) -> str | None:
-        """Return what is wrong with the file in `directory`, or None; reads it only to compare its `content`."""
+        """Return what is wrong with the file in `directory`, or None; it is read only to compare its `content`."""
         path = directory / self.file
         if not path.is_file():
             return f"{self.file} is missing"

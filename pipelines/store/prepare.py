@@ -163,7 +163,7 @@ def _annotate(workspace: Path, ids: list[str], annotations: Annotations) -> None
 
 
 def _write_records(archive, skipped, workspace, **how):
-    """Write the archive's items, in blocks if it gives blocks; returns fields of the DatasetInfo."""
+    """Write the archive's items, in blocks if it gives blocks, and return fields of the DatasetInfo."""
     # TensorFlow is needed only to write.
     if archive.blocks:
         from keras_dhnn.pipelines.store.block_records import write_blocks

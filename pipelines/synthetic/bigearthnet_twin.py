@@ -57,7 +57,7 @@ def _counted(size: int, progress: Callable[[int, int], None] | None) -> Iterator
 
 
 def _write_patch(images: Path, seed: int, number: int) -> tuple[str, list[str], str]:
-    """Write the files of one patch; gives its row of the metadata."""
+    """Write the files of one patch, and return its row of the metadata."""
     name, (bands, labels) = patch_name(number), bigearthnet_patch(seed, number)
     folder = images / name.rsplit("_", 2)[0] / name
     folder.mkdir(parents=True)

@@ -22,7 +22,7 @@ def decodes(channels: int, dtype: str) -> bool:
 
 
 def decode_files(contents: tf.Tensor, height: int, width: int, channels: int, dtype: str) -> tf.Tensor:
-    """Decode files and brings them to the size of the data set's images.
+    """Decode files and bring them to the size of the data set's images.
 
     Args:
         contents: `(B,)` string, the bytes of PNG files, or of JPEG files if `dtype` is uint8.

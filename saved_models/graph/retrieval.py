@@ -12,6 +12,8 @@ from keras_dhnn.saved_models.graph.code_groups import Database, group, only_allo
 from keras_dhnn.saved_models.graph.expansion import expand
 from keras_dhnn.saved_models.graph.tie_order import order_ties
 
+# Of a code that is searched, at most.
+MOST_BITS = 256
 # Items that one tile of queries may have to sort at once, 8 bytes each.
 TILE_ITEMS = 2**24
 
@@ -258,11 +260,12 @@ class HammingRetrieval(tf.Module):
 
 def _check_codes(codes):
     codes = np.asarray(codes)
-    if codes.dtype != np.uint8 or codes.ndim != 2 or not 1 <= codes.shape[1] <= 32:
+    if codes.dtype != np.uint8 or codes.ndim != 2 or not 8 <= 8 * codes.shape[1] <= MOST_BITS:
         raise ValueError(
             invalid(
                 "argument `codes`",
-                "packed codes of 8 to 256 bits, uint8 of shape (n, l / 8), as `keras_dhnn.codes.pack` makes them",
+                f"packed codes of 8 to {MOST_BITS} bits, uint8 of shape (n, l / 8), as `keras_dhnn.codes.pack` makes "
+                "them",
                 codes.dtype,
                 shape=codes.shape,
             )
@@ -286,7 +289,7 @@ def _variable(value, name):
 
 
 def _by_tiles(answer, tile, outputs, query_codes, label):
-    """Call `answer` for one tile of queries after the other, two at a time; joins the vectors that it returns.
+    """Call `answer` for one tile of queries after the other, two at a time, and join the vectors that it returns.
 
     Args:
         answer: function of codes `(t, l / 8)` and labels `(t,)` or None that returns int32 vectors.

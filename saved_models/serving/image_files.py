@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_dhnn.saved_models.graph.decoding import MOST_SCANS
 from keras_dhnn.saved_models.serving.rest import ServingError
 
 # Pixels of all image files of a request: two of the largest that the graph decodes.
 MOST_PIXELS = 1 << 25
-# Each scan of a progressive JPEG goes over the whole image, and takes a few bytes; usual files have about ten.
-MOST_SCANS = 100
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _SCAN = b"\xff\xda"
 

@@ -163,7 +163,7 @@ class ServedModel:
 
 
 def predict(version: _Version, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Run a signature of a version on `{input: array}`; gives `{output: array}`.
+    """Run a signature of a version on `{input: array}`, and return `{output: array}`.
 
     Raises:
         ServingError: with the status that TensorFlow Serving gives to the error.

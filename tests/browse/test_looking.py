@@ -166,6 +166,7 @@ def test_formulas_do_not_reach_a_spreadsheet(tmp_path):
         ({"format": "csv", "view": "", "limit": 0}, 400),
         ({"format": "csv", "view": "", "limit": -5}, 400),
         ({"format": "csv", "view": "", "limit": 10_001}, 413),
+        ({"format": "csv", "view": "order=size"}, 400),
     ],
 )
 def test_other_selections_are_refused(browser, body, status):

@@ -1,4 +1,4 @@
-"""`keras-dhnn compare` as a user meets it; what it compares is tested in tests/test_compare.py."""
+"""`keras-dhnn compare` as a user meets it; what it compares is tested in tests/workflows/test_compare.py."""
 
 import json
 

@@ -75,6 +75,17 @@ def test_dsrsids_twin(prepare, tmp_path):
     assert (info.count, info.synthetic, info.rgb_bands_of("mul")) == (16, True, (3, 2, 1))
 
 
+def test_labels_are_kept_with_a_twin_too(prepare, tmp_path):
+    assert prepare("ucmd", "--synthetic", "--per-class", 2)[0] == 0
+    ids = DatasetInfo.load(tmp_path / "data" / "ucmd-synthetic").ids
+    rows = [f"{key},{('lake', 'road')[number % 2]}" for number, key in enumerate(ids[:4])]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    assert prepare("ucmd", "--synthetic", "--per-class", 2, "--labels", tmp_path / "labels.csv")[0] == 0
+    info = DatasetInfo.load(tmp_path / "data" / "ucmd-synthetic")
+    assert (info.classes[:2], int(info.known.sum())) == (("lake", "road"), 4)
+    assert prepare("ucmd", "--synthetic", "--per-class", 2, "--labels", tmp_path / "none.csv")[0] == 2
+
+
 def test_ucmd_dual_and_its_twin(prepare, tmp_path):
     write_ucmd(tmp_path / "ucmd")
     assert prepare("ucmd-dual", "--source", tmp_path / "ucmd")[0] == 0

@@ -54,6 +54,15 @@ def test_equal_outputs_cost_nothing_however_large():
     assert float(contrastive(tf.ones((2, 2)), rows, rows, MARGIN)) == pytest.approx(0, abs=2)
 
 
+def test_no_pair_has_a_distance_below_zero():
+    """In float32 the sums of squares that a distance of 0 is the difference of may differ."""
+    rows = tf.constant(np.random.default_rng(0).normal(size=(64, 8)) * 1000, tf.float32)
+    alike = [float(contrastive(tf.ones((1, 1)), row[None], row[None], MARGIN)) for row in rows]
+    unlike = [float(contrastive(tf.zeros((1, 1)), row[None], row[None], MARGIN)) for row in rows]
+    assert min(alike) >= 0
+    assert max(unlike) <= MARGIN / 2
+
+
 def test_class_equals_function_and_survives_its_config():
     outputs, labels = tf.constant(OUTPUTS, tf.float32), tf.constant(LABELS)
     loss = Contrastive.from_config(Contrastive(MARGIN, "balanced").get_config())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.losses.quantization import Quantization, eta_in_means, quantization
+from keras_dhnn.losses.quantization import Quantization, eta_in_means, quantization, signs
 
 OUTPUTS = [[0.5, -2.0, 0.0], [-0.25, 1.5, -1.0]]
 # Distances to the signs +1 -1 +1 / -1 +1 -1 are 0.5 1 1 / 0.75 0.5 0.
@@ -27,6 +27,25 @@ def test_gradient_matches_the_closed_form(norm):
     else:
         expected = np.where((outputs >= 1) | ((outputs >= -1) & (outputs < 0)), 1, -1)
     np.testing.assert_allclose(tape.gradient(loss, variable), expected / outputs.size, atol=1e-6)
+
+
+def test_zero_is_the_sign_plus():
+    np.testing.assert_array_equal(signs(tf.constant([[0.0, -0.0, 1e-30, -1e-30]])), [[1, 1, 1, -1]])
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("l1", 2.5 / 2), ("l2", (0.25 + 4) / 2)])
+def test_codes_that_are_given_stand_instead_of_the_signs(norm, expected):
+    """Codes -1 -1 of outputs -0.5 1 are 0.5 and 2 away, where the outputs' own signs are 0.5 and 0 away."""
+    assert float(quantization(tf.constant([[-0.5, 1.0]]), norm, tf.constant([[-1.0, -1.0]]))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("l1", [0.5, 0.5]), ("l2", [0.5, 2.0])])
+def test_codes_that_are_given_are_constants_for_the_gradient(norm, expected):
+    """Codes b = 2 f have a gradient of their own, which does not count: 2 (f - b) / n of L2, sign(f - b) / n of L1."""
+    outputs = tf.Variable([[-0.5, -2.0]])
+    with tf.GradientTape() as tape:
+        loss = quantization(outputs, norm, 2 * outputs)
+    np.testing.assert_allclose(tape.gradient(loss, outputs), [expected])
 
 
 def test_unknown_norm_is_refused():

@@ -79,6 +79,58 @@ def test_train_step_with_a_bank_has_one_end_constant():
     )
 
 
+@pytest.mark.parametrize("weighting", ["mean", "balanced"])
+def test_rows_that_were_not_seen_are_no_end_of_a_contrastive_pair(weighting):
+    """By output (1 / W) sum_j w_ij (u_i - v_j) of similar pairs, minus that of dissimilar ones within the margin."""
+    inputs, labels = np.random.default_rng(0).normal(size=(3, 5)), np.array([0, 1, 0])
+    bank_labels = np.array([0, 1, 0, 1, 1, 0])
+    model = linear_model()
+    bank = FeatureBank(np.arange(6), bank_labels, BITS)
+    rows = np.zeros((6, BITS), np.float32)
+    rows[4] = np.random.default_rng(3).normal(size=BITS)
+    bank.outputs.assign(rows)
+    model.compile(SGD(0.1), objective="contrastive", eta=0.0, pair_weighting=weighting, bank=bank)
+    kernel, bias = model.head.get_layer("hash").get_weights()
+    outputs = inputs @ kernel + bias
+    rows[:3] = outputs
+    gaps = outputs[:, None] - rows
+    similar = (labels[:, None] == bank_labels) * 1.0
+    near = (gaps**2).sum(axis=2) < 2 * BITS
+    seen = np.array([1.0, 1, 1, 0, 1, 0])
+    alike, unlike = seen * similar, seen * (1 - similar)
+    if weighting == "balanced":
+        alike, unlike = 0.5 * alike / alike.sum(), 0.5 * unlike / unlike.sum()
+    else:
+        alike, unlike = alike / (3 * 4), unlike / (3 * 4)
+    by_output = ((alike - unlike * near)[..., None] * gaps).sum(axis=1)
+    np.testing.assert_array_equal(bank.seen(), [0, 0, 0, 0, 1, 0])
+    model.train_step(batch(inputs, labels))
+    np.testing.assert_array_equal(bank.seen(), seen)
+    np.testing.assert_allclose(
+        model.head.get_layer("hash").get_weights()[0], kernel - 0.1 * inputs.T @ by_output, atol=1e-6
+    )
+
+
+def test_weights_of_pairs_and_what_was_seen_are_multiplied():
+    """Of a bank of which nothing was seen nothing is learned, whatever weights its pairs have."""
+    inputs, targets = batch(np.random.default_rng(0).normal(size=(3, 5)), [0, 1, 0])
+    model = linear_model()
+    bank = FeatureBank(np.arange(6), np.arange(6) % 2, BITS)
+
+    def pairs(rows, columns):
+        return tf.ones((3, 6)), tf.constant([[1.0, 2, 3, 4, 5, 6]] * 3)
+
+    model.compile(SGD(0.1), objective="contrastive", bank=bank, pairs=pairs)
+    outputs = model(inputs)["image"]
+    assert float(model.objective(outputs, targets)["pairwise"]) == 0
+    rows = np.zeros((6, BITS), np.float32)
+    rows[[1, 3]] = [[1.0] * BITS, [-1.0] * BITS]
+    bank.outputs.assign(rows)
+    distances = 0.5 * ((outputs.numpy()[:, None] - rows[[1, 3]]) ** 2).sum(axis=2)
+    expected = (distances * [2, 4]).sum() / (3 * 6)
+    assert float(model.objective(outputs, targets)["pairwise"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_logged_loss_is_pairwise_plus_eta_times_quantization():
     model = linear_model()
     model.compile(SGD(0.0), eta=0.7, norm="l1", pair_weighting="balanced")

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.splits import Split, make_split, split_of_images
 
 UCMD = np.repeat(np.arange(21), 100)  # 21 classes x 100 images, in order of class
@@ -259,12 +259,12 @@ def test_a_share_is_rounded_half_up_and_leaves_one_on_either_side(share, count):
 
 
 def test_split_rejects_a_query_in_the_database():
-    with pytest.raises(ValueError, match=r"`queries`.*no item of the database"):
+    with pytest.raises(SettingError, match=r"`queries`.*no item of the database"):
         example(queries=[1])
 
 
 def test_split_rejects_validation_outside_the_database():
-    with pytest.raises(ValueError, match=r"`validation`.*items of the database only"):
+    with pytest.raises(SettingError, match=r"`validation`.*items of the database only"):
         example(validation=[0])
 
 
@@ -292,7 +292,7 @@ def test_split_rejects_validation_outside_the_database():
     ],
 )
 def test_make_split_rejects(make, change, argument):
-    with pytest.raises(ValueError, match=f"Invalid value received for argument `{argument}`. Expected .* Received:"):
+    with pytest.raises(SettingError, match=f"Invalid value received for argument `{argument}`. Expected .* Received:"):
         make(**change)
 
 
@@ -327,5 +327,5 @@ def test_split_of_images_draws_or_takes_what_is_held_out():
     assert (np.bincount(UCMD[drawn.validation // 4]) == [9] + [10] * 20).all()
     named = split_of_images(np.arange(10), database, seed=1, validation=database[:5], labels=UCMD, turns=1)
     np.testing.assert_array_equal(named.validation, database[:5])
-    with pytest.raises(ValueError, match="no item of the database"):
+    with pytest.raises(SettingError, match="no item of the database"):
         split_of_images(np.arange(11), database, seed=1, validation=0, labels=UCMD)

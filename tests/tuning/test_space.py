@@ -83,6 +83,17 @@ def test_every_range_is_allowed_for_its_setting():
         ('{"bits": ["many"]}', "model.bits.*Expected a whole number"),
         ('{"eta": {"min": 1, "max": 0.5}}', "min < max"),
         ('{"eta": {"min": 0, "max": 0.5, "log": true}}', "above 0"),
+        ('{"eta": {"min": 1, "max": 2, "step": 0}}', "step of loss.eta is a number above 0. Received: step=0"),
+        ('{"eta": {"min": 1, "max": 2, "step": -1}}', "number above 0. Received: step=-1"),
+        ('{"eta": {"min": 1, "max": 2, "step": "a"}}', "number above 0. Received: step='a'"),
+        ('{"eta": {"min": 1, "max": 2, "step": true}}', "number above 0. Received: step=True"),
+        ('{"eta": {"min": 1, "max": 2, "step": 1e999}}', "number above 0. Received: step=inf"),
+        ('{"eta": {"min": 1, "max": 2, "step": 1, "log": true}}', "a number above 1, by which.*Received: step=1"),
+        (
+            '{"hidden": {"min": 8, "max": 24, "step": 0.5}}',
+            "hidden is a whole number above 0. Received: step=0.5",
+        ),
+        ('{"hidden": {"min": 8, "max": 24, "step": 1e999}}', "whole number above 0. Received: step=inf"),
         ('{"eta": {"low": 1}}', '"min": ..., "max"'),
         ('{"eta": 0.5}', "'eta' is a list of values"),
     ],
@@ -98,4 +109,6 @@ def test_a_setting_without_a_range_of_its_own_is_refused():
 
 
 def test_ranges_take_the_settings_type():
+    step = Space({"model.hidden": Range(8, 24, step=8.0)}, BASE).parts["model.hidden"].step
+    assert (step, type(step)) == (8, int)
     assert Space({"loss.eta": Range(1, 2)}, BASE).parts["loss.eta"] == Range(1.0, 2.0)

@@ -166,6 +166,20 @@ def test_backbone_features_need_a_frozen_backbone(info):
         load_features("backbone", scratch, info)
 
 
+def test_gist_is_kept_in_the_cache_that_is_wanted_within_its_limit(info, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_DHNN_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "cache" / f".{info.directory.name}.activations"
+    monkeypatch.setenv("KERAS_DHNN_CACHE_GIB", "0")
+    expected = load_features("gist", HEAD, info)["image"]
+    assert not folder.exists()
+    monkeypatch.setenv("KERAS_DHNN_CACHE_GIB", "1")
+    np.testing.assert_array_equal(load_features("gist", HEAD, info)["image"], expected)
+    (kept,) = folder.iterdir()
+    assert kept.name.startswith("gist-")
+    np.save(kept, expected + 1)
+    np.testing.assert_array_equal(load_features("gist", HEAD, info)["image"], expected + 1)
+
+
 def test_gist_of_items_is_that_of_turned_images(info):
     gist = load_features("gist", HEAD, info)["image"].reshape(-1, 4, 4, 8, 4, 4)
     turned = np.rot90(np.roll(gist[:, 0], 4, axis=2), axes=(3, 4))

@@ -141,7 +141,7 @@ def _parts(name):
 
 
 def _cnn_f(image_shape, weights, filled):
-    """Return from random weights it learns faster on inputs near 1; MatConvNet's weights are for whole grey levels."""
+    """Return CNN-F, whose inputs are near 1 with random weights, as it learns faster; MatConvNet's take grey levels."""
     mean = IMAGENET_MEAN if image_shape[2] == 3 else 127.5
     if weights in ("auto", "none"):
         return CNNF(image_shape, mean=mean, scale=1 / 64)

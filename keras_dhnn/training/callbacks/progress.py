@@ -8,7 +8,7 @@ from keras_dhnn.progress import Update
 
 
 class ProgressBar(tf.keras.callbacks.Callback):
-    """Describe report steps done, and the latest loss and validation mAP, to a progress bar.
+    """Show the steps that are done, and the latest loss and validation mAP, in a progress bar.
 
     Args:
         update: function `update(done, note)`.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_dhnn.codes import hamming_distances
-from keras_dhnn.errors import DataError, RunError
+from keras_dhnn.errors import DataError, RunError, SettingError
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import read_card
@@ -35,6 +35,16 @@ def base(run, info):
 def answers(folder, codes, k=1000):
     search = tf.saved_model.load(str(folder)).signatures["search_codes"]
     return {name: value.numpy() for name, value in search(codes=tf.constant(codes), k=tf.constant(k)).items()}
+
+
+def test_a_run_of_more_bits_than_an_export_searches_is_refused_before_its_network_is_loaded(
+    tmp_path, info, monkeypatch
+):
+    long = write_run(tmp_path / "long", info, bits=264)
+    monkeypatch.setattr("keras_dhnn.workflows.export.load_model", lambda *_: pytest.fail("The network was loaded"))
+    with pytest.raises(SettingError, match="at most 256 bits, and this run's have 264. Train one with --bits 256"):
+        export_run(long, info, name="long")
+    assert not (long.path / "export").exists()
 
 
 def test_assets_and_model_card(exported, run, info):
