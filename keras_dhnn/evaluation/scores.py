@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import pack
+from keras_dhnn.errors import SettingError
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
 from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.graded import ndcg, weighted_average_precision
@@ -17,6 +19,7 @@ from keras_dhnn.metrics.ranking import (
     precision_at,
     precision_within,
 )
+from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -110,6 +113,24 @@ def _relevant_labels(labels, split, info):
     return sets[split.items.image(split.queries)], sets[split.items.image(split.database)]
 
 
+def relevant(info: DatasetInfo, items: Items, first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Return whether items are relevant to each other: of one class, or where there are several labels, one is shared.
+
+    Args:
+        info: `DatasetInfo`.
+        items: `Items` of the split.
+        first: item numbers, of known labels.
+        second: others, of a shape that goes with it.
+
+    Returns:
+        bool, of the shape that both have together.
+    """
+    first, second = items.image(np.asarray(first)), items.image(np.asarray(second))
+    if info.label_sets is None:
+        return info.true_labels[first] == info.true_labels[second]
+    return (info.label_sets.sets[first] & info.label_sets.sets[second]).any(axis=-1)
+
+
 def _map_per_class(per_query, labels, split, info):
     """Return the mean over the queries of each class; of several labels, over those that have the label."""
     if info.label_sets is None:
@@ -150,6 +171,44 @@ def known_part(split: Split, known: np.ndarray) -> Split | None:
     if not len(queries) or not len(database):
         return None
     return replace(split, queries=queries, database=database, validation=np.intersect1d(split.validation, database))
+
+
+def score(
+    outputs: Mapping[str, np.ndarray],
+    split: Split,
+    info: DatasetInfo,
+    seed: int,
+    codes: Mapping[str, np.ndarray] | None = None,
+    at: Sequence[int] = (),
+) -> tuple[Split | None, list[Evaluation], dict[str, Any]]:
+    """Score codes by what labels are known.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        split: the `Split`.
+        info: `DatasetInfo`.
+        seed: the experiment's seed, for the record.
+        codes: see `evaluate`, as for `at`.
+        at: cut-offs of mean average precision.
+
+    Returns:
+        `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
+        of it; where no label is known None, no evaluation, and what can be said without.
+    """
+    scored = known_part(split, split.items.spread(info.truly_known))
+    if scored is None:
+        return None, [], health_alone(outputs, split, info, seed)
+    labels = split.items.spread(info.true_labels)
+    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
+
+
+def check_scorable(split: Split, info: DatasetInfo) -> None:
+    """Raise SettingError where no label is known of the queries, or of the database, so that nothing can be scored."""
+    if known_part(split, split.items.spread(info.truly_known)) is None:
+        raise SettingError(
+            f"No label of {info.name} is known to score by, of the {len(split.queries)} queries or of the "
+            f"{len(split.database)} items of the database. Give labels: keras-dhnn prepare --labels FILE"
+        )
 
 
 def health_alone(outputs: Mapping[str, np.ndarray], split: Split, info: DatasetInfo, seed: int) -> dict[str, Any]:

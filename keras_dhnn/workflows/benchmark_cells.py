@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from keras_dhnn.baselines import CCAITQ, COSDISH, ITQ, KSH, PRH, SCM, SDH
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
-from keras_dhnn.evaluation.scores import Evaluation, evaluate_all
+from keras_dhnn.evaluation.scores import Evaluation, check_scorable, score
 from keras_dhnn.experiment.methods import Method, deep_methods, rates
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_arrays
@@ -27,6 +27,8 @@ from keras_dhnn.tuning.series import kept_row
 
 SHALLOW_ONE = {"prh": PRH, "itq": ITQ, "ksh": KSH, "sdh": SDH, "cosdish": COSDISH}
 SHALLOW_TWO = {"cca-itq": CCAITQ, "scm": SCM}
+# What learns from vectors alone; the others learn from those whose labels are known.
+_WITHOUT_LABELS = ("prh", "itq", "cca-itq")
 # Held out of the database for tuning: more than for picking an epoch, since trials differ by less.
 _TUNING_VALIDATION = 0.1
 
@@ -73,11 +75,13 @@ def shallow_cell(
     def measured(_: Path) -> dict[str, Any]:
         vectors = features()
         split = draw_split(experiment.data, experiment.seed, info)
-        labels = split.items.spread(info.labels)
+        check_scorable(split, info)
+        labels, training = split.items.spread(info.labels), split.training
+        if name not in _WITHOUT_LABELS:
+            training = training[split.items.spread(info.known)[training]]
         with metered() as spent:
-            codes = _fitted_codes(estimator, vectors, labels, split.training)
-        true = split.items.spread(info.true_labels)
-        evaluations, scores = evaluate_all(codes, true, split, info, experiment.seed)
+            codes = _fitted_codes(estimator, vectors, labels, training)
+        _, evaluations, scores = score(codes, split, info, experiment.seed)
         return scores | kept(codes, evaluations, folder, decides) | spent
 
     return kept_row(

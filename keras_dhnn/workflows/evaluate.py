@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.evaluation.scores import score
 from keras_dhnn.files import may_write
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.sources import sources_of
@@ -13,7 +14,6 @@ from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.report import write_report
 from keras_dhnn.runs import Run
 from keras_dhnn.workflows.open_run import open_run
-from keras_dhnn.workflows.train_run import score
 
 
 def evaluate(

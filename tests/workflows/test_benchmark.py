@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_dhnn.baselines import ITQ
+from keras_dhnn.baselines import ITQ, SDH
 from keras_dhnn.codes import pack
 from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.experiment.methods import ONE_SOURCE, TWO_SOURCES, deep_methods, rates
@@ -18,7 +18,7 @@ from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate
 from keras_dhnn.workflows.benchmark_cells import drawn_settings, metered, tuned_settings
 from keras_dhnn.workflows.benchmark_features import load_features
 from tests.dual import make_dual_dataset
-from tests.fakes import make_coloured_dataset
+from tests.fakes import make_coloured_dataset, partly_labelled
 from tests.tiny_training import TINY
 
 HEAD = TINY.override("data.image_size=16", "data.protocol=grouped", "head.epochs=2", "head.learning_rate=0.01")
@@ -46,6 +46,36 @@ def test_a_shallow_cell_is_the_estimator_on_the_split(info, tmp_path):
     sides = (labels[split.queries], labels[split.database])
     expected = mean_average_precision(codes[split.queries], codes[split.database], *sides).expected
     assert table["scores"]["map"]["itq"][8] == {"mean": pytest.approx(expected), "spread": None, "seeds": 1}
+
+
+def test_what_has_no_label_neither_searches_nor_counts_nor_teaches(tmp_path, monkeypatch):
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured", count=120), range(0, 120, 3))
+    taught = {}
+    for kind in (SDH, ITQ):
+        fit = kind.fit
+        monkeypatch.setattr(
+            kind, "fit", lambda self, x, y, fit=fit, kind=kind: taught.update({kind: y}) or fit(self, x, y)
+        )
+    how = {"bits": (8,), "seeds": 1, "features": "backbone"}
+    table = benchmark(plan("itq", "sdh", "dhn", **how), info, tmp_path / "benchmark")
+    assert table["failed"] == []
+    features, split = load_features("backbone", HEAD, info)["image"], draw_split(HEAD.data, 0, info)
+    labels, known = np.repeat(np.arange(120) // 40, 4), np.repeat(np.arange(120) % 3 > 0, 4)
+    training = split.training[known[split.training]]
+    assert len(taught[ITQ]) == len(split.training)
+    np.testing.assert_array_equal(taught[SDH], labels[training])
+    codes = pack(SDH(8).fit(features[training], labels[training]).transform(features))
+    queries, database = (items[known[items]] for items in (split.queries, split.database))
+    expected = mean_average_precision(codes[queries], codes[database], labels[queries], labels[database]).expected
+    assert table["scores"]["map"]["sdh"][8]["mean"] == pytest.approx(expected)
+    assert (table["queries"], table["database"]) == (len(queries), len(database))
+
+
+def test_without_any_label_to_score_by_nothing_is_compared(tmp_path):
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured"), range(36))
+    with pytest.raises(SettingError, match="No label of coloured is known to score by"):
+        benchmark(plan("prh"), info, tmp_path / "benchmark")
+    assert not (tmp_path / "benchmark").exists()
 
 
 def test_cells_are_kept_and_more_are_added(info, tmp_path, monkeypatch):
