@@ -12,6 +12,7 @@ from keras_dhnn.experiment.methods import ONE_SOURCE, TWO_SOURCES, deep_methods,
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.workflows import benchmark_cells
 from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate
@@ -93,6 +94,22 @@ def test_cells_are_kept_and_more_are_added(info, tmp_path, monkeypatch):
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 8
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
     assert figures == {"precision-recall-8.png", "precision-recall-16.png", "gallery.png"}
+
+
+def test_cells_of_other_labels_are_measured_anew(info, tmp_path, monkeypatch):
+    fitted, how = [], {"bits": (8,), "seeds": 1, "trials": 2}
+    monkeypatch.setattr(benchmark_cells, "measure", lambda e, *a, **k: fitted.append(e) or measure(e, *a, **k))
+    rows = []
+    for seen in (
+        info,
+        info.with_labels(Labels.of_names(("even", "odd"), [[("even", "odd")[n % 2]] for n in range(36)])),
+    ):
+        for _ in range(2):
+            table = benchmark(plan("prh", "dhn", **how), seen, tmp_path)
+            rows.append((len(fitted), table["scores"]["map"]["prh"][8]["mean"]))
+    assert [count for count, _ in rows] == [3, 3, 6, 6]
+    assert rows[0] == rows[1] != rows[2]
+    assert rows[2][1] != rows[0][1]
 
 
 def test_two_sources_have_a_table_a_direction(dual, tmp_path):
