@@ -93,7 +93,7 @@ def benchmark(
     from keras_dhnn.experiment.resolve import resolve_experiment
     from keras_dhnn.workflows.benchmark import Plan, folder_of
     from keras_dhnn.workflows.benchmark_cells import methods_of
-    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+    from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 
     experiment = resolve_experiment(
         name,
@@ -111,7 +111,7 @@ def benchmark(
     # What all methods have, shallow ones too: frozen features, and queries as they lie.
     budget = {"model.query_turns": 1, **({"fine_tune.epochs": 0} if experiment.head.epochs else {})}
     experiment = experiment.replace({path: value for path, value in budget.items() if path not in given})
-    info = load_prepared(experiment.data.name, data)
+    info = load_labelled(experiment, data)
     chosen = [one.strip() for one in methods.split(",")] if methods else methods_of(len(info.images))
     plan = Plan(experiment, tuple(chosen), (bits, *(more_bits or [])), seeds, features, trials)
     place = folder_of(plan, runs, run_name)
