@@ -18,6 +18,7 @@ from keras_dhnn.metrics.ranking import (
     mean_per_class,
     precision_at,
     precision_within,
+    recall_at,
 )
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
@@ -153,8 +154,7 @@ def _graded(counts):
 
 def _f1(counts, k):
     """Return harmonic mean of precision and recall at k, of each query."""
-    precision = precision_at(counts, k)
-    recall = precision * k / np.maximum(counts.totals, 1)
+    precision, recall = precision_at(counts, k), recall_at(counts, k)
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
 
 
