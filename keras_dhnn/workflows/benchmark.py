@@ -3,12 +3,13 @@
 import csv
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
@@ -18,6 +19,7 @@ from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json, write_text
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import main_tasks, sources_of, task_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -87,10 +89,29 @@ def benchmark(
 
     Raises:
         SettingError: if a method, a code length or another argument is not allowed.
-        RunError: if no cell could be measured.
+        RunError: if another process is at work in the folder, or no cell could be measured.
     """
+    tf.config.experimental.enable_op_determinism()
+    # Each cell is a network of its own, and so traced anew.
+    tf.get_logger().setLevel("ERROR")
     plan.check(info)
     folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder):
+        return _measure(plan, info, folder, bar, inner_bar)
+
+
+def with_equal_budget(experiment: Experiment, given: Collection[str] = ()) -> Experiment:
+    """Return an experiment with what all methods have, shallow ones too: frozen features, and queries as they lie.
+
+    Args:
+        experiment: the `Experiment` as `fit` would train it.
+        given: names of the settings that its user chose, which stay.
+    """
+    budget = {"model.query_turns": 1, **({"fine_tune.epochs": 0} if experiment.head.epochs else {})}
+    return experiment.replace({path: value for path, value in budget.items() if path not in given})
+
+
+def _measure(plan: Plan, info: DatasetInfo, folder: Path, bar: Callable, inner_bar: Callable) -> dict[str, Any]:
     cells = _cells(plan)
     rows, settings = [], {}
     features = functools.cache(lambda: load_features(plan.features, plan.experiment, info, inner_bar))

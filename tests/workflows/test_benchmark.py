@@ -1,6 +1,7 @@
 """A comparison of methods on tiny data: what is measured, kept, tuned, drawn and refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.experiment.methods import ONE_SOURCE, TWO_SOURCES, deep_methods, rates
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files.owner import owned
 from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.workflows import benchmark_cells
-from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate
+from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate, with_equal_budget
 from keras_dhnn.workflows.benchmark_cells import drawn_settings, metered, tuned_settings
 from keras_dhnn.workflows.benchmark_features import load_features
 from tests.dual import make_dual_dataset
@@ -189,6 +191,21 @@ def test_metered_tells_what_a_block_took():
         kept += 1
     assert spent["seconds"] > 0
     assert spent["peak_mb"] is None or 150 < spent["peak_mb"] < 400
+
+
+def test_a_folder_has_one_process_at_a_time(info, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark_cells, "measure", lambda *_, **__: pytest.fail("trained"))
+    with owned(tmp_path), pytest.raises(RunError, match=f"is being written by process {os.getpid()}"):
+        benchmark(plan("dhn", "prh", bits=(8,), seeds=1), info, tmp_path)
+    assert not (tmp_path / "table.json").exists()
+
+
+def test_all_methods_have_what_shallow_ones_have_unless_told():
+    changed = HEAD.override("model.query_turns=4", "fine_tune.epochs=2")
+    assert with_equal_budget(changed) == HEAD.override("model.query_turns=1")
+    assert with_equal_budget(changed, {"fine_tune.epochs"}) == changed.override("model.query_turns=1")
+    scratch = changed.override("head.epochs=0")  # there are no frozen features
+    assert with_equal_budget(scratch) == scratch.override("model.query_turns=1")
 
 
 @pytest.mark.parametrize(
