@@ -21,6 +21,7 @@ from keras_dhnn.metrics.ranking import (
     recall_at,
 )
 from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -85,7 +86,7 @@ def evaluate(
     task = task or tasks_of(tuple(outputs))[0]
     of_task = _codes(codes or _pack_all(outputs), split, task)
     found, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*of_task, *_relevant_labels(labels, split, info), stable_at=(None, *at))
+    counts = count(codes or _pack_all(outputs), labels, split, task, info.label_sets, stable_at=(None, *at))
     scores = average_precision(counts)
     health = code_health(of_task[1], labels[database], found[database])
     metrics = {
@@ -104,14 +105,30 @@ def evaluate(
     return Evaluation(task, of_task, counts, scores, health, metrics)
 
 
-def _relevant_labels(labels, split, info):
-    """Return what decides relevance, of queries and database: a label each, or where there are several, sets of
-    them.
+def count(
+    codes: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    split: Split,
+    task: tuple[str, str],
+    sets: Labels | None = None,
+    stable_at: Sequence[int | None] = (),
+) -> RankingCounts:
+    """Count what every query of a split finds at each distance, and what of it is relevant, for all scores and curves.
+
+    Args:
+        codes: `{source: (n, l / 8)}` packed codes of all items.
+        labels: `(n,)` their labels.
+        split: the `Split`, of items whose labels are known.
+        task: (source that searches, source that is searched).
+        sets: `Labels` of the images where they have several, which then decide what is relevant; None where each has
+            one.
+        stable_at: see `metrics.counting.rank`.
     """
-    if info is None or info.label_sets is None:
-        return labels[split.queries], labels[split.database]
-    sets = info.label_sets.sets.astype(np.uint8)
-    return sets[split.items.image(split.queries)], sets[split.items.image(split.database)]
+    sides = split.queries, split.database
+    if sets is not None:
+        images = [sets.sets[split.items.image(side)].astype(np.uint8) for side in sides]
+        return rank(*_codes(codes, split, task), *images, stable_at=stable_at)
+    return rank(*_codes(codes, split, task), *(labels[side] for side in sides), stable_at=stable_at)
 
 
 def relevant(info: DatasetInfo, items: Items, first: ArrayLike, second: ArrayLike) -> np.ndarray:
@@ -321,6 +338,6 @@ def expected_map(
         split: the `Split`.
         info: `DatasetInfo`, for images with several labels; None where each has one.
     """
-    codes, sides = _pack_all(outputs), _relevant_labels(labels, split, info)
-    counts = [rank(*_codes(codes, split, task), *sides, stable_at=()) for task in main_tasks(tuple(outputs))]
+    codes, sets = _pack_all(outputs), None if info is None else info.label_sets
+    counts = [count(codes, labels, split, task, sets) for task in main_tasks(tuple(outputs))]
     return _mean([average_precision(of_task).expected for of_task in counts])
