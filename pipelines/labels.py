@@ -1,5 +1,7 @@
 """Tell what is known of the images' classes: of each one label, several, or none."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +50,12 @@ class Labels:
     def several(self) -> bool:
         """Return whether an image has more than one label."""
         return bool((self.sets.sum(axis=1) > 1).any())
+
+    @property
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits of the SHA-256 of classes and sets."""
+        classes = json.dumps([*self.classes, len(self.sets)]).encode()
+        return hashlib.sha256(classes + np.packbits(self.sets).tobytes()).hexdigest()[:12]
 
     def save(self, path: Path) -> None:
         """Write the labels as a NumPy file, whole or not at all."""

@@ -10,6 +10,7 @@ import scipy.io
 import tifffile
 
 from keras_dhnn.pipelines.example import Archive, Block, Example
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.store.prepare import prepare
 
 UCMD_CLASSES = ("agricultural", "beach", "forest")
@@ -97,6 +98,16 @@ def make_coloured_dataset(directory, count=36, classes=3, side=16, seed=0):
     source = {"kind": "folder", "path": "/made/up/coloured", "fingerprint": f"coloured {count} {classes} {side} {seed}"}
     archive = Archive(tuple(f"class{label}" for label in range(classes)), count, source, examples)
     return prepare(archive, directory, shards=2).info
+
+
+def partly_labelled(info, unlabelled):
+    """A data set seen with labels of names that it does not know: its classes', but of some images none.
+
+    Returns:
+        DatasetInfo.
+    """
+    names = [[] if number in set(unlabelled) else [f"new{label}"] for number, label in enumerate(info.true_labels)]
+    return info.with_labels(Labels.of_names([f"new{place}" for place in range(len(info.classes))], names))
 
 
 def tiny_backbone(image_shape):

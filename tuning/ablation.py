@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError, SettingError, invalid
+from keras_dhnn.experiment.split import data_key
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.files.owner import OWNER, owned
 from keras_dhnn.metrics.curves import precision_recall_curve
@@ -140,11 +141,12 @@ def _scores(row):
 
 
 def _check_same(experiment, info, path):
-    ours = {"checksum": info.checksum, "experiment": json.loads(experiment.to_json())}
+    key = data_key(experiment.data, experiment.seed, info)
+    ours = {"checksum": key, "experiment": json.loads(experiment.to_json())}
     # Alone in its folder it is of settings that were refused.
     others = {file for file in path.parent.rglob("*") if file.is_file()} - {path, path.parent / OWNER}
     if others and path.exists() and read_json(path, remedy="Give another --name.") != ours:
-        raise RunError(f"{path.parent} holds an ablation of other settings or images. Give another --name.")
+        raise RunError(f"{path.parent} holds an ablation of other settings, images or labels. Give another --name.")
     write_json(path, ours)
 
 

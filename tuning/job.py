@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
+from keras_dhnn.experiment.split import data_key
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.tuning.space import Space
@@ -19,7 +20,7 @@ def create_job(path: Path | str, verb: str, request: Mapping[str, Any], info: Da
         path: the folder; it must not hold a job.
         verb: the command, "tune" or "grid".
         request: dictionary for JSON, from which the command continues.
-        info: `DatasetInfo`, whose checksum is recorded.
+        info: `DatasetInfo`, whose checksum is recorded, and what else `data_key` has.
 
     Raises:
         RunError: if the folder holds a job, or cannot be written.
@@ -29,7 +30,7 @@ def create_job(path: Path | str, verb: str, request: Mapping[str, Any], info: Da
         raise RunError(f"{path} exists already. Give another --name, or continue it: keras-dhnn {verb} --resume {path}")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "request.json", {"verb": verb, "checksum": info.checksum, **request})
+        write_json(path / "request.json", {"verb": verb, "checksum": _key(request, info), **request})
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}. Give another folder by --runs.") from error
 
@@ -74,8 +75,18 @@ def check_worker(path: Path | str, space: Space, info: DatasetInfo) -> None:
 
 
 def check_job(path: Path | str, request: Mapping[str, Any], info: DatasetInfo) -> None:
-    """Raise `RunError` if a data set is not the one that a job was made with."""
-    if request["checksum"] != info.checksum:
+    """Raise `RunError` if a data set, its labels or its split are not those that a job was made with."""
+    if request["checksum"].split()[0] != info.checksum:
         raise RunError(
             f"{path} was made with other images than those in {info.directory} now. Name their folder by --data."
         )
+    if request["checksum"] != _key(request, info):
+        raise RunError(
+            f"{path} was made with other labels of {info.directory}, or another split of it, than there are now. Start "
+            "it anew with another --name."
+        )
+
+
+def _key(request, info):
+    base = Experiment.from_json(json.dumps(request["base"]))
+    return data_key(base.data, base.seed, info)

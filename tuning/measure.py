@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
-from keras_dhnn.evaluation.scores import evaluate_all
+from keras_dhnn.evaluation.scores import check_scorable, score
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
@@ -40,7 +40,7 @@ def measure(
         info: `DatasetInfo` of the prepared data set.
         folder: where the resumable state is kept.
         epochs: pause after so many epochs, see `train`; None trains to the end.
-        queries: whether the queries search too. If not, they are not looked at.
+        queries: whether the queries search too, those whose labels are known. If not, they are not looked at.
         also: with `queries`, called with the hash outputs `{source: (n, l)}` and the `Evaluation`s; returns what else
             is to stand in the result.
         bar: context manager factory `bar(description, total, unit)`.
@@ -57,6 +57,8 @@ def measure(
     tf.keras.backend.clear_session()
     gc.collect()
     split = draw_split(experiment.data, experiment.seed, info)
+    if queries:
+        check_scorable(split, info)
     trained = train(experiment, info, split, folder, epochs=epochs, outputs=queries, bar=bar)
     phases = [trained.history[name] for name in PHASES if name in trained.history]
     result = {
@@ -65,8 +67,7 @@ def measure(
         "epochs": sum(len(phase["loss"]) for phase in phases),
     }
     if queries and trained.outputs is not None:
-        labels = split.items.spread(info.true_labels)
-        evaluations, scores = evaluate_all(trained.outputs, labels, split, info, experiment.seed)
+        _, evaluations, scores = score(trained.outputs, split, info, experiment.seed)
         result |= scores
         if also is not None:
             result |= also(trained.outputs, evaluations)

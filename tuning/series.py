@@ -10,6 +10,7 @@ from typing import Any
 from keras_dhnn._version import __version__
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
+from keras_dhnn.experiment.split import data_key
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
@@ -27,9 +28,10 @@ def fit_series(
 ) -> dict[str, dict[str, Any]]:
     """Train and score experiments that have names, such as the cells of a table or the rows of an ablation.
 
-    A row is a file that is named by what decides its result (experiment, images, version of this package), so that a
-    series which was killed, or is longer the second time, trains only what is missing. One that fails is a row with the
-    reason; a collapse is kept, since it would come again, and any other failure is tried again the next time.
+    A row is a file that is named by what decides its result (experiment, images, labels, split, version of this
+    package), so that a series which was killed, or is longer the second time, trains only what is missing. One that
+    fails is a row with the reason; a collapse is kept, since it would come again, and any other failure is tried again
+    the next time.
 
     Args:
         experiments: `{name: Experiment}`.
@@ -55,7 +57,7 @@ def _row(experiment, info, folder, also, bar):
     about = {"experiment": json.loads(experiment.to_json())}
     return kept_row(
         folder,
-        f"{info.checksum} {experiment.to_json()}",
+        f"{data_key(experiment.data, experiment.seed, info)} {experiment.to_json()}",
         about,
         lambda state: measure(experiment, info, state, queries=True, also=also, bar=bar),
     )

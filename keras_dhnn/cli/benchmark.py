@@ -91,9 +91,9 @@ def benchmark(
       keras-dhnn benchmark ucmd-dual --bits 8 16 24 32
     """
     from keras_dhnn.experiment.resolve import resolve_experiment
-    from keras_dhnn.workflows.benchmark import Plan, folder_of
+    from keras_dhnn.workflows.benchmark import Plan, folder_of, with_equal_budget
     from keras_dhnn.workflows.benchmark_cells import methods_of
-    from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+    from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 
     experiment = resolve_experiment(
         name,
@@ -108,10 +108,8 @@ def benchmark(
         draw=(lambda name: draw_twin(name, data, bars(quiet))) if synthetic else None,
     )
     given = {text.partition("=")[0].strip() for text in settings or []}
-    # What all methods have, shallow ones too: frozen features, and queries as they lie.
-    budget = {"model.query_turns": 1, **({"fine_tune.epochs": 0} if experiment.head.epochs else {})}
-    experiment = experiment.replace({path: value for path, value in budget.items() if path not in given})
-    info = load_prepared(experiment.data.name, data)
+    experiment = with_equal_budget(experiment, given)
+    info = load_labelled(experiment, data)
     chosen = [one.strip() for one in methods.split(",")] if methods else methods_of(len(info.images))
     plan = Plan(experiment, tuple(chosen), (bits, *(more_bits or [])), seeds, features, trials)
     place = folder_of(plan, runs, run_name)
@@ -120,13 +118,8 @@ def benchmark(
 
 
 def _compare(plan: "Plan", info: "DatasetInfo", place: Path, quiet: bool) -> dict[str, Any]:
-    import tensorflow as tf
-
     from keras_dhnn.workflows.benchmark import benchmark as compare_all
 
-    tf.config.experimental.enable_op_determinism()
-    # Each cell is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
     with ends_well("Start the same command again: cells that are done stay."):
         return compare_all(plan, info, place, bar=bars(quiet), inner_bar=bars(quiet, delay=2))
 

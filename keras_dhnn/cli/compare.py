@@ -59,16 +59,22 @@ def _print(result):
         console.print()
     if result["unlike"]:
         console.print(f"Unlike in {', '.join(result['unlike'])}: these scores do not compare.", highlight=False)
-    console.print(f"{result['figure']}  precision-recall curves", highlight=False)
+    if result["without_curve"]:
+        console.print(f"No curve of {', '.join(result['without_curve'])}: no scores by its labels.", highlight=False)
+    if result["figure"]:
+        console.print(f"{result['figure']}  precision-recall curves", highlight=False)
 
 
 def _rows(run):
     """Return the column of a run: {what: text}."""
     metrics, rows = run["metrics"], {}
-    rows["mAP"] = f"{metrics['map']['expected']:.4f}"
-    rows |= {f"  {name}": f"{metrics['map'][name]:.4f}" for name in ("stable", "pessimistic", "optimistic")}
-    rows |= {f"precision at {k}": f"{value:.4f}" for k, value in metrics["precision_at"].items()}
-    rows["within radius 2"] = f"{metrics['precision_within_radius_2']:.4f}"
+    if metrics["map"] is None:
+        rows["mAP"] = "no labels"
+    else:
+        rows["mAP"] = f"{metrics['map']['expected']:.4f}"
+        rows |= {f"  {name}": f"{metrics['map'][name]:.4f}" for name in ("stable", "pessimistic", "optimistic")}
+        rows |= {f"precision at {k}": f"{value:.4f}" for k, value in metrics["precision_at"].items()}
+        rows["within radius 2"] = f"{metrics['precision_within_radius_2']:.4f}"
     rows["distinct codes"] = str(metrics["distinct_codes"])
     rows["bits"] = str(metrics["bits"])
     rows["seconds"] = f"{metrics['seconds']['total']:.0f}"

@@ -31,7 +31,8 @@ def evaluate(
 
     Mean average precision is over the whole database, and is the expectation over random orders among equal
     distances; the values of the stable, the worst and the best order stand beside it. Where labels are missing, those
-    of --labels are scored by, or the health of the codes is said alone.
+    of --labels are scored by, or the health of the codes is said alone. By --labels, figures are drawn anew,
+    until the run is evaluated without; its own scores, metrics.json, stay: take the new ones by --json.
     """
     from keras_dhnn.cli.tables import print_scores
     from keras_dhnn.runs import Run
@@ -41,7 +42,7 @@ def evaluate(
     if as_json:
         print(json.dumps(metrics))
     else:
-        print_scores(Run(run), metrics)
+        print_scores(Run(run), metrics, kept=labels is None)
 
 
 def _cutoffs(text):

@@ -29,12 +29,13 @@ def print_whole(table: Table) -> None:
     console.print(table)
 
 
-def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:
+def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -> None:
     """Print the scores of a run with their protocol, and where its parts are.
 
     Args:
         run: the `Run`.
-        metrics: the dictionary of its `metrics.json`.
+        metrics: the dictionary of its `metrics.json`, or one like it.
+        kept: whether that file holds them.
     """
     kind = "synthetic images: not comparable with published scores" if metrics["synthetic"] else "real images"
     table = Table(title=f"{run.path}: {metrics['data']}, {kind}", title_justify="left", show_header=False)
@@ -57,7 +58,7 @@ def print_scores(run: "Run", metrics: Mapping[str, Any]) -> None:
     for path, what in (
         (run.weights_path if run.weights_path.is_file() else run.model_path, "the trained network"),
         (run.path / ("codes-*.npz" if "tasks" in metrics else "codes.npz"), "hash codes of all items"),
-        (run.metrics_path, "all scores"),
+        (run.metrics_path, "all scores" if kept else "the scores by the run's own labels"),
         (run.figures, "precision-recall curve, retrieval gallery"),
     ):
         console.print(f"{path}  {what}", highlight=False)

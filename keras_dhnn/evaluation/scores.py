@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_dhnn.codes import pack
+from keras_dhnn.errors import SettingError
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
 from keras_dhnn.metrics.counting import RankingCounts, rank
 from keras_dhnn.metrics.graded import ndcg, weighted_average_precision
@@ -16,7 +18,10 @@ from keras_dhnn.metrics.ranking import (
     mean_per_class,
     precision_at,
     precision_within,
+    recall_at,
 )
+from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.sources import main_tasks, task_name, tasks_of
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -81,7 +86,7 @@ def evaluate(
     task = task or tasks_of(tuple(outputs))[0]
     of_task = _codes(codes or _pack_all(outputs), split, task)
     found, database, queries = outputs[task[1]], split.database, split.queries
-    counts = rank(*of_task, *_relevant_labels(labels, split, info), stable_at=(None, *at))
+    counts = count(codes or _pack_all(outputs), labels, split, task, info.label_sets, stable_at=(None, *at))
     scores = average_precision(counts)
     health = code_health(of_task[1], labels[database], found[database])
     metrics = {
@@ -100,14 +105,48 @@ def evaluate(
     return Evaluation(task, of_task, counts, scores, health, metrics)
 
 
-def _relevant_labels(labels, split, info):
-    """Return what decides relevance, of queries and database: a label each, or where there are several, sets of
-    them.
+def count(
+    codes: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    split: Split,
+    task: tuple[str, str],
+    sets: Labels | None = None,
+    stable_at: Sequence[int | None] = (),
+) -> RankingCounts:
+    """Count what every query of a split finds at each distance, and what of it is relevant, for all scores and curves.
+
+    Args:
+        codes: `{source: (n, l / 8)}` packed codes of all items.
+        labels: `(n,)` their labels.
+        split: the `Split`, of items whose labels are known.
+        task: (source that searches, source that is searched).
+        sets: `Labels` of the images where they have several, which then decide what is relevant; None where each has
+            one.
+        stable_at: see `metrics.counting.rank`.
     """
-    if info is None or info.label_sets is None:
-        return labels[split.queries], labels[split.database]
-    sets = info.label_sets.sets.astype(np.uint8)
-    return sets[split.items.image(split.queries)], sets[split.items.image(split.database)]
+    sides = split.queries, split.database
+    if sets is not None:
+        images = [sets.sets[split.items.image(side)].astype(np.uint8) for side in sides]
+        return rank(*_codes(codes, split, task), *images, stable_at=stable_at)
+    return rank(*_codes(codes, split, task), *(labels[side] for side in sides), stable_at=stable_at)
+
+
+def relevant(info: DatasetInfo, items: Items, first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Return whether items are relevant to each other: of one class, or where there are several labels, one is shared.
+
+    Args:
+        info: `DatasetInfo`.
+        items: `Items` of the split.
+        first: item numbers, of known labels.
+        second: others, of a shape that goes with it.
+
+    Returns:
+        bool, of the shape that both have together.
+    """
+    first, second = items.image(np.asarray(first)), items.image(np.asarray(second))
+    if info.label_sets is None:
+        return info.true_labels[first] == info.true_labels[second]
+    return (info.label_sets.sets[first] & info.label_sets.sets[second]).any(axis=-1)
 
 
 def _map_per_class(per_query, labels, split, info):
@@ -132,8 +171,7 @@ def _graded(counts):
 
 def _f1(counts, k):
     """Return harmonic mean of precision and recall at k, of each query."""
-    precision = precision_at(counts, k)
-    recall = precision * k / np.maximum(counts.totals, 1)
+    precision, recall = precision_at(counts, k), recall_at(counts, k)
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
 
 
@@ -150,6 +188,44 @@ def known_part(split: Split, known: np.ndarray) -> Split | None:
     if not len(queries) or not len(database):
         return None
     return replace(split, queries=queries, database=database, validation=np.intersect1d(split.validation, database))
+
+
+def score(
+    outputs: Mapping[str, np.ndarray],
+    split: Split,
+    info: DatasetInfo,
+    seed: int,
+    codes: Mapping[str, np.ndarray] | None = None,
+    at: Sequence[int] = (),
+) -> tuple[Split | None, list[Evaluation], dict[str, Any]]:
+    """Score codes by what labels are known.
+
+    Args:
+        outputs: `{source: (n, l)}` real, hash outputs of all items.
+        split: the `Split`.
+        info: `DatasetInfo`.
+        seed: the experiment's seed, for the record.
+        codes: see `evaluate`, as for `at`.
+        at: cut-offs of mean average precision.
+
+    Returns:
+        `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
+        of it; where no label is known None, no evaluation, and what can be said without.
+    """
+    scored = known_part(split, split.items.spread(info.truly_known))
+    if scored is None:
+        return None, [], health_alone(outputs, split, info, seed)
+    labels = split.items.spread(info.true_labels)
+    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
+
+
+def check_scorable(split: Split, info: DatasetInfo) -> None:
+    """Raise SettingError where no label is known of the queries, or of the database, so that nothing can be scored."""
+    if known_part(split, split.items.spread(info.truly_known)) is None:
+        raise SettingError(
+            f"No label of {info.name} is known to score by, of the {len(split.queries)} queries or of the "
+            f"{len(split.database)} items of the database. Give labels: keras-dhnn prepare --labels FILE"
+        )
 
 
 def health_alone(outputs: Mapping[str, np.ndarray], split: Split, info: DatasetInfo, seed: int) -> dict[str, Any]:
@@ -262,6 +338,6 @@ def expected_map(
         split: the `Split`.
         info: `DatasetInfo`, for images with several labels; None where each has one.
     """
-    codes, sides = _pack_all(outputs), _relevant_labels(labels, split, info)
-    counts = [rank(*_codes(codes, split, task), *sides, stable_at=()) for task in main_tasks(tuple(outputs))]
+    codes, sets = _pack_all(outputs), None if info is None else info.label_sets
+    counts = [count(codes, labels, split, task, sets) for task in main_tasks(tuple(outputs))]
     return _mean([average_precision(of_task).expected for of_task in counts])

@@ -1,5 +1,6 @@
 """Draw the split that an experiment's settings ask for."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,30 @@ def draw_split(data: Data, seed: int, info: DatasetInfo) -> Split:
     if info.known.all():
         return make_split(info.labels, validation=data.validation, groups=_groups(data, info), **how)
     return _split_of_few(data, info, how)
+
+
+def data_key(data: Data, seed: int, info: DatasetInfo) -> str:
+    """Return what of the data decides a result beside the settings: what is kept by it is not taken for another's.
+
+    It is the data set's checksum; where labels were given later a digest of them too, and where settings name a file by
+    which the split is drawn, its hash: they stay the same when files that they name do not.
+
+    Args:
+        data: the `Data` settings.
+        seed: the experiment's seed.
+        info: `DatasetInfo` of the prepared data set, seen with the experiment's labels.
+
+    Raises:
+        DataError: see `draw_split`.
+    """
+    key = [info.checksum]
+    if info.table is not None:
+        key.append(f"labels {info.table.digest}")
+    if data.split is not None or data.groups is not None:
+        # What cannot be drawn is said when it is trained.
+        with contextlib.suppress(SettingError):
+            key.append(f"split {draw_split(data, seed, info).hash}")
+    return " ".join(key)
 
 
 def _split_of_few(data, info, how):

@@ -17,7 +17,7 @@ from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_dhnn.codes import hamming_distances, pack
 from keras_dhnn.errors import DataError
-from keras_dhnn.evaluation.scores import Evaluation
+from keras_dhnn.evaluation.scores import Evaluation, relevant
 from keras_dhnn.files import may_write, refuse_links, whole_file
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.items import Items
@@ -279,9 +279,5 @@ def _gallery_rows(info, split, rows, searching_codes, searched_codes, task):
 
 def _right(info, items, query, item):
     """Return whether an item is relevant to a query; None if that is not known."""
-    images = items.image(np.array([query, item]))
-    if not info.truly_known[images].all():
-        return None
-    if info.label_sets is not None:
-        return bool(info.label_sets.sets[images].all(axis=0).any())
-    return len(set(info.true_labels[images])) == 1
+    known = info.truly_known[items.image(np.array([query, item]))].all()
+    return bool(relevant(info, items, query, item)) if known else None

@@ -8,7 +8,7 @@ from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.files import check_name
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.tuning.ablation import ablate as fit_rows
-from keras_dhnn.workflows.prepare import load_prepared
+from keras_dhnn.workflows.prepare import load_labelled
 
 
 def ablate(
@@ -53,7 +53,6 @@ def ablate(
         SettingError: if the data set has one source, or a setting or code length is not allowed.
         RunError: if the folder holds an ablation of another experiment, or no row could be trained.
     """
-    info = load_prepared(name, data)
     experiment = resolve_experiment(
         name,
         data=data,
@@ -64,6 +63,7 @@ def ablate(
         settings=settings,
         say=say,
     )
+    info = load_labelled(experiment, data)
     usual = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     path = Path(runs) / (usual if run_name is None else check_name(run_name, "an ablation"))
     return {

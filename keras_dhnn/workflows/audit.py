@@ -10,7 +10,7 @@ from keras_dhnn.evaluation.leakage.fingerprints import HASH_BITS
 from keras_dhnn.evaluation.leakage.leaks import find_leaks
 from keras_dhnn.evaluation.leakage.pairs import KINDS, Pair, find_pairs, groups_of
 from keras_dhnn.evaluation.leakage.symmetries import NAMES, turned
-from keras_dhnn.experiment.presets import load_preset
+from keras_dhnn.experiment.resolve import resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.pipelines.groups import save_groups
 from keras_dhnn.pipelines.splits import Split
@@ -62,19 +62,20 @@ def audit(
     """
     dataset = Path(dataset)
     info = DatasetInfo.load(dataset)
-    settings = {"protocol": protocol, "queries": queries, "groups": groups, "group_pattern": group_pattern}
-    settings = {f"data.{name}": value for name, value in settings.items() if value is not None}
-    split = _split(info, run, settings, seed)
+    asked = {"protocol": protocol, "queries": queries, "group_pattern": group_pattern, "seed": seed}
+    asked |= {"settings": None if groups is None else {"data.groups": str(groups)}}
+    split = _split(info, run, {name: value for name, value in asked.items() if value is not None})
     figure = Path(out) if out is not None else dataset.parent / f"{dataset.name}-{split.protocol}-leaks.png"
     return audit_split(info, split, threshold=threshold, figure=figure, groups_file=write_groups, bar=bar)
 
 
-def _split(info: DatasetInfo, run: Run | Path | str | None, settings: dict[str, Any], seed: int | None) -> Split:
-    """Return the split of a run, or else one by settings."""
+def _split(info: DatasetInfo, run: Run | Path | str | None, asked: dict[str, Any]) -> Split:
+    """Return the split of a run, or else the one that `fit` draws if it is asked the same."""
     if run is None:
-        experiment = load_preset(info.name).replace({**settings, "seed": seed or 0})
+        folder = info.directory.resolve()
+        experiment = resolve_experiment(folder.name, data=folder.parent, **asked)
         return draw_split(experiment.data, experiment.seed, info)
-    if settings or seed is not None:
+    if asked:
         raise SettingError(
             "--run names a split that exists. Leave out --protocol, --queries, --groups, --group-pattern and --seed."
         )

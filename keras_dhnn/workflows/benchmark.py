@@ -3,20 +3,23 @@
 import csv
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError, SettingError, invalid
+from keras_dhnn.evaluation.scores import check_scorable, known_part, relevant
 from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json, write_text
+from keras_dhnn.files.owner import owned
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import main_tasks, sources_of, task_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
@@ -63,7 +66,7 @@ class Plan:
                 raise SettingError(invalid(name, "a whole number above 0", value))
         if any(not is_deep(name) for name in self.methods):
             check_features(self.features, self.experiment, info)
-        draw_split(self.experiment.data, self.experiment.seed, info)
+        check_scorable(draw_split(self.experiment.data, self.experiment.seed, info), info)
 
 
 def benchmark(
@@ -86,10 +89,29 @@ def benchmark(
 
     Raises:
         SettingError: if a method, a code length or another argument is not allowed.
-        RunError: if no cell could be measured.
+        RunError: if another process is at work in the folder, or no cell could be measured.
     """
+    tf.config.experimental.enable_op_determinism()
+    # Each cell is a network of its own, and so traced anew.
+    tf.get_logger().setLevel("ERROR")
     plan.check(info)
     folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder):
+        return _measure(plan, info, folder, bar, inner_bar)
+
+
+def with_equal_budget(experiment: Experiment, given: Collection[str] = ()) -> Experiment:
+    """Return an experiment with what all methods have, shallow ones too: frozen features, and queries as they lie.
+
+    Args:
+        experiment: the `Experiment` as `fit` would train it.
+        given: names of the settings that its user chose, which stay.
+    """
+    budget = {"model.query_turns": 1, **({"fine_tune.epochs": 0} if experiment.head.epochs else {})}
+    return experiment.replace({path: value for path, value in budget.items() if path not in given})
+
+
+def _measure(plan: Plan, info: DatasetInfo, folder: Path, bar: Callable, inner_bar: Callable) -> dict[str, Any]:
     cells = _cells(plan)
     rows, settings = [], {}
     features = functools.cache(lambda: load_features(plan.features, plan.experiment, info, inner_bar))
@@ -247,6 +269,7 @@ def _gallery(
     """Return a row a method of what it finds for the query on which the methods differ most at the first ranks."""
     split = draw_split(experiment.data, experiment.seed, info)
     labels = split.items.spread(info.true_labels)
+    split = known_part(split, split.items.spread(info.truly_known)) or split
     ranks = [rank for rank in RANKS if rank <= len(split.database)]
     queries = np.random.default_rng(experiment.seed).permutation(split.queries)[:200]
     found, distances = {}, {}
@@ -256,17 +279,18 @@ def _gallery(
         order = np.argsort(gaps, axis=1, kind="stable")[:, np.array(ranks) - 1]
         found[row["method"]] = split.database[order]
         distances[row["method"]] = np.take_along_axis(gaps, order, axis=1)
-    right = np.stack([(labels[items] == labels[queries][:, None]).sum(axis=1) for items in found.values()])
+    rights = {method: relevant(info, split.items, queries[:, None], items) for method, items in found.items()}
+    right = np.stack([of_method.sum(axis=1) for of_method in rights.values()])
     place = int((right.max(axis=0) - right.min(axis=0)).argmax())
-    query, label = queries[place], labels[queries[place]]
+    query = queries[place]
     (image,) = item_images(info, np.array([query]), split.turns, task[0]).values()
     images = item_images(info, np.concatenate([items[place] for items in found.values()]), split.turns, task[1])
 
     def results(method: str) -> dict[int, Retrieved]:
-        items = zip(ranks, found[method][place], distances[method][place], strict=True)
+        items = zip(ranks, *(of[method][place] for of in (found, distances, rights)), strict=True)
         return {
-            rank: Retrieved(images[int(item)], info.classes[labels[item]], int(gap), bool(labels[item] == label))
-            for rank, item, gap in items
+            rank: Retrieved(images[int(item)], info.classes[labels[item]], int(gap), bool(correct))
+            for rank, item, gap, correct in items
         }
 
     return [GalleryRow(image, titles[method], results(method)) for method in found]

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator
 from keras_dhnn.baselines import CCAITQ, COSDISH, ITQ, KSH, PRH, SCM, SDH
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
-from keras_dhnn.evaluation.scores import Evaluation, evaluate_all
+from keras_dhnn.evaluation.scores import Evaluation, check_scorable, score
 from keras_dhnn.experiment.methods import Method, deep_methods, rates
-from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.experiment.split import data_key, draw_split
 from keras_dhnn.files import write_arrays
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
@@ -27,6 +27,8 @@ from keras_dhnn.tuning.series import kept_row
 
 SHALLOW_ONE = {"prh": PRH, "itq": ITQ, "ksh": KSH, "sdh": SDH, "cosdish": COSDISH}
 SHALLOW_TWO = {"cca-itq": CCAITQ, "scm": SCM}
+# What learns from vectors alone; the others learn from those whose labels are known.
+_WITHOUT_LABELS = ("prh", "itq", "cca-itq")
 # Held out of the database for tuning: more than for picking an epoch, since trials differ by less.
 _TUNING_VALIDATION = 0.1
 
@@ -66,18 +68,19 @@ def shallow_cell(
     make = SHALLOW_ONE.get(name) or SHALLOW_TWO[name]
     seeded = {"seed": experiment.seed} if name != "scm" else {}
     estimator = make(bits=bits, **seeded)
-    decides = (
-        f"{info.checksum} {kind} {experiment.data} {experiment.seed} {name} {sorted(estimator.get_params().items())}"
-    )
+    key, settings = data_key(experiment.data, experiment.seed, info), sorted(estimator.get_params().items())
+    decides = f"{key} {kind} {experiment.data} {experiment.seed} {name} {settings}"
 
     def measured(_: Path) -> dict[str, Any]:
         vectors = features()
         split = draw_split(experiment.data, experiment.seed, info)
-        labels = split.items.spread(info.labels)
+        check_scorable(split, info)
+        labels, training = split.items.spread(info.labels), split.training
+        if name not in _WITHOUT_LABELS:
+            training = training[split.items.spread(info.known)[training]]
         with metered() as spent:
-            codes = _fitted_codes(estimator, vectors, labels, split.training)
-        true = split.items.spread(info.true_labels)
-        evaluations, scores = evaluate_all(codes, true, split, info, experiment.seed)
+            codes = _fitted_codes(estimator, vectors, labels, training)
+        _, evaluations, scores = score(codes, split, info, experiment.seed)
         return scores | kept(codes, evaluations, folder, decides) | spent
 
     return kept_row(
@@ -107,7 +110,7 @@ def deep_cell(
 ) -> dict[str, Any]:
     """Return the row of a deep method, from its file or trained; arguments as of `shallow_cell`, and its settings."""
     changed = experiment.replace({**settings, "model.bits": bits})
-    decides = f"{info.checksum} {changed.to_json()}"
+    decides = f"{data_key(changed.data, changed.seed, info)} {changed.to_json()}"
 
     def measured(state: Path) -> dict[str, Any]:
         with metered() as spent:
@@ -137,7 +140,7 @@ def tuned_settings(
     rows = []
     for settings in drawn_settings(method, experiment.settings, trials, experiment.seed):
         changed = experiment.replace({**settings, "model.bits": bits, "data.validation": _TUNING_VALIDATION})
-        decides = f"trial {info.checksum} {changed.to_json()}"
+        decides = f"trial {data_key(changed.data, changed.seed, info)} {changed.to_json()}"
         about = {"method": name, "bits": bits, "settings": settings}
         rows.append(kept_row(folder, decides, about, lambda state, e=changed: measure(e, info, state, bar=bar)))
     done = [row for row in rows if row.get("val_map") is not None]

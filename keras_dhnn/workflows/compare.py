@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_dhnn.errors import DataError, RunError
-from keras_dhnn.metrics.counting import rank
+from keras_dhnn.evaluation.scores import count, known_part
 from keras_dhnn.metrics.curves import precision_recall_curve
-from keras_dhnn.pipelines.sources import ARROW
+from keras_dhnn.pipelines.labels import Labels
+from keras_dhnn.pipelines.sources import ARROW, task_name
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.runs import Run
@@ -24,7 +27,9 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
 
     Returns:
         Dictionary for JSON: `runs` (of each its name, folder, metrics and the settings that are not the same in all),
-        `unlike` ({field: {name: value}}, what of the protocol differs) and `figure`.
+        `unlike` ({field: {name: value}}, what of the protocol differs), `figure` (None if no run has a curve), and
+        `without_curve`, the names of runs that have none: no label is known to score them by, or their scores are by
+        other labels than the run has.
 
     Raises:
         RunError: if there are fewer than two runs, one is not there or not finished, or (without `unlike`) protocols
@@ -44,7 +49,9 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             "These runs were not scored by the same protocol:\n" + "\n".join(lines) + "\nTheir scores do not compare. "
             "Put them side by side all the same by --unlike."
         )
-    _draw(opened, figure)
+    curves = {name: _curves(name, run, metrics[name]) for name, run in opened.items()}
+    if any(curves.values()):
+        _draw(curves, metrics, figure)
     settings = _differing({name: run.experiment.settings for name, run in opened.items()})
     return {
         "runs": [
@@ -57,7 +64,8 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             for name, run in opened.items()
         ],
         "unlike": differing,
-        "figure": str(figure),
+        "figure": str(figure) if any(curves.values()) else None,
+        "without_curve": [name for name, of_run in curves.items() if not of_run],
     }
 
 
@@ -112,10 +120,8 @@ def _differing(by_run):
     return {field: column for field, column in columns.items() if len({json.dumps(v) for v in column.values()}) > 1}
 
 
-def _draw(runs, path):
-    metrics, curves = {name: run.metrics for name, run in runs.items()}, {}
-    for name, run in runs.items():
-        curves |= _curves(name, run, metrics[name])
+def _draw(curves, metrics, path):
+    curves = {what: curve for of_run in curves.values() for what, curve in of_run.items()}
     titles = {f"{m['data']}{', synthetic' if m['synthetic'] else ''}, {m['protocol']}" for m in metrics.values()}
     title = titles.pop() if len(titles) == 1 else "unlike protocols: " + "; ".join(sorted(titles))
     try:
@@ -126,13 +132,33 @@ def _draw(runs, path):
 
 def _curves(name, run, metrics):
     """Return {what: (recall, precision)} of a run; of two sources, one for each direction across them."""
-    split, curves = Split.load(run.split_path), {}
-    across = [name for name in metrics.get("tasks", {}) if len(set(name.split(ARROW))) > 1]
-    for task in across or [None]:
-        searching, searched = (run.load_codes(source) for source in (task.split(ARROW) if task else (None, None)))
-        codes = searching["codes"][split.queries], searched["codes"][split.database]
-        labels = (searching["labels"][side] for side in (split.queries, split.database))
-        precision, recall = precision_recall_curve(rank(*codes, *labels, stable_at=()))
-        score = (metrics["tasks"][task] if task else metrics)["map"]["expected"]
-        curves[f"{name}, {task + ', ' if task else ''}mAP {score:.4f}"] = recall, precision
+    tasks = [task for task in (tuple(one.split(ARROW)) for one in metrics.get("tasks", {})) if len(set(task)) > 1]
+    _, codes, labels = run.load_outputs(sorted({source for task in tasks for source in task}) or ["image"])
+    split, curves = _scored_split(run, labels, metrics), {}
+    if split is None:
+        return {}
+    table = Labels.load(run.labels_path) if run.labels_path.is_file() else None
+    sets = table if table is not None and table.several else None
+    for task in tasks or [("image", "image")]:
+        precision, recall = precision_recall_curve(count(codes, labels, split, task, sets))
+        score = (metrics["tasks"][task_name(task)] if tasks else metrics)["map"]["expected"]
+        curves[f"{name}, {task_name(task) + ', ' if tasks else ''}mAP {score:.4f}"] = recall, precision
     return curves
+
+
+def _scored_split(run, labels, metrics):
+    """Return the part of a run's split that its scores are of, which their hash names; None if it has none.
+
+    Where labels are missing it is what is left without one of the classes, that of images without a label.
+    """
+    split = Split.load(run.split_path)
+    if metrics["map"] is None or split.hash == metrics["split"]:
+        return None if metrics["map"] is None else split
+    missing = len(split.queries) - metrics["queries"], len(split.database) - metrics["database"]
+    for label in np.unique(labels):
+        known = labels != label
+        if ((~known[split.queries]).sum(), (~known[split.database]).sum()) == missing:
+            part = known_part(split, known)
+            if part is not None and part.hash == metrics["split"]:
+                return part
+    return None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.evaluation.scores import score
 from keras_dhnn.files import may_write
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.sources import sources_of
@@ -13,7 +14,9 @@ from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.report import write_report
 from keras_dhnn.runs import Run
 from keras_dhnn.workflows.open_run import open_run
-from keras_dhnn.workflows.train_run import score
+
+# What training knows, and no other labels change: the rest of a run's metrics is by its own.
+_WITHOUT_LABELS = ("neighbour_agreement", "labels_used", "seconds")
 
 
 def evaluate(
@@ -30,12 +33,13 @@ def evaluate(
         run: the `Run`, or its folder.
         at: cut-offs k at which mean average precision is computed too, see `evaluation.scores.evaluate`.
         tsne: whether to draw the codes in the plane too.
-        labels: a table of labels to score by, see `pipelines.label_file`, instead of those that the run knows.
+        labels: a table of labels to score by, see `pipelines.label_file`, instead of those that the run knows. The
+            figures are drawn by them, until the run is evaluated again; its `metrics.json` stays as it is.
         data: folder of the prepared data sets.
 
     Returns:
         The metrics; what only training knows is taken over from the run's `metrics.json`, which is replaced if it
-        can be written.
+        can be written. By `labels` of others, what training scored by the run's own is left out.
 
     Raises:
         RunError: if there is no such run, it is not finished, or it was made with other images.
@@ -50,8 +54,11 @@ def evaluate(
     if labels is not None:
         info = info.with_labels(read_labels(labels, info.ids))
     scored, evaluations, scores = score(outputs, split, info, run.experiment.seed, codes, tuple(dict.fromkeys(at)))
-    metrics = {**run.metrics, **scores}
-    if may_write(run.path):
+    of_training = run.metrics
+    if labels is not None:
+        of_training = {name: of_training[name] for name in _WITHOUT_LABELS if name in of_training}
+    metrics = {**of_training, **scores}
+    if labels is None and may_write(run.path):
         with alone(str(run.metrics_path), "The scores are printed all the same."):
             run.replace_metrics(metrics)
     write_report(run, info, scored or split, outputs, evaluations, scores, tsne=tsne)

@@ -15,14 +15,13 @@ from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
 from keras_dhnn.machine import cores
 from keras_dhnn.models.backbones.build import trust
-from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.name_groups import groups_by_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, show_progress
 from keras_dhnn.runs import Run
 from keras_dhnn.training.distribution import is_chief, make_strategy
 from keras_dhnn.workflows.open_run import open_run
-from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 from keras_dhnn.workflows.train_run import assist, train_run
 
 Say = Callable[[str], None]
@@ -121,7 +120,7 @@ def fit(
         return None
     if run is None or info is None:
         experiment = resolve()
-        info = _labelled(load_prepared(experiment.data.name, data), experiment)
+        info = load_labelled(experiment, data)
         _check_split(experiment, info, say)
         run = _create(experiment, info, Path(runs), run_name)
     started(run)
@@ -177,14 +176,8 @@ def _assist(
         )
     experiment = resolve()
     with tempfile.TemporaryDirectory() as nothing:
-        info = _labelled(load_prepared(experiment.data.name, data), experiment)
+        info = load_labelled(experiment, data)
         assist(experiment, info, Path(nothing), strategy)
-
-
-def _labelled(info: DatasetInfo, experiment: Experiment) -> DatasetInfo:
-    """Return the data set as seen with the experiment's table of labels, if it has one."""
-    table = experiment.data.labels
-    return info if table is None else info.with_labels(read_labels(table, info.ids))
 
 
 def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:

@@ -18,7 +18,7 @@ from keras_dhnn.report.figures.heat_map import heat_map_figure
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables, place_of, table_of
-from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 
 SCORES = {"map": "mAP", "val_map": "validation mAP"}
 
@@ -103,7 +103,7 @@ def grid(
         request = {"base": json.loads(experiment.to_json()), "over": list(over), "paper_eta": paper_eta}
     axes = [Axis.parse(text) for text in request["over"]]
     base = Experiment.from_json(json.dumps(request["base"]))
-    info = load_prepared(base.data.name, data)
+    info = load_labelled(base, data)
     grid_experiments(base, axes, info, paper_eta=request["paper_eta"])
     if resume is None:
         usual = f"grid-{base.data.name}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_dhnn.config import Experiment
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import check_name
 from keras_dhnn.pipelines.datasets import LAYOUTS, MODULES, PUBLISHED, load_dataset
@@ -169,6 +170,16 @@ def load_prepared(name: str, data: Path | str = "data") -> DatasetInfo:
             ways.append(f"Without it: keras-dhnn fit {name} --synthetic")
         raise DataError(f"{directory} is not prepared. {' '.join(ways)}")
     return DatasetInfo.load(directory)
+
+
+def load_labelled(experiment: Experiment, data: Path | str = "data") -> DatasetInfo:
+    """Return the `DatasetInfo` of an experiment's data set, seen with the experiment's table of labels, if it has one.
+
+    Raises:
+        DataError: see `load_prepared`; or if the table cannot be used.
+    """
+    info, table = load_prepared(experiment.data.name, data), experiment.data.labels
+    return info if table is None else info.with_labels(read_labels(table, info.ids))
 
 
 def verify(name: str, data: Path | str = "data") -> DatasetInfo:

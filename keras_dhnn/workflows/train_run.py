@@ -1,7 +1,6 @@
 """Take a run from prepared data to scores: train, save, evaluate, draw."""
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.evaluation.agreement import neighbour_agreement
 from keras_dhnn.evaluation.float_features import cosine_map
-from keras_dhnn.evaluation.scores import Evaluation, evaluate_all, expected_map, health_alone, known_part
+from keras_dhnn.evaluation.scores import expected_map, score
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
 from keras_dhnn.files.owner import owned
@@ -76,35 +75,6 @@ def _train(run, info, bar, strategy):
     run.seal()
     write_report(run, info, scored or split, trained.outputs, evaluations, scores)
     return metrics
-
-
-def score(
-    outputs: Mapping[str, np.ndarray],
-    split: Split,
-    info: DatasetInfo,
-    seed: int,
-    codes: Mapping[str, np.ndarray] | None = None,
-    at: Sequence[int] = (),
-) -> tuple[Split | None, list[Evaluation], dict[str, Any]]:
-    """Score codes by what labels are known.
-
-    Args:
-        outputs: `{source: (n, l)}` real, hash outputs of all items.
-        split: the `Split`.
-        info: `DatasetInfo`.
-        seed: the experiment's seed, for the record.
-        codes: see `evaluation.scores.evaluate`, as for `at`.
-        at: cut-offs of mean average precision.
-
-    Returns:
-        `(scored, evaluations, metrics)`: the part of the split whose labels are known, and what `evaluate_all` returns
-        of it; where no label is known None, no evaluation, and what can be said without.
-    """
-    scored = known_part(split, split.items.spread(info.truly_known))
-    if scored is None:
-        return None, [], health_alone(outputs, split, info, seed)
-    labels = split.items.spread(info.true_labels)
-    return scored, *evaluate_all(outputs, labels, scored, info, seed, codes, at)
 
 
 def _beside(trained, labels, scored, info):

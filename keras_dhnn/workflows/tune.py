@@ -24,7 +24,7 @@ from keras_dhnn.tuning.search import role, score_winner, search
 from keras_dhnn.tuning.space import Space
 from keras_dhnn.tuning.trials import trials_csv
 from keras_dhnn.tuning.weights import check_weights, default_names
-from keras_dhnn.workflows.prepare import draw_twin, load_prepared
+from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 
 TRIALS = 20
 
@@ -90,7 +90,7 @@ def tune(
     part, base = role(), None
     if resume is not None:
         path, request = Path(resume), open_job(resume, "tune")
-        info = DatasetInfo.load(Path(data) / request["base"]["data"]["name"])
+        info = load_labelled(Experiment.from_json(json.dumps(request["base"])), data)
         check_job(path, request, info)
     else:
         if tuner not in TUNERS:
@@ -110,7 +110,7 @@ def tune(
         )
         if not base.data.validation:
             raise SettingError("A search picks the best trial by validation. Expected data.validation above 0.")
-        info = load_prepared(base.data.name, data)
+        info = load_labelled(base, data)
         request = {
             "base": json.loads(base.to_json()),
             "space": _space(vary, space, base, info).to_json(),

@@ -369,7 +369,7 @@ def test_another_backbone_gets_phases_that_fit_it(prepared, run, tmp_path):
 @pytest.mark.parametrize("quiet", [True, False])
 def test_quiet_silences_what_was_decided_too(prepared, run, tmp_path, monkeypatch, quiet):
     monkeypatch.setattr("keras_dhnn.workflows.fit.train_run", lambda *_: None)
-    monkeypatch.setattr("keras_dhnn.cli.tables.print_scores", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.cli.tables.print_scores", lambda *_, **__: None)
     monkeypatch.setattr(Run, "metrics", {})
     how = ("--backbone", "tests.fakes:tiny_backbone", "--data", prepared / "data", "--runs", tmp_path / "runs")
     status, out, err = run("fit", "ucmd", *how, *(["--quiet"] if quiet else []))

@@ -1,6 +1,7 @@
 """`keras-dhnn compare` as a user meets it; what it compares is tested in tests/workflows/test_compare.py."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -73,3 +74,19 @@ def test_json(run, runs, tmp_path):
     result = json.loads(out)
     assert [one["name"] for one in result["runs"]] == ["run0", "run1"]
     assert result["figure"] == str(tmp_path / "curves.png")
+
+
+def test_a_run_that_no_label_scores_says_so(run, runs, tmp_path):
+    copy = Run(shutil.copytree(runs / "run0", tmp_path / "blank"))
+    scores = ("map", "map_per_class", "precision_at", "best_precision_at", "precision_within_radius_2")
+    kept = {name: value for name, value in copy.metrics.items() if name not in scores}
+    write_json(copy.metrics_path, {**kept, "map": None})
+    status, out, err = run("compare", runs / "run0", copy.path, "--out", tmp_path / "curves.png")
+    rows = {line.split("│")[0].strip(): [cell.strip() for cell in line.split("│")[1:]] for line in out.splitlines()}
+    assert (status, err) == (0, "")
+    assert rows["mAP"] == [f"{Run(runs / 'run0').metrics['map']['expected']:.4f}", "no labels"]
+    assert rows["precision at 10"][1] == ""
+    assert "No curve of blank" in out
+    status, out, _ = run("compare", copy.path, shutil.copytree(copy.path, tmp_path / "blank2"))
+    assert (status, "curves" in out) == (0, False)
+    assert not (tmp_path / "comparison.png").exists()

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from keras_dhnn.codes import pack
-from keras_dhnn.evaluation.scores import evaluate, evaluate_all, expected_map
+from keras_dhnn.errors import SettingError
+from keras_dhnn.evaluation.scores import (
+    check_scorable,
+    evaluate,
+    evaluate_all,
+    expected_map,
+    known_part,
+    relevant,
+    score,
+)
+from keras_dhnn.pipelines.items import Items
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.splits import Split
 from tests.metrics import brute_force
 
@@ -111,6 +122,99 @@ def test_what_one_source_lacks_the_mean_of_two_lacks():
     labels, chosen = np.array([0, 0, 1, 2]), split([0], [1, 2, 3])
     metrics = evaluate_all(DUAL, labels, chosen, INFO, seed=0)[1]
     assert metrics["code_health"]["distance_within"] is None
+
+
+def test_f1_is_that_of_precision_and_recall_by_numpy():
+    """Of items with several labels, in a database smaller than a cut-off; no two are at one distance of the query."""
+    random = np.random.default_rng(5)
+    sets = random.random((60, 3)) < 0.4
+    sets[:2] = [[1, 0, 0], [0, 1, 1]]
+    info = SimpleNamespace(**{**vars(INFO), "label_sets": Labels(("a", "b", "c"), sets)})
+    outputs = np.ones((60, 64))
+    for item, differing in enumerate(random.permutation(58) + 1, 2):
+        outputs[item, :differing] = -1
+    chosen = split([0, 1], np.arange(2, 60))
+    labels = np.zeros(60, int)
+    metrics = evaluate({"image": outputs}, labels, chosen, info, seed=0).metrics
+    order = 2 + np.argsort((outputs[2:] < 0).sum(axis=1))
+    for k in (10, 50, 100):
+        scores = []
+        for query in (0, 1):
+            found = (sets[order] & sets[query]).any(axis=1)
+            precision, recall = found[:k].mean(), found[:k].sum() / found.sum()
+            scores.append(2 * precision * recall / (precision + recall))
+        assert metrics["f1_at"][str(k)] == pytest.approx(np.mean(scores)), k
+    assert set(metrics["f1_at"]) == {"10", "50", "100"}
+
+
+def test_f1_of_a_perfect_ranking_of_few_items_is_one():
+    info = SimpleNamespace(**{**vars(INFO), "label_sets": Labels(("a",), np.ones((41, 1), bool))})
+    metrics = evaluate({"image": np.ones((41, 8))}, np.zeros(41, int), split([0], np.arange(1, 41)), info, 0).metrics
+    assert metrics["f1_at"] == pytest.approx({"10": 2 * 0.25 / 1.25, "50": 1, "100": 1})
+
+
+def test_the_known_part_is_that_of_every_side():
+    chosen = Split("grouped", 3, 1, np.array([0, 1]), np.arange(2, 8), np.array([3, 4, 6]))
+    known = np.array([True, False, True, True, False, True, False, True])
+    part = known_part(chosen, known)
+    assert (part.queries.tolist(), part.database.tolist()) == ([0], [2, 3, 5, 7])
+    assert part.validation.tolist() == [3]
+    assert (part.protocol, part.seed, part.turns) == ("grouped", 3, 1)
+    assert known_part(chosen, np.ones(8, bool)) is chosen
+
+
+@pytest.mark.parametrize("side", [[0, 1], np.arange(2, 8)], ids=["queries", "database"])
+def test_without_a_known_side_there_is_no_known_part(side):
+    known = np.ones(8, bool)
+    known[side] = False
+    assert known_part(split([0, 1], np.arange(2, 8)), known) is None
+
+
+def test_scores_are_those_of_the_known_part():
+    """Item 2, of no class, would come first and count as wrong; item 1, of none, would search in vain."""
+    classes = ("beach", "forest", "unlabelled")
+    known, labels = np.array([True, False, False, True, True]), np.array([0, 2, 2, 1, 0])
+    info = SimpleNamespace(**{**vars(INFO), "classes": classes}, true_labels=labels, truly_known=known)
+    outputs = np.ones((5, 8))
+    outputs[3, :1], outputs[4, :2] = -1, -1
+    scored, (evaluation,), metrics = score({"image": outputs}, split([0, 1], [2, 3, 4]), info, seed=0)
+    assert (scored.queries.tolist(), scored.database.tolist()) == ([0], [3, 4])
+    assert metrics is evaluation.metrics
+    assert metrics["map"]["expected"] == pytest.approx(1 / 2)
+    assert (metrics["queries"], metrics["database"], metrics["split"]) == (1, 2, scored.hash)
+
+
+def test_without_labels_scores_are_what_can_be_said_without():
+    info = SimpleNamespace(**vars(INFO), true_labels=np.zeros(3, int), truly_known=np.zeros(3, bool))
+    scored, evaluations, metrics = score({"image": np.ones((3, 8))}, split([0], [1, 2]), info, seed=0)
+    assert (scored, evaluations, metrics["map"], metrics["distinct_codes"]) == (None, [], None, 1)
+    with pytest.raises(SettingError, match="No label of toy .* 1 queries or of the 2 items"):
+        check_scorable(split([0], [1, 2]), info)
+
+
+def test_distinct_codes_of_two_directions_are_the_fewer():
+    """Of mul the database has three codes, of pan one."""
+    outputs = {"pan": np.ones((4, 8)), "mul": np.ones((4, 8))}
+    outputs["mul"][2, 0] = outputs["mul"][3, 1] = -1
+    metrics = evaluate_all(outputs, np.array([0, 0, 1, 1]), split([0], [1, 2, 3]), INFO, seed=0)[1]
+    assert {name: task["distinct_codes"] for name, task in metrics["tasks"].items()} == {
+        "pan->mul": 3,
+        "mul->pan": 1,
+        "pan->pan": 1,
+        "mul->mul": 3,
+    }
+    assert metrics["distinct_codes"] == 1
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one label", "several"])
+def test_items_are_relevant_by_class_or_by_a_shared_label(several):
+    sets = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0], [0, 0, 1]], bool)
+    info = SimpleNamespace(
+        true_labels=np.array([0, 1, 0, 1]), label_sets=Labels(("a", "b", "c"), sets) if several else None
+    )
+    found = relevant(info, Items(4), np.array([[0], [5]]), np.array([1, 7, 8, 15]))
+    expected = [[1, 1, 1, 0], [1, 1, 0, 1]] if several else [[1, 0, 1, 0], [0, 1, 0, 1]]
+    np.testing.assert_array_equal(found, np.array(expected, bool))
 
 
 def test_map_at_k_is_that_of_every_order_of_ties():

@@ -1,8 +1,10 @@
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
+from keras_dhnn._version import __version__
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
 from keras_dhnn.losses.quantization import eta_in_means
@@ -10,7 +12,7 @@ from keras_dhnn.tuning import series
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables
 from tests.dual import make_dual_dataset
-from tests.fakes import make_coloured_dataset
+from tests.fakes import make_coloured_dataset, partly_labelled
 
 AXES = [Axis.parse("s=0.25,0.5"), Axis.parse("eta=5,50,500")]
 BASE = Experiment().override("data.name=coloured", "data.protocol=grouped", "data.queries=0.25")
@@ -196,3 +198,27 @@ def test_rows_of_other_images_are_not_taken(fitted, info, tmp_path):
 def test_a_row_holds_its_experiment(fitted, info, tmp_path):
     rows = series.fit_series({"plain": BASE}, info, tmp_path)
     assert Experiment.from_json(json.dumps(rows["plain"]["experiment"])) == BASE
+
+
+def test_cells_of_other_labels_and_of_another_list_of_names_are_trained_anew(info, fitted, tmp_path):
+    listed = tmp_path / "test.txt"
+    base = BASE.override("data.protocol=standard", f"data.split={listed}")
+    listed.write_text("class0/000\nclass1/012\n")
+    fit_grid(base, AXES[:1], info, tmp_path / "grid")
+    seen = [len(fitted)]
+    for labelled in (partly_labelled(info, range(3)), partly_labelled(info, range(4)), info):
+        fit_grid(base, AXES[:1], labelled, tmp_path / "grid")
+        seen.append(len(fitted))
+    listed.write_text("class0/001\nclass1/012\n")
+    fit_grid(base, AXES[:1], info, tmp_path / "grid")
+    assert [*seen, len(fitted)] == [2, 4, 6, 6, 8]
+
+
+def test_cells_of_ordinary_data_are_found_by_the_keys_that_they_had(info, fitted, tmp_path):
+    """Of data without labels that were given later, and without files that decide the split."""
+    fit_grid(BASE, AXES[:1], info, tmp_path)
+    keys = {
+        hashlib.sha256(f"{__version__} {info.checksum} {experiment.to_json()}".encode()).hexdigest()[:16]
+        for experiment in fitted
+    }
+    assert {path.stem for path in (tmp_path / "rows").iterdir()} == keys

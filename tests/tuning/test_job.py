@@ -5,10 +5,11 @@ import pytest
 
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
-from keras_dhnn.tuning.job import check_worker, create_job
+from keras_dhnn.tuning.job import check_job, check_worker, create_job, open_job
 from keras_dhnn.tuning.space import Space
+from tests.fakes import make_coloured_dataset, partly_labelled
 
-BASE, INFO = Experiment(), SimpleNamespace(checksum="abc", directory="data/ucmd")
+BASE, INFO = Experiment(), SimpleNamespace(checksum="abc", table=None, directory="data/ucmd")
 
 
 @pytest.fixture
@@ -22,6 +23,18 @@ def chiefs(tmp_path):
 def test_a_worker_like_its_chief_is_taken(chiefs, tmp_path):
     check_worker(chiefs, Space.of(["s", "eta"], BASE), INFO)
     check_worker(tmp_path / "not-shared", Space.of(["s"], BASE), INFO)
+
+
+@pytest.mark.parametrize("before", [[], range(3)], ids=["all labels", "some labels"])
+def test_a_job_goes_on_with_its_own_labels_alone(tmp_path, before):
+    info = make_coloured_dataset(tmp_path / "coloured")
+    base = BASE.override("data.name=coloured", "data.protocol=grouped")
+    create_job(tmp_path / "grid", "grid", {"base": json.loads(base.to_json())}, partly_labelled(info, before))
+    request = open_job(tmp_path / "grid", "grid")
+    check_job(tmp_path / "grid", request, partly_labelled(info, before))
+    for other in (info, partly_labelled(info, range(4))):
+        with pytest.raises(RunError, match=r"other labels of .*coloured.* another --name"):
+            check_job(tmp_path / "grid", request, other)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +54,6 @@ def test_a_worker_like_its_chief_is_taken(chiefs, tmp_path):
 def test_a_worker_unlike_its_chief_is_refused(chiefs, names, changes, checksum, message):
     base = BASE.override(*changes)
     with pytest.raises(RunError, match=message):
-        check_worker(chiefs, Space.of(names, base), SimpleNamespace(checksum=checksum, directory="data/ucmd"))
+        check_worker(
+            chiefs, Space.of(names, base), SimpleNamespace(checksum=checksum, table=None, directory="data/ucmd")
+        )

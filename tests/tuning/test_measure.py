@@ -1,11 +1,15 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import CollapseError
+from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.metrics.ranking import mean_average_precision
 from keras_dhnn.training.network import Network
 from keras_dhnn.tuning.measure import FAILURES, measure, reason
-from tests.fakes import make_coloured_dataset
+from tests.fakes import make_coloured_dataset, partly_labelled
 
 EXPERIMENT = Experiment().override(
     "data.name=coloured",
@@ -39,6 +43,28 @@ def test_with_queries_it_gives_the_test_score_and_its_protocol(info, tmp_path):
     result = measure(EXPERIMENT, info, tmp_path, queries=True)
     assert result["map"]["pessimistic"] <= result["map"]["expected"] <= result["map"]["optimistic"]
     assert (result["protocol"], result["bits"]) == ("grouped", 16)
+
+
+def test_what_has_no_label_neither_searches_nor_counts(tmp_path):
+    """Every third image has none: what is left is scored, as by NumPy."""
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured", count=120), range(0, 120, 3))
+    outputs = {}
+    row = measure(EXPERIMENT, info, tmp_path / "state", queries=True, also=lambda out, _: outputs.update(out) or {})
+    split, known = draw_split(EXPERIMENT.data, 0, info), np.repeat(np.arange(120) % 3 > 0, 4)
+    queries, database = (items[known[items]] for items in (split.queries, split.database))
+    assert 0 < len(queries) < len(split.queries)
+    codes, labels = pack(outputs["image"]), np.repeat(np.arange(120) // 40, 4)
+    expected = mean_average_precision(codes[queries], codes[database], labels[queries], labels[database])
+    assert row["map"]["expected"] == pytest.approx(expected.expected)
+    assert (row["queries"], row["database"]) == (len(queries), len(database))
+    assert set(row["map_per_class"]) == {"new0", "new1", "new2"}
+
+
+def test_without_any_label_to_score_by_nothing_is_trained(tmp_path):
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured"), range(36))
+    with pytest.raises(FAILURES, match="No label of coloured is known to score by"):
+        measure(EXPERIMENT, info, tmp_path / "state", queries=True)
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_budget_pauses_and_the_rest_continues(info, tmp_path):

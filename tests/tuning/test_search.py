@@ -342,7 +342,7 @@ def test_half_an_environment_is_refused(monkeypatch):
 
 def test_a_worker_unlike_its_chief_takes_no_trial(trained, tmp_path, monkeypatch):
     """It asks its chief first: only a chief that listens has written what it was asked for."""
-    info = SimpleNamespace(checksum="abc", directory=tmp_path)
+    info = SimpleNamespace(checksum="abc", table=None, directory=tmp_path)
 
     class Chief:
         def __init__(self, oracle):

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from PIL import Image
 from keras_dhnn.config import Data
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.pipelines.published_split import save_published
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.workflows.audit import audit_split
+from keras_dhnn.workflows.audit import audit, audit_split
+from keras_dhnn.workflows.fit import fit
 from tests.evaluation.leakage.pictures import SIDE, prepare_pictures, terrain
 
 
@@ -91,6 +94,21 @@ def test_groups_stop_the_leaks(info, tmp_path):
         for seed in range(3)
     ]
     assert max(leaks) > 0
+
+
+@pytest.mark.parametrize("asked", [{}, {"seed": 3}, {"protocol": "grouped", "seed": 3}], ids=str)
+def test_the_split_is_the_one_that_fit_draws(info, tmp_path, monkeypatch, asked):
+    """Of an archive with a published split: that one, unless it is said how another is drawn."""
+    copy = shutil.copytree(info.directory, tmp_path / "published")
+    save_published(copy, ["test" if number in (1, 4, 5) else "train" for number in range(16)])
+    audited, trained = [], []
+    monkeypatch.setattr("keras_dhnn.workflows.audit.audit_split", lambda info, split, **_: audited.append(split))
+    monkeypatch.setattr("keras_dhnn.workflows.fit.train_run", lambda run, info, *_: trained.append((run, info)))
+    audit(copy, **asked)
+    fit("published", data=tmp_path, runs=tmp_path / "runs", **asked)
+    ((run, seen),) = trained
+    assert audited[0].hash == draw_split(run.experiment.data, run.experiment.seed, seen).hash
+    assert (audited[0].queries.tolist() == [1, 4, 5]) == ("protocol" not in asked)
 
 
 def test_figure_that_cannot_be_written(info, tmp_path):

@@ -1,24 +1,27 @@
 """A comparison of methods on tiny data: what is measured, kept, tuned, drawn and refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from keras_dhnn.baselines import ITQ
+from keras_dhnn.baselines import ITQ, SDH
 from keras_dhnn.codes import pack
 from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.experiment.methods import ONE_SOURCE, TWO_SOURCES, deep_methods, rates
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
+from keras_dhnn.files.owner import owned
 from keras_dhnn.metrics.ranking import mean_average_precision
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.workflows import benchmark_cells
-from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate
+from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate, with_equal_budget
 from keras_dhnn.workflows.benchmark_cells import drawn_settings, metered, tuned_settings
 from keras_dhnn.workflows.benchmark_features import load_features
 from tests.dual import make_dual_dataset
-from tests.fakes import make_coloured_dataset
+from tests.fakes import make_coloured_dataset, partly_labelled
 from tests.tiny_training import TINY
 
 HEAD = TINY.override("data.image_size=16", "data.protocol=grouped", "head.epochs=2", "head.learning_rate=0.01")
@@ -48,6 +51,36 @@ def test_a_shallow_cell_is_the_estimator_on_the_split(info, tmp_path):
     assert table["scores"]["map"]["itq"][8] == {"mean": pytest.approx(expected), "spread": None, "seeds": 1}
 
 
+def test_what_has_no_label_neither_searches_nor_counts_nor_teaches(tmp_path, monkeypatch):
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured", count=120), range(0, 120, 3))
+    taught = {}
+    for kind in (SDH, ITQ):
+        fit = kind.fit
+        monkeypatch.setattr(
+            kind, "fit", lambda self, x, y, fit=fit, kind=kind: taught.update({kind: y}) or fit(self, x, y)
+        )
+    how = {"bits": (8,), "seeds": 1, "features": "backbone"}
+    table = benchmark(plan("itq", "sdh", "dhn", **how), info, tmp_path / "benchmark")
+    assert table["failed"] == []
+    features, split = load_features("backbone", HEAD, info)["image"], draw_split(HEAD.data, 0, info)
+    labels, known = np.repeat(np.arange(120) // 40, 4), np.repeat(np.arange(120) % 3 > 0, 4)
+    training = split.training[known[split.training]]
+    assert len(taught[ITQ]) == len(split.training)
+    np.testing.assert_array_equal(taught[SDH], labels[training])
+    codes = pack(SDH(8).fit(features[training], labels[training]).transform(features))
+    queries, database = (items[known[items]] for items in (split.queries, split.database))
+    expected = mean_average_precision(codes[queries], codes[database], labels[queries], labels[database]).expected
+    assert table["scores"]["map"]["sdh"][8]["mean"] == pytest.approx(expected)
+    assert (table["queries"], table["database"]) == (len(queries), len(database))
+
+
+def test_without_any_label_to_score_by_nothing_is_compared(tmp_path):
+    info = partly_labelled(make_coloured_dataset(tmp_path / "coloured"), range(36))
+    with pytest.raises(SettingError, match="No label of coloured is known to score by"):
+        benchmark(plan("prh"), info, tmp_path / "benchmark")
+    assert not (tmp_path / "benchmark").exists()
+
+
 def test_cells_are_kept_and_more_are_added(info, tmp_path, monkeypatch):
     first = benchmark(plan("prh", "dhn", seeds=1), info, tmp_path)
     fitted = []
@@ -63,6 +96,22 @@ def test_cells_are_kept_and_more_are_added(info, tmp_path, monkeypatch):
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 8
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
     assert figures == {"precision-recall-8.png", "precision-recall-16.png", "gallery.png"}
+
+
+def test_cells_of_other_labels_are_measured_anew(info, tmp_path, monkeypatch):
+    fitted, how = [], {"bits": (8,), "seeds": 1, "trials": 2}
+    monkeypatch.setattr(benchmark_cells, "measure", lambda e, *a, **k: fitted.append(e) or measure(e, *a, **k))
+    rows = []
+    for seen in (
+        info,
+        info.with_labels(Labels.of_names(("even", "odd"), [[("even", "odd")[n % 2]] for n in range(36)])),
+    ):
+        for _ in range(2):
+            table = benchmark(plan("prh", "dhn", **how), seen, tmp_path)
+            rows.append((len(fitted), table["scores"]["map"]["prh"][8]["mean"]))
+    assert [count for count, _ in rows] == [3, 3, 6, 6]
+    assert rows[0] == rows[1] != rows[2]
+    assert rows[2][1] != rows[0][1]
 
 
 def test_two_sources_have_a_table_a_direction(dual, tmp_path):
@@ -142,6 +191,21 @@ def test_metered_tells_what_a_block_took():
         kept += 1
     assert spent["seconds"] > 0
     assert spent["peak_mb"] is None or 150 < spent["peak_mb"] < 400
+
+
+def test_a_folder_has_one_process_at_a_time(info, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark_cells, "measure", lambda *_, **__: pytest.fail("trained"))
+    with owned(tmp_path), pytest.raises(RunError, match=f"is being written by process {os.getpid()}"):
+        benchmark(plan("dhn", "prh", bits=(8,), seeds=1), info, tmp_path)
+    assert not (tmp_path / "table.json").exists()
+
+
+def test_all_methods_have_what_shallow_ones_have_unless_told():
+    changed = HEAD.override("model.query_turns=4", "fine_tune.epochs=2")
+    assert with_equal_budget(changed) == HEAD.override("model.query_turns=1")
+    assert with_equal_budget(changed, {"fine_tune.epochs"}) == changed.override("model.query_turns=1")
+    scratch = changed.override("head.epochs=0")  # there are no frozen features
+    assert with_equal_budget(scratch) == scratch.override("model.query_turns=1")
 
 
 @pytest.mark.parametrize(

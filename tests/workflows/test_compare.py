@@ -8,12 +8,15 @@ from PIL import Image
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import DataError, RunError
-from keras_dhnn.evaluation.scores import evaluate
+from keras_dhnn.evaluation.scores import score
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import write_json
+from keras_dhnn.metrics.curves import precision_recall_curve
+from keras_dhnn.pipelines.labels import Labels
+from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run
 from keras_dhnn.workflows.compare import compare
-from tests.fakes import make_dataset
+from tests.fakes import make_coloured_dataset, make_dataset, partly_labelled
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +28,22 @@ def info(tmp_path_factory):
 def make_run(tmp_path, info):
     """Function that writes a finished run, with made-up codes, without training."""
 
-    def make(name, *settings, info=info, noise=1.0, folder="runs"):
+    def make(name, *settings, info=info, colours=info.labels, noise=1.0, folder="runs"):
         experiment = Experiment().override("data.name=made", "data.queries=0.3", "data.protocol=grouped", *settings)
         run = Run.create(tmp_path / folder / name, experiment, info)
         split = draw_split(experiment.data, experiment.seed, info)
         split.save(run.split_path)
-        labels = np.repeat(info.labels, 4)
+        labels = np.repeat(colours, 4)
         random = np.random.default_rng(experiment.seed)
         outputs = random.normal(size=(2, experiment.model.bits))[labels]
+        labels = np.repeat(info.true_labels, 4)
         outputs = outputs + noise * random.normal(size=outputs.shape)
-        metrics = evaluate({"image": outputs}, labels, split, info, experiment.seed).metrics
+        _, _, metrics = score({"image": outputs}, split, info, experiment.seed)
         write_json(run.metrics_path, metrics | {"seconds": {"total": 61.4}})
         run.save_codes(pack(outputs), outputs, np.arange(len(labels)), labels)
         run.weights_path.write_text("")
+        if info.table is not None:
+            info.table.save(run.labels_path)
         return run.path
 
     return make
@@ -68,8 +74,8 @@ def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
     assert list(drawn) == [f"{name}, mAP {score:.4f}" for name, score in scores.items()]
     (good, poor) = drawn.values()
     # Precision at evenly spaced recalls has the mean average precision as its mean, but for interpolation, which adds.
-    for (_, precision), score in zip((good, poor), scores.values(), strict=True):
-        assert score - 0.02 < precision.mean() < score + 0.1
+    for (_, precision), mean in zip((good, poor), scores.values(), strict=True):
+        assert mean - 0.02 < precision.mean() < mean + 0.1
     assert good[1].mean() > poor[1].mean() + 0.2
 
 
@@ -173,3 +179,44 @@ def test_unfinished_run_is_refused(make_run, tmp_path):
 def test_figure_that_cannot_be_written(make_run, tmp_path):
     with pytest.raises(DataError, match="--out"):
         compare([make_run("a"), make_run("b")], tmp_path / "missing" / "curves.png")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What is drawn, which is not."""
+    curves = {}
+    monkeypatch.setattr(
+        "keras_dhnn.workflows.compare.precision_recall_figure", lambda new, _: curves.update(new) or FakeFigure()
+    )
+    return curves
+
+
+def of_several(info):
+    names = [["plain"], ["plain", "wet"], ["wet"], []]
+    return info.with_labels(Labels.of_names(("plain", "wet"), [names[number % 4] for number in range(info.count)]))
+
+
+@pytest.mark.parametrize("labelled", [lambda info: partly_labelled(info, range(0, 120, 3)), of_several])
+def test_curves_are_of_what_was_scored(make_run, tmp_path, drawn, labelled):
+    """Some images have no label, or several: the curve is that of the counts behind the scores."""
+    whole = make_coloured_dataset(tmp_path / "coloured", count=120)
+    info = labelled(whole)
+    paths = [make_run(name, info=info, colours=whole.labels % 2, noise=noise) for name, noise in (("a", 1), ("b", 3))]
+    assert compare(paths, tmp_path / "curves.png")["without_curve"] == []
+    for path, (what, curve) in zip(paths, drawn.items(), strict=True):
+        run = Run(path)
+        codes = run.load_codes()["outputs"]
+        _, (evaluation,), metrics = score({"image": codes}, Split.load(run.split_path), info, run.experiment.seed)
+        assert what == f"{path.name}, mAP {metrics['map']['expected']:.4f}"
+        precision, recall = precision_recall_curve(evaluation.counts)
+        np.testing.assert_allclose(curve, (recall, precision))
+
+
+def test_runs_without_labels_stand_beside_each_other_without_curves(make_run, info, tmp_path, drawn):
+    blank = partly_labelled(info, range(30))
+    paths = [make_run("a", info=blank), make_run("b", "model.bits=16", info=blank)]
+    result = compare(paths, tmp_path / "curves.png")
+    assert [run["metrics"]["map"] for run in result["runs"]] == [None, None]
+    assert (result["figure"], result["without_curve"], drawn) == (None, ["a", "b"], {})
+    mixed = compare([make_run("c"), paths[0]], tmp_path / "curves.png", unlike=True)
+    assert (mixed["without_curve"], len(drawn)) == (["a"], 1)

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 
 from keras_dhnn.evaluation.scores import evaluate_all
 from keras_dhnn.files import write_json
+from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.workflows import evaluate
 from tests.fakes import make_dataset
@@ -34,3 +37,28 @@ def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
         name: expected[name] for name in ("map", "distinct_codes")
     }
     assert len(np.unique(drawn[0].codes[1], axis=0)) == expected["distinct_codes"]
+
+
+def test_other_labels_leave_the_runs_own_scores_alone(tmp_path, drawn):
+    info = make_dataset(tmp_path / "made", count=30)[0]
+    run = write_run(tmp_path / "run", info)
+    write_json(run.history_path, {})
+    by_labels = {"map_untrained": 0.25, "map_float_features": 0.5, "wrong_labels": 0.125, "map_at": {"1": 0.75}}
+    by_training = {"seconds": {"total": 9.0}, "labels_used": {"given": 1}, "neighbour_agreement": {"10": 0.5}}
+    run.replace_metrics({**run.metrics, **by_labels, **by_training})
+    before = run.metrics_path.read_bytes()
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(["path,label", *(f"{name},{'ab'[n % 2]}" for n, name in enumerate(info.ids))]))
+    metrics = evaluate.evaluate(run, labels=other, data=tmp_path)
+    assert run.metrics_path.read_bytes() == before
+    seen = info.with_labels(read_labels(other, info.ids))
+    outputs, codes, _ = run.load_outputs(["image"])
+    split, labels = Split.load(run.split_path), np.repeat(seen.true_labels, 4)
+    _, scores = evaluate_all(outputs, labels, split, seen, run.experiment.seed, codes)
+    assert metrics == {**by_training, **scores}
+    assert drawn[0].metrics == scores
+    assert set(metrics["map_per_class"]) == {"a", "b"}
+    again = evaluate.evaluate(run, data=tmp_path)
+    assert json.loads(run.metrics_path.read_text()) == again
+    assert again["map_untrained"] == 0.25
+    assert again["map"] != metrics["map"]
