@@ -81,7 +81,7 @@ def fit(
 
     Raises:
         SettingError: for a setting that is not allowed.
-        DataError: if the data set is not prepared, or is damaged.
+        DataError: if the data set is not prepared, or is damaged, or all labels are of one class.
         RunError: if the run cannot be created or continued.
         CollapseError: if training ends with one code for all images, or without a finite loss.
     """
@@ -182,9 +182,13 @@ def _assist(
 
 
 def _labelled(info: DatasetInfo, experiment: Experiment) -> DatasetInfo:
-    """Return the data set as seen with the experiment's table of labels, if it has one."""
+    """Return the data set as seen with the experiment's table of labels, if it has one; it can be learned from."""
     table = experiment.data.labels
-    return info if table is None else info.with_labels(read_labels(table, info.ids))
+    if table is not None:
+        info = info.with_labels(read_labels(table, info.ids))
+    if info.table is not None:
+        info.table.check_learnable(info.directory if table is None else table)
+    return info
 
 
 def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:

@@ -54,7 +54,7 @@ def prepare(
 
     Raises:
         SettingError: if not exactly one of `source`, `synthetic` and `download` is given, or an option has no effect.
-        DataError: if the archive cannot be used as it is.
+        DataError: if the archive cannot be used as it is, or the table of labels, as where there is one class alone.
     """
     check_name(name, "a data set")
     layout = check_layout(name, layout)
@@ -80,7 +80,9 @@ def prepare(
 def _label(prepared: store.Prepared, labels: Path | str) -> store.Prepared:
     """Keep a table of labels with a data set."""
     directory = prepared.info.directory
-    read_labels(labels, prepared.info.ids).save(directory / LABELS_FILE)
+    table = read_labels(labels, prepared.info.ids)
+    table.check_learnable(labels)
+    table.save(directory / LABELS_FILE)
     return store.Prepared(DatasetInfo.load(directory), prepared.fresh)
 
 
