@@ -1,5 +1,6 @@
 """Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -11,10 +12,12 @@ from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.files import as_list
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
 _SCATTERED = 24
+_NAMED = 5
 
 
 class Fault(NamedTuple):
@@ -100,27 +103,38 @@ def _set_aside(path):
         path.rename(aside)
 
 
-def remove(archive: Archive, ids: list[str] | None = None, where: str | None = None, source: str | None = None) -> int:
+def remove(
+    archive: Archive,
+    ids: str | Sequence[str] | None = None,
+    where: str | None = None,
+    source: str | None = None,
+    *,
+    missing_ok: bool = False,
+) -> int:
     """Take items out; only files that hold some are written anew.
 
     Args:
         archive: `Archive`.
-        ids: list of ids, or None.
+        ids: an id, or several; or None.
         where: condition as of `Archive.search`, or None; items that meet it.
         source: the image source; may be left out where there is one.
+        missing_ok: whether ids that are not there are passed over.
 
     Returns:
         Number of items taken out.
 
     Raises:
-        SettingError: if neither ids nor condition is given, or a condition is not as it should be.
+        SettingError: if neither ids nor condition is given, a condition is not as it should be, or ids are not there;
+            nothing is taken out then.
     """
     if (ids is None) == (where is None):
         raise SettingError("Expected ids, or a condition by --where: which items are to be taken out.")
     source, condition = archive.source(source), archive.condition(where)
-    removed = 0
+    ids, removed = None if ids is None else as_list(ids), 0
     with manifest.locked(archive.root):
         archive.refresh()
+        if ids is not None and not missing_ok:
+            _check_there(archive, ids, source)
         parts = manifest.read_parts(archive.root)
         remove_orphans(archive.root, parts)
         kept = []
@@ -137,9 +151,22 @@ def remove(archive: Archive, ids: list[str] | None = None, where: str | None = N
     return removed
 
 
+def _check_there(archive, ids, source):
+    there = archive.known(ids, source)
+    missing = [key for key in dict.fromkeys(ids) if key not in there]
+    if missing:
+        named = ", ".join(map(repr, missing[:_NAMED])) + (
+            f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        )
+        raise SettingError(
+            f"The archive {archive.root} has no item {named} of source {source!r}. Nothing was taken out. Give ids as a "
+            "search lists them."
+        )
+
+
 def _rows_to_keep(archive, part, ids, condition):
     """Return the rows of a file without those to be removed; None if there are none such."""
-    if ids is not None and (part.last < min(ids) or max(ids) < part.first):
+    if ids is not None and (not ids or part.last < min(ids) or max(ids) < part.first):
         return None
     rows = read_listed_part(archive.root, part)
     schema = make_schema(archive.identity.bits, archive.identity.features)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import DataError, RunError
+from keras_dhnn.files import as_list
 from keras_dhnn.metrics.counting import rank
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import ARROW
@@ -14,7 +15,9 @@ from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.runs import Run
 
 
-def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False) -> dict[str, Any]:
+def compare(
+    runs: Path | str | Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False
+) -> dict[str, Any]:
     """Read the scores of runs, check that they compare, and draw their precision-recall curves.
 
     Args:
@@ -31,6 +34,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             differ.
         DataError: if the figure cannot be written.
     """
+    runs = as_list(runs)
     figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
     opened = _named([Run.open(path) for path in runs])
     metrics = {name: run.metrics for name, run in opened.items()}

@@ -72,7 +72,7 @@ def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
     items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     gone = [key for key, path in items if path not in there]
     if gone:
-        remove(archive, gone)
+        remove(archive, gone, missing_ok=True)
 
 
 def _stamps(files: Sequence[str]) -> list[str]:

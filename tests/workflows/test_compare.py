@@ -140,6 +140,8 @@ def test_one_run_and_one_run_twice_are_refused(make_run, tmp_path):
     path = make_run("a")
     with pytest.raises(RunError, match="two runs or more"):
         compare([path], tmp_path / "curves.png")
+    with pytest.raises(RunError, match="two runs or more"):
+        compare(path, tmp_path / "curves.png")
     with pytest.raises(RunError, match="twice"):
         compare([path, path], tmp_path / "curves.png")
 
