@@ -12,6 +12,7 @@ from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import ARROW
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.runs import Run
 
 
@@ -123,7 +124,7 @@ def _draw(runs, path):
     titles = {f"{m['data']}{', synthetic' if m['synthetic'] else ''}, {m['protocol']}" for m in metrics.values()}
     title = titles.pop() if len(titles) == 1 else "unlike protocols: " + "; ".join(sorted(titles))
     try:
-        precision_recall_figure(curves, title).savefig(path, dpi=150)
+        save_figure(precision_recall_figure(curves, title), path, dpi=150)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
 

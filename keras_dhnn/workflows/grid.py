@@ -15,6 +15,7 @@ from keras_dhnn.files.owner import owned
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.heat_map import heat_map_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables, place_of, table_of
@@ -159,5 +160,5 @@ def _draw(path: Path, result: dict[str, Any], best: dict[str, Any], score: str) 
     )
     path = path / "figures" / "heat-map.png"
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
     return path

@@ -61,11 +61,11 @@ def search(
         master: Spark's.
         geojson: path of a GeoJSON file to write, or None.
         geoparquet: path of a GeoParquet file to write, or None.
-        gallery: path of a PNG file to draw, or None.
+        gallery: path of a PNG file to draw, the first ten items of each query; or None.
         model: path of the archive's run or export, where that has moved.
         data: folder of the prepared data sets.
         bar: see `progress`.
-        say: is told what was done with a folder of images.
+        say: is told what was done with a folder of images, and which files were written.
 
     Returns:
         Dictionary of `queries`, what each is called, and `results`, a list of dictionaries in order of query and rank.
@@ -103,12 +103,16 @@ def search(
     )
     if geojson:
         results.write_geojson(Path(geojson))
+        say(f"{geojson}  footprints of {len(results):,} items, GeoJSON")
     if geoparquet:
         results.write_geoparquet(Path(geoparquet))
+        say(f"{geoparquet}  footprints of {len(results):,} items, GeoParquet")
     if gallery:
-        from keras_dhnn.workflows.archive_gallery import draw_gallery
+        from keras_dhnn.workflows.archive_gallery import RANKS, draw_gallery
 
         draw_gallery(opened, asked, results, gallery)
+        most = max(results.table["rank"].to_pylist(), default=0)
+        say(f"{gallery}  pictures of {'what was found' if most <= RANKS else f'the first {RANKS} that were found'}")
     return {"queries": asked.names, "results": results.to_list()}
 
 

@@ -16,6 +16,7 @@ from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.afterwards import alone
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.tuning.hparams import write_hparams
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.oracles import TUNERS
@@ -201,4 +202,4 @@ def _draw(path: Path, rows: list[dict[str, Any]], space: Space, winner: dict[str
     title = f"{winner['data']}{kind}, {winner['protocol']}"
     (path / "figures").mkdir(exist_ok=True)
     for name, figure in search_figures(rows, space, title).items():
-        figure.savefig(path / "figures" / f"{name}.png", dpi=120)
+        save_figure(figure, path / "figures" / f"{name}.png", dpi=120)

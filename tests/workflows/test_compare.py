@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_dhnn.codes import pack
@@ -60,7 +61,7 @@ def test_scores_are_those_of_the_runs_and_settings_those_that_differ(make_run, t
 def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
     drawn = {}
     draw = "keras_dhnn.workflows.compare.precision_recall_figure"
-    monkeypatch.setattr(draw, lambda curves, title: drawn.update(curves, title=title) or FakeFigure())
+    monkeypatch.setattr(draw, lambda curves, title: drawn.update(curves, title=title) or Figure())
     paths = [make_run("good", noise=0.1), make_run("poor", noise=9.0)]
     result = compare(paths, tmp_path / "curves.png")
     scores = {run["name"]: run["metrics"]["map"]["expected"] for run in result["runs"]}
@@ -71,11 +72,6 @@ def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
     for (_, precision), score in zip((good, poor), scores.values(), strict=True):
         assert score - 0.02 < precision.mean() < score + 0.1
     assert good[1].mean() > poor[1].mean() + 0.2
-
-
-class FakeFigure:
-    def savefig(self, path, dpi):
-        pass
 
 
 @pytest.mark.parametrize("setting", ["seed=1", "model.bits=32", "data.validation=0.3", "data.image_size=32"])
