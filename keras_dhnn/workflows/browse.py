@@ -48,7 +48,7 @@ def browse(
 
     Raises:
         DataError: if there is no archive, or it cannot be read.
-        SettingError: if the port is not free, or `bands` are none.
+        SettingError: if the port is not free, or `bands` are none, or none of the images.
     """
     serve_page(
         lambda: archive,
@@ -133,7 +133,14 @@ def open_page(
 
         return open_encoder(opened, model=model, data=Path(data), source=source)
 
-    return Page(opened, opener, state=state, bands=shown, synthetic=synthetic)
+    page = Page(opened, opener, state=state, bands=shown, synthetic=synthetic)
+    most = page.pictures.most_bands() if shown else None
+    if shown and most is not None and max(shown) > most:
+        raise SettingError(
+            f"The images of {archive} have {most} bands. Received: --bands {','.join(map(str, shown))}. Leave --bands "
+            f"out, or name bands from 1 to {most}."
+        )
+    return page
 
 
 def _bands(given):
