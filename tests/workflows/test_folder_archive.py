@@ -83,6 +83,16 @@ def test_a_folder_without_images_is_refused(tmp_path):
         archive_of(tmp_path)
 
 
+@pytest.mark.parametrize("kept", ["file", "read-only"])
+def test_a_cache_that_cannot_be_written_is_said_before_anything_is_encoded(images, tmp_path, monkeypatch, kept):
+    (tmp_path / "cache").write_text("") if kept == "file" else monkeypatch.setattr(
+        "keras_dhnn.workflows.folder_archive.may_write", lambda folder: False
+    )
+    monkeypatch.setattr("keras_dhnn.workflows.folder_archive.encode_archive", None)
+    with pytest.raises(DataError, match=r"cache.* cannot be written: .*\. Set the environment variable XDG_CACHE_HOME"):
+        open_folder(images)
+
+
 def test_an_archive_is_opened_as_it_is(images, tmp_path):
     root = open_folder(images).root
     assert archive_of(root).root == Archive.open(root).root
