@@ -159,8 +159,8 @@ def _check_there(archive, ids, source):
             f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         )
         raise SettingError(
-            f"The archive {archive.root} has no item {named} of source {source!r}. Nothing was taken out. Give ids as a "
-            "search lists them."
+            f"The archive {archive.root} has no item {named} of source {source!r}. Nothing was taken out. Give ids as "
+            "a search lists them."
         )
 
 
