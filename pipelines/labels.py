@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_dhnn.errors import DataError
 from keras_dhnn.files import read_arrays, write_arrays
 
 # The class of images that have no label: a folder of this name, or a row without one.
@@ -56,6 +57,24 @@ class Labels:
         """Return 12 hexadecimal digits of the SHA-256 of classes and sets."""
         classes = json.dumps([*self.classes, len(self.sets)]).encode()
         return hashlib.sha256(classes + np.packbits(self.sets).tobytes()).hexdigest()[:12]
+
+    def check_learnable(self, whose: Path | str) -> None:
+        """Check that the images with labels are of two classes at least: from one, nothing can be learned.
+
+        Args:
+            whose: the table, or whatever the labels are of, for the message.
+
+        Raises:
+            DataError: if all images that have labels have the same.
+        """
+        sets = np.unique(self.sets[self.known], axis=0)
+        if len(sets) == 1:
+            raise DataError(
+                f"{whose}: {self.known.sum()} images have labels, all the same: {self._name(sets[0])!r}. Nothing is "
+                "learned from one class: two at least are needed. Give some other images another label, such as "
+                f"'not {self._name(sets[0])}' (on the page of keras-dhnn browse, mark some as wrong, and export the "
+                "labels again), or leave the labels out."
+            )
 
     def save(self, path: Path) -> None:
         """Write the labels as a NumPy file, whole or not at all."""

@@ -40,7 +40,7 @@ def check_trial_id(trial_id: Any) -> str:
     return trial_id
 
 
-def checkpoints(folder: Path, trial_id: str) -> Path:
+def checkpoints(folder: Path | str, trial_id: str) -> Path:
     """Return where a search, by its folder, keeps what a trial has trained."""
     return Path(folder) / "checkpoints" / check_trial_id(trial_id)
 

@@ -1,6 +1,6 @@
 """Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -16,11 +16,12 @@ from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import is_text
+from keras_dhnn.files import as_list, is_text
 
 # Rows of a file after compaction: some 30 MB, which one process rewrites in a second or two.
 PART_ROWS = 1_000_000
 _SCATTERED = 24
+_NAMED = 5
 
 
 class Fault(NamedTuple):
@@ -106,25 +107,40 @@ def _set_aside(path):
         path.rename(aside)
 
 
-def remove(archive: Archive, ids: list[str] | None = None, where: str | None = None, source: str | None = None) -> int:
+def remove(
+    archive: Archive,
+    ids: str | Sequence[str] | None = None,
+    where: str | None = None,
+    source: str | None = None,
+    *,
+    missing_ok: bool = False,
+) -> int:
     """Take items out; only files that hold some are written anew.
 
     Args:
         archive: `Archive`.
-        ids: list of ids, or None.
+        ids: an id, or several; or None.
         where: condition as of `Archive.search`, or None; items that meet it.
         source: the image source; may be left out where there is one.
+        missing_ok: whether ids that are not there are passed over.
 
     Returns:
         Number of items taken out.
 
     Raises:
-        SettingError: if neither ids nor condition is given, or a condition is not as it should be.
+        SettingError: if neither ids nor condition is given, a condition is not as it should be, or ids are not there;
+            nothing is taken out then.
     """
     if (ids is None) == (where is None):
         raise SettingError("Expected ids, or a condition by --where: which items are to be taken out.")
     source, condition = archive.source(source), archive.condition(where)
-    return _rewrite(archive, source, lambda part: _rows_to_keep(archive, part, ids, condition))
+    gone = None if ids is None else as_list(ids)
+
+    def check_there() -> None:
+        if gone is not None and not missing_ok:
+            _check_there(archive, gone, source)
+
+    return _rewrite(archive, source, lambda part: _rows_to_keep(archive, part, gone, condition), check_there)
 
 
 def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | None]], source: str) -> int:
@@ -156,11 +172,15 @@ def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | No
     return _rewrite(archive, source, rows_to_keep)
 
 
-def _rewrite(archive, source, rows_to_keep):
-    """Write those files anew of which a function gives the rows to keep, not None; returns how many rows went."""
+def _rewrite(archive, source, rows_to_keep, check=lambda: None):
+    """Write those files anew of which a function gives the rows to keep, not None; returns how many rows went.
+
+    Before that a function may refuse, while nobody else can change the archive.
+    """
     removed = 0
     with manifest.locked(archive.root):
         archive.refresh()
+        check()
         parts = manifest.read_parts(archive.root)
         remove_orphans(archive.root, parts)
         kept = []
@@ -175,6 +195,19 @@ def _rewrite(archive, source, rows_to_keep):
         remove_orphans(archive.root, kept)
     archive.refresh()
     return removed
+
+
+def _check_there(archive, ids, source):
+    there = archive.known(ids, source)
+    missing = [key for key in dict.fromkeys(ids) if key not in there]
+    if missing:
+        named = ", ".join(map(repr, missing[:_NAMED])) + (
+            f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        )
+        raise SettingError(
+            f"The archive {archive.root} has no item {named} of source {source!r}. Nothing was taken out. Give ids as "
+            "a search lists them."
+        )
 
 
 def _rows_to_keep(archive, part, ids, condition):

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from keras_dhnn.archive.wkb import from_wkb
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import whole, write_json
 
 
@@ -58,7 +58,11 @@ class Results:
         """Return a GeoJSON FeatureCollection (RFC 7946) as a dictionary: footprints in longitude and latitude.
 
         Items without a place have a null geometry. Needs the column `geometry`.
+
+        Raises:
+            SettingError: if the search was not asked for that column.
         """
+        self._check_columns("geometry")
         features = []
         for row, wkb in zip(self.to_list(), self.table["geometry"].to_pylist(), strict=True):
             geometry = None if wkb is None else from_wkb(wkb)
@@ -70,11 +74,16 @@ class Results:
         return {"type": "FeatureCollection", "features": features}
 
     def write_geojson(self, path: Path) -> None:
-        """Write `to_geojson` to a file."""
+        """Write `to_geojson` to a file; `SettingError` as there."""
         write_json(path, self.to_geojson())
 
     def write_geoparquet(self, path: Path) -> None:
-        """Write the results as a GeoParquet 1.1 file. Needs the columns `geometry` and `bbox`."""
+        """Write the results as a GeoParquet 1.1 file. Needs the columns `geometry` and `bbox`.
+
+        Raises:
+            SettingError: if the search was not asked for these columns.
+        """
+        self._check_columns("geometry", "bbox")
         import pyarrow.parquet as pq
 
         from keras_dhnn.archive.geoparquet import geo_metadata
@@ -82,3 +91,12 @@ class Results:
         table = self.table.replace_schema_metadata({"geo": json.dumps(geo_metadata(self.table))})
         with whole(path) as partial:
             pq.write_table(table, partial)
+
+    def _check_columns(self, *names):
+        missing = [name for name in names if name not in self.table.column_names]
+        if missing:
+            columns = "".join(f'"{name}", ' for name in names).rstrip(", ")
+            raise SettingError(
+                f"The results have no column {' and no column '.join(map(repr, missing))}. Search with columns=(..., "
+                f'{columns}), such as archive.search(queries, 50, columns=("label", {columns})).'
+            )

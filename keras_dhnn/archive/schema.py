@@ -114,15 +114,17 @@ def checked_schema(found: pa.Schema, wanted: pa.Schema | Sequence[str] | None = 
         if FEATURES in found.names:
             own = found.field(FEATURES).type
             known = known.append(pa.field(FEATURES, own if _sketch(own) == ("list", "int8") else pa.list_(pa.int8())))
-        wanted = known if wanted is None else pa.schema([known.field(name) for name in wanted])
-    for field in wanted:
+        expected = known if wanted is None else pa.schema([known.field(name) for name in wanted])
+    else:
+        expected = wanted
+    for field in expected:
         if found.names.count(field.name) != 1:
             what = "more than one column" if field.name in found.names else "no column"
             raise ValueError(f"it has {what} {field.name!r}")
         own = found.field(field.name).type
         if _sketch(own) != _sketch(field.type):
             raise ValueError(f"its column {field.name!r} is of the type {own}; expected {field.type}")
-    return wanted.with_metadata(found.metadata)
+    return expected.with_metadata(found.metadata)
 
 
 def _sketch(dtype):

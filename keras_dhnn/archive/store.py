@@ -27,7 +27,7 @@ from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table
 from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
 from keras_dhnn.archive.where import Box, Times, box_condition, make_condition, time_condition
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import is_text
+from keras_dhnn.files import as_list, is_text
 
 _ATTEMPTS = 5
 _T = TypeVar("_T")
@@ -226,7 +226,7 @@ class Archive:
         rows = self.rows(["id", *code_columns(self.identity.bits)], source).sort_by("id")
         return Items(rows["id"].to_numpy(), table_codes(rows, self.identity.bits))
 
-    def rows(self, columns: Sequence[str] | None = None, source: str | None = None) -> pa.Table:
+    def rows(self, columns: str | Sequence[str] | None = None, source: str | None = None) -> pa.Table:
         """Return all items of one image source, in the order of the files.
 
         Args:
@@ -238,7 +238,7 @@ class Archive:
         """
         source = self.source(source)
         schema = make_schema(self.identity.bits, self.identity.features)
-        wanted = schema.names if columns is None else columns
+        wanted = schema.names if columns is None else as_list(columns)
         empty = schema.empty_table().select(wanted)
         read = self.attempt(lambda: [read_part(self.root, p, empty.schema) for p in self._parts if p.source == source])
         return pa.concat_tables([empty, *(table.replace_schema_metadata() for table in read)])
@@ -256,7 +256,7 @@ class Archive:
         rank: str = "auto",
         rerank: int = 0,
         precision: float | None = None,
-        columns: Sequence[str] = DEFAULT_COLUMNS,
+        columns: str | Sequence[str] = DEFAULT_COLUMNS,
     ) -> Results:
         """Find the nearest items of each query, exactly: by distance, then score (see `rank`), then id.
 
@@ -285,7 +285,12 @@ class Archive:
         queries = self.checked(queries)
         source = self.source(source)
         wanted = Wanted(
-            k, radius, self.condition(where, bbox, time), choose_rank(rank, queries, self.identity), rerank, columns
+            k,
+            radius,
+            self.condition(where, bbox, time),
+            choose_rank(rank, queries, self.identity),
+            rerank,
+            as_list(columns),
         )
         if k is None and radius is None:
             raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
@@ -320,11 +325,13 @@ class Archive:
         condition = self.condition(where, bbox, time)
         return self.attempt(lambda: count_by_distance(self._database(), source, query.codes, condition))
 
-    def get(self, ids: list[str], columns: Sequence[str] | None = None, source: str | None = None) -> pa.Table:
+    def get(
+        self, ids: str | Sequence[str], columns: str | Sequence[str] | None = None, source: str | None = None
+    ) -> pa.Table:
         """Return rows by id, in the order of `ids`.
 
         Args:
-            ids: list of ids.
+            ids: an id, or several.
             columns: names of columns; None: all.
             source: as of `search`.
 
@@ -334,6 +341,7 @@ class Archive:
         Raises:
             SettingError: if an id is not there.
         """
+        ids, columns = as_list(ids), columns if columns is None else as_list(columns)
         # What is no UTF-8, as names of files may be, is no item; nor is null.
         source, values = self.source(source), pa.array([one if is_text(one) else None for one in ids], pa.string())
         found = self.attempt(lambda: self._rows_of(values.drop_null(), source, columns))
@@ -343,11 +351,11 @@ class Archive:
             raise SettingError(f"The archive {self.root} has no item {missing!r} of source {source!r}.")
         return found.take(places).select(found.column_names if columns is None else columns)
 
-    def queries(self, ids: list[str], source: str | None = None) -> Queries:
+    def queries(self, ids: str | Sequence[str], source: str | None = None) -> Queries:
         """Return stored items as `Queries`: "more like these".
 
         Args:
-            ids: list of ids.
+            ids: an id, or several.
             source: as of `search`.
 
         Raises:

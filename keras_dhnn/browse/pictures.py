@@ -1,5 +1,6 @@
 """Show items and scenes as small pictures: made when they are first looked at, the latest of them kept."""
 
+import contextlib
 import io
 import threading
 from collections import OrderedDict
@@ -11,8 +12,8 @@ from PIL import Image
 
 from keras_dhnn.browse import rasters
 from keras_dhnn.browse.catalogue import Catalogue
-from keras_dhnn.browse.refusal import not_found
-from keras_dhnn.errors import DataError
+from keras_dhnn.browse.refusal import Refusal, not_found
+from keras_dhnn.errors import DataError, MissingPackage
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 
 SIDES = (64, 128, 256, 512, 1024)
@@ -23,6 +24,8 @@ _KEPT = 64 << 20
 _PERCENTILES = (2, 98)
 _SAMPLE, _SAMPLE_SIDE = 24, 256
 _QUALITY = 82
+# Files of each source that are looked at to tell whether there are such bands.
+_COUNTED = 5
 # Reads the picture of an item that has no file of its own.
 Reader = Callable[[str, str], np.ndarray]
 
@@ -81,6 +84,21 @@ class Pictures:
         if self._reader is None:
             raise not_found(f"No picture is kept of {catalogue.ids[number]!r}.")
         return self._reader(source, catalogue.ids[number])
+
+    def most_bands(self) -> int | None:
+        """Return how many bands those of a sample of the files have that have most; None if none can be read."""
+        places = [
+            catalogue.path(int(number))
+            for catalogue in self._catalogues.values()
+            for number in np.unique(np.linspace(0, len(catalogue) - 1, _COUNTED).astype(int))
+            if len(catalogue)
+        ]
+        files = {place["path"]: place["row"] is not None for place in places if place["path"]}
+        found = []
+        for path, is_scene in files.items():
+            with contextlib.suppress(Refusal, MissingPackage):  # one that is gone: the others say enough
+                found.append(rasters.describe(path).bands if is_scene else _read_file(path).bands.shape[2])
+        return max(found, default=None)
 
     def _draw(self, source, number, side):
         place = self._catalogues[source].path(number)

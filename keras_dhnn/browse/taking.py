@@ -84,12 +84,17 @@ def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarr
 
 
 def labels_csv(marks: dict[str, str], right: str, wrong: str | None) -> bytes:
-    """Return marks as the table that `prepare --labels` takes: `path,label`; wrong ones only if they have a name.
+    """Return marks as the table that `prepare --labels` takes: `path,label`.
 
     What a spreadsheet would take for a formula has an apostrophe before it, which `prepare` takes off.
+
+    Args:
+        marks: `{id: "right" or "wrong"}`.
+        right: the class of what is right.
+        wrong: the class of what is wrong; None: "not" and that of what is right, since one class teaches nothing.
     """
-    names = {"right": right, "wrong": wrong}
-    rows = [(key, names[mark]) for key, mark in marks.items() if names[mark]]
+    names = {"right": right, "wrong": wrong or f"not {right}"}
+    rows = [(key, names[mark]) for key, mark in marks.items()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "label"))

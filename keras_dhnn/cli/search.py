@@ -52,7 +52,9 @@ def search(
     master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
     geojson: Annotated[Path | None, typer.Option(help="Write footprints as GeoJSON.", metavar="FILE")] = None,
     geoparquet: Annotated[Path | None, typer.Option(help="Write them as GeoParquet.", metavar="FILE")] = None,
-    gallery: Annotated[Path | None, typer.Option(help="Draw what was found, as PNG.", metavar="FILE")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Draw the first ten that are found, as PNG.", metavar="FILE")
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Where the archive's run or export has moved to.")] = None,
     data: DataFolder = Path("data"),
     quiet: Quiet = False,

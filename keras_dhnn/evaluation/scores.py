@@ -143,10 +143,12 @@ def relevant(info: DatasetInfo, items: Items, first: ArrayLike, second: ArrayLik
     Returns:
         bool, of the shape that both have together.
     """
-    first, second = items.image(np.asarray(first)), items.image(np.asarray(second))
+    images = [items.image(np.asarray(side)) for side in (first, second)]
     if info.label_sets is None:
-        return info.true_labels[first] == info.true_labels[second]
-    return (info.label_sets.sets[first] & info.label_sets.sets[second]).any(axis=-1)
+        of_first, of_second = (info.true_labels[side] for side in images)
+        return of_first == of_second
+    of_first, of_second = (info.label_sets.sets[side] for side in images)
+    return (of_first & of_second).any(axis=-1)
 
 
 def _map_per_class(per_query, labels, split, info):

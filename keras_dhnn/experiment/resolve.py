@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from keras_dhnn.config import Experiment, Model, is_pretrained, parse_sources
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.presets import load_preset
-from keras_dhnn.files import read_lines
+from keras_dhnn.files import as_list, read_lines
 from keras_dhnn.pipelines.published_split import PUBLISHED
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
@@ -59,7 +59,7 @@ def resolve_experiment(
     group_pattern: str | None = None,
     backbone: str | Mapping[str, str] | None = None,
     seed: int | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
+    settings: Mapping[str, Any] | str | Iterable[str] = (),
     draw: Callable[[str], str] | None = None,
     say: Callable[[str], None] = notice,
 ) -> Experiment:
@@ -78,7 +78,7 @@ def resolve_experiment(
         group_pattern: see `config.Data`.
         backbone: name of a network; of two sources one for both, or `{source: name}`.
         seed: of the split, the initial weights and the order.
-        settings: `{"section.field": value}`, or texts "section.field=value".
+        settings: `{"section.field": value}`, or a text "section.field=value" or several.
         draw: makes the synthetic twin of the data set with this name and returns the twin's, before the preset is
             fitted to it.
         say: is told what was decided for the user.
@@ -119,7 +119,7 @@ def resolve_experiment(
         of_kind = _branch_changes if isinstance(chosen, dict) else _backbone_changes
         changes |= of_kind(chosen, experiment, info, say)
     experiment = experiment.replace(changes)
-    settings = settings if isinstance(settings, Mapping) else list(settings)
+    settings = settings if isinstance(settings, Mapping) else as_list(settings)
     changed = experiment.replace(settings) if isinstance(settings, Mapping) else experiment.override(*settings)
     names = {name.partition("=")[0] for name in settings}
     # Whoever sees images as they lie means queries, too.

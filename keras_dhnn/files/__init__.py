@@ -6,7 +6,16 @@ What is here knows nothing of data sets and runs: `checksums` notices changed by
 from keras_dhnn.files.cells import guarded, unguarded
 from keras_dhnn.files.folders import atomic_folder
 from keras_dhnn.files.links import refuse_links
-from keras_dhnn.files.names import check_name, expanded, is_inside, is_text, new_folder, refuse_address, user_cache
+from keras_dhnn.files.names import (
+    as_list,
+    check_name,
+    expanded,
+    is_inside,
+    is_text,
+    new_folder,
+    refuse_address,
+    user_cache,
+)
 from keras_dhnn.files.reading import check_kind, open_regular, read_arrays, read_bytes, read_json, read_lines
 from keras_dhnn.files.writing import (
     mark_used,
@@ -21,6 +30,7 @@ from keras_dhnn.files.writing import (
 )
 
 __all__ = [
+    "as_list",
     "atomic_folder",
     "check_kind",
     "check_name",

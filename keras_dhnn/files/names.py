@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from keras_dhnn.errors import DataError, SettingError
 
@@ -88,6 +90,19 @@ def refuse_address(path: Path | str) -> None:
     if address:
         cure = "leave out file://" if address[1].lower() == "file" else "download it first, for example with curl -O"
         raise DataError(f"{path} is an address. Expected a path on this machine: {cure}.")
+
+
+def as_list(given: Any) -> list[Any]:
+    """Return a list of what a caller gave where several may be given: a single text, path or number is a list of one.
+
+    A text is a sequence too, of letters, which nobody means.
+
+    Args:
+        given: one, or an iterable of them; None is none.
+    """
+    if given is None:
+        return []
+    return [given] if isinstance(given, str | bytes) or not isinstance(given, Iterable) else list(given)
 
 
 def expanded(path: Path | str) -> Path:

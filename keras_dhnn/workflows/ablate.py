@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
-from keras_dhnn.files import check_name
+from keras_dhnn.files import as_list, check_name
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.tuning.ablation import ablate as fit_rows
 from keras_dhnn.workflows.prepare import load_labelled
@@ -14,13 +14,13 @@ from keras_dhnn.workflows.prepare import load_labelled
 def ablate(
     name: str,
     *,
-    bits: Sequence[int] = (32,),
+    bits: int | Sequence[int] = (32,),
     sweep: str | None = None,
     protocol: str | None = None,
     queries: float | None = None,
     backbone: str | Mapping[str, str] | None = None,
     seed: int | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
+    settings: Mapping[str, Any] | str | Iterable[str] = (),
     data: Path | str = "data",
     runs: Path | str = "runs",
     run_name: str | None = None,
@@ -32,7 +32,7 @@ def ablate(
 
     Args:
         name: of a prepared data set with two sources.
-        bits: code lengths.
+        bits: a code length, or several.
         sweep: "alpha", "beta" or "gamma", see `tuning.ablation.rows_of`; None leaves constraints out, one by one.
         protocol: see `fit`, as are the arguments that are not named here.
         queries: see `fit`.
@@ -67,6 +67,6 @@ def ablate(
     usual = f"{name}-{experiment.data.protocol}-{sweep or 'ablation'}"
     path = Path(runs) / (usual if run_name is None else check_name(run_name, "an ablation"))
     return {
-        **fit_rows(experiment, info, list(bits), path, sweep=sweep, bar=bar, inner_bar=inner_bar),
+        **fit_rows(experiment, info, as_list(bits), path, sweep=sweep, bar=bar, inner_bar=inner_bar),
         "path": str(path),
     }

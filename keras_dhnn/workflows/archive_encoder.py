@@ -21,7 +21,6 @@ from keras_dhnn.models.band_scaling import scale_bands
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
-from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.version.exporter import load_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
@@ -29,6 +28,7 @@ from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.archive_network import ExportEncoder, Network, NetworkEncoder
 from keras_dhnn.workflows.export import preprocessing
+from keras_dhnn.workflows.open_run import load_data_of
 
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
@@ -195,8 +195,7 @@ def open_encoder(
 
 
 def _open_run(run, data, source, features):
-    info = DatasetInfo.load(Path(data) / run.experiment.data.name)
-    run.check_data(info)
+    info = load_data_of(run, data)
     source = _source(list(sources_of(info)), source)
     model = load_model(run, info)
     branches = getattr(model, "branches", None) or {model.source: model}

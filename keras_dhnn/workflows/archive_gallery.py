@@ -12,15 +12,16 @@ from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.workflows.search_archive import Asked
 
-_RANKS = 10
+RANKS = 10
 # Pixels on a side that a tile of a scene is shown with.
 _MOST_SIDE = 512
 
 
 def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | str) -> None:
-    """Draw each query and its nearest items into a PNG file.
+    """Draw each query and its nearest items, `RANKS` at most, into a PNG file.
 
     Args:
         archive: `Archive`, in which queries that are ids are looked up.
@@ -34,7 +35,7 @@ def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | 
         for name in asked.names
         if name not in files and not asked.rerank
     }
-    found = [row for row in results.to_list() if row["rank"] <= _RANKS]
+    found = [row for row in results.to_list() if row["rank"] <= RANKS]
     rows = []
     for number, name in enumerate(asked.names):
         of_query = {
@@ -43,8 +44,8 @@ def draw_gallery(archive: Archive, asked: Asked, results: Results, path: Path | 
             if row["query"] == number
         }
         rows.append(GalleryRow((files | own).get(name, _blank()), Path(name).name, of_query))
-    figure = gallery_figure(rows, ranks=tuple(range(1, _RANKS + 1)))
-    figure.savefig(path, dpi=120)
+    figure = gallery_figure(rows, ranks=tuple(range(1, RANKS + 1)))
+    save_figure(figure, path, dpi=120)
 
 
 def read_tile(row: Mapping[str, Any]) -> np.ndarray:

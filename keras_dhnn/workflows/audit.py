@@ -18,6 +18,7 @@ from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours, read_images
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.figures.pairs import Side, pairs_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.runs import Run
 
 DRAWN = 12
@@ -62,7 +63,7 @@ def audit(
     """
     dataset = Path(dataset)
     info = DatasetInfo.load(dataset)
-    asked = {"protocol": protocol, "queries": queries, "group_pattern": group_pattern, "seed": seed}
+    asked: dict[str, Any] = {"protocol": protocol, "queries": queries, "group_pattern": group_pattern, "seed": seed}
     asked |= {"settings": None if groups is None else {"data.groups": str(groups)}}
     split = _split(info, run, {name: value for name, value in asked.items() if value is not None})
     figure = Path(out) if out is not None else dataset.parent / f"{dataset.name}-{split.protocol}-leaks.png"
@@ -171,7 +172,7 @@ def _draw(info, pairs, title, path):
         names = str(info.ids[pair.first]), str(info.ids[pair.second])
         sides.append((Side(first, names[0], frames[0]), Side(second, names[1], frames[1]), in_words(pair)))
     try:
-        pairs_figure(sides, title).savefig(path, dpi=150)
+        save_figure(pairs_figure(sides, title), path, dpi=150)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
 

@@ -80,7 +80,7 @@ def shallow_cell(
             training = training[split.items.spread(info.known)[training]]
         with metered() as spent:
             codes = _fitted_codes(estimator, vectors, labels, training)
-        _, evaluations, scores = score(codes, split, info, experiment.seed)
+        _scored, evaluations, scores = score(codes, split, info, experiment.seed)
         return scores | kept(codes, evaluations, folder, decides) | spent
 
     return kept_row(

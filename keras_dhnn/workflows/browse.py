@@ -11,6 +11,7 @@ from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.browse import Page, make_app
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.files import as_list
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.saved_models.serving.connections import listen, make_server
 from keras_dhnn.saved_models.serving.hosts import Hosts
@@ -22,9 +23,9 @@ def browse(
     *,
     port: int = 8080,
     host: str = "127.0.0.1",
-    allow_host: Iterable[str] = (),
+    allow_host: str | Iterable[str] = (),
     open_browser: bool = True,
-    bands: str | Iterable[int] | None = None,
+    bands: str | int | Iterable[int] | None = None,
     model: Path | str | None = None,
     data: Path | str = "data",
     bar: Bar = no_bar,
@@ -47,7 +48,7 @@ def browse(
 
     Raises:
         DataError: if there is no archive, or it cannot be read.
-        SettingError: if the port is not free, or `bands` are none.
+        SettingError: if the port is not free, or `bands` are none, or none of the images.
     """
     serve_page(
         lambda: archive,
@@ -68,7 +69,7 @@ def serve_page(
     *,
     port: int,
     host: str,
-    allow_host: Iterable[str],
+    allow_host: str | Iterable[str],
     open_browser: bool,
     say: Callable[[str], None],
     **how: Any,
@@ -86,7 +87,7 @@ def serve_page(
     """
     with listen(host, port) as listening:
         page = open_page(make(), say=say, **how)
-        server = make_server(make_app(page, Hosts(host, allow_host)))
+        server = make_server(make_app(page, Hosts(host, as_list(allow_host))))
         address = f"[{host}]" if ":" in host else "localhost" if host == "127.0.0.1" else host
         url = f"http://{address}:{listening.getsockname()[1]}/"
         say(f"{page.name}: {page.archive.info.rows:,} items at {url} (Ctrl-C ends it)")
@@ -99,7 +100,7 @@ def serve_page(
 def open_page(
     archive: Path | str,
     *,
-    bands: str | Iterable[int] | None = None,
+    bands: str | int | Iterable[int] | None = None,
     model: Path | str | None = None,
     data: Path | str = "data",
     state: Path | None = None,
@@ -132,13 +133,20 @@ def open_page(
 
         return open_encoder(opened, model=model, data=Path(data), source=source)
 
-    return Page(opened, opener, state=state, bands=shown, synthetic=synthetic)
+    page = Page(opened, opener, state=state, bands=shown, synthetic=synthetic)
+    most = page.pictures.most_bands() if shown else None
+    if shown and most is not None and max(shown) > most:
+        raise SettingError(
+            f"The images of {archive} have {most} bands. Received: --bands {','.join(map(str, shown))}. Leave --bands "
+            f"out, or name bands from 1 to {most}."
+        )
+    return page
 
 
 def _bands(given):
     if given is None:
         return None
-    parts = given.split(",") if isinstance(given, str) else list(given)
+    parts = given.split(",") if isinstance(given, str) else as_list(given)
     try:
         numbers = tuple(int(part) for part in parts)
     except ValueError:

@@ -9,15 +9,19 @@ import numpy as np
 
 from keras_dhnn.errors import DataError, RunError
 from keras_dhnn.evaluation.scores import count, known_part
+from keras_dhnn.files import as_list
 from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.sources import ARROW, task_name
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.runs import Run
 
 
-def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False) -> dict[str, Any]:
+def compare(
+    runs: Path | str | Sequence[Path | str], out: Path | str | None = None, *, unlike: bool = False
+) -> dict[str, Any]:
     """Read the scores of runs, check that they compare, and draw their precision-recall curves.
 
     Args:
@@ -36,6 +40,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None, *, unlike
             differ.
         DataError: if the figure cannot be written.
     """
+    runs = as_list(runs)
     figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
     opened = _named([Run.open(path) for path in runs])
     metrics = {name: run.metrics for name, run in opened.items()}
@@ -125,7 +130,7 @@ def _draw(curves, metrics, path):
     titles = {f"{m['data']}{', synthetic' if m['synthetic'] else ''}, {m['protocol']}" for m in metrics.values()}
     title = titles.pop() if len(titles) == 1 else "unlike protocols: " + "; ".join(sorted(titles))
     try:
-        precision_recall_figure(curves, title).savefig(path, dpi=150)
+        save_figure(precision_recall_figure(curves, title), path, dpi=150)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Choose another place by --out.") from error
 

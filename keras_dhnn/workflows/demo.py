@@ -26,7 +26,7 @@ def demo(
     *,
     port: int = 8080,
     host: str = "127.0.0.1",
-    allow_host: Iterable[str] = (),
+    allow_host: str | Iterable[str] = (),
     open_browser: bool = True,
     folder: Path | str | None = None,
     bar: Bar = no_bar,

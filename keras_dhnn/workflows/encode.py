@@ -6,19 +6,20 @@ from typing import Any
 
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import SettingError
+from keras_dhnn.files import as_list
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 
 
 def encode(
     model: Path | str | None = None,
-    images: Sequence[Path | str] = (),
+    images: Path | str | Sequence[Path | str] = (),
     *,
     archive: Path | str = Path("archive"),
     tile: int = 256,
     stride: int | None = None,
-    scales: str | Sequence[int] = "1",
-    bands: str | Sequence[int] | None = None,
+    scales: str | int | Sequence[int] = "1",
+    bands: str | int | Sequence[int] | None = None,
     asset: str | None = None,
     fetch: bool = False,
     labels: Path | str | None = None,
@@ -39,7 +40,7 @@ def encode(
 
     Args:
         model: path of a run or an exported model, or name of a backbone, whose bits are learned on the first images.
-        images: paths of image files, folders, scenes, lists and STAC files.
+        images: paths of image files, folders, scenes, lists and STAC files; one or several.
         archive: folder of the archive.
         tile: side of a scene's tiles in pixels.
         stride: pixels from one tile to the next; None: a tile.
@@ -77,6 +78,7 @@ def encode(
             embeddings, archive, column=column, bits=bits, learn_by=learn_by, source=source or "image", bar=bar
         )
         return _summary(found) | {"recall_at_10": found.recall, "learned_by": found.learned_by}
+    images = as_list(images)
     if model is None or not images:
         raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))
@@ -98,7 +100,7 @@ def _summary(encoded):
 
 def _numbers(name, given):
     try:
-        numbers = tuple(int(part) for part in (given.split(",") if isinstance(given, str) else given))
+        numbers = tuple(int(part) for part in (given.split(",") if isinstance(given, str) else as_list(given)))
     except ValueError:
         numbers = (0,)
     if not numbers or min(numbers) < 1:

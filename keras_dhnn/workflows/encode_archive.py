@@ -305,10 +305,11 @@ class _Held:
 
     def check(self, tile: Tile) -> None:
         """Refuse an image whose id, of those asked for last, is that of another file."""
-        if tile.id not in self._ids:
+        archive = self.result.archive
+        if archive is None or tile.id not in self._ids:
             return
         if self._paths is None:
-            self._paths = self.result.archive.known(list(self._ids), self.source, "path")
+            self._paths = archive.known(list(self._ids), self.source, "path")
         self._refuse_another(tile.id, self._paths.get(tile.id), tile.values["path"])
 
     def begun(self, scene: Scene) -> Callable[[Callable[[int | None], bool]], None]:

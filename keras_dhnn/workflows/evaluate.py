@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.evaluation.scores import score
-from keras_dhnn.files import may_write
+from keras_dhnn.files import as_list, may_write
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.pipelines.splits import Split
@@ -22,7 +22,7 @@ _WITHOUT_LABELS = ("neighbour_agreement", "labels_used", "seconds")
 def evaluate(
     run: Run | Path | str,
     *,
-    at: Sequence[int] = (),
+    at: int | Sequence[int] = (),
     tsne: bool = False,
     labels: Path | str | None = None,
     data: Path | str = "data",
@@ -31,7 +31,7 @@ def evaluate(
 
     Args:
         run: the `Run`, or its folder.
-        at: cut-offs k at which mean average precision is computed too, see `evaluation.scores.evaluate`.
+        at: a cut-off k, or several, at which mean average precision is computed too, see `evaluation.scores.evaluate`.
         tsne: whether to draw the codes in the plane too.
         labels: a table of labels to score by, see `pipelines.label_file`, instead of those that the run knows. The
             figures are drawn by them, until the run is evaluated again; its `metrics.json` stays as it is.
@@ -46,6 +46,7 @@ def evaluate(
         DataError: if the table cannot be used.
         SettingError: if a cut-off is not a whole number from 1.
     """
+    at = as_list(at)
     if not all(isinstance(k, int) and k > 0 for k in at):
         raise SettingError(invalid("argument `at`", "whole numbers from 1", at))
     run, info = open_run(run, data)

@@ -37,7 +37,7 @@ def fit(
     labels: Path | str | None = None,
     group_pattern: str | None = None,
     backbone: str | Callable[..., tf.keras.Model] | Mapping[str, str] | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
+    settings: Mapping[str, Any] | str | Iterable[str] = (),
     config: Path | str | None = None,
     synthetic: bool = False,
     resume: Run | Path | str | None = None,
@@ -62,7 +62,7 @@ def fit(
         group_pattern: see `config.Data`.
         backbone: name of a network; a function from an image shape to a Keras model with `(B, d)` features; of two
             sources one for both, or `{source: name}`.
-        settings: `{"section.field": value}`, or texts "section.field=value".
+        settings: `{"section.field": value}`, or a text "section.field=value" or several.
         config: file of an experiment as JSON, instead of a preset.
         synthetic: draw the synthetic twin of the data set first, and train on that.
         resume: an unfinished run, to be continued to where it would have ended.
@@ -80,7 +80,7 @@ def fit(
 
     Raises:
         SettingError: for a setting that is not allowed.
-        DataError: if the data set is not prepared, or is damaged.
+        DataError: if the data set is not prepared, or is damaged, or all labels are of one class.
         RunError: if the run cannot be created or continued.
         CollapseError: if training ends with one code for all images, or without a finite loss.
     """

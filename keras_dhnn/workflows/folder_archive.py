@@ -11,7 +11,7 @@ from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import list_images
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.resolve import notice
-from keras_dhnn.files import read_json, user_cache, write_json
+from keras_dhnn.files import may_write, read_json, user_cache, write_json
 from keras_dhnn.files.kinds import kind_of
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
@@ -41,7 +41,7 @@ def archive_of(
         say: is told what was done.
 
     Raises:
-        DataError: if there is neither an archive nor an image.
+        DataError: if there is neither an archive nor an image, or the cache cannot be written.
     """
     if is_address(place) or not Path(place).is_dir() or kind_of(Path(place)):
         return Archive.open(place)  # which says what else it is; pictures in a run are not what is looked for
@@ -54,6 +54,7 @@ def archive_of(
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
         return Archive.open(root)
+    _check_may_keep(kept)
     encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
     archive = Archive.open(root)
     _take_out_gone(archive, files)
@@ -66,13 +67,29 @@ def archive_of(
     return archive
 
 
+def _check_may_keep(kept: Path) -> None:
+    """Make the folder of an archive that is to be kept, before anything is encoded for it."""
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        writable = may_write(kept)
+        reason = "it is read-only for this user"
+    except OSError as error:
+        writable, reason = False, str(error.strerror)
+    if not writable:
+        raise DataError(
+            f"The codes of a folder of images are kept in {kept}, which cannot be written: {reason}. Set the "
+            "environment variable XDG_CACHE_HOME to a folder that can, or encode the images where you want: "
+            f"keras-dhnn encode {BACKBONE} FOLDER --archive DIR"
+        )
+
+
 def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
     rows = archive.rows(["id", "path"])
     there = set(files)
     items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     gone = [key for key, path in items if path not in there]
     if gone:
-        remove(archive, gone)
+        remove(archive, gone, missing_ok=True)
 
 
 def _stamps(files: Sequence[str]) -> list[str]:

@@ -10,11 +10,12 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
-from keras_dhnn.files import check_name, new_folder, write_json, write_text
+from keras_dhnn.files import as_list, check_name, new_folder, write_json, write_text
 from keras_dhnn.files.owner import owned
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.heat_map import heat_map_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.tuning.grid import Axis, fit_grid, grid_experiments
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.tables import best_cell, grid_csv, grid_tables, place_of, table_of
@@ -26,14 +27,14 @@ SCORES = {"map": "mAP", "val_map": "validation mAP"}
 def grid(
     name: str | None = None,
     *,
-    over: Sequence[str] = (),
+    over: str | Sequence[str] = (),
     paper_eta: bool = False,
     validation: bool = False,
     bits: int | None = None,
     protocol: str | None = None,
     queries: float | None = None,
     backbone: str | Mapping[str, str] | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
+    settings: Mapping[str, Any] | str | Iterable[str] = (),
     config: Path | str | None = None,
     synthetic: bool = False,
     resume: Path | str | None = None,
@@ -100,7 +101,7 @@ def grid(
         )
         if paper_eta and "loss.pair_weighting" not in _given(settings):
             experiment = experiment.replace({"loss.pair_weighting": "mean"})
-        request = {"base": json.loads(experiment.to_json()), "over": list(over), "paper_eta": paper_eta}
+        request = {"base": json.loads(experiment.to_json()), "over": as_list(over), "paper_eta": paper_eta}
     axes = [Axis.parse(text) for text in request["over"]]
     base = Experiment.from_json(json.dumps(request["base"]))
     info = load_labelled(base, data)
@@ -117,9 +118,9 @@ def grid(
     return _write(path, result, "val_map" if validation else "map")
 
 
-def _given(settings: Mapping[str, Any] | Iterable[str]) -> set[str]:
+def _given(settings: Mapping[str, Any] | str | Iterable[str]) -> set[str]:
     """Return the names of the settings that a user has given."""
-    return {text.partition("=")[0].strip() for text in settings}
+    return {text.partition("=")[0].strip() for text in as_list(settings)}
 
 
 def _write(path: Path, result: dict[str, Any], score: str) -> dict[str, Any]:
@@ -159,5 +160,5 @@ def _draw(path: Path, result: dict[str, Any], best: dict[str, Any], score: str) 
     )
     path = path / "figures" / "heat-map.png"
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
     return path

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import read_lines
+from keras_dhnn.files import as_list, read_lines
 from keras_dhnn.pipelines.datasets.folder_listing import SUFFIXES
 
 
-def image_paths(given: Iterable[Path | str]) -> list[Path]:
+def image_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
     """Return files as they are given, and of folders all images in them and below, by name.
 
     Args:
@@ -18,7 +18,7 @@ def image_paths(given: Iterable[Path | str]) -> list[Path]:
         DataError: if one is not there, or a folder has no image.
     """
     found: list[Path] = []
-    for path in map(Path, given):
+    for path in map(Path, as_list(given)):
         found += _below(path) if path.is_dir() else [path]
     return found
 

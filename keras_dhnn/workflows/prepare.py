@@ -55,7 +55,7 @@ def prepare(
 
     Raises:
         SettingError: if not exactly one of `source`, `synthetic` and `download` is given, or an option has no effect.
-        DataError: if the archive cannot be used as it is.
+        DataError: if the archive cannot be used as it is, or the table of labels, as where there is one class alone.
     """
     check_name(name, "a data set")
     layout = check_layout(name, layout)
@@ -81,7 +81,9 @@ def prepare(
 def _label(prepared: store.Prepared, labels: Path | str) -> store.Prepared:
     """Keep a table of labels with a data set."""
     directory = prepared.info.directory
-    read_labels(labels, prepared.info.ids).save(directory / LABELS_FILE)
+    table = read_labels(labels, prepared.info.ids)
+    table.check_learnable(labels)
+    table.save(directory / LABELS_FILE)
     return store.Prepared(DatasetInfo.load(directory), prepared.fresh)
 
 
@@ -173,13 +175,17 @@ def load_prepared(name: str, data: Path | str = "data") -> DatasetInfo:
 
 
 def load_labelled(experiment: Experiment, data: Path | str = "data") -> DatasetInfo:
-    """Return the `DatasetInfo` of an experiment's data set, seen with the experiment's table of labels, if it has one.
+    """Return the `DatasetInfo` that an experiment learns from: seen with its own table of labels, if it has one.
 
     Raises:
-        DataError: see `load_prepared`; or if the table cannot be used.
+        DataError: see `load_prepared`; or if the table cannot be used, or nothing can be learned from its labels.
     """
     info, table = load_prepared(experiment.data.name, data), experiment.data.labels
-    return info if table is None else info.with_labels(read_labels(table, info.ids))
+    if table is not None:
+        info = info.with_labels(read_labels(table, info.ids))
+    if info.table is not None:
+        info.table.check_learnable(info.directory if table is None else table)
+    return info
 
 
 def verify(name: str, data: Path | str = "data") -> DatasetInfo:

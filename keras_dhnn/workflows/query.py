@@ -19,6 +19,7 @@ from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.stored_images import colours
 from keras_dhnn.report.afterwards import alone
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.report.report import item_images
 from keras_dhnn.runs import Run
 from keras_dhnn.runtimes import Encoder
@@ -228,6 +229,5 @@ def draw(
     figure = gallery_figure([GalleryRow(colours(pixels, info, asked), image.name, results)], ranks=tuple(results))
     path = run.figures / f"query-{image.stem}.png"
     refuse_links(run.path, path)
-    run.figures.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
     return path

@@ -29,7 +29,7 @@ Answer = tuple[Path, list[dict[str, Any]] | DataError]
 
 def query_files(
     run: Run | Path | str | None,
-    images: Iterable[Path | str],
+    images: Path | str | Iterable[Path | str],
     out: Path | str,
     *,
     server: str | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice
+from keras_dhnn.files import as_list
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.folder_archive import archive_of
 from keras_dhnn.workflows.search_archive import make_queries, run_search
@@ -13,7 +14,7 @@ from keras_dhnn.workflows.search_archive import make_queries, run_search
 
 def search(
     archive: Path | str,
-    wanted: Sequence[Path | str] = (),
+    wanted: Path | str | Sequence[Path | str] = (),
     *,
     k: int = 10,
     radius: int | None = None,
@@ -21,8 +22,8 @@ def search(
     bbox: str | Sequence[float] | None = None,
     since: str | None = None,
     until: str | None = None,
-    like: Sequence[str] = (),
-    unlike: Sequence[str] = (),
+    like: str | Sequence[str] = (),
+    unlike: str | Sequence[str] = (),
     embeddings: Path | str | None = None,
     column: str | None = None,
     rank: str = "auto",
@@ -42,15 +43,15 @@ def search(
 
     Args:
         archive: folder of an archive; or any folder of images, see `archive_of`.
-        wanted: paths of image files, and ids of its items.
+        wanted: paths of image files, and ids of its items; one or several.
         k: how many items to find for each.
         radius: only items in which at most so many bits differ; None: any.
         where: condition over the columns, such as `"label = 'forest'"`.
         bbox: `"west,south,east,north"` or a sequence of these, in degrees.
         since: only items of this time or later, ISO 8601.
         until: only items before this time.
-        like: ids; together with `unlike` they are one query, instead of `wanted`.
-        unlike: ids.
+        like: an id or several; together with `unlike` they are one query, instead of `wanted`.
+        unlike: an id or several.
         embeddings: path of a file of vectors that search, instead of `wanted`.
         column: where the vectors are in it.
         rank: "auto", "hamming", "asymmetric" or "features", see `Archive.search`.
@@ -60,11 +61,11 @@ def search(
         master: Spark's.
         geojson: path of a GeoJSON file to write, or None.
         geoparquet: path of a GeoParquet file to write, or None.
-        gallery: path of a PNG file to draw, or None.
+        gallery: path of a PNG file to draw, the first ten items of each query; or None.
         model: path of the archive's run or export, where that has moved.
         data: folder of the prepared data sets.
         bar: see `progress`.
-        say: is told what was done with a folder of images.
+        say: is told what was done with a folder of images, and which files were written.
 
     Returns:
         Dictionary of `queries`, what each is called, and `results`, a list of dictionaries in order of query and rank.
@@ -76,9 +77,9 @@ def search(
     opened = archive_of(archive, bar=bar, say=say)
     asked = make_queries(
         opened,
-        [str(one) for one in wanted or ()],
-        like=like or (),
-        unlike=unlike or (),
+        [str(one) for one in as_list(wanted)],
+        like=as_list(like),
+        unlike=as_list(unlike),
         embeddings=embeddings,
         column=column,
         source=source,
@@ -102,12 +103,16 @@ def search(
     )
     if geojson:
         results.write_geojson(Path(geojson))
+        say(f"{geojson}  footprints of {len(results):,} items, GeoJSON")
     if geoparquet:
         results.write_geoparquet(Path(geoparquet))
+        say(f"{geoparquet}  footprints of {len(results):,} items, GeoParquet")
     if gallery:
-        from keras_dhnn.workflows.archive_gallery import draw_gallery
+        from keras_dhnn.workflows.archive_gallery import RANKS, draw_gallery
 
         draw_gallery(opened, asked, results, gallery)
+        most = max(results.table["rank"].to_pylist(), default=0)
+        say(f"{gallery}  pictures of {'what was found' if most <= RANKS else f'the first {RANKS} that were found'}")
     return {"queries": asked.names, "results": results.to_list()}
 
 

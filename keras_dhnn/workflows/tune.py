@@ -11,11 +11,12 @@ import tensorflow as tf
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice, read_settings, resolve_experiment
-from keras_dhnn.files import check_name, new_folder, write_text
+from keras_dhnn.files import as_list, check_name, new_folder, write_text
 from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import Bar, no_bar, show_progress
 from keras_dhnn.report.afterwards import alone
+from keras_dhnn.report.figures.saving import save_figure
 from keras_dhnn.tuning.hparams import write_hparams
 from keras_dhnn.tuning.job import check_job, create_job, open_job
 from keras_dhnn.tuning.oracles import TUNERS
@@ -35,13 +36,13 @@ def tune(
     tuner: str = "bayesian",
     trials: int | None = None,
     hours: float | None = None,
-    vary: Sequence[str] | None = None,
+    vary: str | Sequence[str] | None = None,
     space: Path | str | None = None,
     bits: int | None = None,
     protocol: str | None = None,
     queries: float | None = None,
     backbone: str | Mapping[str, str] | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
+    settings: Mapping[str, Any] | str | Iterable[str] = (),
     config: Path | str | None = None,
     synthetic: bool = False,
     resume: Path | str | None = None,
@@ -133,20 +134,22 @@ def _folder(runs: Path, name: str | None, usual: str, part: str) -> Path:
     return new_folder(runs, usual) if part == "alone" else runs / usual
 
 
-def _held_out(settings: Mapping[str, Any] | Iterable[str]) -> Mapping[str, Any] | list[str]:
+def _held_out(settings: Mapping[str, Any] | str | Iterable[str]) -> Mapping[str, Any] | list[str]:
     """Return settings by which a tenth of the database is held out, unless they say otherwise themselves."""
     if isinstance(settings, Mapping):
         return {"data.validation": 0.1, **settings}
-    return ["data.validation=0.1", *settings]
+    return ["data.validation=0.1", *as_list(settings)]
 
 
-def _space(vary: Sequence[str] | None, file: Path | str | None, experiment: Experiment, info: DatasetInfo) -> Space:
+def _space(
+    vary: str | Sequence[str] | None, file: Path | str | None, experiment: Experiment, info: DatasetInfo
+) -> Space:
     if file is not None:
         if vary is not None:
             raise SettingError("--space says all that is searched. Leave out --vary.")
         space = read_settings(Path(file), lambda text: Space.from_json(text, experiment))
     else:
-        space = Space.of(list(vary) if vary else default_names(info), experiment)
+        space = Space.of(as_list(vary) if vary else default_names(info), experiment)
     check_weights(space.parts, info)
     return space
 
@@ -199,4 +202,4 @@ def _draw(path: Path, rows: list[dict[str, Any]], space: Space, winner: dict[str
     title = f"{winner['data']}{kind}, {winner['protocol']}"
     (path / "figures").mkdir(exist_ok=True)
     for name, figure in search_figures(rows, space, title).items():
-        figure.savefig(path / "figures" / f"{name}.png", dpi=120)
+        save_figure(figure, path / "figures" / f"{name}.png", dpi=120)

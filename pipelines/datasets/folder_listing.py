@@ -107,6 +107,11 @@ def _describe_misplaced(source, classes, images, misplaced, shown=5):
     lines += [f"  and {len(misplaced) - shown} more"] * (len(misplaced) > shown)
     if classes and not images and all("/" in name for name in misplaced):
         lines.append(f"Are the classes one folder deeper? Then give that folder by --source, such as {classes[0]}.")
+    elif not classes:
+        lines.append(
+            "If they have no classes, or those are in a table: --layout images takes them as they lie. If they have, "
+            "move them into the folders of their classes."
+        )
     else:
         lines.append("Move them into the folders of their classes, or leave them out with --skip-damaged.")
     return "\n".join(lines)

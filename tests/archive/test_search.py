@@ -219,6 +219,11 @@ def test_results_as_geojson_and_geoparquet(tmp_path):
     codes = random_codes(50, 64)
     archive = make_archive(tmp_path / "a", codes)
     results = archive.search(codes[:1], 5, columns=("label", "time", "bbox", "geometry"))
+    without = archive.search(codes[:1], 5)
+    with pytest.raises(SettingError, match=r"no column 'geometry'\. Search with columns=\(\.\.\., \"geometry\"\)"):
+        without.to_geojson()
+    with pytest.raises(SettingError, match=r"columns=\(\"label\", \"geometry\", \"bbox\"\)"):
+        without.write_geoparquet(tmp_path / "found.parquet")
     collection = json.loads(json.dumps(results.to_geojson()))
     ids = tile_rows(codes)["id"].to_pylist()
     corners = squares(50)[ids.index(results.table["id"][0].as_py())]

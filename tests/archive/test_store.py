@@ -228,11 +228,17 @@ def test_removal_rewrites_only_files_that_hold_the_items(tmp_path):
     for first in (0, 100, 200):
         archive.append(tile_rows(random_codes(100, seed=first), [f"{first + n:03d}" for n in range(100)]))
     kept = {part.name for part in archive.parts}
-    assert remove(archive, ids=["150", "151", "nowhere"]) == 2
+    before = archive.parts
+    with pytest.raises(SettingError, match="no item 'nowhere', 'neither' of source 'image'. Nothing was taken out"):
+        remove(archive, ids=["150", "nowhere", "neither"])
+    assert (archive.refresh(), archive.parts) == (False, before)
+    assert remove(archive, ids="149") == 1
+    assert remove(archive, ids=["150", "151", "nowhere"], missing_ok=True) == 2
+    assert remove(archive, ids=[]) == 0
     assert len(kept & {part.name for part in archive.parts}) == 2
     assert remove(archive, where="label = 'sea' and id < '100'") == 33
     assert remove(archive, where="id >= '200'") == 100
-    assert archive.info.rows == 300 - 2 - 33 - 100
+    assert archive.info.rows == 300 - 3 - 33 - 100
     assert archive.info.files == 2
     with pytest.raises(ValueError, match="Expected ids, or a condition"):
         remove(archive)

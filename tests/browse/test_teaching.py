@@ -128,8 +128,9 @@ def test_labels_are_those_that_prepare_takes(browser, archive, search, tmp_path)
     assert "harbours.csv" in headers["content-disposition"]
     (tmp_path / "labels.csv").write_bytes(content)
     labels = read_labels(tmp_path / "labels.csv", ids)
-    assert labels.classes == ("harbour",)
+    assert labels.classes == ("harbour", "not harbour")
     assert np.flatnonzero(labels.sets[:, 0]).tolist() == [0, 3]
+    assert np.flatnonzero(labels.sets[:, 1]).tolist() == [1]
     _, _, content = browser.ask("GET", f"{search}/labels.csv", right="harbour", wrong="other, or none")
     assert sorted(row[1] for row in csv.reader(io.StringIO(content.decode()))) == [
         "harbour",

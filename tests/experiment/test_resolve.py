@@ -168,3 +168,7 @@ def test_files_of_settings_that_cannot_be_read_are_named(tmp_path):
 )
 def test_whoever_sees_images_as_they_lie_means_queries_too(settings, turns):
     assert resolve_experiment("ucmd", settings=settings).model.query_turns == turns
+
+
+def test_a_setting_alone_is_a_list_of_one():
+    assert resolve_experiment("ucmd", data="nowhere", settings="loss.eta=0.25").loss.eta == 0.25

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import check_name, new_folder, open_regular, refuse_address
+from keras_dhnn.files import as_list, check_name, new_folder, open_regular, refuse_address
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,20 @@ def test_what_looks_a_little_like_an_address_is_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with open_regular(Path("http:/a.png")) as file:  # which is there
         assert file.read() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("new/a.png", ["new/a.png"]),
+        (Path("new"), [Path("new")]),
+        (64, [64]),
+        (("a", "b"), ["a", "b"]),
+        ((name for name in "ab"), ["a", "b"]),
+        ("", [""]),
+        ((), []),
+        (None, []),
+    ],
+)
+def test_one_is_a_list_of_one(given, expected):
+    assert as_list(given) == expected

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_dhnn.codes import pack
@@ -66,7 +67,7 @@ def test_scores_are_those_of_the_runs_and_settings_those_that_differ(make_run, t
 def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
     drawn = {}
     draw = "keras_dhnn.workflows.compare.precision_recall_figure"
-    monkeypatch.setattr(draw, lambda curves, title: drawn.update(curves, title=title) or FakeFigure())
+    monkeypatch.setattr(draw, lambda curves, title: drawn.update(curves, title=title) or Figure())
     paths = [make_run("good", noise=0.1), make_run("poor", noise=9.0)]
     result = compare(paths, tmp_path / "curves.png")
     scores = {run["name"]: run["metrics"]["map"]["expected"] for run in result["runs"]}
@@ -77,11 +78,6 @@ def test_curves_are_those_of_the_runs(make_run, tmp_path, monkeypatch):
     for (_, precision), mean in zip((good, poor), scores.values(), strict=True):
         assert mean - 0.02 < precision.mean() < mean + 0.1
     assert good[1].mean() > poor[1].mean() + 0.2
-
-
-class FakeFigure:
-    def savefig(self, path, dpi):
-        pass
 
 
 @pytest.mark.parametrize("setting", ["seed=1", "model.bits=32", "data.validation=0.3", "data.image_size=32"])
@@ -165,6 +161,8 @@ def test_one_run_and_one_run_twice_are_refused(make_run, tmp_path):
     path = make_run("a")
     with pytest.raises(RunError, match="two runs or more"):
         compare([path], tmp_path / "curves.png")
+    with pytest.raises(RunError, match="two runs or more"):
+        compare(path, tmp_path / "curves.png")
     with pytest.raises(RunError, match="twice"):
         compare([path, path], tmp_path / "curves.png")
 
@@ -186,7 +184,7 @@ def drawn(monkeypatch):
     """What is drawn, which is not."""
     curves = {}
     monkeypatch.setattr(
-        "keras_dhnn.workflows.compare.precision_recall_figure", lambda new, _: curves.update(new) or FakeFigure()
+        "keras_dhnn.workflows.compare.precision_recall_figure", lambda new, _: curves.update(new) or Figure()
     )
     return curves
 

@@ -528,9 +528,18 @@ def test_the_command_line(tmp_path, monkeypatch, capfd):
     found = json.loads(out)["results"]
     assert {row["label"] for row in found} == {"a"}
     assert [row["rank"] for row in found] == [1, 2, 3]
-    status, out, _ = run("search", "ar", "images/a/0004.png", "--gallery", "found.png", "--geojson", "found.geojson")
+    drawn = ("--gallery", "found.png", "--geojson", "found.geojson")
+    status, out, said = run("search", "ar", "images/a/0004.png", *drawn)
     assert status == 0
     assert (tmp_path / "found.png").exists()
+    assert said.splitlines()[-2:] == [
+        "found.geojson  footprints of 10 items, GeoJSON",
+        "found.png  pictures of what was found",
+    ]
+    status, out, said = run("search", "ar", "images/a/0004.png", "-k", 12, *drawn, "--json")
+    assert len(json.loads(out)["results"]) == 12
+    assert said.splitlines()[-1] == "found.png  pictures of the first 10 that were found"
+    assert "by its name" in run("search", "ar", "images/a/0004.png", "--gallery", "found.xyz")[2]
     assert json.loads((tmp_path / "found.geojson").read_text())["features"][0]["geometry"] is None
     assert run("search", "ar", "images/a/0004.png", "--precision", 0.9)[0] == 2
     assert run("archive", "calibrate", "ar")[0] == 0

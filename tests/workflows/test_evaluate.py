@@ -32,6 +32,9 @@ def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
     write_json(run.history_path, {})
     _, expected = evaluate_all(outputs, labels, Split.load(run.split_path), info, run.experiment.seed)
     metrics = evaluate.evaluate(run, data=tmp_path)
+    assert (
+        evaluate.evaluate(run, at=3, data=tmp_path)["map_at"] == evaluate.evaluate(run, at=[3], data=tmp_path)["map_at"]
+    )
     assert expected["distinct_codes"] > 50
     assert {name: metrics[name] for name in ("map", "distinct_codes")} == {
         name: expected[name] for name in ("map", "distinct_codes")

@@ -113,6 +113,25 @@ def test_prepared_labels_stay_until_others_are_given(project, tmp_path):
     assert load_prepared("x", tmp_path).classes == tuple(COLOURS)
 
 
+def test_labels_of_one_class_are_refused(project, tmp_path):
+    table = tmp_path / "red.csv"
+    table.write_text("path,label\n00,red\n03,red\n")
+    refused = r"red\.csv: 2 images have labels, all the same: 'red'\. .* two at least are needed\. .*'not red'"
+    how = {"layout": "images", "data": tmp_path / "data"}
+    with pytest.raises(DataError, match=refused):
+        prepare("x", project / "images", labels=table, **how)
+    assert not load_prepared("x", tmp_path / "data").known.any()
+    with pytest.raises(DataError, match=refused):
+        run_of(project, "one", labels=table)
+    assert not (project / "runs" / "one").exists()
+    labels = Labels(("red",), np.arange(90)[:, None] % 3 == 0)
+    labels.save(tmp_path / "data" / "x" / "labels.npz")  # as it was kept before such were refused
+    with pytest.raises(DataError, match="x: 30 images have labels, all the same: 'red'"):
+        fit("x", data=tmp_path / "data", runs=tmp_path / "runs")
+    table.write_text("path,label\n00,red\n03,red\n01,not red\n")
+    assert prepare("x", project / "images", labels=table, **how).info.classes[:2] == ("red", "not red")
+
+
 def test_where_classes_have_many_labels_these_search_too(project):
     info = load_prepared("colours", project / "data")
     labels = np.zeros((90, 2), bool)

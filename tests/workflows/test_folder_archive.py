@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_dhnn.archive import Archive
 from keras_dhnn.errors import DataError
+from keras_dhnn.workflows.encode import encode
 from keras_dhnn.workflows.encode_archive import Options
 from keras_dhnn.workflows.folder_archive import archive_of
 from keras_dhnn.workflows.search import search
@@ -80,6 +83,16 @@ def test_a_folder_without_images_is_refused(tmp_path):
         archive_of(tmp_path)
 
 
+@pytest.mark.parametrize("kept", ["file", "read-only"])
+def test_a_cache_that_cannot_be_written_is_said_before_anything_is_encoded(images, tmp_path, monkeypatch, kept):
+    (tmp_path / "cache").write_text("") if kept == "file" else monkeypatch.setattr(
+        "keras_dhnn.workflows.folder_archive.may_write", lambda folder: False
+    )
+    monkeypatch.setattr("keras_dhnn.workflows.folder_archive.encode_archive", None)
+    with pytest.raises(DataError, match=r"cache.* cannot be written: .*\. Set the environment variable XDG_CACHE_HOME"):
+        open_folder(images)
+
+
 def test_an_archive_is_opened_as_it_is(images, tmp_path):
     root = open_folder(images).root
     assert archive_of(root).root == Archive.open(root).root
@@ -92,6 +105,20 @@ def test_search_takes_a_folder_of_images(images, monkeypatch):
     archive = open_folder(images)
     expected = archive.search(archive.queries([path]), 5, rank="hamming").table["id"].to_pylist()
     assert [row["id"] for row in search(images, [path], k=5, rank="hamming")["results"]] == expected
+
+
+def test_one_alone_is_a_list_of_one(images, monkeypatch):
+    """A text is no list of letters, nor is a path one of nothing."""
+    monkeypatch.setattr("keras_dhnn.workflows.search.archive_of", lambda place, **how: open_folder(place))
+    path, other = listed(images)[:2]
+    expected = search(images, [path])
+    assert (search(images, path), search(images, Path(path))) == (expected, expected)
+    assert search(images, like=path, unlike=other) == search(images, like=[path], unlike=[other])
+    archive = open_folder(images)
+    assert archive.queries(path).codes.tolist() == archive.queries([path]).codes.tolist()
+    assert archive.get(path, "id")["id"].to_pylist() == [path]
+    encoded = encode(BACKBONE, str(images), archive=images / "../ar", bits=8, size=32, features=4, scales=1)
+    assert encoded["items"] == 20
 
 
 def test_pictures_in_a_run_are_not_what_is_searched(images):

@@ -1,11 +1,13 @@
 """Write what TensorBoard shows of a run while it trains."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from keras_dhnn.codes import pack
+from keras_dhnn.files import system_error
 from keras_dhnn.metrics.code_health import CodeHealth, code_health
 from keras_dhnn.training.callbacks.validation import ValidationMAP
 
@@ -25,10 +27,11 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
         self._writer: tf.summary.SummaryWriter = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._writer = tf.summary.create_file_writer(str(self.folder))
+        with self._naming():
+            self._writer = tf.summary.create_file_writer(str(self.folder))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        with self._writer.as_default(step=epoch + 1):
+        with self._naming(), self._writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
             if "val_map" in logs:
@@ -44,7 +47,16 @@ class TensorBoardLog(tf.keras.callbacks.Callback):
         write_health(code_health(pack(outputs), labels, outputs), which)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._writer.close()
+        with self._naming():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _naming(self):
+        """Raise TensorFlow's errors in a block, as of a full disk, as the operating system's."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise system_error(error.message, self.folder) from error
 
 
 def write_health(health: CodeHealth, which: str = "") -> None:

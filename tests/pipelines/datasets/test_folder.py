@@ -194,6 +194,15 @@ def test_image_directly_in_the_root(root):
     assert skipped == [("stray.png", "lies elsewhere; expected <class>/<image>")]
 
 
+def test_images_without_any_folder(tmp_path):
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", np.zeros((8, 8, 3), np.uint8))
+    for skip_damaged in (False, True):
+        with pytest.raises(DataError, match="2.png\nIf they have no classes, .*: --layout images takes them") as caught:
+            folder.open_archive(tmp_path, skip_damaged=skip_damaged)
+        assert "--skip-damaged" not in str(caught.value)
+
+
 def test_nested_folders(root):
     write_image(root / "urban area" / "2019" / "deep.png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(DataError, match=r"Found:\n  urban area/2019\nMove them into the folders of their classes"):
