@@ -1,6 +1,5 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
-import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,12 +26,10 @@ from keras_dhnn.archive.tiles import (
     stac_scenes,
 )
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_lines
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
-
-FOLDER_LABELS = "folder"
+from keras_dhnn.workflows.tile_labels import image_labels
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,7 @@ class Options:
     Attributes:
         cut: how scenes are cut.
         asset: which asset of STAC items.
-        labels: "folder" (the name of the folder that a file lies in), path of a CSV file with the columns `path` and
-            `label`, or None.
+        labels: see `image_labels`.
         skip_damaged: whether damaged files are left out.
         bits: length of codes that are learned; a trained model has its own.
         features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
@@ -55,7 +51,7 @@ class Options:
 
     cut: Cut = field(default_factory=Cut)
     asset: str | None = None
-    labels: Path | str | None = None
+    labels: Path | str | Mapping[str, str] | None = None
     skip_damaged: bool = False
     bits: int = 64
     features: int | None = None
@@ -104,7 +100,9 @@ def encode_archive(
         DataError: for images or a model that do not fit, or an archive of another model.
     """
     options = with_features(options or Options(), model)
-    return encode_listed(model, *sort_inputs(inputs, options), root, options, bar=bar)
+    scenes, files = sort_inputs(inputs, options)
+    options = replace(options, labels=image_labels(options.labels, scenes, files))
+    return encode_listed(model, scenes, files, root, options, bar=bar)
 
 
 def encode_listed(
@@ -242,29 +240,10 @@ def _form(scenes, files, options):
 
 def _tiles(scenes, files, form, known, options, skipped):
     how = {"skip_damaged": options.skip_damaged, "skipped": skipped}
+    labels = image_labels(options.labels, scenes, files) or {}
     for scene in scenes:
-        yield from scene_tiles(scene, form, options.cut, known, **how)
-    yield from file_tiles(files, form, known, labels=_labels(options.labels), **how)
-
-
-_OF_LABELS = "Expected a table, CSV in UTF-8, with the columns path and label."
-
-
-def _labels(labels):
-    """Return a function from a path to its label."""
-    if labels is None:
-        return None
-    if labels == FOLDER_LABELS:
-        return lambda path: Path(path).parent.name
-    try:
-        table = csv.DictReader(read_lines(labels))
-        rows = list(table)
-    except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"The labels {labels} cannot be read: {reason}. {_OF_LABELS}") from error
-    if not {"path", "label"} <= set(table.fieldnames or ()):
-        found = ", ".join(table.fieldnames or ()) or "none"
-        raise DataError(f"The labels {labels} have other columns: {found}. {_OF_LABELS}")
-    named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
-    named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
-    return lambda path: named.get(Path(path).as_posix()) or None
+        for tile in scene_tiles(scene, form, options.cut, known, **how):
+            if tile is not None:
+                tile.values["label"] = labels.get(scene.name)
+            yield tile
+    yield from file_tiles(files, form, known, labels=labels.get, **how)

@@ -20,7 +20,7 @@ from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
-from keras_dhnn.workflows.encode_archive import Options, _labels, encode_archive
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
@@ -163,23 +163,6 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
     assert (again.counted.added, again.counted.known) == (0, 19)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "have other columns: none. Expected a table"),
-        (b"file,label\na.png,x\n", "have other columns: file, label. Expected a table"),
-        (b"path,label\na.png,f\xf6rde\n", "no text in UTF-8"),
-        (None, "cannot be read: No such file or directory. Expected a table"),
-    ],
-)
-def test_labels_that_are_no_such_table_are_refused(tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(DataError, match=message) as caught:
-        _labels(str(tmp_path / "labels.csv"))
-    assert "Error(" not in str(caught.value)
-
-
 def test_lists_and_labels_from_csv(tmp_path):
     write_images(tmp_path / "images", 20)
     lines = [f"images/{'ab'[n % 2]}/{n:04d}.png" for n in range(12)]
@@ -187,11 +170,31 @@ def test_lists_and_labels_from_csv(tmp_path):
     options = Options(bits=8, size=32, features=0, labels=str(tmp_path / "list.csv"))
     made = encode_archive(BACKBONE, [tmp_path / "list.csv"], tmp_path / "ar", options).archive
     assert made.labels() == {"L0": 4, "L1": 4, "L2": 4}
+    (tmp_path / "list.csv").write_text("path,label\n0000,x\nb/0001.png,y\n")
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "short", options).archive
+    assert made.labels() == {None: 18, "x": 1, "y": 1}
+    (tmp_path / "list.csv").write_text("path,label\n0000,x\n0077.png,y\n")
+    with pytest.raises(DataError, match=r"1 of 2 rows name no image.*\n.*line 3: '0077.png'"):
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", options)
     with pytest.raises(DataError, match="no file or folder"):
         encode_archive(BACKBONE, [tmp_path / "nowhere"], tmp_path / "ar", options)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image in the folder"):
         encode_archive(BACKBONE, [tmp_path / "empty"], tmp_path / "ar", options)
+
+
+def test_every_tile_of_a_scene_has_its_scenes_label(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    for name, number in (("forest", 0), ("sea", 1)):
+        (tmp_path / name).mkdir()
+        write_scene(tmp_path / name / "scene.tif", scene_pixels(64, 96, seed=number))
+    options = Options(Cut(tile=32), bits=8, size=32, features=4, labels="folder")
+    scenes = [tmp_path / name for name in ("forest", "sea")]
+    assert encode_archive(BACKBONE, scenes, tmp_path / "ar", options).archive.labels() == {"forest": 6, "sea": 6}
+    (tmp_path / "labels.csv").write_text("path,label\nsea/scene.tif,water|deep\n")
+    options = replace(options, labels=tmp_path / "labels.csv")
+    made = encode_archive(BACKBONE, scenes, tmp_path / "table", options).archive
+    assert made.labels() == {None: 6, "deep": 6, "water": 6}
 
 
 def test_a_scene_is_cut_encoded_and_found_on_the_map(tmp_path):
