@@ -47,7 +47,7 @@ class ImageNames:
         return str(self._paths[0]) if self._paths else ""
 
     def _with_end(self, count):
-        """Return `{end: numbers}`, with and without suffix, of the last `count` parts of the paths that have so many."""
+        """Return `{end: numbers}` of the last `count` parts of the paths that have so many, with and without suffix."""
         if count not in self._ends:
             ends: dict[str, list[int]] = {}
             for number, path in enumerate(self._paths):

@@ -46,11 +46,18 @@ class Encoder(Protocol):
 class Encoded:
     """Describe what became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not
     read.
+
+    Attributes:
+        added: items that are new.
+        replaced: items that were there with other content.
+        known: tiles that were there with the same content, or hold nothing.
+        relabelled: items that were there, and got another label.
     """
 
     added: int = 0
     replaced: int = 0
     known: int = 0
+    relabelled: int = 0
 
     def add(self, appended: "Appended | Encoded") -> None:
         """Count one piece."""

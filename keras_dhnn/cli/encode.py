@@ -47,7 +47,7 @@ def encode(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="folder: an image's label is the name of its folder; or a CSV file with the columns path and label.",
+            help="folder: an image's label is the name of its folder; or a table with a row an image, as fit takes it.",
             metavar="folder|FILE",
         ),
     ] = None,
@@ -131,6 +131,10 @@ def encode(
     for one in found["skipped"]:
         typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
     print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
+    if found["relabelled"]:
+        print(f"Items that were there, and got another label: {found['relabelled']:,}.")
+    if "labelled" in found:
+        print(f"Items that have a label: {found['labelled']:,}.")
     if found.get("recall_at_10") is not None:
         print(f"Bits were learned by {found['learned_by']}.")
         print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")

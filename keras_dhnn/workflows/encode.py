@@ -47,7 +47,8 @@ def encode(
         bands: numbers of a scene's bands from 1, `"4,3,2"` or a sequence; None: all.
         asset: which asset of STAC items: a name, or `role:ROLE`.
         fetch: whether what a STAC catalogue names at addresses is fetched: its items, and that asset of each.
-        labels: "folder", or path of a CSV file with the columns path and label; None: no labels.
+        labels: "folder", or path of a table with a row an image, see docs/guides/few-labels.md; None: no labels. What
+            is in the archive already gets them too.
         bits: length of codes that are learned here.
         size: side of the images that a backbone is given.
         features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
@@ -62,8 +63,9 @@ def encode(
         bar: see `progress`.
 
     Returns:
-        Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `skipped` (a list of `name` and
-        `reason`), and of embeddings `recall_at_10` and `learned_by`.
+        Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `relabelled`, `skipped` (a list of
+        `name` and `reason`), with labels `labelled` (items that have any), and of embeddings `recall_at_10` and
+        `learned_by`.
 
     Raises:
         DataError: for images, a model or an archive that do not fit together.
@@ -81,13 +83,16 @@ def encode(
         raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))
     options = Options(cut, asset, labels, skip_damaged, bits, features, size, Path(data), source, fetch)
-    if engine is None:
-        return _summary(encode_archive(model, images, archive, options, bar=bar))
-    if engine != "spark":
+    if engine not in (None, "spark"):
         raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
-    from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+    if engine is None:
+        found = encode_archive(model, images, archive, options, bar=bar)
+    else:
+        from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 
-    return _summary(encode_by_spark(model, images, archive, options, master=master))
+        found = encode_by_spark(model, images, archive, options, master=master)
+    labelled = {} if labels is None else {"labelled": found.archive.labelled(found.source)}
+    return _summary(found) | labelled
 
 
 def _summary(encoded):

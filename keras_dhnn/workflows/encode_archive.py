@@ -9,6 +9,7 @@ from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
 from keras_dhnn.archive.maintenance import compact_if_scattered
 from keras_dhnn.archive.manifest import IDENTITY, check_place
 from keras_dhnn.archive.places import exists, is_address, place
+from keras_dhnn.archive.relabelling import relabel
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
     Cut,
@@ -69,11 +70,18 @@ class EncodedArchive:
         archive: the `Archive`; None before it is made.
         counted: `Encoded`.
         skipped: list of `Skipped` files.
+        source: the image source of the model.
     """
 
     archive: Archive | None
     counted: Encoded
     skipped: list = field(default_factory=list)
+    source: str = "image"
+
+    def relabel(self, labels: Mapping[str, str] | None) -> None:
+        """Give what was there before the labels that it would get if it were new; see `archive.relabelling`."""
+        if labels and self.counted.known:
+            self.counted.relabelled += relabel(self.archive, labels, self.source)
 
 
 def encode_archive(
@@ -102,7 +110,9 @@ def encode_archive(
     options = with_features(options or Options(), model)
     scenes, files = sort_inputs(inputs, options)
     options = replace(options, labels=image_labels(options.labels, scenes, files))
-    return encode_listed(model, scenes, files, root, options, bar=bar)
+    result = encode_listed(model, scenes, files, root, options, bar=bar)
+    result.relabel(options.labels)
+    return result
 
 
 def encode_listed(
@@ -131,6 +141,7 @@ def encode_listed(
     root, total = place(root), len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
     result = EncodedArchive(None, Encoded())
     opened, source, learns = _open(model, root, options)
+    result.source = source
     form = opened.form if opened else _form(scenes, files, options)
 
     def known(ids: list[str]) -> Mapping[str, int | None]:

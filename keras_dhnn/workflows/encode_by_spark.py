@@ -58,7 +58,7 @@ def encode_by_spark(
     # Of all images at once: a table names those of other pieces too.
     options = replace(options, labels=image_labels(options.labels, scenes, files))
     # Once, by the driver: bits that are learned must be the same for all.
-    encode_listed(model, scenes, files, root, options, learn_only=True)
+    source = encode_listed(model, scenes, files, root, options, learn_only=True).source
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
     pieces += [([], files[first : first + piece]) for first in range(0, len(files), piece)]
     at_address = is_address(root)
@@ -74,7 +74,7 @@ def encode_by_spark(
         return made.counted, made.skipped, rows
 
     archive = Archive.open(root)
-    result = EncodedArchive(archive, Encoded())
+    result = EncodedArchive(archive, Encoded(), source=source)
     with spark_session(master) as session:
         context = session.sparkContext
         # Rows that the driver writes are held until a wave of pieces is done.
@@ -84,8 +84,9 @@ def encode_by_spark(
             for counted, skipped, rows in context.parallelize(part, len(part)).map(encode).collect():
                 result.counted.add(counted)
                 result.skipped += skipped
-                for table, source in rows:
-                    result.counted.add(archive.append(table, source))
+                for table, of_source in rows:
+                    result.counted.add(archive.append(table, of_source))
     archive.refresh()
+    result.relabel(options.labels)
     compact_if_scattered(archive)
     return result

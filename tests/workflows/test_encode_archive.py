@@ -20,6 +20,7 @@ from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
+from keras_dhnn.workflows.encode import encode
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
@@ -181,6 +182,28 @@ def test_lists_and_labels_from_csv(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image in the folder"):
         encode_archive(BACKBONE, [tmp_path / "empty"], tmp_path / "ar", options)
+
+
+def test_labels_are_added_to_what_is_there_without_encoding_it_again(tmp_path):
+    write_images(tmp_path / "images", 20)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", replace(SMALL, labels=None)).archive
+    assert made.labels() == {None: 20}
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    assert (again.counted.replaced, again.counted.known, again.counted.relabelled) == (0, 20, 20)
+    assert again.archive.labels() == {"a": 10, "b": 10}
+    (tmp_path / "labels.csv").write_text("path,label\n0003.png,c\n0005.png,b\n")
+    found = encode(
+        BACKBONE,
+        [tmp_path / "images"],
+        archive=tmp_path / "ar",
+        labels=tmp_path / "labels.csv",
+        bits=8,
+        size=32,
+        features=4,
+    )
+    assert (found["known"], found["relabelled"], found["labelled"]) == (20, 1, 20)
+    assert again.archive.refresh()
+    assert again.archive.labels() == {"a": 10, "b": 9, "c": 1}
 
 
 def test_every_tile_of_a_scene_has_its_scenes_label(tmp_path):
