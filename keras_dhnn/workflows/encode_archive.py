@@ -17,12 +17,10 @@ from keras_dhnn.archive.tiles import (
     Scene,
     Tile,
     count_tiles,
-    file_form,
     file_tiles,
     is_scene,
     is_stac,
     list_images,
-    raster_form,
     scene_tiles,
     stac_scenes,
 )
@@ -30,6 +28,7 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
+from keras_dhnn.workflows.image_form import common_form
 from keras_dhnn.workflows.tile_labels import image_labels
 
 
@@ -244,8 +243,8 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
 
 
 def _form(scenes, files, options):
-    """Return what a backbone will be given, by the first image."""
-    channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
+    """Return what a backbone will be given: what most of the images are."""
+    channels, dtype = common_form(scenes, files, options.cut, skip_damaged=options.skip_damaged)
     return Form(options.size, options.size, channels, dtype)
 
 

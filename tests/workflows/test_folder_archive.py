@@ -75,6 +75,24 @@ def test_damaged_files_are_named_and_left_out(images):
     assert told[0].startswith(f"Left out: {images.resolve() / 'broken.png'}")
 
 
+def test_the_first_file_may_be_damaged_or_of_another_kind(images):
+    (images / "0000.png").write_bytes(b"no image")
+    Image.new("L", (32, 32)).save(images / "0001.png")
+    told = []
+    assert len(ids(open_folder(images, told))) == 20
+    assert [text.split(" ")[2].rsplit("/", 1)[1] for text in told[:2]] == ["0000.png", "0001.png"]
+    assert "has 1 band, not 3" in told[1]
+
+
+def test_a_folder_of_damaged_files_is_not_told_of_options_that_there_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="None of 1 images can be read") as caught:
+        open_folder(tmp_path / "images")
+    assert "--" not in str(caught.value)
+
+
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(DataError, match="There is no archive in"):
         archive_of(tmp_path)
