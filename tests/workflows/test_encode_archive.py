@@ -143,6 +143,22 @@ def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_without_a_measurement_are_left_out_and_named(tmp_path, value):
+    (tmp_path / "images").mkdir()
+    for number in range(20):
+        pixels = np.random.default_rng(number).random((32, 32, 3), np.float32)
+        tifffile.imwrite(tmp_path / "images" / f"{number:02d}.tif", pixels, photometric="rgb")
+    for name in ("00.tif", "07.tif"):
+        tifffile.imwrite(tmp_path / "images" / name, np.full((32, 32, 3), value, np.float32), photometric="rgb")
+    options = Options(bits=8, size=32, features=4)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    assert made.counted.added == made.archive.info.rows == 18
+    assert [(Path(one.name).name, one.reason) for one in made.skipped] == [
+        (name, "holds no measurement: all of its pixels are empty") for name in ("00.tif", "07.tif")
+    ]
+
+
 def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(tmp_path):
     """The range of values is that of all images, also those that come last."""
     (tmp_path / "images").mkdir()
