@@ -155,15 +155,19 @@ def encode_listed(
         encoder = opened or _backbone(model, form, _counted(_first(tiles_of([])), update), options)
         encoder.expect(total, networks_folder())
         if learns:
-            encoder, archive = _learn(model, encoder, _first(tiles), root, options, result, source, update)
+            encoder, archive = _learn(
+                model, encoder, _first(tiles, result.counted), root, options, result, source, update
+            )
         else:
             archive = result.archive = Archive.create(root, encoder.identity)
-        done = result.counted.added
+        done = result.counted.added + result.counted.known
         if learn_only or done == total:
+            update(done)
             return result
         counted = encode_tiles(
             archive, tiles, encoder, source, progress=lambda n: update(min(done + n, total)), append=append
         )
+        update(total)  # also what was left out, or came last and held nothing
     result.counted.add(counted)
     if append is None:
         compact_if_scattered(archive)
@@ -201,9 +205,20 @@ def _open(model, root, options):
     return None, options.source or "image", True
 
 
-def _first(tiles):
-    """Yield the first tiles that hold something, by which bits and features are learned; the others stay."""
-    return itertools.islice((tile for tile in tiles if tile is not None), encoders.LEARN_FROM)
+def _first(tiles, counted=None):
+    """Yield the first tiles that hold something, by which bits and features are learned; the others stay.
+
+    Those before them that hold nothing are counted in `counted`, an `Encoded`.
+    """
+
+    def full() -> Iterator[Tile]:
+        for tile in tiles:
+            if tile is not None:
+                yield tile
+            elif counted is not None:
+                counted.known += 1
+
+    return itertools.islice(full(), encoders.LEARN_FROM)
 
 
 def _counted(tiles, update):

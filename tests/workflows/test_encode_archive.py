@@ -172,7 +172,7 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
     ((description, total, told),) = bars.shown
     assert (description, total) == ("Encode", 20)
     assert told[:19] == [(0, f"measuring the range of values: {number}") for number in range(1, 20)]
-    assert told[-1] == (19, "")
+    assert told[-2:] == [(19, ""), (20, "")]
     assert (made.counted.added, [Path(one.name).name for one in made.skipped]) == (19, ["03.tif"])
     scaling = made.archive.identity.encoder["scaling"]
     assert min(scaling["high"]) > 500 * 16
@@ -234,6 +234,21 @@ def test_every_tile_of_a_scene_has_its_scenes_label(tmp_path):
     options = replace(options, labels=tmp_path / "labels.csv")
     made = encode_archive(BACKBONE, scenes, tmp_path / "table", options).archive
     assert made.labels() == {None: 6, "deep": 6, "water": 6}
+
+
+@pytest.mark.parametrize("learn_from", [2000, 10])
+def test_tiles_that_hold_nothing_are_counted_wherever_they_are(tmp_path, monkeypatch, learn_from):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    monkeypatch.setattr(archive_encoder, "LEARN_FROM", learn_from)
+    pixels = scene_pixels(128, 128)
+    for row, col in ((0, 32), (64, 0), (96, 96)):
+        pixels[:, row : row + 32, col : col + 32] = 0
+    path = write_scene(tmp_path / "scene.tif", pixels, nodata=0)
+    options, bars = Options(Cut(tile=32), bits=8, size=32, features=4), RecordedBars()
+    for added, known in ((13, 3), (0, 16)):
+        counted = encode_archive(BACKBONE, [path], tmp_path / "ar", options, bar=bars).counted
+        assert (counted.added, counted.replaced, counted.known) == (added, 0, known)
+    assert [(total, told[-1]) for _, total, told in bars.shown] == [(16, (16, ""))] * 2
 
 
 def test_a_scene_is_cut_encoded_and_found_on_the_map(tmp_path):
