@@ -48,8 +48,8 @@ def archive_of(
     folder = Path(place).resolve()
     try:
         files = list_images([folder])
-    except DataError:
-        return Archive.open(place)  # which says how to make one
+    except DataError as error:
+        raise DataError(f"{place} is no archive, and no folder of images. {error}") from error
     kept = user_cache() / "folders" / _digest([str(folder), backbone])
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
@@ -68,7 +68,7 @@ def archive_of(
 
 def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
     rows = archive.rows(["id", "path"])
-    there = set(files)
+    there = {path for path in files if os.path.exists(path)}
     items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     gone = [key for key, path in items if path not in there]
     if gone:
@@ -76,9 +76,18 @@ def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
 
 
 def _stamps(files: Sequence[str]) -> list[str]:
-    """Return the name, bytes and time of each file: what changes when it is another."""
-    found = [(path, os.stat(path)) for path in files]
-    return [f"{path}\n{stat.st_size}\n{stat.st_mtime_ns}" for path, stat in found]
+    """Return the name, bytes and time of each file: what changes when it is another. A link that leads nowhere has its
+    name alone.
+    """
+    return [f"{path}\n{_stamp(path)}" for path in files]
+
+
+def _stamp(path):
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ""
+    return f"{stat.st_size}\n{stat.st_mtime_ns}"
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -94,8 +94,22 @@ def test_a_folder_of_damaged_files_is_not_told_of_options_that_there_are_not(tmp
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(DataError, match="There is no archive in"):
+    with pytest.raises(DataError, match="is no archive, and no folder of images. There is no image in the folder"):
         archive_of(tmp_path)
+    with pytest.raises(DataError, match="There is no archive in"):
+        archive_of(tmp_path / "nowhere")
+
+
+def test_a_link_that_leads_nowhere_is_left_out_and_named(images):
+    (images / "link.png").symlink_to(images / "gone.png")
+    told = []
+    archive = open_folder(images, told)
+    assert len(ids(archive)) == 20
+    assert told[0] == f"Left out: {images.resolve() / 'link.png'} cannot be read (No such file or directory)"
+    write_image(images / "gone.png", np.random.default_rng(1))
+    assert len(ids(open_folder(images))) == 22
+    (images / "gone.png").unlink()
+    assert len(ids(open_folder(images))) == 20
 
 
 def test_an_archive_is_opened_as_it_is(images, tmp_path):
