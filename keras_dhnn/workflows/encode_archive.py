@@ -47,6 +47,7 @@ class Options:
         data: folder of the prepared data sets.
         source: which of a model's image sources.
         fetch: whether what a STAC catalogue names at addresses is fetched.
+        fewer_bits: whether few images get as many bits as can be learned of them, instead of an error.
     """
 
     cut: Cut = field(default_factory=Cut)
@@ -59,6 +60,7 @@ class Options:
     data: Path = Path("data")
     source: str | None = None
     fetch: bool = False
+    fewer_bits: bool = False
 
 
 @dataclass
@@ -235,7 +237,9 @@ def _backbone(name, form, first, options):
 def _learn(model, encoder, first, root, options, result, source, update):
     """Learn bits or features from the first tiles, make the archive, and append those."""
     name = None if Path(model).is_dir() else model
-    encoder, read, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
+    encoder, read, encoded = encoders.learn(
+        encoder, first, name, options.bits, options.features, update, options.fewer_bits
+    )
     encoders.save_learned(root, encoder)
     archive = result.archive = Archive.create(root, encoder.identity)
     result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))

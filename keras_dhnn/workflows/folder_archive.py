@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_dhnn.archive.maintenance import remove
+from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import list_images
@@ -36,7 +38,8 @@ def archive_of(
     Args:
         place: folder of an archive, or any folder with images in it, at any depth.
         backbone: what images are encoded by; the folder itself is only read.
-        options: how; None: 64 bits, and files that are damaged are left out and named.
+        options: how; None: 64 bits, of fewer images as many as can be learned of them, and files that are damaged are
+            left out and named.
         bar: see `progress`.
         say: is told what was done.
 
@@ -54,7 +57,10 @@ def archive_of(
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
         return Archive.open(root)
-    encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
+    options = options or Options(skip_damaged=True, fewer_bits=True)
+    if (root / IDENTITY).exists() and Archive.open(root).identity.bits < min(options.bits, len(files) // 8 * 8):
+        shutil.rmtree(root)  # the folder has grown: more bits can be learned of it now
+    encoded = encode_archive(backbone, [folder], root, options, bar=bar)
     archive = Archive.open(root)
     _take_out_gone(archive, files)
     write_json(kept / _LISTING, listing)
@@ -62,6 +68,8 @@ def archive_of(
         say(f"Left out: {skipped.name} {skipped.reason}")
     if len(encoded.skipped) > _NAMED:
         say(f"Left out: {len(encoded.skipped) - _NAMED} more files")
+    if archive.identity.bits < options.bits:
+        say(f"Codes have {archive.identity.bits} bits: {options.bits} are learned of {options.bits} images or more.")
     say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
     return archive
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -91,6 +93,28 @@ def test_a_folder_of_damaged_files_is_not_told_of_options_that_there_are_not(tmp
     with pytest.raises(DataError, match="None of 1 images can be read") as caught:
         open_folder(tmp_path / "images")
     assert "--" not in str(caught.value)
+
+
+def test_of_few_images_as_many_bits_are_learned_as_can_be(images):
+    options, told = replace(SMALL, bits=16, fewer_bits=True), []
+    for path in sorted(images.rglob("*.png"))[14:]:
+        path.unlink()
+    how = {"backbone": BACKBONE, "options": options, "say": told.append}
+    assert archive_of(images, **how).identity.bits == 8
+    assert told[0] == "Codes have 8 bits: 16 are learned of 16 images or more."
+    told.clear()
+    for number in range(4):
+        write_image(images / f"new{number}.png", np.random.default_rng(number))
+    archive = archive_of(images, **how)
+    assert (archive.identity.bits, ids(archive), len(told)) == (16, listed(images), 1)
+
+
+def test_below_eight_images_it_is_said_how_many_are_needed(images):
+    for path in sorted(images.rglob("*.png"))[7:]:
+        path.unlink()
+    options = replace(SMALL, bits=64, fewer_bits=True)
+    with pytest.raises(DataError, match=r"at least 8 images, and .*Received 7 of 16. Give more images.$"):
+        archive_of(images, backbone=BACKBONE, options=options, say=print)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
