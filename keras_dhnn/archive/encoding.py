@@ -113,14 +113,18 @@ def encode_tiles(
             counted.add(put(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()
 
-    for encoded in encoder.stream(images()):
-        rows.append((read.popleft(), encoded))
-        done += len(encoded)
-        if sum(len(batch) for batch, _ in rows) >= piece or time.monotonic() - since > seconds:
-            add()
-            since = time.monotonic()
-        if progress is not None:
-            progress(done + counted.known)
+    try:
+        for encoded in encoder.stream(images()):
+            rows.append((read.popleft(), encoded))
+            done += len(encoded)
+            if sum(len(batch) for batch, _ in rows) >= piece or time.monotonic() - since > seconds:
+                add()
+                since = time.monotonic()
+            if progress is not None:
+                progress(done + counted.known)
+    except KeyboardInterrupt:
+        add()  # what is encoded is kept
+        raise
     add()
     return counted
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
 
@@ -101,30 +102,31 @@ def encode(
     from keras_dhnn.cli.bars import bars
     from keras_dhnn.workflows.encode import encode as encode_into
 
-    found = encode_into(
-        model,
-        images or (),
-        archive=archive,
-        tile=tile,
-        stride=stride,
-        scales=scales,
-        bands=bands,
-        asset=asset,
-        fetch=fetch,
-        labels=labels,
-        bits=bits,
-        size=size,
-        features=features,
-        embeddings=embeddings,
-        column=column,
-        learn_by=learn_by,
-        source=source,
-        engine=engine,
-        master=master,
-        skip_damaged=skip_damaged,
-        data=data,
-        bar=bars(quiet),
-    )
+    with ends_well(lambda: _kept(archive)):
+        found = encode_into(
+            model,
+            images or (),
+            archive=archive,
+            tile=tile,
+            stride=stride,
+            scales=scales,
+            bands=bands,
+            asset=asset,
+            fetch=fetch,
+            labels=labels,
+            bits=bits,
+            size=size,
+            features=features,
+            embeddings=embeddings,
+            column=column,
+            learn_by=learn_by,
+            source=source,
+            engine=engine,
+            master=master,
+            skip_damaged=skip_damaged,
+            data=data,
+            bar=bars(quiet),
+        )
     if as_json:
         print(json.dumps(found))
         return
@@ -138,3 +140,15 @@ def encode(
     if found.get("recall_at_10") is not None:
         print(f"Bits were learned by {found['learned_by']}.")
         print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")
+
+
+def _kept(archive):
+    """Return what an interruption leaves, and how to go on."""
+    from keras_dhnn.archive.store import Archive
+    from keras_dhnn.errors import DataError
+
+    try:
+        rows = Archive.open(archive).info.rows
+    except DataError:
+        return "Nothing is kept yet: bits were still being learned. Start the same command again."
+    return f"{archive} has {rows:,} items now. Start the same command again: it goes on with the others."

@@ -414,6 +414,38 @@ def test_two_encoders_at_once_end_with_the_rows_of_one(tmp_path):
     assert verify(Archive.open(tmp_path / "two")) == []
 
 
+@pytest.mark.parametrize(("step", "kept"), [(1, None), (3, 24), (4, 32)])
+def test_an_interruption_keeps_what_is_encoded_and_says_how_to_go_on(tmp_path, monkeypatch, capfd, step, kept):
+    import contextlib
+
+    from tests.command_line import command_line
+
+    @contextlib.contextmanager
+    def bar(description, total, unit):
+        told = []
+
+        def update(done, note=""):
+            told.append(done)
+            if len(told) == step:
+                raise KeyboardInterrupt
+
+        yield update
+
+    run = command_line(monkeypatch, capfd)
+    write_images(tmp_path / "images", 40)
+    monkeypatch.setattr(archive_encoder, "LEARN_FROM", 16)
+    monkeypatch.setattr(archive_encoder.NetworkEncoder, "batch", 8)
+    monkeypatch.setattr("keras_dhnn.cli.bars.bars", lambda quiet: bar)
+    how = (BACKBONE, tmp_path / "images", "--archive", tmp_path / "ar", "--bits", 8, "--size", 32, "--features", 4)
+    status, _, error = run("encode", *how)
+    expected = "Nothing is kept yet" if kept is None else f"{tmp_path / 'ar'} has {kept} items now."
+    assert (status, f"Interrupted. {expected}" in error, "Start the same command again" in error) == (130, True, True)
+    monkeypatch.undo()
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", Options(bits=8, size=32, features=4))
+    assert again.counted.known == (kept or 0)
+    assert again.archive.info.rows == 40
+
+
 def test_the_command_line(tmp_path, monkeypatch, capfd):
     from tests.command_line import command_line
 
