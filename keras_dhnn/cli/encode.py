@@ -52,8 +52,12 @@ def encode(
             metavar="folder|FILE",
         ),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Length of codes that are learned here, a multiple of 8.")] = 64,
-    size: Annotated[int, typer.Option(min=8, help="Side of the images that a backbone is given.")] = 256,
+    bits: Annotated[
+        int | None, typer.Option(help="Length of codes that are learned here, a multiple of 8; by default 64.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, help="Side of the images that a backbone is given; by default 256.")
+    ] = None,
     features: Annotated[
         int | None,
         typer.Option(

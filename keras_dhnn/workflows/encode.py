@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.places import exists, place
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import SettingError
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
+
+_BITS, _SIZE = 64, 256
 
 
 def encode(
@@ -22,8 +27,8 @@ def encode(
     asset: str | None = None,
     fetch: bool = False,
     labels: Path | str | None = None,
-    bits: int = 64,
-    size: int = 256,
+    bits: int | None = None,
+    size: int | None = None,
     features: int | None = None,
     embeddings: Path | str | None = None,
     column: str | None = None,
@@ -49,9 +54,10 @@ def encode(
         fetch: whether what a STAC catalogue names at addresses is fetched: its items, and that asset of each.
         labels: "folder", or path of a table with a row an image, see docs/guides/few-labels.md; None: no labels. What
             is in the archive already gets them too.
-        bits: length of codes that are learned here.
-        size: side of the images that a backbone is given.
-        features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
+        bits: length of codes that are learned here; None: 64.
+        size: side of the images that a backbone is given; None: 256.
+        features: length of the int8 features kept beside codes; None: 32, of an exported model 0. An archive that is
+            there has its own bits, size and features.
         embeddings: path of a file of float vectors, instead of model and images.
         column: where the vectors are in it.
         learn_by: what their bits are learned by, "labels" or "vectors"; None: labels where there are such.
@@ -72,6 +78,8 @@ def encode(
         SettingError: for an argument that is not as above.
         MissingPackage: if a package that this needs is not installed.
     """
+    _refuse_others(archive, {"bits": bits, "size": size, "features": features})
+    bits, size = _BITS if bits is None else bits, _SIZE if size is None else size
     if embeddings is not None:
         from keras_dhnn.workflows.encode_vectors import encode_vectors
 
@@ -93,6 +101,27 @@ def encode(
         found = encode_by_spark(model, images, archive, options, master=master)
     labelled = {} if labels is None else {"labelled": found.archive.labelled(found.source)}
     return _summary(found) | labelled
+
+
+def _refuse_others(path, given):
+    """Refuse what an archive that is there was made with otherwise, instead of ignoring it."""
+    root = place(path)
+    if not exists(root / IDENTITY):
+        return
+    identity = Archive.open(root).identity
+    own = {"bits": identity.bits, "features": identity.features}
+    if identity.encoder.get("kind") == "backbone":
+        own["size"] = identity.encoder.get("size")
+    others = {name: value for name, value in given.items() if value is not None and value != own.get(name)}
+    if others:
+        raise SettingError(
+            f"The archive {root} was made with {_shown(own)}. Received: {_shown(others)}. Leave that out, or give "
+            "another --archive."
+        )
+
+
+def _shown(options):
+    return " ".join(f"--{name} {value}" for name, value in options.items())
 
 
 def _summary(encoded):

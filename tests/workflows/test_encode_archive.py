@@ -17,7 +17,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut
-from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.errors import DamagedFile, DataError, SettingError
 from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
 from keras_dhnn.workflows.encode import encode
@@ -130,6 +130,16 @@ def test_another_model_is_refused(tmp_path):
         encode_archive("efficientnet_lite0", [tmp_path / "images"], tmp_path / "ar", SMALL)
     with pytest.raises(DataError, match="at least 64 images"):
         encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", Options(bits=64, size=32, features=4))
+
+
+def test_what_an_archive_was_made_with_otherwise_is_refused(tmp_path):
+    write_images(tmp_path / "images", 20)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    for name, value in (("bits", 16), ("size", 64), ("features", 0)):
+        with pytest.raises(SettingError) as caught:
+            encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", **{name: value})
+        assert f"was made with --bits 8 --features 4 --size 32. Received: --{name} {value}. Leave" in str(caught.value)
+    assert encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", size=32)["known"] == 20
 
 
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
