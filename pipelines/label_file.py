@@ -255,10 +255,12 @@ def _listed(cell):
 
 
 def _describe_lacking(path, lacking, count, names):
-    lines = [f"{path}: {len(lacking)} of {count} rows name no image of the data set:"]
+    lines = [f"{path}: {len(lacking)} of {count} rows name no image:"]
     lines += [f"  line {line}: {name!r}" for line, name in lacking[:_SHOWN]]
     lines += [f"  and {len(lacking) - _SHOWN} more"] * (len(lacking) > _SHOWN)
-    return "\n".join([*lines, f"Expected names such as {names.example!r}. Remove these rows, or prepare their images."])
+    return "\n".join(
+        [*lines, f"Expected names such as {names.example!r}. Remove these rows, or give their images too."]
+    )
 
 
 def _shown(values):

@@ -15,26 +15,26 @@ class ImageNames:
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
-        self._numbers: dict[str, list[int]] = {}
-        for number, name in enumerate(ids):
-            path = _path(str(name))
-            for form in {str(path), str(path.with_suffix("")), path.name, path.stem}:
-                self._numbers.setdefault(form, []).append(number)
+        self._paths = [_path(str(name)) for name in ids]
+        # By the number of parts of a name, made where it is asked for: `{end of a path: numbers}`.
+        self._ends: dict[int, dict[str, list[int]]] = {}
 
     def find(self, name: str) -> int | None:
         """Return the number of the image that a name means, None if there is none.
 
-        The longest end of the name that is an image's counts, so that `C:\\tiles\\forest\\forest00.tif` finds
-        "forest/forest00.tif".
+        The longest end of the name that is also the end of an image's counts, so that `C:\\tiles\\forest\\forest00.tif`
+        finds "forest/forest00.tif", and `forest/forest00.tif` finds "/data/tiles/forest/forest00.tif".
 
         Raises:
             DataError: if several images have the name.
         """
         parts = _path(name).parts
         for first in range(len(parts)):
-            end = PurePosixPath(*parts[first:])
-            for form in (str(end), str(end.with_suffix(""))):
-                found = self._numbers.get(form, [])
+            for form in _forms(PurePosixPath(*parts[first:])):
+                found = self._with_end(len(parts) - first).get(form, [])
+                if len(found) > 1 and (first == 0 or first < len(parts) - 1):
+                    # A whole path is clear, however many longer ones end with it.
+                    found = [number for number in found if form in _forms(self._paths[number])] or found
                 if len(found) > 1:
                     raise DataError(f"several images have the name {name!r}. Give it with its folder.")
                 if found:
@@ -44,9 +44,25 @@ class ImageNames:
     @property
     def example(self) -> str:
         """Return one of the names, for messages."""
-        return next(iter(self._numbers), "")
+        return str(self._paths[0]) if self._paths else ""
+
+    def _with_end(self, count):
+        """Return `{end: numbers}` of the last `count` parts of the paths that have so many, with and without suffix."""
+        if count not in self._ends:
+            ends: dict[str, list[int]] = {}
+            for number, path in enumerate(self._paths):
+                if len(path.parts) >= count:
+                    for form in _forms(PurePosixPath(*path.parts[-count:])):
+                        ends.setdefault(form, []).append(number)
+            self._ends[count] = ends
+        return self._ends[count]
 
 
 def _path(name: str) -> PurePosixPath:
     """Return a name as a path; one letter of many scripts can be written in two ways, and Windows has another slash."""
     return PurePosixPath(unicodedata.normalize("NFC", name.strip()).replace("\\", "/"))
+
+
+def _forms(path: PurePosixPath) -> dict[str, None]:
+    """Return a path with and without its suffix, each form once."""
+    return dict.fromkeys((str(path), str(path.with_suffix("") if path.name else path)))

@@ -46,11 +46,18 @@ class Encoder(Protocol):
 class Encoded:
     """Describe what became of tiles, as `Archive.append` counts: tiles that hold nothing or were known before are not
     read.
+
+    Attributes:
+        added: items that are new.
+        replaced: items that were there with other content.
+        known: tiles that were there with the same content, or hold nothing.
+        relabelled: items that were there, and got another label.
     """
 
     added: int = 0
     replaced: int = 0
     known: int = 0
+    relabelled: int = 0
 
     def add(self, appended: "Appended | Encoded") -> None:
         """Count one piece."""
@@ -106,14 +113,18 @@ def encode_tiles(
             counted.add(put(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()
 
-    for encoded in encoder.stream(images()):
-        rows.append((read.popleft(), encoded))
-        done += len(encoded)
-        if sum(len(batch) for batch, _ in rows) >= piece or time.monotonic() - since > seconds:
-            add()
-            since = time.monotonic()
-        if progress is not None:
-            progress(done + counted.known)
+    try:
+        for encoded in encoder.stream(images()):
+            rows.append((read.popleft(), encoded))
+            done += len(encoded)
+            if sum(len(batch) for batch, _ in rows) >= piece or time.monotonic() - since > seconds:
+                add()
+                since = time.monotonic()
+            if progress is not None:
+                progress(done + counted.known)
+    except KeyboardInterrupt:
+        add()  # what is encoded is kept
+        raise
     add()
     return counted
 

@@ -30,12 +30,18 @@ def learn_bits(vectors: np.ndarray, bits: int, iterations: int = 50) -> dict[str
         DataError: if there are fewer vectors than bits, or they are shorter.
     """
     if min(vectors.shape) < bits:
+        fewer = most_bits(vectors, bits)
         raise DataError(
-            f"Expected at least {bits} images, or vectors of at least {bits} values, to learn {bits} bits from. "
-            f"Received {len(vectors)} of {vectors.shape[1]}. Give more, or fewer --bits."
+            f"Expected at least {bits} images, and vectors of at least {bits} values, to learn {bits} bits from. "
+            f"Received {len(vectors)} of {vectors.shape[1]}. Give more images{f', or --bits {fewer}' if fewer else ''}."
         )
     itq = ITQ(bits, iterations, seed=_SEED).fit(np.asarray(vectors, np.float32))
     return {MEAN: itq.mean_, PROJECTION: itq.projection_}
+
+
+def most_bits(vectors: np.ndarray, wanted: int) -> int:
+    """Return how many bits can be learned of vectors `(n, d)`, at most those wanted: a multiple of 8, 0 if none can."""
+    return min(wanted, *vectors.shape) // 8 * 8
 
 
 def outputs_of(vectors: np.ndarray, learned: Mapping[str, np.ndarray]) -> np.ndarray:

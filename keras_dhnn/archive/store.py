@@ -384,6 +384,10 @@ class Archive:
             )
         )
 
+    def labelled(self, source: str | None = None) -> int:
+        """Return how many items have a label."""
+        return self.sql(lambda items: f"SELECT count(*) FROM {items} AS i WHERE trim(label) <> ''", source)[0][0]
+
     def condition(
         self, where: str | None = None, bbox: Box | None = None, time: Times | None = None, dialect: str = "duckdb"
     ) -> str | None:

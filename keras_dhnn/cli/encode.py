@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
 
 
@@ -47,12 +48,16 @@ def encode(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="folder: an image's label is the name of its folder; or a CSV file with the columns path and label.",
+            help="folder: an image's label is the name of its folder; or a table with a row an image, as fit takes it.",
             metavar="folder|FILE",
         ),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Length of codes that are learned here, a multiple of 8.")] = 64,
-    size: Annotated[int, typer.Option(min=8, help="Side of the images that a backbone is given.")] = 256,
+    bits: Annotated[
+        int | None, typer.Option(help="Length of codes that are learned here, a multiple of 8; by default 64.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, help="Side of the images that a backbone is given; by default 256.")
+    ] = None,
     features: Annotated[
         int | None,
         typer.Option(
@@ -101,36 +106,53 @@ def encode(
     from keras_dhnn.cli.bars import bars
     from keras_dhnn.workflows.encode import encode as encode_into
 
-    found = encode_into(
-        model,
-        images or (),
-        archive=archive,
-        tile=tile,
-        stride=stride,
-        scales=scales,
-        bands=bands,
-        asset=asset,
-        fetch=fetch,
-        labels=labels,
-        bits=bits,
-        size=size,
-        features=features,
-        embeddings=embeddings,
-        column=column,
-        learn_by=learn_by,
-        source=source,
-        engine=engine,
-        master=master,
-        skip_damaged=skip_damaged,
-        data=data,
-        bar=bars(quiet),
-    )
+    with ends_well(lambda: _kept(archive)):
+        found = encode_into(
+            model,
+            images or (),
+            archive=archive,
+            tile=tile,
+            stride=stride,
+            scales=scales,
+            bands=bands,
+            asset=asset,
+            fetch=fetch,
+            labels=labels,
+            bits=bits,
+            size=size,
+            features=features,
+            embeddings=embeddings,
+            column=column,
+            learn_by=learn_by,
+            source=source,
+            engine=engine,
+            master=master,
+            skip_damaged=skip_damaged,
+            data=data,
+            bar=bars(quiet),
+        )
     if as_json:
         print(json.dumps(found))
         return
     for one in found["skipped"]:
         typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
     print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
+    if found["relabelled"]:
+        print(f"Items that were there, and got another label: {found['relabelled']:,}.")
+    if "labelled" in found:
+        print(f"Items that have a label: {found['labelled']:,}.")
     if found.get("recall_at_10") is not None:
         print(f"Bits were learned by {found['learned_by']}.")
         print(f"Of the ten nearest by the vectors, {found['recall_at_10']:.1%} are among the ten nearest by the codes.")
+
+
+def _kept(archive):
+    """Return what an interruption leaves, and how to go on."""
+    from keras_dhnn.archive.store import Archive
+    from keras_dhnn.errors import DataError
+
+    try:
+        rows = Archive.open(archive).info.rows
+    except DataError:
+        return "Nothing is kept yet: bits were still being learned. Start the same command again."
+    return f"{archive} has {rows:,} items now. Start the same command again: it goes on with the others."

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import typer
 
@@ -39,12 +39,12 @@ def interruptions_wait() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ends_well(how: str) -> Iterator[None]:
-    """End an interruption with exit status 130, and say `how` to go on."""
+def ends_well(how: str | Callable[[], str]) -> Iterator[None]:
+    """End an interruption with exit status 130, and say `how` to go on: a text, or what makes one at that moment."""
     try:
         yield
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {how}", file=sys.stderr)
+        print(f"\nInterrupted. {how if isinstance(how, str) else how()}", file=sys.stderr)
         raise typer.Exit(130) from None
 
 

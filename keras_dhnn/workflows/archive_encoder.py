@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.archive.encoding import image_batches
-from keras_dhnn.archive.learned import learn_bits, learn_features
+from keras_dhnn.archive.learned import learn_bits, learn_features, most_bits
 from keras_dhnn.archive.manifest import Identity, load_arrays
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.store import Archive
@@ -32,6 +32,8 @@ from keras_dhnn.workflows.open_run import load_data_of
 
 # Tiles by which a backbone's bits and the features beside codes are learned.
 LEARN_FROM = 2000
+# Of codes that are learned of few images.
+LEAST_BITS = 8
 # Values kept beside each code unless a user says otherwise: among them alone is it seen which lake is like this lake.
 FEATURES = 32
 _SEED = 0
@@ -85,6 +87,7 @@ def learn(
     bits: int,
     features: int,
     progress: Callable[[int], object] | None = None,
+    fewer: bool = False,
 ) -> tuple[NetworkEncoder, list[Tile], Queries]:
     """Learn what an encoder lacks from the first tiles, whose pixels are in memory a batch at a time.
 
@@ -95,6 +98,7 @@ def learn(
         bits: how many.
         features: length of the features kept beside codes; 0: none.
         progress: `progress(done)`, called with the number of tiles so far; or None.
+        fewer: whether few tiles get as many bits as can be learned of them, 8 at least.
 
     Returns:
         `(encoder, tiles, queries)`: the finished one, the tiles without their images, and what it makes of them.
@@ -122,6 +126,7 @@ def learn(
     given.clear()
     learned = dict(encoder.learned)
     if name is not None:
+        bits = max(most_bits(vectors, bits), min(bits, LEAST_BITS)) if fewer else bits
         learned |= learn_bits(vectors, bits)
     if features:
         learned |= learn_features(vectors, features)

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_dhnn.archive.manifest import IDENTITY
+from keras_dhnn.archive.places import exists, place
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Cut
 from keras_dhnn.errors import SettingError
 from keras_dhnn.files import as_list
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
+
+_BITS, _SIZE = 64, 256
 
 
 def encode(
@@ -23,8 +28,8 @@ def encode(
     asset: str | None = None,
     fetch: bool = False,
     labels: Path | str | None = None,
-    bits: int = 64,
-    size: int = 256,
+    bits: int | None = None,
+    size: int | None = None,
     features: int | None = None,
     embeddings: Path | str | None = None,
     column: str | None = None,
@@ -48,10 +53,12 @@ def encode(
         bands: numbers of a scene's bands from 1, `"4,3,2"` or a sequence; None: all.
         asset: which asset of STAC items: a name, or `role:ROLE`.
         fetch: whether what a STAC catalogue names at addresses is fetched: its items, and that asset of each.
-        labels: "folder", or path of a CSV file with the columns path and label; None: no labels.
-        bits: length of codes that are learned here.
-        size: side of the images that a backbone is given.
-        features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
+        labels: "folder", or path of a table with a row an image, see docs/guides/few-labels.md; None: no labels. What
+            is in the archive already gets them too.
+        bits: length of codes that are learned here; None: 64.
+        size: side of the images that a backbone is given; None: 256.
+        features: length of the int8 features kept beside codes; None: 32, of an exported model 0. An archive that is
+            there has its own bits, size and features.
         embeddings: path of a file of float vectors, instead of model and images.
         column: where the vectors are in it.
         learn_by: what their bits are learned by, "labels" or "vectors"; None: labels where there are such.
@@ -63,33 +70,62 @@ def encode(
         bar: see `progress`.
 
     Returns:
-        Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `skipped` (a list of `name` and
-        `reason`), and of embeddings `recall_at_10` and `learned_by`.
+        Dictionary of `archive`, `items` (in it now), `added`, `replaced`, `known`, `relabelled`, `skipped` (a list of
+        `name` and `reason`), with labels `labelled` (items that have any), and of embeddings `recall_at_10` and
+        `learned_by`.
 
     Raises:
         DataError: for images, a model or an archive that do not fit together.
         SettingError: for an argument that is not as above.
         MissingPackage: if a package that this needs is not installed.
     """
+    _refuse_others(archive, {"bits": bits, "size": size, "features": features})
+    bits, size = _BITS if bits is None else bits, _SIZE if size is None else size
     if embeddings is not None:
         from keras_dhnn.workflows.encode_vectors import encode_vectors
 
-        found = encode_vectors(
+        of_vectors = encode_vectors(
             embeddings, archive, column=column, bits=bits, learn_by=learn_by, source=source or "image", bar=bar
         )
-        return _summary(found) | {"recall_at_10": found.recall, "learned_by": found.learned_by}
+        return _summary(of_vectors) | {"recall_at_10": of_vectors.recall, "learned_by": of_vectors.learned_by}
     images = as_list(images)
     if model is None or not images:
         raise SettingError("Expected a model and images: keras-dhnn encode MODEL IMAGES... --archive DIR")
     cut = Cut(tile, stride, _numbers("scales", scales), None if bands is None else _numbers("bands", bands))
     options = Options(cut, asset, labels, skip_damaged, bits, features, size, Path(data), source, fetch)
-    if engine is None:
-        return _summary(encode_archive(model, images, archive, options, bar=bar))
-    if engine != "spark":
+    if engine not in (None, "spark"):
         raise SettingError(f"Expected --engine spark, or none. Received: {engine!r}")
-    from keras_dhnn.workflows.encode_by_spark import encode_by_spark
+    if engine is None:
+        found = encode_archive(model, images, archive, options, bar=bar)
+    else:
+        from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 
-    return _summary(encode_by_spark(model, images, archive, options, master=master))
+        found = encode_by_spark(model, images, archive, options, master=master)
+    labelled = {}
+    if labels is not None and found.archive is not None:
+        labelled = {"labelled": found.archive.labelled(found.source)}
+    return _summary(found) | labelled
+
+
+def _refuse_others(path, given):
+    """Refuse what an archive that is there was made with otherwise, instead of ignoring it."""
+    root = place(path)
+    if not exists(root / IDENTITY):
+        return
+    identity = Archive.open(root).identity
+    own = {"bits": identity.bits, "features": identity.features}
+    if identity.encoder.get("kind") == "backbone":
+        own["size"] = identity.encoder.get("size")
+    others = {name: value for name, value in given.items() if value is not None and value != own.get(name)}
+    if others:
+        raise SettingError(
+            f"The archive {root} was made with {_shown(own)}. Received: {_shown(others)}. Leave that out, or give "
+            "another --archive."
+        )
+
+
+def _shown(options):
+    return " ".join(f"--{name} {value}" for name, value in options.items())
 
 
 def _summary(encoded):

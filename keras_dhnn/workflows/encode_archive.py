@@ -1,6 +1,5 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
-import csv
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
 from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
 from keras_dhnn.archive.manifest import IDENTITY, check_place
 from keras_dhnn.archive.places import exists, is_address, place
+from keras_dhnn.archive.relabelling import relabel
 from keras_dhnn.archive.store import Archive, check_same_model
 from keras_dhnn.archive.tiles import (
     Cut,
@@ -18,22 +18,19 @@ from keras_dhnn.archive.tiles import (
     Scene,
     Tile,
     count_tiles,
-    file_form,
     file_tiles,
     is_scene,
     is_stac,
     list_images,
-    raster_form,
     scene_tiles,
     stac_scenes,
 )
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import read_lines
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
-
-FOLDER_LABELS = "folder"
+from keras_dhnn.workflows.image_form import common_form
+from keras_dhnn.workflows.tile_labels import image_labels
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,7 @@ class Options:
     Attributes:
         cut: how scenes are cut.
         asset: which asset of STAC items.
-        labels: "folder" (the name of the folder that a file lies in), path of a CSV file with the columns `path` and
-            `label`, or None.
+        labels: see `image_labels`.
         skip_damaged: whether damaged files are left out.
         bits: length of codes that are learned; a trained model has its own.
         features: length of the int8 features kept beside codes; None: 32, of an exported model 0.
@@ -52,11 +48,12 @@ class Options:
         data: folder of the prepared data sets.
         source: which of a model's image sources.
         fetch: whether what a STAC catalogue names at addresses is fetched.
+        fewer_bits: whether few images get as many bits as can be learned of them, instead of an error.
     """
 
     cut: Cut = field(default_factory=Cut)
     asset: str | None = None
-    labels: Path | str | None = None
+    labels: Path | str | Mapping[str, str] | None = None
     skip_damaged: bool = False
     bits: int = 64
     features: int | None = None
@@ -64,6 +61,7 @@ class Options:
     data: Path = Path("data")
     source: str | None = None
     fetch: bool = False
+    fewer_bits: bool = False
 
 
 @dataclass
@@ -83,6 +81,11 @@ class EncodedArchive:
     skipped: list = field(default_factory=list)
     outdated: dict = field(default_factory=dict)
     source: str = "image"
+
+    def relabel(self, labels: Mapping[str, str] | None) -> None:
+        """Give what was there before the labels that it would get if it were new; see `archive.relabelling`."""
+        if labels and self.archive is not None and self.counted.known:
+            self.counted.relabelled += relabel(self.archive, labels, self.source)
 
 
 def encode_archive(
@@ -109,7 +112,11 @@ def encode_archive(
         DataError: for images or a model that do not fit, or an archive of another model.
     """
     options = with_features(options or Options(), model)
-    return encode_listed(model, *sort_inputs(inputs, options), root, options, bar=bar)
+    scenes, files = sort_inputs(inputs, options)
+    labels = image_labels(options.labels, scenes, files)
+    result = encode_listed(model, scenes, files, root, replace(options, labels=labels), bar=bar)
+    result.relabel(labels)
+    return result
 
 
 def encode_listed(
@@ -159,15 +166,16 @@ def _encode(model, scenes, files, root, options, bar, learn_only, append):
         encoder = opened or _backbone(model, form, _counted(_first(tiles_of([])), update), options)
         encoder.expect(total, networks_folder())
         if learns:
-            encoder = _learn(model, encoder, _first(tiles), root, options, result, source, update)
+            encoder = _learn(model, encoder, _first(tiles, result.counted), root, options, result, source, update)
         else:
             result.archive = Archive.create(root, encoder.identity)
-        archive = result.archive
+        archive, done = result.archive, result.counted.added + result.counted.known
         if archive is None:
             return None
         if learn_only:
+            update(done)
             return result
-        done, following = result.counted.added, list(itertools.islice(tiles, 1))
+        following = list(itertools.islice(tiles, 1))
         if following:
             counted = encode_tiles(
                 archive,
@@ -178,6 +186,7 @@ def _encode(model, scenes, files, root, options, bar, learn_only, append):
                 append=append,
             )
             result.counted.add(counted)
+        update(total)  # also what was left out, or came last and held nothing
     if append is None:
         remove_outdated(archive, result.outdated, source)
         compact_if_scattered(archive)
@@ -215,9 +224,20 @@ def _open(model, root, options):
     return None, options.source or "image", True
 
 
-def _first(tiles):
-    """Yield the first tiles that hold something, by which bits and features are learned; the others stay."""
-    return itertools.islice((tile for tile in tiles if tile is not None), encoders.LEARN_FROM)
+def _first(tiles, counted=None):
+    """Yield the first tiles that hold something, by which bits and features are learned; the others stay.
+
+    Those before them that hold nothing are counted in `counted`, an `Encoded`.
+    """
+
+    def full() -> Iterator[Tile]:
+        for tile in tiles:
+            if tile is not None:
+                yield tile
+            elif counted is not None:
+                counted.known += 1
+
+    return itertools.islice(full(), encoders.LEARN_FROM)
 
 
 def _counted(tiles, update):
@@ -234,7 +254,9 @@ def _backbone(name, form, first, options):
 def _learn(model, encoder, first, root, options, result, source, update):
     """Learn bits or features from the first tiles, make the archive if it is not there yet, and append those."""
     name = None if Path(model).is_dir() else model
-    encoder, read, encoded = encoders.learn(encoder, first, name, options.bits, options.features, update)
+    encoder, read, encoded = encoders.learn(
+        encoder, first, name, options.bits, options.features, update, options.fewer_bits
+    )
     archive = result.archive = Archive.make(root, encoder.identity, encoder.learned)
     if archive is not None:
         result.counted.add(archive.append(tile_rows(read, encoded, encoder.identity), source))
@@ -270,19 +292,23 @@ def _each_once(scenes):
 
 
 def _form(scenes, files, options):
-    """Return what a backbone will be given, by the first image."""
-    channels, dtype = raster_form(scenes[0], options.cut) if scenes else file_form(files[0])
+    """Return what a backbone will be given: what most of the images are."""
+    channels, dtype = common_form(scenes, files, options.cut, skip_damaged=options.skip_damaged)
     return Form(options.size, options.size, channels, dtype)
 
 
 def _tiles(scenes, files, form, held, options, skipped):
     how = {"skip_damaged": options.skip_damaged, "skipped": skipped}
+    labels = image_labels(options.labels, scenes, files) or {}
     for scene in scenes:
         before = len(skipped)
-        yield from scene_tiles(scene, form, options.cut, held.known, begun=held.begun(scene), **how)
+        for tile in scene_tiles(scene, form, options.cut, held.known, begun=held.begun(scene), **how):
+            if tile is not None:
+                tile.values["label"] = labels.get(scene.name)
+            yield tile
         if len(skipped) == before:
             held.read_whole(scene)
-    for tile in file_tiles(files, form, held.known, labels=_labels(options.labels), **how):
+    for tile in file_tiles(files, form, held.known, labels=labels.get, **how):
         if tile is not None:
             held.check(tile)
         yield tile
@@ -342,29 +368,3 @@ class _Held:
                 f"{name} is the name of {held} in the archive {self.result.archive.root}. Received another file by "
                 f"that name, {given}: name files by their whole paths, or give another --archive."
             )
-
-
-_OF_LABELS = "Expected a table, CSV in UTF-8, with the columns path and label."
-
-
-def _labels(labels):
-    """Return a function from a path to its label."""
-    if labels is None:
-        return None
-    if labels == FOLDER_LABELS:
-        return lambda path: Path(path).parent.name
-    try:
-        table = csv.DictReader(read_lines(labels))
-        rows = list(table)
-    except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"The labels {labels} cannot be read: {reason}. {_OF_LABELS}") from error
-    if not {"path", "label"} <= set(table.fieldnames or ()):
-        found = ", ".join(table.fieldnames or ()) or "none"
-        raise DataError(f"The labels {labels} have other columns: {found}. {_OF_LABELS}")
-    if not all(row["path"] for row in rows):
-        number = next(number for number, row in enumerate(rows, 1) if not row["path"])
-        raise DataError(f"The labels {labels} have no path in row {number} below the names of columns. {_OF_LABELS}")
-    named = {Path(labels).parent.joinpath(row["path"]).as_posix(): row["label"] for row in rows}
-    named |= {Path(row["path"]).as_posix(): row["label"] for row in rows}
-    return lambda path: named.get(Path(path).as_posix()) or None

@@ -6,6 +6,7 @@ the driver, which alone writes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from keras_dhnn.archive.spark import spark_session
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Skipped
 from keras_dhnn.workflows.encode_archive import EncodedArchive, Options, encode_listed, sort_inputs, with_features
+from keras_dhnn.workflows.tile_labels import image_labels
 
 # Files of a piece: some minutes of work.
 PIECE = 2000
@@ -53,6 +55,9 @@ def encode_by_spark(
     """
     options = with_features(options or Options(), model)
     scenes, files = sort_inputs(inputs, options)
+    # Of all images at once: a table names those of other pieces too.
+    labels = image_labels(options.labels, scenes, files)
+    options = replace(options, labels=labels)
     # Once, by the driver: bits that are learned must be the same for all.
     source = encode_listed(model, scenes, files, root, options, learn_only=True).source
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
@@ -86,5 +91,6 @@ def encode_by_spark(
     if at_address:
         remove_outdated(archive, result.outdated, source)
     archive.refresh()
+    result.relabel(labels)
     compact_if_scattered(archive)
     return result

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_dhnn.archive.maintenance import remove
+from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import list_images
@@ -36,7 +38,8 @@ def archive_of(
     Args:
         place: folder of an archive, or any folder with images in it, at any depth.
         backbone: what images are encoded by; the folder itself is only read.
-        options: how; None: 64 bits, and files that are damaged are left out and named.
+        options: how; None: 64 bits, of fewer images as many as can be learned of them, and files that are damaged are
+            left out and named.
         bar: see `progress`.
         say: is told what was done.
 
@@ -48,14 +51,17 @@ def archive_of(
     folder = Path(place).resolve()
     try:
         files = list_images([folder])
-    except DataError:
-        return Archive.open(place)  # which says how to make one
+    except DataError as error:
+        raise DataError(f"{place} is no archive, and no folder of images. {error}") from error
     kept = user_cache() / "folders" / _digest([str(folder), backbone])
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
     if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
         return Archive.open(root)
     _check_may_keep(kept)
-    encoded = encode_archive(backbone, [folder], root, options or Options(skip_damaged=True), bar=bar)
+    options = options or Options(skip_damaged=True, fewer_bits=True)
+    if (root / IDENTITY).exists() and Archive.open(root).identity.bits < min(options.bits, len(files) // 8 * 8):
+        shutil.rmtree(root)  # the folder has grown: more bits can be learned of it now
+    encoded = encode_archive(backbone, [folder], root, options, bar=bar)
     archive = Archive.open(root)
     _take_out_gone(archive, files)
     write_json(kept / _LISTING, listing)
@@ -63,6 +69,8 @@ def archive_of(
         say(f"Left out: {skipped.name} {skipped.reason}")
     if len(encoded.skipped) > _NAMED:
         say(f"Left out: {len(encoded.skipped) - _NAMED} more files")
+    if archive.identity.bits < options.bits:
+        say(f"Codes have {archive.identity.bits} bits: {options.bits} are learned of {options.bits} images or more.")
     say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
     return archive
 
@@ -85,7 +93,7 @@ def _check_may_keep(kept: Path) -> None:
 
 def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
     rows = archive.rows(["id", "path"])
-    there = set(files)
+    there = {path for path in files if os.path.exists(path)}
     items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     gone = [key for key, path in items if path not in there]
     if gone:
@@ -93,9 +101,18 @@ def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
 
 
 def _stamps(files: Sequence[str]) -> list[str]:
-    """Return the name, bytes and time of each file: what changes when it is another."""
-    found = [(path, os.stat(path)) for path in files]
-    return [f"{path}\n{stat.st_size}\n{stat.st_mtime_ns}" for path, stat in found]
+    """Return the name, bytes and time of each file: what changes when it is another. A link that leads nowhere has its
+    name alone.
+    """
+    return [f"{path}\n{_stamp(path)}" for path in files]
+
+
+def _stamp(path):
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ""
+    return f"{stat.st_size}\n{stat.st_mtime_ns}"
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -75,6 +75,10 @@ def make_queries(
         raise SettingError("Expected what to look for: image files, ids of the archive, or --like ID.")
     files = [text for text in given if _is_file(archive, text, source)]
     ids = [text for text in given if text not in files]
+    there = archive.known(ids, archive.source(source)) if ids else {}
+    lacking = next((text for text in ids if text not in there), None)
+    if lacking is not None:
+        raise SettingError(f"There is no file {lacking!r}, and no item of that id. Name an image file or an item.")
     parts, images = [], {}
     if files:
         encoded, images = _encode_files(archive, files, model, data)

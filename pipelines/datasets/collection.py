@@ -9,22 +9,16 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.folder_listing import Listing
-from keras_dhnn.pipelines.datasets.survey import NOTHING, Survey, survey_images
+from keras_dhnn.pipelines.datasets.survey import Survey, survey_images
 from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
 from keras_dhnn.pipelines.formats.trees import Limits
-from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
+from keras_dhnn.pipelines.formats.unreadable import EmptyImage, UnreadableImage
 from keras_dhnn.pipelines.scaling import PERCENTILES, describe_scaling, given_scaling, measure_scaling
 
 LARGEST_SIDE = 256
 LIMITS = Limits(file_bytes=256 << 20, total_bytes=1 << 42, files=2_000_000)
 # Where red, green and blue are in Sentinel-2's bands B1, B2, ... B8, B8A, B9, (B10,) B11, B12.
 _SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
-
-
-class EmptyImage(DamagedFile):
-    """Report an image without a measurement, such as a tile beyond the border of a scene; it is left out in any
-    case.
-    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +53,7 @@ class Collection:
                 decoded = decoded.in_colour()
             image = decoded.image(survey.channels)
             if decoded.without_opacity(survey.channels).holds_nothing:
-                return EmptyImage(name, NOTHING)
+                return EmptyImage(name)
             return resize_stored(image, self.side, self.side)
         except UnreadableImage as error:
             return DamagedFile(name, f"{error}, as most of the others")

@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.datasets.collection import LIMITS, EmptyImage, survey_collection
+from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.formats.unreadable import EmptyImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 from keras_dhnn.pipelines.scaling import PERCENTILES
 

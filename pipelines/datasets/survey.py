@@ -8,10 +8,10 @@ import numpy as np
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.formats.image_file import Decoded
+from keras_dhnn.pipelines.formats.unreadable import EmptyImage
 
 _IMAGES = 512  # of the sample
 _PIXELS = 1024  # of each of them, for percentiles
-NOTHING = "holds no measurement: all of its pixels are empty"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def survey_images(
             errors.append(error)
             continue
         if decoded.holds_nothing:
-            errors.append(DamagedFile(names[number], NOTHING))
+            errors.append(EmptyImage(names[number]))
         else:
             seen.append(_look(names[number], decoded, random))
     if not seen:

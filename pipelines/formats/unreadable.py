@@ -1,5 +1,7 @@
 """Word what decoders say of a file that they cannot, or will not, decode."""
 
+from keras_dhnn.errors import DamagedFile
+
 
 class UnreadableImage(ValueError):
     """Report what is wrong with a file, as the end of a sentence that begins with its name.
@@ -11,3 +13,12 @@ class UnreadableImage(ValueError):
     def __init__(self, reason: str, cure: str = "") -> None:
         super().__init__(reason)
         self.cure = cure
+
+
+class EmptyImage(DamagedFile):
+    """Report an image without a measurement, such as a tile beyond the border of a scene; it is left out in any
+    case.
+    """
+
+    def __init__(self, name: str):
+        super().__init__(name, "holds no measurement: all of its pixels are empty")

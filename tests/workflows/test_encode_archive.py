@@ -18,10 +18,11 @@ from PIL import Image
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut
-from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.errors import DamagedFile, DataError, SettingError
 from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
-from keras_dhnn.workflows.encode_archive import Options, _labels, encode_archive
+from keras_dhnn.workflows.encode import encode
+from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.search import search
 from keras_dhnn.workflows.search_archive import make_queries, run_search
 from tests.rasters import scene_pixels, write_scene
@@ -169,6 +170,16 @@ def test_an_encoder_that_the_archive_was_not_made_with_is_refused(tmp_path):
         archive_encoder.open_encoder(Archive.open(tmp_path / "ar-a"))
 
 
+def test_what_an_archive_was_made_with_otherwise_is_refused(tmp_path):
+    write_images(tmp_path / "images", 20)
+    encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    for name, value in (("bits", 16), ("size", 64), ("features", 0)):
+        with pytest.raises(SettingError) as caught:
+            encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", **{name: value})
+        assert f"was made with --bits 8 --features 4 --size 32. Received: --{name} {value}. Leave" in str(caught.value)
+    assert encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", size=32)["known"] == 20
+
+
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     write_images(tmp_path / "images", 20)
     (tmp_path / "images" / "a" / "0003.tif").write_bytes(b"II*\0broken")
@@ -178,6 +189,22 @@ def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):
     made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
     assert made.counted.added == 20
     assert [one.name.rsplit("/", 1)[1] for one in made.skipped] == ["0003.tif"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_without_a_measurement_are_left_out_and_named(tmp_path, value):
+    (tmp_path / "images").mkdir()
+    for number in range(20):
+        pixels = np.random.default_rng(number).random((32, 32, 3), np.float32)
+        tifffile.imwrite(tmp_path / "images" / f"{number:02d}.tif", pixels, photometric="rgb")
+    for name in ("00.tif", "07.tif"):
+        tifffile.imwrite(tmp_path / "images" / name, np.full((32, 32, 3), value, np.float32), photometric="rgb")
+    options = Options(bits=8, size=32, features=4)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
+    assert made.counted.added == made.archive.info.rows == 18
+    assert [(Path(one.name).name, one.reason) for one in made.skipped] == [
+        (name, "holds no measurement: all of its pixels are empty") for name in ("00.tif", "07.tif")
+    ]
 
 
 def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(tmp_path):
@@ -193,30 +220,12 @@ def test_values_of_16_bits_are_measured_first_and_a_damaged_file_is_named_once(t
     ((description, total, told),) = bars.shown
     assert (description, total) == ("Encode", 20)
     assert told[:19] == [(0, f"measuring the range of values: {number}") for number in range(1, 20)]
-    assert told[-1] == (19, "")
+    assert told[-2:] == [(19, ""), (20, "")]
     assert (made.counted.added, [Path(one.name).name for one in made.skipped]) == (19, ["03.tif"])
     scaling = made.archive.identity.encoder["scaling"]
     assert min(scaling["high"]) > 500 * 16
     again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", options)
     assert (again.counted.added, again.counted.known) == (0, 19)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "have other columns: none. Expected a table"),
-        (b"file,label\na.png,x\n", "have other columns: file, label. Expected a table"),
-        (b"path,label\na.png,f\xf6rde\n", "no text in UTF-8"),
-        (b"label,path\nforest,a.png\nforest\n", "have no path in row 2 below the names of columns. Expected a table"),
-        (None, "cannot be read: No such file or directory. Expected a table"),
-    ],
-)
-def test_labels_that_are_no_such_table_are_refused(tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(DataError, match=message) as caught:
-        _labels(str(tmp_path / "labels.csv"))
-    assert "Error(" not in str(caught.value)
 
 
 def test_lists_and_labels_from_csv(tmp_path):
@@ -236,11 +245,68 @@ def test_lists_and_labels_from_csv(tmp_path):
     (tmp_path / "junk.parquet").write_bytes(b"junk")
     with pytest.raises(DataError, match=r"junk\.parquet cannot be read as Parquet"):
         encode_archive(BACKBONE, [tmp_path / "junk.parquet"], tmp_path / "ar", options)
+    (tmp_path / "list.csv").write_text("path,label\n0000,x\nb/0001.png,y\n")
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "short", options).archive
+    assert made.labels() == {None: 18, "x": 1, "y": 1}
+    (tmp_path / "list.csv").write_text("path,label\n0000,x\n0077.png,y\n")
+    with pytest.raises(DataError, match=r"1 of 2 rows name no image.*\n.*line 3: '0077.png'"):
+        encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "other", options)
     with pytest.raises(DataError, match="no file or folder"):
         encode_archive(BACKBONE, [tmp_path / "nowhere"], tmp_path / "ar", options)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image in the folder"):
         encode_archive(BACKBONE, [tmp_path / "empty"], tmp_path / "ar", options)
+
+
+def test_labels_are_added_to_what_is_there_without_encoding_it_again(tmp_path):
+    write_images(tmp_path / "images", 20)
+    made = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", replace(SMALL, labels=None)).archive
+    assert made.labels() == {None: 20}
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", SMALL)
+    assert (again.counted.replaced, again.counted.known, again.counted.relabelled) == (0, 20, 20)
+    assert again.archive.labels() == {"a": 10, "b": 10}
+    (tmp_path / "labels.csv").write_text("path,label\n0003.png,c\n0005.png,b\n")
+    found = encode(
+        BACKBONE,
+        [tmp_path / "images"],
+        archive=tmp_path / "ar",
+        labels=tmp_path / "labels.csv",
+        bits=8,
+        size=32,
+        features=4,
+    )
+    assert (found["known"], found["relabelled"], found["labelled"]) == (20, 1, 20)
+    assert again.archive.refresh()
+    assert again.archive.labels() == {"a": 10, "b": 9, "c": 1}
+
+
+def test_every_tile_of_a_scene_has_its_scenes_label(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    for name, number in (("forest", 0), ("sea", 1)):
+        (tmp_path / name).mkdir()
+        write_scene(tmp_path / name / "scene.tif", scene_pixels(64, 96, seed=number))
+    options = Options(Cut(tile=32), bits=8, size=32, features=4, labels="folder")
+    scenes = [tmp_path / name for name in ("forest", "sea")]
+    assert encode_archive(BACKBONE, scenes, tmp_path / "ar", options).archive.labels() == {"forest": 6, "sea": 6}
+    (tmp_path / "labels.csv").write_text("path,label\nsea/scene.tif,water|deep\n")
+    options = replace(options, labels=tmp_path / "labels.csv")
+    made = encode_archive(BACKBONE, scenes, tmp_path / "table", options).archive
+    assert made.labels() == {None: 6, "deep": 6, "water": 6}
+
+
+@pytest.mark.parametrize("learn_from", [2000, 10])
+def test_tiles_that_hold_nothing_are_counted_wherever_they_are(tmp_path, monkeypatch, learn_from):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    monkeypatch.setattr(archive_encoder, "LEARN_FROM", learn_from)
+    pixels = scene_pixels(128, 128)
+    for row, col in ((0, 32), (64, 0), (96, 96)):
+        pixels[:, row : row + 32, col : col + 32] = 0
+    path = write_scene(tmp_path / "scene.tif", pixels, nodata=0)
+    options, bars = Options(Cut(tile=32), bits=8, size=32, features=4), RecordedBars()
+    for added, known in ((13, 3), (0, 16)):
+        counted = encode_archive(BACKBONE, [path], tmp_path / "ar", options, bar=bars).counted
+        assert (counted.added, counted.replaced, counted.known) == (added, 0, known)
+    assert [(total, told[-1]) for _, total, told in bars.shown] == [(16, (16, ""))] * 2
 
 
 def test_a_scene_is_cut_encoded_and_found_on_the_map(tmp_path):
@@ -515,6 +581,38 @@ def test_two_encoders_at_once_end_with_the_rows_of_one(tmp_path):
     assert verify(Archive.open(tmp_path / "two")) == []
 
 
+@pytest.mark.parametrize(("step", "kept"), [(1, None), (3, 24), (4, 32)])
+def test_an_interruption_keeps_what_is_encoded_and_says_how_to_go_on(tmp_path, monkeypatch, capfd, step, kept):
+    import contextlib
+
+    from tests.command_line import command_line
+
+    @contextlib.contextmanager
+    def bar(description, total, unit):
+        told = []
+
+        def update(done, note=""):
+            told.append(done)
+            if len(told) == step:
+                raise KeyboardInterrupt
+
+        yield update
+
+    run = command_line(monkeypatch, capfd)
+    write_images(tmp_path / "images", 40)
+    monkeypatch.setattr(archive_encoder, "LEARN_FROM", 16)
+    monkeypatch.setattr(archive_encoder.NetworkEncoder, "batch", 8)
+    monkeypatch.setattr("keras_dhnn.cli.bars.bars", lambda quiet: bar)
+    how = (BACKBONE, tmp_path / "images", "--archive", tmp_path / "ar", "--bits", 8, "--size", 32, "--features", 4)
+    status, _, error = run("encode", *how)
+    expected = "Nothing is kept yet" if kept is None else f"{tmp_path / 'ar'} has {kept} items now."
+    assert (status, f"Interrupted. {expected}" in error, "Start the same command again" in error) == (130, True, True)
+    monkeypatch.undo()
+    again = encode_archive(BACKBONE, [tmp_path / "images"], tmp_path / "ar", Options(bits=8, size=32, features=4))
+    assert again.counted.known == (kept or 0)
+    assert again.archive.info.rows == 40
+
+
 def test_the_command_line(tmp_path, monkeypatch, capfd):
     from tests.command_line import command_line
 
@@ -553,4 +651,7 @@ def test_the_command_line(tmp_path, monkeypatch, capfd):
     status, _, error = run("search", "ar", "images/a/0004", "--where", "read_text('x') = ''")
     assert status == 2
     status, _, error = run("search", "ar", "nothing-there")
-    assert (status, "no item 'nothing-there'" in error) == (2, True)
+    assert (status, error.strip()) == (
+        2,
+        "keras-dhnn: There is no file 'nothing-there', and no item of that id. Name an image file or an item.",
+    )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,63 @@ def test_damaged_files_are_named_and_left_out(images):
     assert told[0].startswith(f"Left out: {images.resolve() / 'broken.png'}")
 
 
+def test_the_first_file_may_be_damaged_or_of_another_kind(images):
+    (images / "0000.png").write_bytes(b"no image")
+    Image.new("L", (32, 32)).save(images / "0001.png")
+    told = []
+    assert len(ids(open_folder(images, told))) == 20
+    assert [text.split(" ")[2].rsplit("/", 1)[1] for text in told[:2]] == ["0000.png", "0001.png"]
+    assert "has 1 band, not 3" in told[1]
+
+
+def test_a_folder_of_damaged_files_is_not_told_of_options_that_there_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="None of 1 images can be read") as caught:
+        open_folder(tmp_path / "images")
+    assert "--" not in str(caught.value)
+
+
+def test_of_few_images_as_many_bits_are_learned_as_can_be(images):
+    options, told = replace(SMALL, bits=16, fewer_bits=True), []
+    for path in sorted(images.rglob("*.png"))[14:]:
+        path.unlink()
+    how = {"backbone": BACKBONE, "options": options, "say": told.append}
+    assert archive_of(images, **how).identity.bits == 8
+    assert told[0] == "Codes have 8 bits: 16 are learned of 16 images or more."
+    told.clear()
+    for number in range(4):
+        write_image(images / f"new{number}.png", np.random.default_rng(number))
+    archive = archive_of(images, **how)
+    assert (archive.identity.bits, ids(archive), len(told)) == (16, listed(images), 1)
+
+
+def test_below_eight_images_it_is_said_how_many_are_needed(images):
+    for path in sorted(images.rglob("*.png"))[7:]:
+        path.unlink()
+    options = replace(SMALL, bits=64, fewer_bits=True)
+    with pytest.raises(DataError, match=r"at least 8 images, and .*Received 7 of 16. Give more images.$"):
+        archive_of(images, backbone=BACKBONE, options=options, say=print)
+
+
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(DataError, match="There is no archive in"):
+    with pytest.raises(DataError, match="is no archive, and no folder of images. There is no image in the folder"):
         archive_of(tmp_path)
+    with pytest.raises(DataError, match="There is no archive in"):
+        archive_of(tmp_path / "nowhere")
+
+
+def test_a_link_that_leads_nowhere_is_left_out_and_named(images):
+    (images / "link.png").symlink_to(images / "gone.png")
+    told = []
+    archive = open_folder(images, told)
+    assert len(ids(archive)) == 20
+    assert told[0] == f"Left out: {images.resolve() / 'link.png'} cannot be read (No such file or directory)"
+    write_image(images / "gone.png", np.random.default_rng(1))
+    assert len(ids(open_folder(images))) == 22
+    (images / "gone.png").unlink()
+    assert len(ids(open_folder(images))) == 20
 
 
 @pytest.mark.parametrize("kept", ["file", "read-only"])

@@ -11,7 +11,7 @@ from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import is_text, read_bytes, read_lines, refuse_address
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
-from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
+from keras_dhnn.pipelines.formats.unreadable import EmptyImage, UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
@@ -69,7 +69,8 @@ def file_tiles(
         known: function of a list of ids that gives `{id: content}` of those that need not be read again.
         labels: function of a path that gives a label or None.
         skip_damaged: whether files that are no such images are left out.
-        skipped: list that gets a `Skipped` for each of them.
+        skipped: list that gets a `Skipped` for each of them, and for images without a measurement, which are left out
+            in any case.
 
     Yields:
         `Tile`, or None for a file that is known.
@@ -85,7 +86,7 @@ def file_tiles(
 
         for path, tile in read_ahead(read, batch):
             if isinstance(tile, DamagedFile):
-                if not skip_damaged:
+                if not (skip_damaged or isinstance(tile, EmptyImage)):
                     raise tile
                 if skipped is not None:
                     skipped.append(Skipped(path, tile.reason))
@@ -97,15 +98,17 @@ def file_form(path: str) -> tuple[int, str]:
     """Return the number of bands and the type of an image file.
 
     Raises:
-        DamagedFile: if it is none.
+        DamagedFile: if it is none, or holds no measurement.
     """
     try:
-        bands = decode_image(_read_bytes(path)).bands
+        decoded = decode_image(_read_bytes(path))
     except OSError as error:
         raise DamagedFile(path, f"cannot be read ({error.strerror})") from error
     except (DataError, UnreadableImage) as error:
         raise DamagedFile(path, str(error)) from error
-    return bands.shape[2], bands.dtype.name
+    if decoded.holds_nothing:
+        raise EmptyImage(path)
+    return decoded.bands.shape[2], decoded.bands.dtype.name
 
 
 def _read(path, form, content, labels):
@@ -117,7 +120,10 @@ def _read(path, form, content, labels):
         found = content_of(data)
         if found == content:
             return None
-        image = decode_image(data).image(form.channels, form.dtype)
+        decoded = decode_image(data)
+        image = decoded.image(form.channels, form.dtype)
+        if decoded.without_opacity(form.channels).holds_nothing:
+            return EmptyImage(path)
         values = {
             "path": path if is_address(path) else os.path.abspath(path),
             "label": labels(path) if labels else None,

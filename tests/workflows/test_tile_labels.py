@@ -1,0 +1,45 @@
+import pytest
+
+from keras_dhnn.archive.tiles import Scene
+from keras_dhnn.errors import DataError
+from keras_dhnn.workflows.tile_labels import image_labels
+
+FILES = ["/data/north/1.png", "/data/south/1.png", "2.png"]
+SCENES = [Scene("/data/sea/scene.tif", "/data/sea/scene.tif"), Scene("/stac/a/B04.tif", "S2A_1/B04")]
+
+
+def of_table(tmp_path, rows):
+    (tmp_path / "labels.csv").write_text("path,label\n" + rows)
+    return image_labels(tmp_path / "labels.csv", SCENES, FILES)
+
+
+def test_labels_are_the_names_of_folders():
+    assert image_labels("folder", SCENES, FILES) == {
+        "/data/sea/scene.tif": "sea",
+        "S2A_1/B04": "a",
+        "/data/north/1.png": "north",
+        "/data/south/1.png": "south",
+    }
+
+
+def test_labels_of_a_table_are_found_by_the_ends_of_paths(tmp_path):
+    found = of_table(tmp_path, "south/1.png,x\n2,y|z\nscene.tif,sea\nS2A_1,field\n/data/north/1.png,\n")
+    assert found == {"/data/south/1.png": "x", "2.png": "y|z", "/data/sea/scene.tif": "sea", "S2A_1/B04": "field"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1.png,x\n", "line 2: several images have the name '1.png'"),
+        ("2.png,x\n3.png,y\n", "1 of 2 rows name no image.*\n.*line 3: '3.png'"),
+        ("2.png\n", "line 2: expected 2 cells"),
+    ],
+)
+def test_rows_that_are_no_images_are_refused(tmp_path, rows, message):
+    with pytest.raises(DataError, match=message):
+        of_table(tmp_path, rows)
+
+
+def test_no_labels_and_labels_that_were_read_already():
+    assert image_labels(None, SCENES, FILES) is None
+    assert image_labels({"2.png": "x"}, SCENES, FILES) == {"2.png": "x"}
