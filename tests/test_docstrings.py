@@ -11,12 +11,12 @@ VERBS = set(
     """
     Add Allow Answer Append Apply Arrange Ask Audit Batch Begin Bound Bring Build Call Chain Change Check Choose
     Compact Compare Compile Compute Connect Convert Copy Count Cover Cut Deal Declare Decode Describe Divide Do
-    Download Draw Encode End Estimate Expand Export Fill Find Fit Forget Freeze Gather Give Group Hash Hold Import Infer
-    Inflate Keep Know Lay Learn Leave Let List Load Lock Log Look Lower Make Mark Measure Merge Minimise Mirror
-    Move Multiply Name Notice Number Offer Open Order Paint Parse Prepare Print Put Raise Reach Read Reduce Refuse Regress
-    Remove Repeat Replace Report Resize Resolve Retrieve Return Round Run Say Scale Score Search See Send Serve Set Share
-    Show Sort Speak Split Spread Stand Start Step Store Suggest Sum Summarise Take Talk Tell Train Try Turn Undo
-    Word Work Write Yield
+    Download Draw Encode End Estimate Expand Export Fill Find Fit Forget Freeze Gather Give Group Hash Hold Import
+    Infer Inflate Keep Know Lay Learn Leave Let List Load Lock Log Look Lower Make Mark Measure Merge Minimise
+    Mirror Move Multiply Name Notice Number Offer Open Order Paint Parse Prepare Print Put Raise Reach Read Reduce
+    Refuse Regress Remove Repeat Replace Report Resize Resolve Retrieve Return Round Run Say Scale Score Search See
+    Send Serve Set Share Show Sort Speak Split Spread Stand Start Step Store Suggest Sum Summarise Take Talk Tell
+    Train Try Turn Undo Word Work Write Yield
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 
