@@ -13,20 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_dhnn.archive.tiles.scenes import load_rasterio
+from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio
 from keras_dhnn.errors import DataError, SettingError
 
 _DRIVERS = {".jp2": "JP2OpenJPEG"}
 # The domain of metadata in which a raster may name any file or address, of any driver, as its overviews.
 _OVERVIEWS = "OVERVIEWS"
-# Of what is read at once, before it is made smaller.
+# Of what is read at once; and of what that is made smaller of, where a file has no overviews of it: some seconds.
 MOST_VALUES = 1 << 27
+MOST_SMALLER = 1 << 29
 # GDAL's own switches: no other files of the folder, no network, no files of no format, little memory.
 _SETTINGS = {
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     "GDAL_CACHEMAX": 64,
+    **OTHER_FILES,
 }
 
 
@@ -101,6 +101,10 @@ def read_window(
         shape = max(1, round(box.height * smaller)), max(1, round(box.width * smaller))
         if len(numbers) * shape[0] * shape[1] > MOST_VALUES:
             raise TooLarge("The box is too large to be read at once. Draw a smaller one.")
+        if len(numbers) * box.height * box.width / _overview(raster, 1 / smaller) ** 2 > MOST_SMALLER:
+            raise TooLarge(
+                f"The scene {path} is too large to be made smaller at once. Give it overviews: gdaladdo {path}"
+            )
         window = load_rasterio().windows.Window(box.col, box.row, box.width, box.height)
         ways = load_rasterio().enums.Resampling
         resampling = ways.average if smaller < 1 else ways.nearest
@@ -131,6 +135,11 @@ def _opened(path):
                 yield raster
     except rasterio.errors.RasterioError as error:
         raise DataError(f"The scene {path} cannot be read: {error}") from error
+
+
+def _overview(raster, factor):
+    """Return how many times smaller than the raster its smallest overview is that is large enough; 1: there is none."""
+    return max((one for one in raster.overviews(1) if one <= factor), default=1)
 
 
 def _within(raster, box):

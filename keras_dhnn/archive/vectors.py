@@ -1,6 +1,5 @@
 """Read float vectors that others made from the files that they are kept in, a part at a time."""
 
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from keras_dhnn.archive.geoparquet import geometry_columns
 from keras_dhnn.archive.labels import join_labels
 from keras_dhnn.archive.places import address, is_address, kept_copy, place
 from keras_dhnn.errors import DataError, MissingPackage
-from keras_dhnn.files import refuse_address
+from keras_dhnn.files import read_arrays, refuse_address
 
 _BATCH = 50_000
 # Names that a column of ids has in collections that people share.
@@ -149,7 +148,7 @@ def _parquet_batch(path, rows, column, kept, size, first):
     if "geometry" in rows.schema.names:
         columns |= geometry_columns(rows["geometry"], path)
     ids = [str(value) for value in rows[kept["id"]].to_pylist()] if "id" in kept else _numbered(path, first, len(rows))
-    return Batch(ids, flat.reshape(len(rows), size), columns)
+    return Batch(ids, _finite(path, flat.reshape(len(rows), size), first), columns)
 
 
 def _columns_of(schema):
@@ -177,11 +176,7 @@ def _cast(values, name):
 
 
 def _open_npz(path, column):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as NPZ ({error}).") from error
+    arrays = read_arrays(path, remedy="Expected arrays of numbers and of text, as numpy.savez writes them.")
     matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind == "f"]
     column = _only(path, column, matrices, list(arrays))
     ids = next((arrays[name] for name in (*_IDS, "ids") if name in arrays), None)
@@ -222,7 +217,7 @@ def _of_array(path, array, ids=None, labels=None):
 
     def batches() -> Iterator[Batch]:
         for first in range(0, array.shape[0], _BATCH):
-            part = np.asarray(array[first : first + _BATCH], np.float32)
+            part = _finite(path, np.asarray(array[first : first + _BATCH], np.float32), first)
             named = (
                 _numbered(path, first, len(part)) if ids is None else [str(one) for one in ids[first : first + _BATCH]]
             )
@@ -230,6 +225,19 @@ def _of_array(path, array, ids=None, labels=None):
             yield Batch(named, part, columns)
 
     return VectorFile(path, array.shape[0], array.shape[1], batches)
+
+
+def _finite(path, vectors, first):
+    """Return vectors of which each has a length that float32 holds; others have no direction, and no code."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(np.einsum("ij,ij->i", vectors, vectors)))
+    if len(bad):
+        rows = ", ".join(str(first + row) for row in bad[:5]) + (", ..." if len(bad) > 5 else "")
+        raise DataError(
+            f"{path}: expected finite vectors. Those of the rows {rows} (from 0) hold NaN, infinity, or numbers too "
+            "large for float32. Leave them out of the file."
+        )
+    return vectors
 
 
 def _no_vectors(path):

@@ -82,6 +82,20 @@ def test_a_scene_is_read_and_made_smaller(tmp_path):
     np.testing.assert_allclose(smaller[..., 0], pixels[1].reshape(SIDE, 2, SIDE // 2, 2).mean(axis=(1, 3)), atol=0.51)
 
 
+def test_a_file_that_claims_to_be_huge_is_not_made_smaller(tmp_path):
+    """A few kilobytes may say that they are 80,000 x 80,000 pixels; overviews are read instead, if it has some."""
+    how = {"driver": "GTiff", "count": 1, "dtype": "uint8", "tiled": True, "sparse_ok": True}
+    path = str(tmp_path / "huge.tif")
+    with rasterio.open(path, "w", height=80_000, width=80_000, **how):
+        pass
+    with pytest.raises(SettingError, match="too large to be made smaller at once. Give it overviews: gdaladdo"):
+        read_window(path, most=SIDE)
+    assert read_window(path, Box(0, 0, 1024, 1024), most=SIDE)[0].shape == (SIDE, SIDE, 1)
+    with rasterio.open(path, "r+") as raster:
+        raster.build_overviews([8, 64])
+    assert read_window(path, most=SIDE)[0].shape == (SIDE, SIDE, 1)
+
+
 @pytest.mark.parametrize("name", ["scene.vrt", "SCENE.VRT", "scene.tif"])
 @pytest.mark.parametrize("kind", ["bytes", "address"])
 def test_a_vrt_reads_no_file_and_no_address(tmp_path, private, asked, name, kind):

@@ -116,6 +116,33 @@ def test_files_that_are_none_are_refused(tmp_path):
         list(open_vectors(tmp_path / "d.parquet").batches())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e38])
+@pytest.mark.parametrize("kind", ["npy", "npz", "parquet"])
+def test_vectors_without_a_direction_are_named_and_nothing_is_encoded(tmp_path, kind, value):
+    vectors = clustered(200, 16).astype(np.float32)
+    vectors[[3, 150], 5] = value
+    path = tmp_path / f"a.{kind}"
+    if kind == "npy":
+        np.save(path, vectors)
+    elif kind == "npz":
+        np.savez(path, embeddings=vectors)
+    else:
+        write_parquet(path, vectors)
+    with pytest.raises(DataError, match=r"expected finite vectors. Those of the rows 3, 150 \(from 0\)"):
+        encode_vectors(path, tmp_path / "ar", bits=8)
+    assert not (tmp_path / "ar").exists()
+
+
+def test_arrays_that_claim_more_than_there_is_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((50_000, 1_000), np.float32))
+    spoiled = bytearray((tmp_path / "a.npz").read_bytes())
+    place = spoiled.rfind(b"PK\1\2")
+    spoiled[place + 24 : place + 28] = (0xFFFFFFF0).to_bytes(4, "little")
+    (tmp_path / "a.npz").write_bytes(spoiled)
+    with pytest.raises(DataError, match=r"a\.npz.*claims"):
+        open_vectors(tmp_path / "a.npz")
+
+
 def test_vectors_become_a_searchable_archive(tmp_path):
     vectors = clustered(3000, 64)
     wkb = [bytes.fromhex("0101000000") + np.array([n / 100, 45.0], "<f8").tobytes() for n in range(3000)]

@@ -25,7 +25,10 @@ _STRIP = 32
 _THREADS = 2
 # Of GDAL's own, in MB: it takes a twentieth of the machine's memory if it is not told.
 _CACHE_MB = 128
-_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
+# Its switches: no other file of the folder is looked at, and nothing is fetched.
+OTHER_FILES = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none"}
+# What is opened by which driver: a file is what its name says, whatever is in it.
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".vrt": "VRT", ".jp2": "JP2OpenJPEG"}
 # Files that a scene may consist of, and bytes by which it is seen whether one of them names others.
 _MOST_FILES, _HEAD = 10_000, 64
 # Sides of tiles up to which it is known that a content is of the same file, cut otherwise.
@@ -86,7 +89,7 @@ class Scene:
 def is_scene(path: Path | str, tile: int) -> bool:
     """Return whether a file is a raster with a place on the ground, or twice as large as a tile."""
     rasterio = load_rasterio(required=False)
-    if Path(path).suffix.lower() not in _SUFFIXES or rasterio is None:
+    if Path(path).suffix.lower() not in _DRIVERS or rasterio is None:
         return False
     try:
         with _header(rasterio, path) as raster:
@@ -208,8 +211,8 @@ def _grids(height, width, cut):
 
 @contextlib.contextmanager
 def _quietly(rasterio):
-    """Let GDAL look at no other file of the folder, take little memory, and not mind files at no place."""
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+    """Let GDAL look at no other file of the folder and no network, take little memory, not mind files at no place."""
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **OTHER_FILES):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield
 
@@ -226,8 +229,9 @@ def _open(rasterio, file, path):
 
     At an address nothing is opened that could name other files or addresses, as a VRT does.
     """
-    jp2 = Path(urlparse(str(path)).path).suffix.lower() == ".jp2"
-    return rasterio.open(file, driver=("JP2OpenJPEG" if jp2 else "GTiff") if is_address(path) else None)
+    apart = is_address(path)
+    driver = _DRIVERS.get(Path(urlparse(str(path)).path if apart else path).suffix.lower(), "GTiff")
+    return rasterio.open(file, driver="GTiff" if apart and driver == "VRT" else driver)
 
 
 @contextlib.contextmanager

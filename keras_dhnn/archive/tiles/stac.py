@@ -54,7 +54,7 @@ def stac_scenes(path: Path | str, asset: str | None = None, fetch: bool = False)
         DataError: if it is no STAC, an item has no such asset, or an asset is not on this machine and not to be
             fetched.
     """
-    items = _parquet_items(path) if _suffix(path).endswith("parquet") else list(_items(path, 0, fetch))
+    items = _parquet_items(path) if _suffix(path).endswith("parquet") else list(_items(path, 0, fetch, set()))
     return [_scene(item, base, asset, fetch) for item, base in items]
 
 
@@ -62,8 +62,8 @@ def _suffix(path):
     return Path(urlparse(address(path)).path if is_address(path) else path).suffix.lower()
 
 
-def _items(path, depth, fetch):
-    """Yield (item, where what it names is looked for) of everything below a file."""
+def _items(path, depth, fetch, seen):
+    """Yield (item, where what it names is looked for) of everything below a file; what several name comes once."""
     if depth > _MOST_DEPTH:
         raise DataError(f"The catalogue at {path} is more than {_MOST_DEPTH} levels deep: does it name itself?")
     value = _load(path)
@@ -77,7 +77,10 @@ def _items(path, depth, fetch):
     else:
         for link in _links(value, path):
             if link.get("rel") in ("item", "child"):
-                yield from _items(_reference(link["href"], path, fetch), depth + 1, fetch)
+                below = _reference(link["href"], path, fetch)
+                if str(below) not in seen:
+                    seen.add(str(below))
+                    yield from _items(below, depth + 1, fetch, seen)
 
 
 def _check_item(item, path):

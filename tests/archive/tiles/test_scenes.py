@@ -210,6 +210,22 @@ def test_a_damaged_scene_is_named(tmp_path):
         cut_scene(tmp_path / "b.tif")
 
 
+def test_a_file_is_what_its_name_says(tmp_path):
+    """GDAL tells formats by content: a VRT by the name of a GeoTIFF would be read, and whatever it names."""
+    write_scene(tmp_path / "source.tif", scene_pixels(512, 512))
+    named = '<SourceFilename relativeToVRT="1">source.tif</SourceFilename><SourceBand>1</SourceBand>'
+    band = f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource>{named}</SimpleSource></VRTRasterBand>'
+    for name, readable in (("a.vrt", True), ("a.tif", False), ("a.jp2", False)):
+        path = tmp_path / name
+        path.write_text(f'<VRTDataset rasterXSize="512" rasterYSize="512">{band}</VRTDataset>')
+        assert is_scene(path, 64) == readable
+        if readable:
+            assert len(cut_scene(path, Form(64, 64, 1, "uint8"))) == 64
+        else:
+            with pytest.raises(DamagedFile, match="no raster"):
+                cut_scene(path, Form(64, 64, 1, "uint8"))
+
+
 MEMORY = """
 import resource, sys
 from keras_dhnn.archive.tiles import Cut, Form, Scene, scene_tiles

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from keras_dhnn.archive.tiles import is_stac, stac_scenes
+from keras_dhnn.archive.tiles import is_stac, stac, stac_scenes
 from keras_dhnn.errors import DataError
 
 
@@ -92,10 +92,29 @@ def test_a_catalogue_at_an_address(folder, name):
 
 
 def test_a_catalogue_that_names_itself_ends(folder):
-    loop = {"type": "Catalog", "id": "k", "links": [{"rel": "child", "href": "loop.json"}]}
-    (folder / "loop.json").write_text(json.dumps(loop))
+    links = [{"rel": "child", "href": "loop.json"}, {"rel": "item", "href": "scenes/a.json"}]
+    (folder / "loop.json").write_text(json.dumps({"type": "Catalog", "id": "k", "links": links}))
+    assert [scene.name for scene in stac_scenes(folder / "loop.json")] == ["a/visual"]
+
+
+def test_what_several_catalogues_name_is_read_once(folder, monkeypatch):
+    """Fifteen levels that name the next one twice have 32,768 ways to the items below."""
+    for level in range(15):
+        below = f"c{level + 1}.json" if level < 14 else "collection.json"
+        links = [{"rel": "child", "href": below}] * 2
+        (folder / f"c{level}.json").write_text(json.dumps({"type": "Catalog", "id": f"c{level}", "links": links}))
+    read, load = [], stac._load
+    monkeypatch.setattr(stac, "_load", lambda path: read.append(path) or load(path))
+    assert [scene.name for scene in stac_scenes(folder / "c0.json")] == ["a/visual", "b/visual"]
+    assert len(read) == 15 + 1 + 2
+
+
+def test_catalogues_in_catalogues_end(folder):
+    for level in range(40):
+        links = [{"rel": "child", "href": f"c{level + 1}.json"}]
+        (folder / f"c{level}.json").write_text(json.dumps({"type": "Catalog", "id": "k", "links": links}))
     with pytest.raises(DataError, match="does it name itself"):
-        stac_scenes(folder / "loop.json")
+        stac_scenes(folder / "c0.json")
 
 
 def test_other_json_is_no_stac(tmp_path):
