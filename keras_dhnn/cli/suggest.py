@@ -10,7 +10,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.options import DataFolder, Json, LabelFile, Quiet
-from keras_dhnn.files import guarded
 
 
 def suggest(
@@ -32,6 +31,7 @@ def suggest(
 
       keras-dhnn suggest archive -n 20 --labels labels.csv
     """
+    from keras_dhnn.files import guarded
     from keras_dhnn.workflows.suggest import suggest as choose
 
     names = choose(name, count=count, labels=labels, data=data, seed=seed, bar=bars(quiet), say=notices(quiet))
