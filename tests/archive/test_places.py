@@ -35,10 +35,10 @@ def test_a_raster_that_names_others_is_not_opened_at_an_address(tmp_path, served
     source = f"<SimpleSource><SourceFilename>{tmp_path}/private.tif</SourceFilename></SimpleSource>"
     band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
     vrt = f'<VRTDataset rasterXSize="64" rasterYSize="64">{band}</VRTDataset>'
-    (tmp_path / "asked.tif").write_text(vrt)
+    (tmp_path / "asked.vrt").write_text(vrt)
     (folder / "asked.tif").write_text(vrt)
     form, cut = Form(32, 32, 1, "uint8"), Cut(32)
-    assert len(list(scene_tiles(Scene.of(tmp_path / "asked.tif"), form, cut, lambda ids: {}))) == 4
+    assert len(list(scene_tiles(Scene.of(tmp_path / "asked.vrt"), form, cut, lambda ids: {}))) == 4
     scene = Scene.of(f"{at}/asked.tif")
     assert count_tiles(scene, cut) == 0
     with pytest.raises(DamagedFile, match="no raster"):

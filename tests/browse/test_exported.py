@@ -73,7 +73,7 @@ def test_an_export_shows_what_it_searches(run, info, tmp_path):
 
 
 def test_folders_without_any_are_refused(tmp_path):
-    with pytest.raises(DataError, match="There is no archive"):
+    with pytest.raises(DataError, match="is no archive, and no folder of images"):
         open_page(tmp_path)
 
 

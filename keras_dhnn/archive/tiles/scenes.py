@@ -112,8 +112,8 @@ def raster_form(scene: Scene, cut: Cut) -> tuple[int, str]:
     """Return the number of bands and the type of a scene's tiles.
 
     Raises:
-        DamagedFile: if it cannot be read.
-        DataError: if it is at an address that cannot be reached.
+        DamagedFile: if it cannot be read, or is at an address that cannot be reached.
+        DataError: if it lacks the bands that are wanted.
     """
     rasterio = load_rasterio()
     try:
@@ -219,9 +219,18 @@ def _quietly(rasterio):
 
 @contextlib.contextmanager
 def _header(rasterio, path):
-    """Yield an open raster of which only the header is looked at: of an address little is read."""
-    with _quietly(rasterio), in_parts(path) as file, _open(rasterio, file, path) as raster:
-        yield raster
+    """Yield an open raster of which only the header is looked at: of an address little is read.
+
+    Raises:
+        DamagedFile: if it is at an address that cannot be reached.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quietly(rasterio))
+        try:
+            file = stack.enter_context(in_parts(path))
+        except DataError as error:
+            raise DamagedFile(str(path), str(error)) from error
+        yield stack.enter_context(_open(rasterio, file, path))
 
 
 def _open(rasterio, file, path):
