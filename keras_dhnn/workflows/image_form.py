@@ -24,9 +24,11 @@ def common_form(
         skip_damaged: whether images of other kinds are left out, so that most of a sample of them decide.
 
     Raises:
-        DataError: if no image can be read, or they are of several kinds (and not `skip_damaged`).
+        DataError: if there is no image, none can be read, or they are of several kinds (and not `skip_damaged`).
     """
     given, errors = [*scenes, *files], []
+    if not given:
+        raise DataError("There is no image to encode: the catalogue names no item. Give one that does, or images.")
     kinds: dict[tuple[int, str], list[str]] = collections.defaultdict(list)
     for number in np.sort(np.random.default_rng(0).permutation(len(given))[:_SAMPLE]):
         one = given[number]

@@ -47,6 +47,11 @@ def test_where_none_can_be_read_one_is_named(files):
     assert "--skip-damaged" not in str(caught.value)
 
 
+def test_without_any_image_that_is_said():
+    with pytest.raises(DataError, match="There is no image to encode: the catalogue names no item"):
+        common_form([], [], Cut())
+
+
 def test_scenes_count_as_files_do(tmp_path, files):
     pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
     (tmp_path / "scenes").mkdir()
