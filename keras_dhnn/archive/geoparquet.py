@@ -4,6 +4,8 @@ Geometry is in longitude and latitude (OGC:CRS84), GeoParquet's default, whateve
 column has one system only; a tile's own system is in its column `crs`. Every map on a screen starts from these.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,19 @@ GEOMETRY = pa.field("geometry", pa.binary())
 # Byte order, type polygon, one ring of five points.
 _WKB_HEAD = np.frombuffer(b"\x01\x03\x00\x00\x00\x01\x00\x00\x00\x05\x00\x00\x00", np.uint8)
 _WKB_SIZE = len(_WKB_HEAD) + 5 * 16
+
+
+@contextlib.contextmanager
+def reading_parquet(path: Path | str) -> Iterator[None]:
+    """Name a file that somebody else made in what Parquet's reader says of it.
+
+    Raises:
+        DataError: for the reader's errors.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
 
 
 def footprints(corners: np.ndarray) -> dict[str, pa.Array]:

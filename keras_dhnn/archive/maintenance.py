@@ -1,6 +1,6 @@
 """Take care of an archive: merge small files, find damaged ones, take items out, group alike ones."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -49,7 +49,7 @@ def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
         (files before, files after).
     """
     archive.refresh()
-    before, schema = len(archive.parts), make_schema(archive.identity.bits, archive.identity.features)
+    before = len(archive.parts)
     for _ in range(before):
         with manifest.locked(archive.root):
             parts = manifest.read_parts(archive.root)
@@ -57,9 +57,8 @@ def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
             groups = _groups(parts, rows)
             if not groups:
                 break
-            read = [read_listed_part(archive.root, part).select(schema.names) for part in groups[0]]
-            merged = pa.concat_tables([table.replace_schema_metadata() for table in read])
-            new = write_part(archive.root, archive.identity, merged.cast(schema), groups[0][0].source)
+            merged = pa.concat_tables([listed_rows(archive, part).replace_schema_metadata() for part in groups[0]])
+            new = write_part(archive.root, archive.identity, merged, groups[0][0].source)
             parts = [part for part in parts if part not in groups[0]] + [new]
             manifest.write_parts(archive.root, parts)
             remove_orphans(archive.root, parts)
@@ -140,7 +139,7 @@ def remove(
         if gone is not None and not missing_ok:
             _check_there(archive, gone, source)
 
-    return _rewrite(archive, source, lambda part: _rows_to_keep(archive, part, gone, condition), check_there)
+    return rewrite(archive, source, lambda part: _rows_to_keep(archive, part, gone, condition), check_there)
 
 
 def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | None]], source: str) -> int:
@@ -161,7 +160,7 @@ def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | No
     def rows_to_keep(part: Part) -> pa.Table | None:
         if part.last < first or last <= part.first:
             return None
-        rows = _listed_rows(archive, part)
+        rows = listed_rows(archive, part)
         keep = pa.array(np.ones(len(rows), bool))
         for scene, contents in outdated.items():
             values = pa.array(contents, pa.int64())
@@ -169,13 +168,22 @@ def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | No
             keep = pc.and_not(keep, pc.fill_null(gone, False))
         return None if pc.all(keep).as_py() else rows.filter(keep)
 
-    return _rewrite(archive, source, rows_to_keep)
+    return rewrite(archive, source, rows_to_keep)
 
 
-def _rewrite(archive, source, rows_to_keep, check=lambda: None):
-    """Write those files anew of which a function gives the rows to keep, not None; returns how many rows went.
+def rewrite(
+    archive: Archive, source: str, new_rows: Callable[[Part], pa.Table | None], check: Callable[[], None] = lambda: None
+) -> int:
+    """Write files of an archive anew, while nobody else can change it; where none is another, nothing is written.
 
-    Before that a function may refuse, while nobody else can change the archive.
+    Args:
+        archive: `Archive`.
+        source: the image source of the files.
+        new_rows: function of a `Part` that gives the rows that it is to have, with all columns, or None to leave it.
+        check: is called before, and may refuse by raising.
+
+    Returns:
+        How many rows are fewer.
     """
     removed = 0
     with manifest.locked(archive.root):
@@ -185,14 +193,15 @@ def _rewrite(archive, source, rows_to_keep, check=lambda: None):
         remove_orphans(archive.root, parts)
         kept = []
         for part in parts:
-            rows = rows_to_keep(part) if part.source == source else None
+            rows = new_rows(part) if part.source == source else None
             removed += 0 if rows is None else part.rows - len(rows)
             if rows is None:
                 kept.append(part)
             elif len(rows):
                 kept.append(write_part(archive.root, archive.identity, rows, source))
-        manifest.write_parts(archive.root, kept)
-        remove_orphans(archive.root, kept)
+        if kept != parts:
+            manifest.write_parts(archive.root, kept)
+            remove_orphans(archive.root, kept)
     archive.refresh()
     return removed
 
@@ -214,7 +223,7 @@ def _rows_to_keep(archive, part, ids, condition):
     """Return the rows of a file without those to be removed; None if there are none such."""
     if ids is not None and (not ids or part.last < min(ids) or max(ids) < part.first):
         return None
-    rows = _listed_rows(archive, part)
+    rows = listed_rows(archive, part)
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
     connection.register("rows", rows)
     if ids is not None:
@@ -227,7 +236,8 @@ def _rows_to_keep(archive, part, ids, condition):
     return None if len(kept) == len(rows) else kept.cast(rows.schema)
 
 
-def _listed_rows(archive, part):
+def listed_rows(archive: Archive, part: Part) -> pa.Table:
+    """Return the rows of a file, with all columns of the archive, for whoever holds it: see `rewrite`."""
     return read_listed_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
 
 

@@ -231,7 +231,8 @@ def load_arrays(root: Path, identity: Identity) -> dict[str, np.ndarray]:
     """
     with local_copy(root / LEARNED) as copy:
         arrays = read_arrays(copy, remedy=_RESTORE_LEARNED)
-    if identity.encoder.get("learned", digest_of_arrays(arrays)) != digest_of_arrays(arrays):
+    made_with = identity.encoder.get("learned")  # not in archives of earlier days
+    if made_with is not None and made_with != digest_of_arrays(arrays):
         raise DataError(
             f"{root / LEARNED} is another than the archive was made with: codes by it are near to none of its items. "
             f"{_RESTORE_LEARNED}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio
+from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio, without_opacity
 from keras_dhnn.errors import DataError, SettingError
 
 _DRIVERS = {".jp2": "JP2OpenJPEG"}
@@ -94,7 +94,7 @@ def read_window(
     """
     with _opened(path) as raster:
         box = _within(raster, box or Box(0, 0, raster.height, raster.width))
-        numbers = list(bands or _bands(raster))[:first]
+        numbers = list(bands or without_opacity(raster) or [1])[:first]
         if max(numbers) > raster.count:
             raise SettingError(f"The scene has {raster.count} bands. Received: {max(numbers)}")
         smaller = min(1.0, most / max(box.height, box.width))
@@ -150,12 +150,6 @@ def _within(raster, box):
             f"{box.height} from column {box.col}, row {box.row}.",
         )
     return Box(box.row, box.col, height, width)
-
-
-def _bands(raster):
-    """Return the numbers of a raster's bands, without its opacity."""
-    alpha = load_rasterio().enums.ColorInterp.alpha
-    return [number for number, kind in enumerate(raster.colorinterp, 1) if kind != alpha] or [1]
 
 
 def _corners(raster, height, width):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from keras_dhnn.archive import manifest
-from keras_dhnn.archive.parts import read_listed_part, remove_orphans, write_part
-from keras_dhnn.archive.schema import make_schema
+from keras_dhnn.archive.maintenance import listed_rows, rewrite
+from keras_dhnn.archive.manifest import Part
+from keras_dhnn.archive.parts import read_listed_part
 from keras_dhnn.archive.store import Archive
 
 
@@ -23,38 +23,22 @@ def relabel(archive: Archive, labels: Mapping[str, str], source: str = "image") 
     """
     if not labels:
         return 0
-    first, last = min(labels), max(labels)
-    changed, schema = 0, make_schema(archive.identity.bits, archive.identity.features)
-    with manifest.locked(archive.root):
-        parts = manifest.read_parts(archive.root)
-        remove_orphans(archive.root, parts)
-        kept = []
-        for part in parts:
-            # A tile's id begins with the name of its scene.
-            apart = (
-                part.source != source or part.last < first or (part.first > last and not part.first.startswith(last))
-            )
-            found = None if apart else _relabelled(archive, part, labels)
-            if found is None:
-                kept.append(part)
-                continue
-            rows, count = found
-            rows = rows.select(schema.names).replace_schema_metadata().cast(schema)
-            kept.append(write_part(archive.root, archive.identity, rows, source))
-            changed += count
-        if changed:
-            manifest.write_parts(archive.root, kept)
-            remove_orphans(archive.root, kept)
-    archive.refresh()
+    first, last, changed = min(labels), max(labels), 0
+
+    def new_rows(part: Part) -> pa.Table | None:
+        nonlocal changed
+        # A tile's id begins with the name of its scene.
+        if part.last < first or (part.first > last and not part.first.startswith(last)):
+            return None
+        held = read_listed_part(archive.root, part, ["id", "scene", "label"]).to_pylist()
+        new = [labels.get(row["id"] if row["scene"] is None else row["scene"], row["label"]) for row in held]
+        others = sum(one != row["label"] for one, row in zip(new, held, strict=True))
+        if not others:
+            return None
+        changed += others
+        rows = listed_rows(archive, part)
+        place = rows.schema.get_field_index("label")
+        return rows.set_column(place, rows.schema.field(place), pa.array(new, pa.string()))
+
+    rewrite(archive, source, new_rows)
     return changed
-
-
-def _relabelled(archive, part, labels):
-    """Return (rows of a file with other labels, how many are others); None if none is."""
-    held = read_listed_part(archive.root, part, ["id", "scene", "label"]).to_pylist()
-    new = [labels.get(row["id"] if row["scene"] is None else row["scene"], row["label"]) for row in held]
-    count = sum(one != row["label"] for one, row in zip(new, held, strict=True))
-    if not count:
-        return None
-    rows = read_listed_part(archive.root, part)
-    return rows.set_column(rows.schema.get_field_index("label"), "label", pa.array(new, pa.string())), count

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keras_dhnn.archive.geoparquet import geometry_columns
+from keras_dhnn.archive.geoparquet import geometry_columns, reading_parquet
 from keras_dhnn.archive.labels import join_labels
 from keras_dhnn.archive.places import address, is_address, kept_copy, place
 from keras_dhnn.errors import DataError, MissingPackage
@@ -108,10 +108,8 @@ def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
 def _open_parquet(path, column):
     import pyarrow.parquet as pq
 
-    try:
+    with reading_parquet(path):
         file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
     schema = file.schema_arrow
     lists = [field.name for field in schema if pa.types.is_nested(field.type) and _is_list_of_floats(field.type)]
     column = _only(path, column, lists, schema.names)
@@ -119,10 +117,8 @@ def _open_parquet(path, column):
     wanted = [column, *kept.values(), *(["geometry"] if "geometry" in schema.names else [])]
 
     def read(count: int, names: list[str]) -> Iterator[pa.RecordBatch]:
-        try:
+        with reading_parquet(path):
             yield from file.iter_batches(count, columns=names)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
 
     def batches() -> Iterator[Batch]:
         first = 0

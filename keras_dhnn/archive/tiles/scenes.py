@@ -118,7 +118,7 @@ def raster_form(scene: Scene, cut: Cut) -> tuple[int, str]:
     rasterio = load_rasterio()
     try:
         with _header(rasterio, scene.path) as raster:
-            bands = _bands(rasterio, raster, scene, cut)
+            bands = _bands(raster, scene, cut)
             return len(bands), _dtype(raster, bands)
     except rasterio.errors.RasterioError as error:
         raise _no_raster(scene, error) from error
@@ -262,11 +262,15 @@ def _no_raster(scene, error):
     return DamagedFile(scene.name, f"is no raster that GDAL reads ({error})")
 
 
-def _bands(rasterio, raster, scene, cut):
+def without_opacity(raster: Any) -> list[int]:
+    """Return the numbers of an open raster's bands, from 1, but that of its opacity."""
+    alpha = load_rasterio().enums.ColorInterp.alpha
+    return [number for number, kind in enumerate(raster.colorinterp, 1) if kind != alpha]
+
+
+def _bands(raster, scene, cut):
     """Return the numbers of the bands that are read."""
-    alpha = rasterio.enums.ColorInterp.alpha
-    without = [number for number in raster.indexes if raster.colorinterp[number - 1] != alpha]
-    bands = list(cut.bands or without)
+    bands = list(cut.bands or without_opacity(raster))
     if not set(bands) <= set(raster.indexes):
         raise DataError(f"{scene.name} has bands 1 to {raster.count}. Received: --bands {','.join(map(str, bands))}")
     return bands
@@ -290,7 +294,7 @@ class _Reader:
         self.rasterio, self.scene, self.file, self.form, self.cut = rasterio, scene, file, form, cut
         self.local = threading.local()
         raster = self._raster()
-        self.bands = _bands(rasterio, raster, scene, cut)
+        self.bands = _bands(raster, scene, cut)
         self.place = _Place(rasterio, raster)
         self.time = scene.time or _time_of(raster)
         self.grids = _grids(raster.height, raster.width, cut)

@@ -3,14 +3,12 @@
 What a catalogue names at addresses is read only where the user has said so.
 """
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlparse
 
-import pyarrow as pa
-
+from keras_dhnn.archive.geoparquet import reading_parquet
 from keras_dhnn.archive.places import address, exists, is_address, local_copy, read_address
 from keras_dhnn.archive.tiles.scenes import Scene
 from keras_dhnn.errors import DataError
@@ -32,7 +30,7 @@ def is_stac(path: Path | str) -> bool:
     if suffix in (".parquet", ".geoparquet"):
         import pyarrow.parquet as pq
 
-        with _parquet(path) as file:
+        with local_copy(path) as file, reading_parquet(path):
             return "assets" in pq.read_schema(file).names
     return False
 
@@ -104,20 +102,10 @@ def _links(value, path):
     return links
 
 
-@contextlib.contextmanager
-def _parquet(path):
-    """Yield a file of this machine that is read as Parquet, or is said not to be."""
-    with local_copy(path) as file:
-        try:
-            yield file
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
-
-
 def _parquet_items(path):
     import pyarrow.parquet as pq
 
-    with _parquet(path) as file:
+    with local_copy(path) as file, reading_parquet(path):
         rows = pq.read_table(file).to_pylist()
     for row in rows:
         _check_item(row, path)
