@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.interruption import ends_well
 from keras_dhnn.cli.options import DataFolder, Json, Quiet
+from keras_dhnn.cli.printing import printable
 
 
 def encode(
@@ -135,7 +136,7 @@ def encode(
         print(json.dumps(found))
         return
     for one in found["skipped"]:
-        typer.echo(f"left out: {one['name']}: {one['reason']}", err=True)
+        typer.echo(printable(f"left out: {one['name']}: {one['reason']}"), err=True)
     print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
     if found["relabelled"]:
         print(f"Items that were there, and got another label: {found['relabelled']:,}.")

@@ -82,6 +82,15 @@ def test_a_scene_is_read_and_made_smaller(tmp_path):
     np.testing.assert_allclose(smaller[..., 0], pixels[1].reshape(SIDE, 2, SIDE // 2, 2).mean(axis=(1, 3)), atol=0.51)
 
 
+def test_opacity_is_no_band_unless_there_is_no_other(tmp_path):
+    pixels = scene_pixels(SIDE, SIDE, 4)
+    for name, count, shown in (("four.tif", 4, [0, 1, 2]), ("one.tif", 1, [0])):
+        path = write_scene(tmp_path / name, pixels[:count])
+        with rasterio.open(path, "r+") as raster:
+            raster.colorinterp = [*raster.colorinterp[:-1], rasterio.enums.ColorInterp.alpha]
+        np.testing.assert_array_equal(read_window(str(path), most=SIDE)[0], pixels[shown].transpose(1, 2, 0))
+
+
 def test_a_file_that_claims_to_be_huge_is_not_made_smaller(tmp_path):
     """A few kilobytes may say that they are 80,000 x 80,000 pixels; overviews are read instead, if it has some."""
     how = {"driver": "GTiff", "count": 1, "dtype": "uint8", "tiled": True, "sparse_ok": True}

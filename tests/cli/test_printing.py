@@ -60,3 +60,11 @@ def test_names_in_errors_do_not_reach_the_terminal(run, tmp_path):
     assert (status, out) == (2, "")
     assert "\\x1b[2Jé漢\\x07" in err
     assert "\x1b" not in err
+
+
+def test_names_of_files_that_are_left_out_do_not_reach_the_terminal(run, monkeypatch):
+    skipped = [{"name": "\x1b[2Jé.png", "reason": "is no image\x07"}]
+    found = {"archive": "a", "items": 1, "added": 1, "replaced": 0, "known": 0, "relabelled": 0, "skipped": skipped}
+    monkeypatch.setattr("keras_dhnn.workflows.encode.encode", lambda *_, **__: found)
+    status, _, err = run("encode", "efficientnet_lite0", "images", "--archive", "a")
+    assert (status, err) == (0, "left out: \\x1b[2Jé.png: is no image\\x07\n")
