@@ -54,6 +54,10 @@ def measure(
         CollapseError, MemoryError, tf.errors.ResourceExhaustedError, ValueError: if the experiment fails.
     """
     started = time.monotonic()
+    # The same experiment gives the same scores, and one that was killed and went on those of one that was not.
+    tf.config.experimental.enable_op_determinism()
+    # Each experiment is a network of its own, and so traced anew.
+    tf.get_logger().setLevel("ERROR")
     tf.keras.backend.clear_session()
     gc.collect()
     split = draw_split(experiment.data, experiment.seed, info)

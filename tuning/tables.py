@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_dhnn.files import guarded
+
 
 def score_of(cell: Mapping[str, Any], score: str) -> float | None:
     """Return a score of a cell: "map", "val_map", or the mAP of a task such as "pan->mul"; None if the cell failed."""
@@ -63,5 +65,5 @@ def grid_csv(result: Mapping[str, Any]) -> str:
     for cell in result["cells"]:
         eta = cell["settings"].get("loss.eta", result["base"]["loss"]["eta"])
         found = (score_of(cell, name) for name in (*scores, *result["tasks"]))
-        writer.writerow([*cell["at"].values(), eta, *found, cell.get("failed")])
+        writer.writerow([*cell["at"].values(), eta, *found, guarded(cell.get("failed"))])
     return file.getvalue()

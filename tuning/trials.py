@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.errors import DataError, SettingError
-from keras_dhnn.files import read_json
+from keras_dhnn.files import guarded, read_json
 from keras_dhnn.tuning.space import Space
 
 _MEASURED = ("distinct_codes", "epochs", "seconds")
@@ -126,5 +126,5 @@ def trials_csv(rows: Iterable[Mapping[str, Any]], space: Space) -> str:
     writer.writerow(["trial", "status", *space.parts, *names])
     for row in rows:
         settings = (row["settings"].get(path, "") for path in space.parts)
-        writer.writerow([row["trial"], row["status"], *settings, *(row[name] for name in names)])
+        writer.writerow(map(guarded, [row["trial"], row["status"], *settings, *(row[name] for name in names)]))
     return file.getvalue()

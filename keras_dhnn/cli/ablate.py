@@ -62,10 +62,9 @@ def ablate(
 
 
 def _print(table, lengths, place):
-    from rich.console import Console
     from rich.table import Table
 
-    from keras_dhnn.cli.tables import print_whole
+    from keras_dhnn.cli.tables import TextConsole
 
     kind = "synthetic images" if table["synthetic"] else "real images"
     title = f"{table['data']}, {kind}, {table['protocol']}, seed {table['seed']}: mean average precision"
@@ -81,9 +80,9 @@ def _print(table, lengths, place):
             found = [scores.get((name, length)) for length in lengths]
             values = [f"{tasks[task]:.4f}" if tasks else "failed" for tasks in found]
             shown.add_row(task.replace("->", " -> "), name, *values, end_section=name == names[-1])
-    print_whole(shown)
-    console = Console(soft_wrap=True)
+    console = TextConsole()
+    console.print_whole(shown)
     for row in table["rows"]:
         if "failed" in row:
-            console.print(f"{row['row']}, {row['bits']} bits failed: {row['failed']}", highlight=False)
-    console.print(f"{place}  table.json, precision-recall curves", highlight=False)
+            console.print(f"{row['row']}, {row['bits']} bits failed: {row['failed']}")
+    console.print(f"{place}  table.json, precision-recall curves")

@@ -8,7 +8,6 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Queries, Quiet
-from keras_dhnn.cli.printing import printable
 
 _LEAKS = {
     "itself": "another turn of itself",
@@ -88,8 +87,9 @@ def audit(
 
 
 def _print(result):
-    from rich.console import Console
     from rich.table import Table
+
+    from keras_dhnn.cli.tables import TextConsole
 
     kind = "synthetic images" if result["synthetic"] else "real images"
     split = f"{result['protocol']}, seed {result['seed']}, {result['queries']} queries, {result['database']} searched"
@@ -100,19 +100,19 @@ def _print(result):
         queries, found = result["affected"][name], result["found"].get(name)
         pairs = (str(found["pairs"]), str(found["across"])) if found else ("", "")
         table.add_row(text, str(queries), f"{queries / result['queries']:.1%}", *pairs)
-    console = Console(soft_wrap=True)
+    console = TextConsole()
     console.print(table)
     for pair in result["pairs"][:_PRINTED]:
-        console.print(printable(_pair_line(pair)), highlight=False, markup=False)
+        console.print(_pair_line(pair))
     if len(result["pairs"]) > _PRINTED:
-        console.print(f"... and {len(result['pairs']) - _PRINTED} more pairs; --json names all", highlight=False)
+        console.print(f"... and {len(result['pairs']) - _PRINTED} more pairs; --json names all")
     groups = result["groups"]
-    console.print(f"{groups['images']} images in {groups['count']} groups that show the same.", highlight=False)
+    console.print(f"{groups['images']} images in {groups['count']} groups that show the same.")
     if result["figure"]:
-        console.print(f"{result['figure']}  the worst pairs", highlight=False)
+        console.print(f"{result['figure']}  the worst pairs")
     if result["groups_file"]:
         use = f"fit NAME --protocol grouped --set data.groups={result['groups_file']}"
-        console.print(f"{result['groups_file']}  to keep them together: keras-dhnn {use}", highlight=False)
+        console.print(f"{result['groups_file']}  to keep them together: keras-dhnn {use}")
 
 
 def _pair_line(pair):

@@ -125,23 +125,19 @@ def _compare(plan: "Plan", info: "DatasetInfo", place: Path, quiet: bool) -> dic
 
 
 def _print(table: dict, place: Path) -> None:
-    from rich.console import Console
+    from keras_dhnn.cli.tables import TextConsole
 
-    from keras_dhnn.cli.tables import print_whole
-
-    console = Console(soft_wrap=True)
+    console = TextConsole()
     for task, methods in table["scores"].items():
-        print_whole(_scores(table, task, methods))
+        console.print_whole(_scores(table, task, methods))
     for method, tuned in table["settings"].items():
         values = ", ".join(f"{path}={value}" for path, value in tuned["settings"].items())
         best = "" if tuned["val_map"] is None else f", validation mAP {tuned['val_map']:.4f}"
         title = table["titles"][method]
-        console.print(f"{title}: best of {tuned['trials']} trials{best}: {values or 'the preset'}", highlight=False)
+        console.print(f"{title}: best of {tuned['trials']} trials{best}: {values or 'the preset'}")
     for row in table["failed"]:
-        console.print(
-            f"{row['method']}, {row['bits']} bits, seed {row['seed']} failed: {row['failed']}", highlight=False
-        )
-    console.print(f"{place}  table.json, table.csv, figures", highlight=False)
+        console.print(f"{row['method']}, {row['bits']} bits, seed {row['seed']} failed: {row['failed']}")
+    console.print(f"{place}  table.json, table.csv, figures")
 
 
 def _scores(table: dict, task: str, methods: Mapping[str, dict]) -> "Table":

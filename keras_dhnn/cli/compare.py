@@ -41,10 +41,11 @@ def compare(
 
 
 def _print(result):
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True)
+    from keras_dhnn.cli.tables import TextConsole
+
+    console = TextConsole()
     for first in range(0, len(result["runs"]), _BESIDE):
         beside = result["runs"][first : first + _BESIDE]
         table = Table(show_edge=False)
@@ -58,11 +59,11 @@ def _print(result):
         console.print(table)
         console.print()
     if result["unlike"]:
-        console.print(f"Unlike in {', '.join(result['unlike'])}: these scores do not compare.", highlight=False)
+        console.print(f"Unlike in {', '.join(result['unlike'])}: these scores do not compare.")
     if result["without_curve"]:
-        console.print(f"No curve of {', '.join(result['without_curve'])}: no scores by its labels.", highlight=False)
+        console.print(f"No curve of {', '.join(result['without_curve'])}: no scores by its labels.")
     if result["figure"]:
-        console.print(f"{result['figure']}  precision-recall curves", highlight=False)
+        console.print(f"{result['figure']}  precision-recall curves")
 
 
 def _rows(run):

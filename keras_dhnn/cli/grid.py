@@ -89,31 +89,29 @@ def grid(
 
 
 def _print(result, score):
-    from rich.console import Console
-
+    from keras_dhnn.cli.tables import TextConsole
     from keras_dhnn.workflows.grid import SCORES
 
-    console, best = Console(soft_wrap=True), result["best"]
+    console, best = TextConsole(), result["best"]
     # Of two sources the mean of both directions is in the heat map, and each direction has tables of its own.
     directions = {task: f"mAP {task.replace('->', ' -> ')}" for task in result["tasks"][:2]} if score == "map" else {}
     for one, title in (directions or {score: SCORES[score]}).items():
-        _print_tables(result, one, title)
+        _print_tables(console, result, one, title)
     where = ", ".join(f"{name} {value}" for name, value in best["at"].items())
     which = "Best mean of both directions" if directions else "Best"
-    console.print(f"{which}: {best[score]:.4f} at {where}", highlight=False)
+    console.print(f"{which}: {best[score]:.4f} at {where}")
     for cell in result["cells"]:
         if "failed" in cell:
             where = ", ".join(f"{name} {value}" for name, value in cell["at"].items())
-            console.print(f"Failed: {where}: {cell['failed']}", highlight=False, markup=False)
-    console.print(f"{result['table']}  all scores of all cells", highlight=False)
+            console.print(f"Failed: {where}: {cell['failed']}")
+    console.print(f"{result['table']}  all scores of all cells")
     if result["figure"]:
-        console.print(f"{result['figure']}  the {'mean' if directions else 'table'} as a heat map", highlight=False)
+        console.print(f"{result['figure']}  the {'mean' if directions else 'table'} as a heat map")
 
 
-def _print_tables(result, score, score_title):
+def _print_tables(console, result, score, score_title):
     from rich.table import Table
 
-    from keras_dhnn.cli.tables import print_whole
     from keras_dhnn.tuning.tables import best_cell, grid_tables, place_of, table_of
     from keras_dhnn.workflows.grid import grid_title
 
@@ -130,7 +128,7 @@ def _print_tables(result, score, score_title):
                 table_of(result, best) == name and place_of(result, best) == (number, c) for c in range(len(scores))
             ]
             table.add_row(row, *(_cell(value, mark) for value, mark in zip(scores, marks, strict=True)))
-        print_whole(table)
+        console.print_whole(table)
 
 
 def _cell(value, best):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from keras_dhnn.cli.printing import printable
 
@@ -14,19 +14,27 @@ if TYPE_CHECKING:
     from keras_dhnn.runs import Run
 
 
-def shown(name: str) -> str:
-    """Return a name that a user gave, such as a class's, as a cell: nothing in it is markup or acts on the terminal."""
-    return escape(printable(name))
-
-
-def print_whole(table: Table) -> None:
-    """Print a table as wide as its cells are, also where the terminal is narrower: a number that is cut says another
-    thing.
+class TextConsole(Console):
+    """Prints results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
+    not act on the terminal.
     """
-    console = Console(soft_wrap=True)
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    console.width = max(console.width, needed)
-    console.print(table)
+
+    def __init__(self) -> None:
+        super().__init__(soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Return a text as it is printed, in a line of its own or as a cell."""
+        return super().render_str(printable(text, lines=True), **how)
+
+    def print_whole(self, table: Table) -> None:
+        """Print a table as wide as its cells are, also where the terminal is narrower: a number that is cut says
+        another thing.
+        """
+        width = self.width
+        needed = Measurement.get(self, self.options.update(max_width=10_000), table).maximum
+        self.width = max(width, needed)
+        self.print(table)
+        self.width = width
 
 
 def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -> None:
@@ -52,8 +60,8 @@ def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -
         table.add_row("seconds", f"{metrics['seconds']['total']:.0f}")
     worst = sorted(metrics.get("map_per_class", {}).items(), key=lambda item: item[1])[:3]
     if worst:
-        table.add_row("hardest classes", ", ".join(f"{shown(name)} {value:.3f}" for name, value in worst))
-    console = Console(soft_wrap=True)
+        table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
+    console = TextConsole()
     console.print(table)
     for path, what in (
         (run.weights_path if run.weights_path.is_file() else run.model_path, "the trained network"),
@@ -61,8 +69,8 @@ def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -
         (run.metrics_path, "all scores" if kept else "the scores by the run's own labels"),
         (run.figures, "precision-recall curve, retrieval gallery"),
     ):
-        console.print(f"{path}  {what}", highlight=False)
-    console.print(f"Look inside: tensorboard --logdir {run.path.parent}", highlight=False)
+        console.print(f"{path}  {what}")
+    console.print(f"Look inside: tensorboard --logdir {run.path.parent}")
 
 
 def _score_rows(metrics):

@@ -116,13 +116,12 @@ def tune(
 
 
 def _print(path, rows, winner):
-    from rich.console import Console
     from rich.table import Table
 
-    from keras_dhnn.cli.tables import print_whole
+    from keras_dhnn.cli.tables import TextConsole
     from keras_dhnn.tuning.names import symbol
 
-    console = Console(soft_wrap=True)
+    console = TextConsole()
     done = sorted((row for row in rows if row["status"] == "completed"), key=lambda row: -row["val_map"])
     failed = [row for row in rows if row["status"] == "failed"]
     kind = "synthetic images: not comparable with published scores" if winner["synthetic"] else "real images"
@@ -133,14 +132,13 @@ def _print(path, rows, winner):
     table.add_column("validation mAP", justify="right")
     for row in done[:_PRINTED]:
         table.add_row(row["trial"], *map(_number, row["settings"].values()), f"{row['val_map']:.4f}")
-    print_whole(table)
-    console.print(f"{len(done)} trials finished, {len(failed)} failed.", highlight=False)
+    console.print_whole(table)
+    console.print(f"{len(done)} trials finished, {len(failed)} failed.")
     for row in failed[:_PRINTED]:
-        console.print(f"Trial {row['trial']} failed: {row['reason']}", highlight=False, markup=False)
+        console.print(f"Trial {row['trial']} failed: {row['reason']}")
     console.print(
         f"The winner, trial {winner['trial']}, on the queries: mAP {winner['map']['expected']:.4f} "
         f"({winner['queries']} queries, {winner['database']} in the database, split {winner['split']})",
-        highlight=False,
     )
     for part, what in (
         ("experiment.json", f"the winner: keras-dhnn fit --config {path / 'experiment.json'}"),
@@ -148,7 +146,7 @@ def _print(path, rows, winner):
         ("figures", "parallel coordinates, heat map"),
         ("tensorboard", f"the HParams page: tensorboard --logdir {path / 'tensorboard'}"),
     ):
-        console.print(f"{path / part}  {what}", highlight=False)
+        console.print(f"{path / part}  {what}")
 
 
 def _number(value):

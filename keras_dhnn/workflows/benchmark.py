@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
@@ -18,7 +17,7 @@ from keras_dhnn.evaluation.scores import check_scorable, known_part, relevant
 from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
 from keras_dhnn.experiment.split import draw_split
-from keras_dhnn.files import write_json, write_text
+from keras_dhnn.files import guarded, write_json, write_text
 from keras_dhnn.files.owner import owned
 from keras_dhnn.models.hash_head import check_bits
 from keras_dhnn.pipelines.sources import main_tasks, sources_of, task_name
@@ -91,9 +90,6 @@ def benchmark(
         SettingError: if a method, a code length or another argument is not allowed.
         RunError: if another process is at work in the folder, or no cell could be measured.
     """
-    tf.config.experimental.enable_op_determinism()
-    # Each cell is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
     plan.check(info)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder):
@@ -228,7 +224,7 @@ def cells_csv(rows: list[dict]) -> str:
     for row in rows:
         start, end = [row["method"], row["bits"], row["seed"]], [row.get("seconds"), row.get("peak_mb")]
         if "failed" in row:
-            writer.writerow([*start, "", "", "", *end, row["failed"]])
+            writer.writerow([*start, "", "", "", *end, guarded(row["failed"])])
             continue
         for task, scores in row.get("tasks", {"": row}).items():
             writer.writerow([*start, task, scores["map"]["expected"], scores["distinct_codes"], *end, ""])

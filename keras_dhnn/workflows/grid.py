@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import RunError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
@@ -80,9 +78,6 @@ def grid(
         SettingError: for a setting that is not allowed.
         RunError: if there is nothing to continue, or no cell could be trained.
     """
-    tf.config.experimental.enable_op_determinism()
-    # Each experiment is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
     if resume is not None:
         path, request = Path(resume), open_job(resume, "grid")
     else:

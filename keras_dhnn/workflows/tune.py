@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice, read_settings, resolve_experiment
@@ -163,9 +161,6 @@ def _search(
     bar: Bar,
     inner_bar: Bar,
 ) -> dict[str, Any] | None:
-    tf.config.experimental.enable_op_determinism()
-    # Each trial is a network of its own, and so traced anew.
-    tf.get_logger().setLevel("ERROR")
     experiment = Experiment.from_json(json.dumps(request["base"]))
     space = Space.from_json(json.dumps(request["space"]), experiment)
     # Workers write beside their chief, each into trials of its own.

@@ -1,7 +1,7 @@
 import pytest
 from rich.table import Table
 
-from keras_dhnn.cli.tables import print_whole
+from keras_dhnn.cli.tables import TextConsole
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
@@ -13,7 +13,39 @@ def test_no_cell_is_cut_however_narrow_the_terminal(columns, monkeypatch, capsys
         table.add_column(f"{8 * number} bits", no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_row(*cells, "1234567.8")
-    print_whole(table)
+    TextConsole().print_whole(table)
     out = capsys.readouterr().out
     assert all(cell in out for cell in (*cells, "56 bits", "seconds", "1234567.8"))
     assert "…" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("[red]roofs[/red]", "[red]roofs[/red]"),
+        ("roofs[/closed]", "roofs[/closed]"),
+        (":rocket: 12:30", ":rocket: 12:30"),
+        ("\x1b[2Jcleared", "\\x1b[2Jcleared"),
+    ],
+)
+def test_names_are_printed_as_they_are(name, printed, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    table = Table(name, title=name)
+    table.add_row(name)
+    console = TextConsole()
+    console.print_whole(table)
+    console.print(f"{name} failed")
+    out = capsys.readouterr().out
+    assert out.count(printed) == 4
+    assert out.endswith(f"\n{printed} failed\n")
+
+
+def test_a_wide_table_leaves_the_next_one_as_wide_as_the_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    console = TextConsole()
+    wide = Table()
+    wide.add_column("x" * 100, no_wrap=True)
+    console.print_whole(wide)
+    capsys.readouterr()
+    console.print(Table("word " * 30))
+    assert max(map(len, capsys.readouterr().out.splitlines())) == 40

@@ -107,6 +107,8 @@ def test_grid_has_the_scores_of_each_cell_and_the_reasons_of_those_that_failed(f
     assert lines[0].startswith("s,eta,loss.eta,map,val_map")
     assert lines[2].startswith("0.25,50,50.0,0.3,0.95")
     assert lines[6].endswith(",The loss is nan after epoch 1.")
+    result["cells"][5]["failed"] = "=HYPERLINK(1)"
+    assert grid_csv(result).splitlines()[6].endswith(",'=HYPERLINK(1)")
 
 
 def test_of_two_sources_each_task_has_a_column_and_its_best_cell(dual, tmp_path, monkeypatch):

@@ -75,6 +75,8 @@ def test_rows_hold_what_was_tried_and_what_came_out(trained, tmp_path):
         assert (row["status"], row["distinct_codes"], row["reason"]) == ("completed", 5, None)
     lines = trials_csv(rows, SPACE).splitlines()
     assert lines[0] == "trial,status,loss.eta,model.bits,val_map,distinct_codes,epochs,seconds,reason"
+    rows[2] |= {"reason": "=HYPERLINK(1)"}
+    assert trials_csv(rows, SPACE).splitlines()[3].endswith(",'=HYPERLINK(1)")
     assert lines[1].split(",")[:4] == ["0", "completed", *map(str, rows[0]["settings"].values())]
 
 

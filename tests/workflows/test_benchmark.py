@@ -176,7 +176,9 @@ def test_means_and_spreads_are_numpys(info):
     table = tabulate(plan("prh", bits=(8,), seeds=3), rows, info, {})
     assert table["scores"]["map"]["prh"] == {8: {"mean": pytest.approx(0.4), "spread": pytest.approx(0.3), "seeds": 3}}
     assert table["costs"]["prh"] == {"seconds": 2.0, "peak_mb": None}
-    assert cells_csv(rows).splitlines()[1] == "prh,8,0,,0.1,3,0.0,,"
+    rows.append({"method": "prh", "bits": 8, "seed": 3, "failed": "=HYPERLINK(1)"})
+    lines = cells_csv(rows).splitlines()
+    assert (lines[1], lines[4]) == ("prh,8,0,,0.1,3,0.0,,", "prh,8,3,,,,,,'=HYPERLINK(1)")
 
 
 def test_published_scores_stand_beside_real_images_by_the_same_protocol_only():
