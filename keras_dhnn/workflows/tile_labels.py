@@ -38,6 +38,11 @@ def image_labels(
     return {name: label for name, own in zip(names, chosen, strict=True) if (label := join_labels(own))}
 
 
+def is_of_catalogue(scene: Scene) -> bool:
+    """Return whether a catalogue named a scene, which else is called by its path."""
+    return scene.name != Scene.of(scene.path).name
+
+
 def _called(scene):
     """Return a scene's name in tables: without the asset, which is that of all items of a catalogue."""
-    return scene.name if Path(scene.path).as_posix() == scene.name else str(PurePosixPath(scene.name).parent)
+    return str(PurePosixPath(scene.name).parent) if is_of_catalogue(scene) else scene.name
