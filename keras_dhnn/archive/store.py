@@ -421,7 +421,10 @@ class Archive:
         return " AND ".join(part for part in parts if part) or None
 
     def load(self) -> None:
-        """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
+        """Read what a search needs into memory, where it is several times as fast.
+
+        All columns but footprints are held: docs/measurements/archive.md says how many bytes an item.
+        """
         with self._guard:
             self._memory, self._engine = True, None
         self.attempt(self._database)
