@@ -17,6 +17,7 @@ For each number of rows it gives
   which is for the largest sizes); faiss_s; plain_s: one statement a query (of the first 20 queries, times as many);
 - one_over_faiss, one_over_plain, many_over_faiss (must be at most 2), many_over_plain, and many_over_faiss_cpu,
   first_over_faiss_cpu; with --multi-hash multi_hash_s: FAISS's `IndexBinaryMultiHash`, an hour at ten million;
+- loaded_bytes_an_item: what `Archive.load` takes in memory;
 - bytes_an_item (must be at most 40); peak_gib: the largest this process was, FAISS's and plain DuckDB's codes with it.
 
 With --results each size is added to a file as a line of JSON as soon as it is measured; --figure draws what is in
@@ -33,6 +34,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -142,9 +145,20 @@ def measure(archive, queries, distinct, rounds, with_multi=False):
         archive.load()
         loaded = take_turns({"memory": lambda: archive.search(asked[:1], K, columns=())}, max(rounds, 7))
         found["one_query_memory_ms"] = 1000 * loaded["memory"][0]
+        found["loaded_bytes_an_item"] = loaded_bytes(archive.root) / archive.info.rows
     found["bytes_an_item"] = archive.info.bytes / archive.info.rows
     found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return found
+
+
+def loaded_bytes(folder):
+    """How much larger `Archive.load` makes a process that does nothing else."""
+    program = (
+        "import resource, sys; from keras_dhnn.archive import Archive; archive = Archive.open(sys.argv[1]);"
+        "size = lambda: int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize();"
+        "before = size(); archive.load(); print(size() - before)"
+    )
+    return int(subprocess.run([sys.executable, "-c", program, folder], check=True, capture_output=True).stdout)
 
 
 def _one(archive, index, plain, asked, rounds):

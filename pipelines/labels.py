@@ -58,11 +58,12 @@ class Labels:
         classes = json.dumps([*self.classes, len(self.sets)]).encode()
         return hashlib.sha256(classes + np.packbits(self.sets).tobytes()).hexdigest()[:12]
 
-    def check_learnable(self, whose: Path | str) -> None:
+    def check_learnable(self, whose: Path | str, without: str = "leave the labels out") -> None:
         """Check that the images with labels are of two classes at least: from one, nothing can be learned.
 
         Args:
             whose: the table, or whatever the labels are of, for the message.
+            without: how the images are taken without labels, for the message.
 
         Raises:
             DataError: if all images that have labels have the same.
@@ -73,7 +74,7 @@ class Labels:
                 f"{whose}: {self.known.sum()} images have labels, all the same: {self._name(sets[0])!r}. Nothing is "
                 "learned from one class: two at least are needed. Give some other images another label, such as "
                 f"'not {self._name(sets[0])}' (on the page of keras-dhnn browse, mark some as wrong, and export the "
-                "labels again), or leave the labels out."
+                f"labels again), or {without}."
             )
 
     def save(self, path: Path) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"pipelines", "saved_models", "tuning"}
 
 # What each room and loose module may import of ours, beside itself.
-BASE = {"_version", "config", "codes", "errors", "files", "machine", "progress"}
+BASE = {"_version", "config", "codes", "directions", "errors", "files", "machine", "progress"}
 RUNTIMES = BASE | {"backend", "runtimes"}
 MODELS = RUNTIMES | {"losses", "metrics", "models"}
 TRAINING = MODELS | {"", "pipelines", "experiment", "runs", "training", "unlabelled"}
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "_version": set(),
     "codes": {"errors"},
+    "directions": set(),
     "errors": set(),
     "files": {"errors"},
     "machine": set(),
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     "evaluation": TRAINING,
     "report": TRAINING | {"evaluation"},
     "tuning": RESULTS,
-    "unlabelled": {"errors", "progress"},
+    "unlabelled": {"directions", "errors", "progress"},
     "baselines": {"codes", "errors", "metrics", "progress"},
     "saved_models": {"codes", "errors", "files", "machine", "models", "progress", "runtimes"},
     "archive": BASE | {"pipelines", "runtimes", "saved_models", "baselines"},

@@ -3,7 +3,8 @@
 A code of l bits is split into m = l / 16 substrings, and codes are kept sorted by each of these. Whatever differs from
 a query in r bits differs in some substring j in so few, t, that t m + j <= r (Norouzi, Punjani, Fleet: Fast Search in
 Hamming Space with Multi-Index Hashing, CVPR 2012, propositions 1 and 2). So step r = 0, 1, 2, ... looks at the codes
-whose substring r % m differs in exactly r // m bits, and after it all codes within r are known.
+whose substring r % m differs in exactly r // m bits, and after it all codes within r are known. Pairs among the codes
+themselves are found otherwise: see `near_pairs`.
 """
 
 import functools

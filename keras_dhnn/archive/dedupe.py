@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.archive.multi_index import pairs_within
+from keras_dhnn.archive.near_pairs import pairs_within
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.codes import to_words
 

@@ -10,7 +10,7 @@ import duckdb
 
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.many_queries import ManyQueries
-from keras_dhnn.archive.parts import check_part
+from keras_dhnn.archive.parts import check_parts
 from keras_dhnn.archive.places import file_name, is_address
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.errors import DataError, SettingError
@@ -41,10 +41,8 @@ class Engine:
         self._parts, self._guard = parts, threading.Lock()
         self._many: dict[str, ManyQueries] = {}
         self._connection = duckdb.connect(":memory:")
-        schema = make_schema(identity.bits, identity.features)
+        check_parts(root, parts, make_schema(identity.bits, identity.features))
         for part in parts:
-            if not is_address(root):  # there each file would be asked for once more
-                check_part(root, part, schema)
             self._files.setdefault(part.source, []).append(part.file(root))
         if is_address(root):
             # Read through fsspec, not through an extension that DuckDB would fetch.

@@ -157,18 +157,48 @@ def remove_outdated(archive: Archive, outdated: Mapping[str, Collection[int | No
         return 0
     first, last = min(f"{scene}#" for scene in outdated), max(f"{scene}$" for scene in outdated)
 
+    def is_outdated(rows: pa.Table) -> pa.Array:
+        found = pa.array(np.zeros(len(rows), bool))
+        for scene, contents in outdated.items():
+            values = pa.array(contents, pa.int64())
+            found = pc.or_kleene(
+                found, pc.and_(pc.equal(rows["scene"], scene), pc.is_in(rows["content"], value_set=values))
+            )
+        return found
+
     def rows_to_keep(part: Part) -> pa.Table | None:
         if part.last < first or last <= part.first:
             return None
-        rows = listed_rows(archive, part)
-        keep = pa.array(np.ones(len(rows), bool))
-        for scene, contents in outdated.items():
-            values = pa.array(contents, pa.int64())
-            gone = pc.and_(pc.equal(rows["scene"], scene), pc.is_in(rows["content"], value_set=values))
-            keep = pc.and_not(keep, pc.fill_null(gone, False))
-        return None if pc.all(keep).as_py() else rows.filter(keep)
+        return _rows_without(archive, part, ["scene", "content"], is_outdated)
 
     return rewrite(archive, source, rows_to_keep)
+
+
+def remove_files(archive: Archive, paths: Collection[str], source: str) -> int:
+    """Take out all items of some files, such as of files that are gone.
+
+    Args:
+        archive: `Archive`.
+        paths: of the files, as the column `path` has them.
+        source: the image source.
+
+    Returns:
+        Number of items taken out.
+    """
+    if not paths:
+        return 0
+    values = pa.array(sorted(paths), pa.string())
+    return rewrite(
+        archive,
+        source,
+        lambda part: _rows_without(archive, part, ["path"], lambda rows: pc.is_in(rows["path"], value_set=values)),
+    )
+
+
+def _rows_without(archive, part, columns, is_gone):
+    """Return the rows of a file but those of which `is_gone`, given some columns, says so; None if there are none."""
+    gone = pc.fill_null(is_gone(read_listed_part(archive.root, part, columns)), False)
+    return listed_rows(archive, part).filter(pc.invert(gone)) if pc.any(gone).as_py() else None
 
 
 def rewrite(

@@ -1,9 +1,11 @@
 """Write Parquet files of an archive whole, named so that nobody else's is overwritten."""
 
+import collections
 import contextlib
 import secrets
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from keras_dhnn.files import open_regular, whole
 
 # As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
 ROW_GROUP = 122_880
+# Footers at an address that are waited for at a time.
+_AT_ONCE = 16
 # Columns whose values repeat, so that a number for each is smaller than the value.
 _REPEATING = ["label", "path", "scene", "crs", "time", "row", "col", "size", "content"]
 # High bytes of neighbouring coordinates are alike: laid out byte by byte they cost nothing.
@@ -108,17 +112,26 @@ def read_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None 
         return rows
 
 
-def check_part(root: Path, part: Part, schema: pa.Schema) -> None:
-    """Check by a file's footer what it holds, before another reader reads its rows.
+def check_parts(root: Path, parts: Sequence[Part], schema: pa.Schema) -> None:
+    """Check by their footers what files hold, before another reader reads their rows; at an address several at a time.
 
     Args:
         root: Path of the archive.
-        part: the file's `Part`.
+        parts: list of `Part`.
         schema: of the archive.
 
     Raises:
-        DataError, FileNotFoundError: as of `read_part`.
+        DataError, FileNotFoundError: as of `read_part`, for the first that is not as it was listed.
     """
+    if not is_address(root):
+        for part in parts:
+            _check_part(root, part, schema)
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        collections.deque(pool.map(lambda part: _check_part(root, part, schema), parts), maxlen=0)
+
+
+def _check_part(root, part, schema):
     with _as_listed(root, part), _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
         _checked(file, part, schema)
 

@@ -6,6 +6,7 @@ has been named by the user; nothing else is ever fetched.
 
 import contextlib
 import functools
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from keras_dhnn.errors import DataError, MissingPackage
 
+_NOT_THERE = (404, 410)
 # A path object has made one slash of the two; one letter is a drive.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
@@ -66,6 +68,50 @@ def exists(path: Any) -> bool:
         return path.exists()
     with _told(path, "cannot be reached"):
         return path.fs.exists(path.path)
+
+
+def is_gone(path: str) -> bool | None:
+    """Return whether a file is not at its place any more; None where that cannot be known.
+
+    It cannot be where nobody may look, where a server says anything else than that there is no such file, and where
+    the folder that the file was in is empty, as it is where something is not mounted.
+    """
+    return _is_gone_at_address(path) if is_address(path) else _is_gone_here(path)
+
+
+def _is_gone_here(path):
+    try:
+        os.lstat(path)
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True if _holds_something(os.path.dirname(path)) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _holds_something(folder):
+    """Return whether there is anything in a folder, or in the one around it that is left."""
+    try:
+        with os.scandir(folder) as inside:
+            return any(True for _ in inside)
+    except (FileNotFoundError, NotADirectoryError):
+        above = os.path.dirname(folder)
+        return above != folder and _holds_something(above)
+    except OSError:
+        return False
+
+
+def _is_gone_at_address(path):
+    try:
+        opened = place(path)
+        opened.fs.info(opened.path)
+        return False
+    except FileNotFoundError as error:
+        # Of HTTP this is raised whatever the server answered.
+        cause = error.__cause__
+        return True if cause is None or getattr(cause, "status", None) in _NOT_THERE else None
+    except Exception:  # each protocol's package has errors of its own
+        return None
 
 
 def file_name(path: Any) -> str:

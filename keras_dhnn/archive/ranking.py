@@ -11,6 +11,7 @@ from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
 from keras_dhnn.codes import unpack
+from keras_dhnn.directions import unit_rows
 from keras_dhnn.errors import SettingError
 
 if TYPE_CHECKING:
@@ -100,12 +101,8 @@ def _scores(candidates, queries, rank, bits):
         return asymmetric_scores(queries.outputs[query], table_codes(candidates, bits))
     if rank == "features" and len(query):
         theirs, ours = table_features(candidates).astype(np.float64), np.asarray(queries.features, np.float64)[query]
-        return np.einsum("ij,ij->i", _unit(theirs), _unit(ours))
+        return np.einsum("ij,ij->i", unit_rows(theirs), unit_rows(ours))
     return np.zeros(len(query))
-
-
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _text_ranks(ids):

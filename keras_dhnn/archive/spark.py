@@ -12,6 +12,7 @@ import pyarrow as pa
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine
 from keras_dhnn.archive.manifest import Part
+from keras_dhnn.archive.parts import check_parts
 from keras_dhnn.archive.places import address, is_address, place
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import alike_within, choose_rank, order_candidates
@@ -27,7 +28,7 @@ from keras_dhnn.archive.search import (
 )
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.where import Box, Times
-from keras_dhnn.errors import MissingPackage
+from keras_dhnn.errors import DataError, MissingPackage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -101,12 +102,15 @@ def search_by_spark(
     at_address = is_address(archive.root)
     condition = archive.condition(where, bbox, time, dialect="duckdb" if at_address else "spark")
     wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)
-    found = (_at_address if at_address else _in_files)(session, archive, queries, source, wanted)
+    search = _at_address if at_address else _in_files
+    found = archive.attempt(lambda: search(session, archive, queries, source, wanted))
     return with_precision(found, load_calibration(archive, source), precision)
 
 
 def _in_files(session, archive, queries, source, wanted):
     """Return `Results`, by Spark's own reader and SQL."""
+    own = [part for part in archive.parts if part.source == source]
+    check_parts(archive.root, own, make_schema(archive.identity.bits, archive.identity.features))
     items = _Items(session, archive, source, wanted.condition)
     candidates = items.candidates(queries, wanted, archive.info.sources.get(source, 0))
     found = order_candidates(candidates, queries, wanted, archive.identity.bits)
@@ -118,24 +122,27 @@ def _at_address(session, archive, queries, source, wanted):
     root, identity = address(archive.root), archive.identity
     parts = [part for part in archive.parts if part.source == source]
 
-    def search(part: Part) -> bytes:
-        engine = Engine(place(root), identity, [part])
+    def search(part: Part) -> bytes | DataError | FileNotFoundError:
         try:
-            return _to_bytes(nearest_rows(engine, source, queries, wanted, part.rows))
-        finally:
-            engine.close()
+            with contextlib.closing(Engine(place(root), identity, [part])) as engine:
+                return _to_bytes(nearest_rows(engine, source, queries, wanted, part.rows))
+        except (DataError, FileNotFoundError) as error:
+            return error  # which would be tried again, and come as Spark's own
 
     if not parts:
         return archive.search(queries, wanted.k, radius=wanted.radius, source=source, columns=wanted.columns)
     found = session.sparkContext.parallelize(parts, len(parts)).map(search).collect()
+    for one in found:
+        if isinstance(one, Exception):
+            raise one
     tables = [pa.ipc.open_stream(one).read_all() for one in found]
     # Types of what is not there may differ from those of what is.
     candidates = pa.concat_tables([table for table in tables if len(table)] or tables[:1])
-    engine = Engine(archive.root, identity, parts)
-    try:
+    # Of the others nothing is read.
+    held = set(candidates["filename"].unique().to_pylist())
+    parts = [part for part in parts if part.file(archive.root) in held]
+    with contextlib.closing(Engine(archive.root, identity, parts)) as engine:
         return as_results(engine, source, queries, wanted, candidates)
-    finally:
-        engine.close()
 
 
 def _to_bytes(table):

@@ -365,6 +365,22 @@ class Archive:
         rows = self.get(ids, ["id", *code_columns(self.identity.bits), *features], source)
         return Queries(table_codes(rows, self.identity.bits), features=table_features(rows) if features else None)
 
+    def files(self, source: str = "image") -> dict[tuple[str, str | None], int]:
+        """Return `{(path, scene): number of items}` of the files that items are of, as the archive is on disk now."""
+        self.refresh()
+
+        def read() -> dict[tuple[str, str | None], int]:
+            found: Counter[tuple[str, str | None]] = Counter()
+            for part in self._parts:
+                if part.source == source:
+                    rows = read_part(self.root, part, ["path", "scene"])
+                    counted = rows.group_by(["path", "scene"]).aggregate([([], "count_all")]).to_pydict()
+                    keys = zip(counted["path"], counted["scene"], strict=True)
+                    found.update(dict(zip(keys, counted["count_all"], strict=True)))
+            return {key: count for key, count in found.items() if key[0] is not None}
+
+        return self.attempt(read)
+
     def labels(
         self, source: str | None = None, *, where: str | None = None, bbox: Box | None = None, time: Times | None = None
     ) -> dict[str | None, int]:
@@ -405,7 +421,10 @@ class Archive:
         return " AND ".join(part for part in parts if part) or None
 
     def load(self) -> None:
-        """Read what a search needs into memory, where it is several times as fast: 60 bytes an item, and features."""
+        """Read what a search needs into memory, where it is several times as fast.
+
+        All columns but footprints are held: docs/measurements/archive.md says how many bytes an item.
+        """
         with self._guard:
             self._memory, self._engine = True, None
         self.attempt(self._database)

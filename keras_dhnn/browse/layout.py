@@ -9,6 +9,7 @@ import numpy as np
 from keras_dhnn.browse.catalogue import Catalogue
 from keras_dhnn.browse.parameters import Filters
 from keras_dhnn.codes import unpack
+from keras_dhnn.directions import unit_rows
 
 # Items that are laid out; of larger archives a sample, among which others get their place by their nearest ones.
 MOST_POINTS = 2000
@@ -99,8 +100,7 @@ class Layout:
         """Return unit vectors `(n, d)` float32: features where they are kept, else signs of the bits."""
         catalogue = self._catalogue
         found = unpack(catalogue.codes[numbers]) if catalogue.features is None else catalogue.features[numbers]
-        found = found.astype(np.float32)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        return unit_rows(found.astype(np.float32))
 
     def _assign(self, count):
         """Return `(n,)` nearest centre of every item, and how far it is."""

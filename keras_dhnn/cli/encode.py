@@ -87,6 +87,12 @@ def encode(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave damaged files out, and name them.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Take out items whose files are gone from the folders and STAC collections that are named."
+        ),
+    ] = False,
     data: DataFolder = Path("data"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -129,6 +135,7 @@ def encode(
             engine=engine,
             master=master,
             skip_damaged=skip_damaged,
+            prune=prune,
             data=data,
             bar=bars(quiet),
         )
@@ -140,6 +147,15 @@ def encode(
     print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
     if found["relabelled"]:
         print(f"Items that were there, and got another label: {found['relabelled']:,}.")
+    if found.get("pruned"):
+        print(f"Items taken out, whose files are gone: {found['pruned']:,}.")
+    if found.get("gone"):
+        print(f"{found['gone']:,} items are of files that are no longer there (--prune removes them).")
+    if found.get("unknown"):
+        print(
+            f"{found['unknown']:,} items stay though their files are not found: these cannot be reached, or their "
+            "folder is empty, as it is where a disk is not mounted. If they are gone, remove the empty folders."
+        )
     if "labelled" in found:
         print(f"Items that have a label: {found['labelled']:,}.")
     if found.get("recall_at_10") is not None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_dhnn.codes import hamming_distances, pack
+from keras_dhnn.directions import unit_rows
 from keras_dhnn.pipelines.splits import Split
 
 AT = (10, 100)
@@ -29,13 +30,13 @@ def neighbour_agreement(
         `{k: mean over queries}`.
     """
     codes, database, queries = pack(outputs), split.database, split.queries
-    searched = _unit(features[database])
+    searched = unit_rows(np.asarray(features[database], np.float32))
     found = {k: 0.0 for k in at if k <= len(database)}
     step = max(1, _BLOCK_BYTES // (8 * len(database)))
     for first in range(0, len(queries), step):
         block = queries[first : first + step]
         distances = hamming_distances(codes[block], codes[database])
-        similarities = _unit(features[block]) @ searched.T
+        similarities = unit_rows(np.asarray(features[block], np.float32)) @ searched.T
         for k in found:
             found[k] += _shared(distances, similarities, k).sum()
     return {str(k): float(total / len(queries)) for k, total in found.items()}
@@ -51,8 +52,3 @@ def _shared(distances, similarities, k):
         before, upto = np.searchsorted(row, own), np.searchsorted(row, own, side="right")
         shares.append(np.clip((k - before) / (upto - before), 0, 1).mean())
     return np.array(shares)
-
-
-def _unit(features):
-    rows = np.asarray(features, np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dhnn.unlabelled.standard import unit_rows
+from keras_dhnn.directions import unit_rows
 
 # Items a cell, about; and the cells that are looked through around each, chosen on a million vectors for nine in ten of
 # the neighbours (benchmarks/neighbour_graph.py).

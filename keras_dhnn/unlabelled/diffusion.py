@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import scipy.sparse
 
+from keras_dhnn.directions import unit_rows
 from keras_dhnn.unlabelled.graph import normalised
-from keras_dhnn.unlabelled.standard import unit_rows
 
 # Up to so many items walks end in items; of more, in random mixtures of them.
 EXACT = 4096

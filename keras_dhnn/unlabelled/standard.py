@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import linalg
 
+from keras_dhnn.directions import unit_rows
 from keras_dhnn.errors import invalid
 
 # Dimensions that many items are reduced to before they are compared, and the items that the reduction is measured on.
@@ -43,11 +44,6 @@ def standard_features(features: np.ndarray, dimensions: int | None = None, seed:
     if not np.isfinite(standard).all():
         raise ValueError(invalid("argument `features`", "finite numbers only"))
     return standard
-
-
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Return rows `(n, d)` divided by their lengths; a row of zeros stays so."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def _sampled(features, seed):

@@ -22,7 +22,7 @@ from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.scaling import measure_scaling
 from keras_dhnn.pipelines.sources import sources_of
 from keras_dhnn.runs import Run
-from keras_dhnn.saved_models.version.exporter import load_version
+from keras_dhnn.saved_models.version.exporter import load_version, read_card
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.training.loading import load_model
@@ -42,6 +42,12 @@ _SEED = 0
 def keeps_features(model: Path | str) -> bool:
     """Return whether a trained model gives features beside codes: a run does, an export does not."""
     return (Path(model) / "experiment.json").is_file()
+
+
+def bits_of(model: Path | str) -> int:
+    """Return the length of a trained model's codes; `DataError` if there is no model."""
+    path = Path(model)
+    return Run.open(path).experiment.model.bits if keeps_features(path) else read_card(_version(path))["bits"]
 
 
 def open_model(
@@ -64,12 +70,7 @@ def open_model(
     path = Path(model)
     if (path / "experiment.json").is_file():
         return _open_run(Run.open(path), data, source, features)
-    version = path if (path / "saved_model.pb").is_file() else _latest(path)
-    if version is None:
-        raise DataError(
-            f"There is no run and no exported model in {path}. Expected the folder of a run (runs/NAME), of an export "
-            "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
-        )
+    version = _version(path)
     if features:
         raise DataError("An exported model keeps no features. Leave --features out, or name the run that it is of.")
     export = load_version(version)
@@ -246,9 +247,15 @@ def _nothing_to_learn_from():
     return DataError("There is no image to learn from: all files are damaged or empty.")
 
 
-def _latest(path):
+def _version(path):
+    """Return the folder of an exported model's latest version, or of the one that was named."""
     found = list_versions(path)
-    return path / str(found[-1]) if found else None
+    if not found and not (path / "saved_model.pb").is_file():
+        raise DataError(
+            f"There is no run and no exported model in {path}. Expected the folder of a run (runs/NAME), of an export "
+            "(runs/NAME/export/NAME), or the name of a backbone such as efficientnet_lite0."
+        )
+    return path if (path / "saved_model.pb").is_file() else path / str(found[-1])
 
 
 def _source(names, wanted):

@@ -29,6 +29,7 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
+from keras_dhnn.workflows.gone_files import GoneFiles, find_gone
 from keras_dhnn.workflows.image_form import common_form
 from keras_dhnn.workflows.tile_labels import image_labels
 
@@ -49,6 +50,7 @@ class Options:
         source: which of a model's image sources.
         fetch: whether what a STAC catalogue names at addresses is fetched.
         fewer_bits: whether few images get as many bits as can be learned of them, instead of an error.
+        prune: whether items whose files are gone are taken out, see `find_gone`.
     """
 
     cut: Cut = field(default_factory=Cut)
@@ -62,6 +64,7 @@ class Options:
     source: str | None = None
     fetch: bool = False
     fewer_bits: bool = False
+    prune: bool = False
 
 
 @dataclass
@@ -74,6 +77,8 @@ class EncodedArchive:
         skipped: list of `Skipped` files.
         outdated: `{scene: contents}` of scenes that were read whole and have become others, see `remove_outdated`.
         source: the image source of the model.
+        gone: `GoneFiles`, whose items are in the archive still.
+        pruned: number of items that were taken out.
     """
 
     archive: Archive | None
@@ -81,6 +86,15 @@ class EncodedArchive:
     skipped: list = field(default_factory=list)
     outdated: dict = field(default_factory=dict)
     source: str = "image"
+    gone: GoneFiles = field(default_factory=GoneFiles)
+    pruned: int = 0
+
+    def settle(self, gone: GoneFiles, prune: bool) -> None:
+        """Take out items whose files are gone, or keep in mind that there are such."""
+        if prune and self.archive is not None:
+            self.pruned = gone.take_out(self.archive, self.source)
+            gone = replace(gone, files={})
+        self.gone = gone
 
     def relabel(self, labels: Mapping[str, str] | None) -> None:
         """Give what was there before the labels that it would get if it were new; see `archive.relabelling`."""
@@ -114,8 +128,10 @@ def encode_archive(
     options = with_features(options or Options(), model)
     scenes, files = sort_inputs(inputs, options)
     labels = image_labels(options.labels, scenes, files)
+    gone = find_gone(root, inputs, scenes, files, source=options.source, prune=options.prune)
     result = encode_listed(model, scenes, files, root, replace(options, labels=labels), bar=bar)
     result.relabel(labels)
+    result.settle(gone, options.prune)
     return result
 
 

@@ -19,6 +19,7 @@ from keras_dhnn.archive.spark import spark_session
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Skipped
 from keras_dhnn.workflows.encode_archive import EncodedArchive, Options, encode_listed, sort_inputs, with_features
+from keras_dhnn.workflows.gone_files import find_gone
 from keras_dhnn.workflows.tile_labels import image_labels
 
 # Files of a piece: some minutes of work.
@@ -58,6 +59,7 @@ def encode_by_spark(
     # Of all images at once: a table names those of other pieces too.
     labels = image_labels(options.labels, scenes, files)
     options = replace(options, labels=labels)
+    gone = find_gone(root, inputs, scenes, files, source=options.source, prune=options.prune)
     # Once, by the driver: bits that are learned must be the same for all.
     source = encode_listed(model, scenes, files, root, options, learn_only=True).source
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
@@ -92,5 +94,6 @@ def encode_by_spark(
         remove_outdated(archive, result.outdated, source)
     archive.refresh()
     result.relabel(labels)
+    result.settle(gone, options.prune)
     compact_if_scattered(archive)
     return result

@@ -18,6 +18,7 @@ from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.archive.vectors import open_vectors
 from keras_dhnn.codes import pack, unpack
+from keras_dhnn.directions import unit_rows
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.progress import Bar, no_bar
 
@@ -86,7 +87,7 @@ def encode_vectors(
         for batch in file.batches():
             rows = make_rows(
                 batch.ids,
-                pack(outputs_of(_unit(batch.vectors), learned)),
+                pack(outputs_of(unit_rows(batch.vectors), learned)),
                 content=[content_of(vector.tobytes()) for vector in batch.vectors],
                 **batch.columns,
             )
@@ -107,7 +108,7 @@ def vector_queries(archive: Archive, path: Path | str, column: str | None = None
     file = open_vectors(path, column)
     _check_vectors(archive.root, archive.identity.encoder, file)
     batches, learned = list(file.batches()), load_arrays(archive.root, archive.identity)
-    outputs = [outputs_of(_unit(batch.vectors), learned) for batch in batches]
+    outputs = [outputs_of(unit_rows(batch.vectors), learned) for batch in batches]
     return [key for batch in batches for key in batch.ids], Queries.from_outputs(np.concatenate(outputs))
 
 
@@ -127,7 +128,7 @@ def learn_rotation(vectors: np.ndarray, bits: int) -> dict[str, np.ndarray]:
     Raises:
         DataError: see `learn_bits`.
     """
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     sample = vectors[:: max(-(-len(vectors) // _MEASURED), 1)]
     ways = [learn_bits(unit, bits, iterations) for iterations in (50, 0)]
     # Of equal ones, such as where there are too few vectors to tell, the first.
@@ -148,7 +149,7 @@ def measure_recall(
     queries = min(queries, len(vectors) // 2)
     if len(vectors) - queries <= nearest:
         return None
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     outputs = outputs_of(unit, learned)
     signs = unpack(pack(outputs[queries:])).astype(np.float32)
     by_vectors = _nearest(unit[:queries] @ unit[queries:].T, nearest)
@@ -172,7 +173,7 @@ def _learn(file, bits, learn_by):
         return learn_rotation(vectors, bits)
     from keras_dhnn.training.vector_head import train_vector_head
 
-    return train_vector_head(_unit(vectors[labelled]), members, bits)
+    return train_vector_head(unit_rows(vectors[labelled]), members, bits)
 
 
 def _open(file, root, bits, learn_by):
@@ -194,11 +195,6 @@ def _check_vectors(root, how, file):
             f"{root} holds codes of {how.get('kind')} {how.get('size', '')}; these are vectors of {file.size} values. "
             "Name another archive."
         )
-
-
-def _unit(vectors):
-    vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _nearest(scores, count):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from keras_dhnn.archive.maintenance import remove
+from keras_dhnn.archive.maintenance import remove_files
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
@@ -92,12 +92,9 @@ def _check_may_keep(kept: Path) -> None:
 
 
 def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
-    rows = archive.rows(["id", "path"])
     there = {path for path in files if os.path.exists(path)}
-    items = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
-    gone = [key for key, path in items if path not in there]
-    if gone:
-        remove(archive, gone, missing_ok=True)
+    source = archive.source()
+    remove_files(archive, {path for path, _ in archive.files(source)} - there, source)
 
 
 def _stamps(files: Sequence[str]) -> list[str]:

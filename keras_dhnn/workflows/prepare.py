@@ -16,6 +16,7 @@ from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.example import Archive
 from keras_dhnn.pipelines.formats.download import download as fetch
 from keras_dhnn.pipelines.label_file import read_labels
+from keras_dhnn.pipelines.labels import UNLABELLED, Labels
 from keras_dhnn.pipelines.store import prepare as store
 from keras_dhnn.pipelines.store.dataset_info import LABELS_FILE, DatasetInfo
 from keras_dhnn.progress import Bar, no_bar
@@ -183,8 +184,11 @@ def load_labelled(experiment: Experiment, data: Path | str = "data") -> DatasetI
     info, table = load_prepared(experiment.data.name, data), experiment.data.labels
     if table is not None:
         info = info.with_labels(read_labels(table, info.ids))
-    if info.table is not None:
-        info.table.check_learnable(info.directory if table is None else table)
+    labels, named = info.table, set(info.classes) - {UNLABELLED}
+    if labels is None and len(named) == 1:
+        labels = Labels(tuple(named), info.known[:, None])
+    if labels is not None:
+        labels.check_learnable(info.directory if table is None else table)
     return info
 
 

@@ -4,11 +4,14 @@ import collections
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from keras_dhnn.errors import DataError
+from keras_dhnn.pipelines.labels import UNLABELLED, Labels
 
 
 def check_classes(source: Path | str, classes: Sequence[str], images: Sequence[str], layout: str) -> None:
-    """Check that there are two classes to tell apart, and in each a second image to find.
+    """Check that there are two classes to tell apart, beside images without a label, and in each a second one to find.
 
     Args:
         source: the archive, for messages.
@@ -23,7 +26,12 @@ def check_classes(source: Path | str, classes: Sequence[str], images: Sequence[s
         raise DataError(f"No image in {source}. Expected {layout}, as a folder or a zip.")
     if len(classes) < 2:
         raise DataError(f"Expected {layout} in {source}, two classes at least. Found: {', '.join(classes) or 'none'}.")
-    counts = collections.Counter(name.split("/")[0] for name in images)
+    folders = [name.split("/")[0] for name in images]
+    named = set(folders) - {UNLABELLED}
+    if len(named) == 1:
+        labels = Labels(tuple(named), np.array(folders)[:, None] != UNLABELLED)
+        labels.check_learnable(source, "take the images without classes: --layout images")
+    counts = collections.Counter(folders)
     for name in classes:
         if counts[name] < 2:
             raise DataError(

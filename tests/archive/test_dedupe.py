@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.archive.dedupe import find_groups
-from keras_dhnn.archive.multi_index import pairs_within, substrings
+from keras_dhnn.archive.near_pairs import pairs_within, substrings
 from keras_dhnn.codes import hamming_distances, to_words
 from tests.archives import make_archive, random_codes
 

@@ -10,6 +10,7 @@ import pytest
 
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive.maintenance import verify
+from keras_dhnn.archive.spark import search_by_spark
 from keras_dhnn.errors import DataError
 from tests.archives import make_archive, random_codes
 
@@ -109,6 +110,62 @@ def test_a_file_of_other_columns_or_rows_is_named_before_it_is_read(tmp_path, ch
             read()
     (fault,) = verify(archive)
     assert reason in fault.reason
+
+
+class OneWorker:
+    """Spark's session as far as a search at an address needs one, in this process."""
+
+    @property
+    def sparkContext(self):
+        return self
+
+    def parallelize(self, values, _):
+        self.values = values
+        return self
+
+    def map(self, function):
+        self.values = [function(value) for value in self.values]
+        return self
+
+    def collect(self):
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (with_column("code1", pa.float64(), 1.5), "its column 'code1' is of the type double; expected int64"),
+        (lambda table: pa.concat_tables([table] * 3), f"it holds {3 * ROWS} rows; parts.json says {ROWS}"),
+        (with_times(316_516_780_800_000), "it holds times that are not of the years 1 to 9999"),
+    ],
+)
+def test_at_an_address_and_by_spark_files_are_checked_alike(tmp_path, change, reason):
+    fsspec = pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    local, _ = rewritten(tmp_path / "a", change)
+    at = f"memory://{tmp_path.name}"
+    fsspec.filesystem("memory").put(f"{local.root}/", f"{at}/", recursive=True)
+    archive, words = Archive.open(at), re.escape(f"is damaged ({reason}")
+    for read in (
+        lambda: archive.search(random_codes(1, BITS), 5),
+        archive.load,
+        archive.labels,
+        lambda: search_by_spark(OneWorker(), archive, random_codes(2, BITS), 5),
+        # Spark's own reader is not asked.
+        lambda: search_by_spark(None, local, random_codes(2, BITS), 5),
+    ):
+        with pytest.raises(DataError, match=rf"{words}.*archive verify .*--drop-damaged"):
+            read()
+
+
+def test_of_many_files_at_an_address_spark_reads_those_that_are_found_in(tmp_path):
+    pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    codes = random_codes(200, BITS)
+    archive = make_archive(f"memory://{tmp_path.name}", codes, parts=20)
+    for how in ({"k": 7}, {"k": 3, "where": "label = 'none'"}, {"k": None, "radius": 50}):
+        expected = archive.search(codes[:2], **how).table
+        assert search_by_spark(OneWorker(), archive, codes[:2], **how).table.to_pylist() == expected.to_pylist()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from keras_dhnn.archive import Archive, Identity
 from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.maintenance import compact, remove, verify
 from keras_dhnn.archive.many_queries import TABLES, ManyQueries
-from keras_dhnn.archive.places import address, is_address, list_address, place
+from keras_dhnn.archive.places import address, is_address, is_gone, list_address, place
 from keras_dhnn.errors import DataError, MissingPackage
 from tests.archives import make_archive, random_codes
 from tests.command_line import command_line
@@ -66,6 +66,9 @@ def served(tmp_path_factory):
         def __init__(self, *given):
             super().__init__(*given, directory=str(folder))
 
+        def send_head(self):
+            return super().send_head() if self.path != "/forbidden" else self.send_error(403)
+
         def log_message(self, *_):
             asked.append(self.path)
 
@@ -92,6 +95,20 @@ def test_addresses_are_told_from_paths(tmp_path):
     assert place("file:///a/b") == place("/a/b")
     with pytest.raises(DataError, match="nosuch://a cannot be reached"):
         place("nosuch://a")
+
+
+def test_a_file_is_gone_only_where_that_is_certain(tmp_path, memory, served):
+    folder, at, _ = served
+    (tmp_path / "full" / "empty").mkdir(parents=True)
+    (tmp_path / "full" / "file").write_bytes(b"x")
+    local = ("full/file", "full/x", "full/x/y/z", "full/file/x", "full/empty/x", "full/a\0b")
+    assert [is_gone(str(tmp_path / name)) for name in local] == [False, True, True, True, None, None]
+    fsspec.filesystem("memory").pipe_file(f"{memory}/file", b"x")
+    assert [is_gone(f"{memory}/{name}") for name in ("file", "x")] == [False, True]
+    (folder / "file").write_bytes(b"x")
+    assert [is_gone(f"{at}/{name}") for name in ("file", "x", "forbidden")] == [False, True, None]
+    assert is_gone("http://127.0.0.1:9/x") is None  # nobody listens there
+    assert is_gone("nosuch://a/x") is None
 
 
 def live(root):

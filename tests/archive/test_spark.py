@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,6 +162,19 @@ def test_encoding_by_workers_of_which_one_is_killed_gives_the_same_rows(tmp_path
     rows, expected = (Archive.open(tmp_path / name).rows().sort_by("id") for name in ("spark", "whole"))
     assert rows.equals(expected)
     assert whole.archive.info.rows == made["result"].archive.info.rows == 120
+
+
+@pytest.mark.slow
+def test_the_driver_takes_out_items_whose_files_are_gone(tmp_path, session):
+    options = Options(bits=8, size=32, features=4)
+    write_images(tmp_path / "images", 12)
+    made = [tmp_path / "images"], tmp_path / "a"
+    assert encode_by_spark("tests.fakes:tiny_backbone", *made, options).archive.info.rows == 12
+    (tmp_path / "images" / "a" / "0002.png").unlink()
+    found = encode_by_spark("tests.fakes:tiny_backbone", *made, options)
+    assert (found.gone.items, found.pruned, found.archive.info.rows) == (1, 0, 12)
+    found = encode_by_spark("tests.fakes:tiny_backbone", *made, replace(options, prune=True))
+    assert (found.gone.items, found.pruned, found.archive.info.rows) == (0, 1, 11)
 
 
 def _kill_an_executor():

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -178,6 +179,43 @@ def test_what_an_archive_was_made_with_otherwise_is_refused(tmp_path):
             encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", **{name: value})
         assert f"was made with --bits 8 --features 4 --size 32. Received: --{name} {value}. Leave" in str(caught.value)
     assert encode(BACKBONE, [tmp_path / "images"], archive=tmp_path / "ar", size=32)["known"] == 20
+
+
+@pytest.mark.parametrize("kind", ["run", "export"])
+def test_what_a_trained_model_has_otherwise_is_refused(tmp_path, monkeypatch, kind):
+    write_images(tmp_path / "images", 2)
+    model = tmp_path / "model"
+    if kind == "run":
+        model.mkdir()
+        (model / "experiment.json").write_text("{}")
+        opened = SimpleNamespace(experiment=SimpleNamespace(model=SimpleNamespace(bits=16)))
+        monkeypatch.setattr(archive_encoder.Run, "open", lambda _: opened)
+    else:
+        (model / "1").mkdir(parents=True)
+        (model / "1" / "saved_model.pb").write_bytes(b"")
+        monkeypatch.setattr(archive_encoder, "read_card", lambda folder: {"bits": {"1": 16}[folder.name]})
+
+    def try_with(**given):
+        encode(model, tmp_path / "images", archive=tmp_path / "ar", **given)
+
+    monkeypatch.setattr("keras_dhnn.workflows.encode.encode_archive", lambda *_, **__: pytest.fail("accepted"))
+    for name, value in (("bits", 64), ("size", 256)):
+        with pytest.raises(SettingError, match=rf"was trained with --bits 16\. Received: --{name} {value}\. Leave"):
+            try_with(**{name: value})
+    with pytest.raises(pytest.fail.Exception, match="accepted"):
+        try_with(bits=16)
+    assert not (tmp_path / "ar").exists()
+
+
+def test_options_of_images_and_of_vectors_have_no_effect_on_the_other(tmp_path):
+    for given, message in (
+        ({"embeddings": "v.npy", "size": 64, "labels": "folder"}, "No effect with --embeddings: --labels, --size."),
+        ({"embeddings": "v.npy", "model": BACKBONE}, "Received both"),
+        ({"embeddings": "v.npy", "images": "images"}, "Received both"),
+        ({"model": BACKBONE, "images": "images", "column": "x"}, "No effect without --embeddings: --column."),
+    ):
+        with pytest.raises(SettingError, match=message):
+            encode(**given, archive=tmp_path / "ar")
 
 
 def test_damaged_images_are_named_and_left_out_on_demand(tmp_path):

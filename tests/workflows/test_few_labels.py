@@ -132,6 +132,22 @@ def test_labels_of_one_class_are_refused(project, tmp_path):
     assert prepare("x", project / "images", labels=table, **how).info.classes[:2] == ("red", "not red")
 
 
+def test_a_folder_of_one_class_that_was_prepared_before_such_were_refused_is_not_learned_from(tmp_path, monkeypatch):
+    for number in range(8):
+        place = tmp_path / "images" / ("red", "unlabelled")[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (30 * number, 0, 0)).save(place)
+    how = {"layout": "folder", "data": tmp_path / "data"}
+    with pytest.raises(DataError, match="images: 4 images have labels, all the same: 'red'"):
+        prepare("x", tmp_path / "images", **how)
+    monkeypatch.setattr("keras_dhnn.pipelines.datasets.folder_listing.check_classes", lambda *_: None)
+    monkeypatch.setattr("keras_dhnn.pipelines.datasets.folder.check_classes", lambda *_: None)
+    prepare("x", tmp_path / "images", **how)
+    with pytest.raises(DataError, match="x: 4 images have labels, all the same: 'red'"):
+        fit("x", data=tmp_path / "data", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_where_classes_have_many_labels_these_search_too(project):
     info = load_prepared("colours", project / "data")
     labels = np.zeros((90, 2), bool)

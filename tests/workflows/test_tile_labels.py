@@ -22,6 +22,19 @@ def test_labels_are_the_names_of_folders():
     }
 
 
+def test_a_folder_of_images_without_label_is_no_label():
+    files = ["/data/unlabelled/1.png", "/data/unlabelled/north/1.png", "unlabelled/2.png"]
+    scenes = [Scene("/data/unlabelled/scene.tif", "/data/unlabelled/scene.tif")]
+    assert image_labels("folder", scenes, files) == {"/data/unlabelled/north/1.png": "north"}
+
+
+def test_scenes_at_addresses_are_called_by_these_in_tables(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\ns3://bucket/in/a.tif,x\n")
+    assert image_labels(tmp_path / "labels.csv", [Scene.of("s3://bucket/in/a.tif")], []) == {
+        "s3://bucket/in/a.tif": "x"
+    }
+
+
 def test_labels_of_a_table_are_found_by_the_ends_of_paths(tmp_path):
     found = of_table(tmp_path, "south/1.png,x\n2,y|z\nscene.tif,sea\nS2A_1,field\n/data/north/1.png,\n")
     assert found == {"/data/south/1.png": "x", "2.png": "y|z", "/data/sea/scene.tif": "sea", "S2A_1/B04": "field"}

@@ -11,6 +11,7 @@ from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets import folder
 from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.datasets.folder_listing import list_collection
+from keras_dhnn.pipelines.labels import UNLABELLED
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.pipelines.store.prepare import prepare
 from tests.fakes import zip_folder
@@ -175,6 +176,18 @@ def test_missing_folder(tmp_path):
 def test_one_class(tmp_path):
     with pytest.raises(DataError, match="two classes at least. Found: only"):
         folder.open_archive(write_collection(tmp_path, ["only"]))
+
+
+def test_one_class_beside_images_without_label(tmp_path):
+    source = write_collection(tmp_path, ["forest", UNLABELLED])
+    count = len(list((source / "forest").iterdir()))
+    message = rf"{source}: {count} images have labels, all the same: 'forest'\. .*'not forest'.*--layout images\.$"
+    with pytest.raises(DataError, match=message):
+        folder.open_archive(source)
+    (source / "sea").mkdir()
+    for path in (source / "forest").iterdir():
+        (source / "sea" / path.name).write_bytes(path.read_bytes())
+    assert folder.open_archive(source).classes == ("forest", "sea", UNLABELLED)
 
 
 @pytest.mark.parametrize("left", [0, 1])

@@ -1,13 +1,12 @@
-"""Search by multi-index hashing: near codes are found by equal substrings, without looking at all codes.
+"""Find all pairs of codes that are near to each other, without looking at most pairs.
 
-If two codes of l bits differ in at most r bits and each is split into m substrings, then some substring differs in at
-most r // m bits (Norouzi, Punjani, Fleet: Fast Search in Hamming Space with Multi-Index Hashing, CVPR 2012, proposition
-1). So it is enough to look at codes that share a substring up to that.
+If two codes of l bits differ in at most r bits and each is split into r + 1 substrings, then some substring is equal.
+So it is enough to compare codes that share one. What is nearest to a query is found otherwise: see `code_tables`.
 """
 
 import numpy as np
 
-_EMPTY = np.zeros(0, np.int64)
+from keras_dhnn.codes import count_bits
 
 
 def pairs_within(words: np.ndarray, bits: int, radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,7 +51,7 @@ def substrings(words: np.ndarray, bits: int, count: int) -> np.ndarray:
 
 
 def _distinct_pairs(words, bits, radius):
-    """Return pairs of distinct codes: with m = r + 1 substrings, one of them is equal."""
+    """Return pairs of distinct codes, each once, and their distances."""
     count = min(max(radius + 1, -(-bits // 16)), bits)
     found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
     pairs = np.unique(np.concatenate(found), axis=0)
@@ -72,8 +71,4 @@ def _pairs_of_equal(keys, words, radius):
 
 
 def _apart(words, one, other):
-    differing = (words[one] ^ words[other]).view(np.uint8)
-    return _BITS[differing.reshape(-1, words.shape[1] * 8)].sum(axis=1)
-
-
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.int64)
+    return count_bits((words[one] ^ words[other]).view(np.uint64)).sum(axis=1, dtype=np.int64)
