@@ -39,11 +39,10 @@ class Bands:
         Args:
             raster: the same one, open in this thread.
             numbers: of the bands.
-            **how: arguments of rasterio's `read`. Colours are looked up, not resampled: indices have no means.
+            **how: arguments of rasterio's `read`. GDAL averages colours, not indices, and takes the table's nearest.
         """
         if self.table is None:
             return raster.read(list(numbers), **how), None
-        how.pop("resampling", None)
         if "out_shape" in how:
             how["out_shape"] = how["out_shape"][-2:]
         index = raster.read(self._index, **how)
