@@ -22,9 +22,8 @@ class Bands:
         kinds = [kind.name for kind in raster.colorinterp]
         self.own = [number for number, kind in enumerate(kinds, 1) if kind != "alpha"]
         self.count = raster.count
-        self.table = (
-            _colour_table(raster, self.own) if [kinds[number - 1] for number in self.own] == ["palette"] else None
-        )
+        is_palette = [kinds[number - 1] for number in self.own] == ["palette"]
+        self.table = _colour_table(raster, self.own[0]) if is_palette else None
         self._dtypes = raster.dtypes
         if self.table is not None:
             self._index, self.own, self.count, self._dtypes = self.own[0], [1, 2, 3], 3, ["uint8"] * 3
@@ -45,17 +44,17 @@ class Bands:
             return raster.read(list(numbers), **how), None
         if "out_shape" in how:
             how["out_shape"] = how["out_shape"][-2:]
-        index = raster.read(self._index, **how)
+        index, last = raster.read(self._index, **how).astype(np.int64), len(self.table) - 1
         # What is beyond the table is the last entry, which `_colour_table` adds.
-        colours = self.table[np.where((index < 0) | (index >= len(self.table)), len(self.table) - 1, index)]
+        colours = self.table[np.where((index < 0) | (index > last), last, index)]
         return np.moveaxis(colours[..., [number - 1 for number in numbers]], -1, 0), colours[..., 3] > 0
 
 
-def _colour_table(raster, numbers):
-    if np.dtype(raster.dtypes[numbers[0] - 1]).kind not in "ui":
+def _colour_table(raster, number):
+    if np.dtype(raster.dtypes[number - 1]).kind not in "ui":
         return None
     try:
-        colours = raster.colormap(numbers[0])
+        colours = raster.colormap(number)
     except ValueError:  # it says that there is one, and has none
         return None
     return np.array([*(colours[index] for index in sorted(colours)), (0, 0, 0, 0)], np.uint8)

@@ -108,3 +108,11 @@ def test_a_palette_without_colours_is_read_as_it_is(tmp_path):
     )
     (tile,) = cut_scene(tmp_path / "grey.vrt", form=Form(32, 32, 1, "uint8"))
     np.testing.assert_array_equal(tile.image[..., 0], pixels[0])
+
+
+def test_a_scene_of_opacity_alone_is_named(tmp_path):
+    path = write_scene(tmp_path / "a.tif", np.full((1, 32, 32), 255, np.uint8))
+    with rasterio.open(path, "r+") as raster:
+        raster.colorinterp = [rasterio.enums.ColorInterp.alpha]
+    with pytest.raises(DamagedFile, match=r"a\.tif: has no band but its opacity"):
+        read_header(Scene.of(path), Cut(tile=32))
