@@ -27,3 +27,18 @@ def write_scene(path, pixels, crs="EPSG:32633", transform=None, gcps=None, **how
     with rasterio.open(path, "w", **{**kind, **size, **place, **how}) as raster:
         raster.write(pixels)
     return path
+
+
+def some_colours(count, seed=0):
+    """`(count, 3)` colours at random."""
+    return np.random.default_rng(seed).integers(0, 256, (count, 3)).astype(np.uint8)
+
+
+def write_palette(path, index, colours, **how):
+    """Writes `(H, W)` indices of colours `(n, 3)` as a GeoTIFF with a colour table."""
+    import rasterio
+
+    write_scene(path, index[None], photometric="palette", **how)
+    with rasterio.open(path, "r+") as raster:
+        raster.write_colormap(1, {number: (*colour, 255) for number, colour in enumerate(colours.tolist())})
+    return path

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio, without_opacity
+from keras_dhnn.archive.tiles.bands import Bands
+from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio
 from keras_dhnn.errors import DataError, SettingError
 
 _DRIVERS = {".jp2": "JP2OpenJPEG"}
@@ -59,8 +60,8 @@ def describe(path: str) -> Scene:
         DataError: if it is gone, cannot be read, or names other files.
     """
     with _opened(path) as raster:
-        height, width = raster.height, raster.width
-        return Scene(height, width, raster.count, raster.dtypes[0], _corners(raster, height, width))
+        height, width, bands = raster.height, raster.width, Bands(raster)
+        return Scene(height, width, bands.count, bands.dtype([1]), _corners(raster, height, width))
 
 
 class Box(NamedTuple):
@@ -94,9 +95,10 @@ def read_window(
     """
     with _opened(path) as raster:
         box = _within(raster, box or Box(0, 0, raster.height, raster.width))
-        numbers = list(bands or without_opacity(raster) or [1])[:first]
-        if max(numbers) > raster.count:
-            raise SettingError(f"The scene has {raster.count} bands. Received: {max(numbers)}")
+        own = Bands(raster)
+        numbers = list(bands or own.own or [1])[:first]
+        if max(numbers) > own.count:
+            raise SettingError(f"The scene has {own.count} bands. Received: {max(numbers)}")
         smaller = min(1.0, most / max(box.height, box.width))
         shape = max(1, round(box.height * smaller)), max(1, round(box.width * smaller))
         if len(numbers) * shape[0] * shape[1] > MOST_VALUES:
@@ -108,9 +110,10 @@ def read_window(
         window = load_rasterio().windows.Window(box.col, box.row, box.width, box.height)
         ways = load_rasterio().enums.Resampling
         resampling = ways.average if smaller < 1 else ways.nearest
-        pixels = raster.read(numbers, window=window, out_shape=(len(numbers), *shape), resampling=resampling)
+        size = (len(numbers), *shape)
+        pixels, shown = own.read(raster, numbers, window=window, out_shape=size, resampling=resampling)
         valid = raster.dataset_mask(out_shape=shape, window=window) > 0
-        return np.moveaxis(pixels, 0, -1), valid
+        return np.moveaxis(pixels, 0, -1), valid if shown is None else valid & shown
 
 
 @contextlib.contextmanager

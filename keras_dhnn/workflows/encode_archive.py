@@ -1,5 +1,6 @@
 """Encode images, scenes and catalogues into an archive, by a trained model or a frozen backbone."""
 
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +18,11 @@ from keras_dhnn.archive.tiles import (
     Form,
     Scene,
     Tile,
-    count_tiles,
     file_tiles,
     is_scene,
     is_stac,
     list_images,
+    read_headers,
     scene_tiles,
     stac_scenes,
 )
@@ -30,7 +31,7 @@ from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
 from keras_dhnn.workflows.gone_files import GoneFiles, find_gone
-from keras_dhnn.workflows.image_form import common_form
+from keras_dhnn.workflows.image_form import common_form, misfits, refuse
 from keras_dhnn.workflows.tile_labels import image_labels
 
 
@@ -127,11 +128,26 @@ def encode_archive(
     """
     options = with_features(options or Options(), model)
     scenes, files = sort_inputs(inputs, options)
-    labels = image_labels(options.labels, scenes, files)
     gone = find_gone(root, inputs, scenes, files, source=options.source, prune=options.prune)
+    result = encode_sorted(model, scenes, files, root, options, bar=bar)
+    result.settle(gone, options.prune)
+    return result
+
+
+def encode_sorted(
+    model: Path | str,
+    scenes: Sequence[Scene],
+    files: Sequence[str],
+    root: Path | str,
+    options: Options,
+    *,
+    bar: Bar = no_bar,
+) -> EncodedArchive:
+    """Encode as `encode_archive` does what has been sorted into scenes and image files, see `sort_files`."""
+    options = with_features(options, model)
+    labels = image_labels(options.labels, scenes, files)
     result = encode_listed(model, scenes, files, root, replace(options, labels=labels), bar=bar)
     result.relabel(labels)
-    result.settle(gone, options.prune)
     return result
 
 
@@ -167,14 +183,19 @@ def encode_listed(
 
 def _encode(model, scenes, files, root, options, bar, learn_only, append):
     """Return what `encode_listed` does; None if the archive was not there, and is there once bits are learned."""
-    total = len(files) + sum(count_tiles(scene, options.cut) for scene in scenes)
-    result = EncodedArchive(None, Encoded())
+    headers = read_headers(scenes, options.cut)
     opened, source, learns = _open(model, root, options)
-    result.source = source
-    form = opened.form if opened else _form(scenes, files, options)
+    form = opened.form if opened else _form(headers, files, options)
+    wrong = misfits(headers, form)
+    if not options.skip_damaged:
+        refuse(wrong, headers)
+    result = EncodedArchive(None, Encoded(), wrong, source=source)
+    left_out = {one.name for one in wrong}
+    fitting = [scene for scene in scenes if scene.name not in left_out]
+    total = len(files) + sum(headers[scene.name].tiles for scene in fitting)
 
     def tiles_of(skipped: list) -> Iterator[Tile | None]:
-        return _tiles(scenes, files, form, _Held(result, source), options, skipped)
+        return _tiles(fitting, files, form, _Held(result, source), options, skipped)
 
     tiles = tiles_of(result.skipped)
     with bar("Encode", total, "tile") as update:
@@ -289,9 +310,14 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
         else:
             others.append(given)
     files = list_images(others) if others else []
-    large = {path: None for path in files if is_scene(path, options.cut.tile)}
-    scenes += [Scene.of(path) for path in large]
-    return _each_once(scenes), [path for path in files if path not in large]
+    cut, files = sort_files(files, options.cut)
+    return _each_once(scenes + cut), files
+
+
+def sort_files(paths: Sequence[str], cut: Cut) -> tuple[list[Scene], list[str]]:
+    """Return which of some image files are scenes, a list of `Scene`, and the paths of the others."""
+    scenes = {path: Scene.of(path) for path in paths if is_scene(path, cut)}
+    return list(scenes.values()), [path for path in paths if path not in scenes]
 
 
 def _each_once(scenes):
@@ -307,9 +333,9 @@ def _each_once(scenes):
     return list(found.values())
 
 
-def _form(scenes, files, options):
+def _form(headers, files, options):
     """Return what a backbone will be given: what most of the images are."""
-    channels, dtype = common_form(scenes, files, options.cut, skip_damaged=options.skip_damaged)
+    channels, dtype = common_form(headers, files, skip_damaged=options.skip_damaged)
     return Form(options.size, options.size, channels, dtype)
 
 
@@ -317,13 +343,11 @@ def _tiles(scenes, files, form, held, options, skipped):
     how = {"skip_damaged": options.skip_damaged, "skipped": skipped}
     labels = image_labels(options.labels, scenes, files) or {}
     for scene in scenes:
-        before = len(skipped)
-        for tile in scene_tiles(scene, form, options.cut, held.known, begun=held.begun(scene), **how):
+        told = {"begun": held.begun(scene), "ended": functools.partial(held.read_whole, scene)}
+        for tile in scene_tiles(scene, form, options.cut, held.known, **told, **how):
             if tile is not None:
                 tile.values["label"] = labels.get(scene.name)
             yield tile
-        if len(skipped) == before:
-            held.read_whole(scene)
     for tile in file_tiles(files, form, held.known, labels=labels.get, **how):
         if tile is not None:
             held.check(tile)

@@ -3,23 +3,27 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from keras_dhnn.archive.maintenance import remove_files
+from keras_dhnn.archive.maintenance import remove
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.archive.tiles import list_images
+from keras_dhnn.archive.tiles import Cut, list_images
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import may_write, read_json, user_cache, write_json
 from keras_dhnn.files.kinds import kind_of
 from keras_dhnn.progress import Bar, no_bar
-from keras_dhnn.workflows.encode_archive import Options, encode_archive
+from keras_dhnn.workflows.encode_archive import Options, encode_sorted, sort_files
 
 BACKBONE = "efficientnet_lite0"
+# Of a folder an image is an image, whatever kind of file it is in: only what has a place on the ground is cut.
+OPTIONS = Options(Cut(plain=False), skip_damaged=True, fewer_bits=True)
 _LISTING, _NAMED = "listing.json", 5
+# Number of the rules by which files become items: what was kept by others is made anew.
+_RULES = 2
 
 
 def archive_of(
@@ -38,8 +42,8 @@ def archive_of(
     Args:
         place: folder of an archive, or any folder with images in it, at any depth.
         backbone: what images are encoded by; the folder itself is only read.
-        options: how; None: 64 bits, of fewer images as many as can be learned of them, and files that are damaged are
-            left out and named.
+        options: how; None: `OPTIONS`, 64 bits, of fewer images as many as can be learned of them, and files that are
+            damaged are left out and named.
         bar: see `progress`.
         say: is told what was done.
 
@@ -54,16 +58,18 @@ def archive_of(
     except DataError as error:
         raise DataError(f"{place} is no archive, and no folder of images. {error}") from error
     kept = user_cache() / "folders" / _digest([str(folder), backbone])
-    root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files))}
-    if (kept / _LISTING).exists() and read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.") == listing:
+    root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files)), "rules": _RULES}
+    before = _listing_of(kept)
+    if before == listing:
         return Archive.open(root)
     _check_may_keep(kept)
-    options = options or Options(skip_damaged=True, fewer_bits=True)
-    if (root / IDENTITY).exists() and Archive.open(root).identity.bits < min(options.bits, len(files) // 8 * 8):
-        shutil.rmtree(root)  # the folder has grown: more bits can be learned of it now
-    encoded = encode_archive(backbone, [folder], root, options, bar=bar)
+    options = options or OPTIONS
+    if (root / IDENTITY).exists() and (_is_of_other_rules(before) or _can_have_more_bits(root, options, len(files))):
+        shutil.rmtree(root)
+    scenes, others = sort_files(files, options.cut)
+    encoded = encode_sorted(backbone, scenes, others, root, options, bar=bar)
     archive = Archive.open(root)
-    _take_out_gone(archive, files)
+    _take_out_gone(archive, {scene.place for scene in scenes}, others)
     write_json(kept / _LISTING, listing)
     for skipped in encoded.skipped[:_NAMED]:
         say(f"Left out: {skipped.name} {skipped.reason}")
@@ -73,6 +79,22 @@ def archive_of(
         say(f"Codes have {archive.identity.bits} bits: {options.bits} are learned of {options.bits} images or more.")
     say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
     return archive
+
+
+def _listing_of(kept: Path) -> dict | None:
+    """Return what the folder was like when it was encoded last; None: it was not, or not to the end."""
+    if not (kept / _LISTING).exists():
+        return None
+    return read_json(kept / _LISTING, remedy=f"Remove {kept}, and search again.")
+
+
+def _is_of_other_rules(listing: dict | None) -> bool:
+    return listing is not None and listing.get("rules") != _RULES
+
+
+def _can_have_more_bits(root: Path, options: Options, images: int) -> bool:
+    """Return whether the folder has grown, so that more bits can be learned of it now."""
+    return Archive.open(root).identity.bits < min(options.bits, images // 8 * 8)
 
 
 def _check_may_keep(kept: Path) -> None:
@@ -91,10 +113,14 @@ def _check_may_keep(kept: Path) -> None:
         )
 
 
-def _take_out_gone(archive: Archive, files: Sequence[str]) -> None:
-    there = {path for path in files if os.path.exists(path)}
-    source = archive.source()
-    remove_files(archive, {path for path, _ in archive.files(source)} - there, source)
+def _take_out_gone(archive: Archive, scenes: Iterable[str], images: Iterable[str]) -> None:
+    """Take out what is of no file any more: nor an image of what is a scene now, nor tiles of what is none."""
+    rows = archive.rows(["id", "path", "row"])
+    there = {(path, True) for path in scenes} | {(path, False) for path in images}
+    there = {(path, is_cut) for path, is_cut in there if os.path.exists(path)}
+    gone = [one["id"] for one in rows.to_pylist() if (one["path"], one["row"] is not None) not in there]
+    if gone:
+        remove(archive, gone, missing_ok=True)
 
 
 def _stamps(files: Sequence[str]) -> list[str]:

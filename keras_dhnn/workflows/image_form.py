@@ -1,42 +1,40 @@
-"""Find out what most of the images are, by which a backbone is built."""
+"""Find out what images are: most of them, by which a backbone is built, and those scenes that a model does not take."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_dhnn.archive.tiles import Cut, Scene, file_form, raster_form
+from keras_dhnn.archive.tiles import Form, Header, Skipped, file_form
 from keras_dhnn.errors import DamagedFile, DataError
 
 # Images that are looked at.
 _SAMPLE = 256
+# Scenes that are named in an error.
+_NAMED = 5
 
 
 def common_form(
-    scenes: Sequence[Scene], files: Sequence[str], cut: Cut, *, skip_damaged: bool = False
+    headers: Mapping[str, Header | DamagedFile], files: Sequence[str], *, skip_damaged: bool = False
 ) -> tuple[int, str]:
     """Return the number of bands and the type of images; what cannot be read is passed over.
 
     Args:
-        scenes: list of `Scene`.
+        headers: of scenes, see `read_headers`.
         files: paths of image files.
-        cut: how scenes are cut.
         skip_damaged: whether images of other kinds are left out, so that most of a sample of them decide.
 
     Raises:
         DataError: if there is no image, none can be read, or they are of several kinds (and not `skip_damaged`).
     """
-    given, errors = [*scenes, *files], []
+    given, errors = [*headers.items(), *((path, None) for path in files)], []
     if not given:
         raise DataError("There is no image to encode: the catalogue names no item. Give one that does, or images.")
     kinds: dict[tuple[int, str], list[str]] = collections.defaultdict(list)
     for number in np.sort(np.random.default_rng(0).permutation(len(given))[:_SAMPLE]):
-        one = given[number]
+        name, header = given[number]
         try:
-            if isinstance(one, Scene):
-                kinds[raster_form(one, cut)].append(one.name)
-            else:
-                kinds[file_form(one)].append(one)
+            kinds[file_form(name) if header is None else _kind(header)].append(name)
         except DamagedFile as error:
             errors.append(error)
     if not kinds:
@@ -49,6 +47,41 @@ def common_form(
     if len(kinds) > 1 and not skip_damaged:
         raise DataError(_describe(kinds))
     return max(kinds, key=lambda kind: len(kinds[kind]))
+
+
+def misfits(headers: Mapping[str, Header | DamagedFile], form: Form) -> list[Skipped]:
+    """Return the scenes that cannot be encoded, as their headers say: damaged ones, and those of another form."""
+    found = []
+    for name, header in headers.items():
+        wrong = header.reason if isinstance(header, DamagedFile) else form.misfit(header.channels, header.dtype)
+        if wrong:
+            found.append(Skipped(name, wrong))
+    return found
+
+
+def refuse(wrong: Sequence[Skipped], headers: Mapping[str, Header | DamagedFile]) -> None:
+    """Refuse scenes, if there are any, before others have been encoded for hours.
+
+    Raises:
+        DamagedFile: if there is one.
+        DataError: if there are several.
+    """
+    if len(wrong) == 1:
+        header = headers[wrong[0].name]
+        raise header if isinstance(header, DamagedFile) else DamagedFile(wrong[0].name, wrong[0].reason)
+    if wrong:
+        named = [f"  {one.name}: {one.reason}" for one in wrong[:_NAMED]]
+        more = [f"  and {len(wrong) - _NAMED:,} more"] if len(wrong) > _NAMED else []
+        remedy = "Repair or convert them, or leave such files out with --skip-damaged."
+        raise DataError(
+            "\n".join([f"{len(wrong):,} of {len(headers):,} scenes cannot be encoded:", *named, *more, remedy])
+        )
+
+
+def _kind(header):
+    if isinstance(header, DamagedFile):
+        raise header
+    return header.channels, header.dtype
 
 
 def _describe(kinds):

@@ -27,7 +27,7 @@ class TiffBands:
 
     Attributes:
         bands: `(H, W, C)` array of the stored type; None if the page is a picture for Pillow: JPEG or fax compression,
-            a palette, CMYK, black and white. What it claims is checked.
+            CMYK, black and white. What it claims is checked.
         page: number of the image in the file.
         alpha: whether the last band is marked as opacity.
         nodata: the value of empty pixels, or None.
@@ -69,11 +69,15 @@ def decode_bands(content: bytes, most_bytes: int) -> TiffBands:
     first = main[0] if main else pages[0]
     valid = _valid(first, pages, content, most_bytes)
     nodata, streams = _nodata(first), len(first.segments) if first.compression in _JPEG else 0
+    if _has_palette(first):
+        return _coloured(first, content, most_bytes, valid, nodata)
     if _is_picture(first):
         _check_picture(first, most_bytes)
         alpha = bool(first.extra) and first.extra[-1] in _ALPHA
         if not first.segments.all():
             raise UnreadableImage(f"leaves out strips or tiles of a picture. {CURE}")
+        # What is empty among indices is no colour.
+        nodata = None if first.photometric == tiff_page.PALETTE else nodata
         return TiffBands(None, first.number, alpha, nodata, valid, streams)
     alike = [page for page in main if page is first or _is_like(page, first)] or [first]
     for page in alike:
@@ -92,6 +96,27 @@ def decode_bands(content: bytes, most_bytes: int) -> TiffBands:
 def _is_picture(page):
     bilevel = page.bits == 1 and page.bands == 1
     return page.compression in _PICTURES or bilevel or (page.bits <= 8 and page.photometric in _COLOURS)
+
+
+def _has_palette(page):
+    return page.photometric == tiff_page.PALETTE and page.fill_order == 1 and page.compression not in _PICTURES
+
+
+def _coloured(page, content, most_bytes, valid, nodata):
+    """Return the `TiffBands` of a page of indices of colours: 8 bits of red, green and blue."""
+    check_page(page, content, most_bytes)
+    check_claim(replace(page, bands=3, bits=8, planes=False), most_bytes)
+    if page.kind != "u" or page.colour_map is None or page.colour_map.shape[1] != 1 << page.bits:
+        raise UnreadableImage(f"is no readable TIFF (it has {page.bits} bits of indices without their colours)")
+    pixels = read_pixels(page, content, most_bytes, _fill(nodata, page.dtype))
+    empty = np.False_ if nodata is None else pixels[..., 0] == nodata
+    if page.extra and page.extra[-1] in _ALPHA:
+        empty = empty | (pixels[..., -1] == 0)
+    if empty.any():
+        valid = ~empty if valid is None else valid & ~empty
+    # Some write the colours themselves, instead of their 256-fold.
+    colours = (page.colour_map if page.colour_map.max() < 256 else page.colour_map >> 8).astype(np.uint8)
+    return TiffBands(colours.T[pixels[..., 0]], page.number, False, None, valid, 0)
 
 
 def _is_like(page, first):

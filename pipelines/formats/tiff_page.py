@@ -32,6 +32,7 @@ _TAGS = {
     279: "sizes",
     284: "planar",
     317: "predictor",
+    320: "colour_map",
     322: "tile_width",
     323: "tile_height",
     324: "offsets",
@@ -64,6 +65,7 @@ class Page:
         tile: `(height, width)` of the tiles, or of the strips.
         tiled: whether there are tiles.
         segments: `(n, 2)` int64, place and size in bytes of each strip or tile.
+        colour_map: `(3, n)` uint16, red, green and blue of what a palette's samples stand for; None without one.
         nodata: text of GDAL's tag, or None.
         description: text.
         metadata: GDAL's, XML text.
@@ -86,6 +88,7 @@ class Page:
     tile: tuple
     tiled: bool
     segments: np.ndarray
+    colour_map: np.ndarray | None
     nodata: str | None
     description: str
     metadata: str
@@ -228,10 +231,16 @@ def _page(number, order, tags):
         tile,
         tiled,
         _segments(tags),
+        _colour_map(tags),
         tags["nodata"] if isinstance(tags.get("nodata"), str) else None,
         tags["description"] if isinstance(tags.get("description"), str) else "",
         tags["metadata"] if isinstance(tags.get("metadata"), str) else "",
     )
+
+
+def _colour_map(tags):
+    values = np.asarray(tags.get("colour_map", ()))
+    return values.reshape(3, -1) if values.dtype == np.uint16 and len(values) and len(values) % 3 == 0 else None
 
 
 def _segments(tags):

@@ -2,6 +2,8 @@
 
 from keras_dhnn.errors import DamagedFile
 
+HOLDS_NOTHING = "holds no measurement: all of its pixels are empty"
+
 
 class UnreadableImage(ValueError):
     """Report what is wrong with a file, as the end of a sentence that begins with its name.
@@ -21,4 +23,4 @@ class EmptyImage(DamagedFile):
     """
 
     def __init__(self, name: str):
-        super().__init__(name, "holds no measurement: all of its pixels are empty")
+        super().__init__(name, HOLDS_NOTHING)

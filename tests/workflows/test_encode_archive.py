@@ -18,7 +18,7 @@ from PIL import Image
 
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive.maintenance import compact, verify
-from keras_dhnn.archive.tiles import Cut
+from keras_dhnn.archive.tiles import Cut, scene_tiles
 from keras_dhnn.errors import DamagedFile, DataError, SettingError
 from keras_dhnn.runtimes import RUNTIME, installed_runtimes
 from keras_dhnn.workflows import archive_encoder
@@ -471,6 +471,84 @@ def test_of_a_scene_that_was_replaced_no_tile_of_before_stays(tmp_path):
     assert encoded()[1:] == (both, 2, 23 + 2 + 4)
     write_scene(paths[0], scene_pixels(20, 24, seed=6) + 1)
     assert encoded()[1:] == (["24/000000/000000"], 1, 1 + 16 + 4)
+
+
+@pytest.mark.parametrize("shape", [(40, 330), (330, 40)])
+def test_a_strip_that_was_one_tile_is_encoded_again_as_squares(tmp_path, monkeypatch, shape):
+    """Nothing stays of an archive's squashed tile, though of a strip that is upright a square has its id."""
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    paths, options = [tmp_path / name for name in ("a.tif", "strip.tif")], Options(Cut(tile=64), bits=8, features=4)
+    write_scene(paths[0], scene_pixels(256, 256))
+    write_scene(paths[1], scene_pixels(*shape))
+    with monkeypatch.context() as before:
+        before.setattr("keras_dhnn.archive.tiles.scenes._is_strip", lambda *_: False)
+        old = encode_archive(BACKBONE, paths, tmp_path / "ar", replace(options, size=32))
+    assert old.counted.added == 17
+    made = encode_archive(BACKBONE, paths, tmp_path / "ar", options)
+    assert (made.counted.known, made.counted.added + made.counted.replaced) == (16, 9)
+    rows = all_rows(made.archive).to_pylist()
+    strip = [(max(row["row"], row["col"]), row["size"]) for row in rows if row["scene"] == str(paths[1])]
+    assert sorted(strip) == [(place, 40) for place in (0, 40, 80, 120, 160, 200, 240, 280, 290)]
+    assert encode_archive(BACKBONE, paths, tmp_path / "ar", options).counted.known == 25
+
+
+def test_a_scene_that_holds_nothing_is_named_and_leaves_nothing_of_before(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    from tests.command_line import command_line
+
+    run = command_line(monkeypatch, capfd)
+    paths = [tmp_path / f"{name}.tif" for name in "ab"]
+    for seed, path in enumerate(paths):
+        write_scene(path, scene_pixels(128, 128, seed=seed) + 1, nodata=0)
+    how = (BACKBONE, *paths, "--archive", tmp_path / "ar", "--tile", 32, "--bits", 8, "--size", 32, "--features", 4)
+    assert run("encode", *how, "--quiet")[0] == 0
+    write_scene(paths[1], np.zeros((3, 128, 128), np.uint8), nodata=0)
+    status, out, error = run("encode", *how, "--quiet")
+    assert (status, out.split(": ", 1)[1]) == (0, "16 items (0 new, 0 changed, 32 known or empty)\n")
+    assert f"left out: {paths[1]}: holds no measurement: all of its pixels are empty" in error
+    assert set(Archive.open(tmp_path / "ar").rows(["scene"])["scene"].to_pylist()) == {str(paths[0])}
+
+
+def test_scenes_of_another_form_are_named_before_any_is_read(tmp_path, monkeypatch):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    kinds = {"a": (3, np.uint8), "b": (3, np.uint8), "c": (5, np.uint8), "d": (3, np.uint16)}
+    paths = {name: tmp_path / f"{name}.tif" for name in kinds}
+    for seed, (name, kind) in enumerate(kinds.items()):
+        write_scene(paths[name], scene_pixels(128, 128, *kind, seed=seed))
+    options = Options(Cut(tile=32), bits=8, features=4)
+    encode_archive(BACKBONE, [paths["a"]], tmp_path / "ar", replace(options, size=32))
+    read = []
+    monkeypatch.setattr(
+        "keras_dhnn.workflows.encode_archive.scene_tiles",
+        lambda scene, *given, **how: read.append(scene.name) or scene_tiles(scene, *given, **how),
+    )
+    with pytest.raises(DataError) as caught:
+        encode_archive(BACKBONE, list(paths.values()), tmp_path / "ar", options)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "2 of 4 scenes cannot be encoded:"
+    assert lines[1].startswith(f"  {paths['c']}: has 5 band(s) of uint8; expected 3 of uint8")
+    assert lines[2].startswith(f"  {paths['d']}: has 3 band(s) of uint16; expected 3 of uint8")
+    with pytest.raises(DamagedFile, match=r"d\.tif: has 3 band\(s\) of uint16.*leave such files out"):
+        encode_archive(BACKBONE, [paths["b"], paths["d"]], tmp_path / "ar", options)
+    assert (read, Archive.open(tmp_path / "ar").info.rows) == ([], 16)
+    made = encode_archive(BACKBONE, list(paths.values()), tmp_path / "ar", replace(options, skip_damaged=True))
+    assert (made.counted.known, made.counted.added) == (16, 16)
+    assert [one.name for one in made.skipped] == [str(paths["c"]), str(paths["d"])]
+    assert read == [str(paths["a"]), str(paths["b"])]
+
+
+def test_a_scene_without_the_bands_that_are_wanted_is_left_out_on_demand(tmp_path):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    for name, bands in (("a", 4), ("b", 3), ("c", 4)):
+        write_scene(tmp_path / f"{name}.tif", scene_pixels(128, 128, bands))
+    paths = [tmp_path / f"{name}.tif" for name in "abc"]
+    options = Options(Cut(tile=32, bands=(4, 3, 2)), bits=8, size=32, features=4)
+    with pytest.raises(
+        DamagedFile, match=r"b\.tif: has bands 1 to 3\. Received: --bands 4,3,2\. Choose among them, or"
+    ):
+        encode_archive(BACKBONE, paths, tmp_path / "ar", options)
+    made = encode_archive(BACKBONE, paths, tmp_path / "ar", replace(options, skip_damaged=True))
+    assert (made.counted.added, [Path(one.name).name for one in made.skipped]) == (32, ["b.tif"])
 
 
 def test_what_a_damaged_scene_was_before_stays(tmp_path):

@@ -1,3 +1,5 @@
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +10,12 @@ from PIL import Image
 from keras_dhnn.archive import Archive
 from keras_dhnn.errors import DataError
 from keras_dhnn.workflows.encode import encode
-from keras_dhnn.workflows.encode_archive import Options
-from keras_dhnn.workflows.folder_archive import archive_of
+from keras_dhnn.workflows.folder_archive import OPTIONS, archive_of
 from keras_dhnn.workflows.search import search
+from tests.rasters import scene_pixels, write_scene
 
 BACKBONE = "tests.fakes:tiny_backbone"
-SMALL = Options(bits=8, size=32, features=4, skip_damaged=True)
+SMALL = replace(OPTIONS, bits=8, size=32, features=4, fewer_bits=False)
 
 
 @pytest.fixture
@@ -70,6 +72,52 @@ def test_it_follows_the_folder(images):
     assert {row["id"] for row in after if row not in before} == {
         str(path.resolve()) for path in (changed, images / "new.png")
     }
+
+
+def test_the_same_pixels_are_one_image_in_whatever_file_and_what_has_a_place_is_cut(images):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    pixels = scene_pixels(512, 520)
+    for name in ("same.png", "same.tif"):
+        Image.fromarray(np.moveaxis(pixels, 0, -1)).save(images / name)
+    write_scene(images / "placed.tif", pixels)
+    archive = open_folder(images)
+    folder = images.resolve()
+    cut = {f"{folder}/placed.tif#256/{row:06d}/{col:06d}" for row in (0, 256) for col in (0, 256, 264)}
+    assert set(ids(archive)) == {*listed(images), f"{folder}/same.tif"} | cut
+    first, second = (archive.get([f"{folder}/{name}"], ["code0"]).to_pylist() for name in ("same.png", "same.tif"))
+    assert first == second
+
+
+def test_a_file_that_becomes_a_scene_or_ceases_to_be_one_is_what_it_is_now(images):
+    pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
+    path, pixels = images.resolve() / "x.tif", scene_pixels(256, 512)
+    for is_placed in (False, True, False):
+        if is_placed:
+            write_scene(path, pixels)
+        else:
+            Image.fromarray(np.moveaxis(pixels, 0, -1)).save(path)
+        tiles = [f"{path}#256/000000/{col:06d}" for col in (0, 256)] if is_placed else [str(path)]
+        assert ids(open_folder(images)) == sorted(listed(images) + tiles)
+
+
+def test_what_was_kept_by_other_rules_is_made_anew(images):
+    root = open_folder(images).root
+    made, told = (root / "archive.json").stat().st_mtime_ns, []
+    listing = json.loads((root.parent / "listing.json").read_text())
+    (root.parent / "listing.json").write_text(json.dumps({"files": listing["files"]}))
+    assert ids(open_folder(images, told)) == listed(images)
+    assert ((root / "archive.json").stat().st_mtime_ns > made, len(told)) == (True, 1)
+    assert json.loads((root.parent / "listing.json").read_text()) == listing
+
+
+def test_a_folder_that_changed_is_listed_once(images, monkeypatch):
+    walked = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda folder, *given, **how: walked.append(folder) or walk(folder, *given, **how))
+    open_folder(images)
+    write_image(images / "new.png", np.random.default_rng(1))
+    open_folder(images)
+    assert walked == [images.resolve()] * 2
 
 
 def test_damaged_files_are_named_and_left_out(images):
@@ -143,7 +191,7 @@ def test_a_cache_that_cannot_be_written_is_said_before_anything_is_encoded(image
     (tmp_path / "cache").write_text("") if kept == "file" else monkeypatch.setattr(
         "keras_dhnn.workflows.folder_archive.may_write", lambda folder: False
     )
-    monkeypatch.setattr("keras_dhnn.workflows.folder_archive.encode_archive", None)
+    monkeypatch.setattr("keras_dhnn.workflows.folder_archive.encode_sorted", None)
     with pytest.raises(DataError, match=r"cache.* cannot be written: .*\. Set the environment variable XDG_CACHE_HOME"):
         open_folder(images)
 

@@ -3,9 +3,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from keras_dhnn.archive.tiles import Cut, Scene
+from keras_dhnn.archive.tiles import Cut, Form, Header, Scene, Skipped, read_headers
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.workflows.image_form import common_form
+from keras_dhnn.workflows.image_form import common_form, misfits, refuse
 from tests.rasters import scene_pixels, write_scene
 
 
@@ -21,14 +21,14 @@ def files(tmp_path):
 
 
 def test_most_of_the_images_decide_and_not_the_first(files):
-    assert common_form([], files, Cut(), skip_damaged=True) == (3, "uint8")
-    assert common_form([], files[:1] + files[5:], Cut(), skip_damaged=True) == (3, "uint16")
-    assert common_form([], files[2:5], Cut()) == (3, "uint8")
+    assert common_form({}, files, skip_damaged=True) == (3, "uint8")
+    assert common_form({}, files[:1] + files[5:], skip_damaged=True) == (3, "uint16")
+    assert common_form({}, files[2:5]) == (3, "uint8")
 
 
 def test_several_kinds_are_counted_and_named(files):
     with pytest.raises(DataError) as caught:
-        common_form([], files, Cut())
+        common_form({}, files)
     lines = str(caught.value).splitlines()
     assert [line.rsplit("/", 1)[0].rsplit(", such", 1)[0] for line in lines[1:4]] == [
         "  3 of 3 bands, uint8",
@@ -41,15 +41,15 @@ def test_several_kinds_are_counted_and_named(files):
 
 def test_where_none_can_be_read_one_is_named(files):
     with pytest.raises(DamagedFile, match=r"0.png: .* or leave such files out"):
-        common_form([], files[:1], Cut())
+        common_form({}, files[:1])
     with pytest.raises(DataError, match=r"None of 1 images can be read.*0.png: ") as caught:
-        common_form([], files[:1], Cut(), skip_damaged=True)
+        common_form({}, files[:1], skip_damaged=True)
     assert "--skip-damaged" not in str(caught.value)
 
 
 def test_without_any_image_that_is_said():
     with pytest.raises(DataError, match="There is no image to encode: the catalogue names no item"):
-        common_form([], [], Cut())
+        common_form({}, [])
 
 
 def test_scenes_count_as_files_do(tmp_path, files):
@@ -57,5 +57,19 @@ def test_scenes_count_as_files_do(tmp_path, files):
     (tmp_path / "scenes").mkdir()
     path = write_scene(tmp_path / "scenes" / "s.tif", scene_pixels(32, 32, 4, np.uint16))
     broken = Scene.of(tmp_path / "scenes" / "none.tif")
-    assert common_form([broken, Scene.of(path)], [], Cut(), skip_damaged=True) == (4, "uint16")
-    assert common_form([Scene.of(path)], files, Cut(), skip_damaged=True) == (3, "uint8")
+    headers = read_headers([broken, Scene.of(path)], Cut())
+    assert common_form(headers, [], skip_damaged=True) == (4, "uint16")
+    assert common_form(headers, files, skip_damaged=True) == (3, "uint8")
+
+
+def test_scenes_that_cannot_be_encoded_are_counted_and_five_are_named():
+    headers = {f"{number}.tif": Header(1, 3, "uint8" if number < 2 else "uint16") for number in range(8)}
+    headers["8.tif"] = DamagedFile("8.tif", "is no raster")
+    wrong = misfits(headers, Form(8, 8, 3, "uint8"))
+    assert [one.name for one in wrong] == [f"{number}.tif" for number in range(2, 9)]
+    assert wrong[-1] == Skipped("8.tif", "is no raster")
+    with pytest.raises(DataError) as caught:
+        refuse(wrong, headers)
+    lines = str(caught.value).splitlines()
+    assert (lines[0], len(lines), lines[-2]) == ("7 of 9 scenes cannot be encoded:", 8, "  and 2 more")
+    refuse([], headers)

@@ -4,23 +4,24 @@ All of them are told which ids are known with which content, and read no pixels 
 """
 
 from keras_dhnn.archive.tiles.files import file_form, file_tiles, list_images
-from keras_dhnn.archive.tiles.scenes import Cut, Scene, count_tiles, is_scene, raster_form, scene_tiles
+from keras_dhnn.archive.tiles.scenes import Cut, Header, Scene, is_scene, read_header, read_headers, scene_tiles
 from keras_dhnn.archive.tiles.stac import is_stac, stac_scenes
 from keras_dhnn.archive.tiles.tile import Form, Skipped, Tile
 
 __all__ = [
     "Cut",
     "Form",
+    "Header",
     "Scene",
     "Skipped",
     "Tile",
-    "count_tiles",
     "file_form",
     "file_tiles",
     "is_scene",
     "is_stac",
     "list_images",
-    "raster_form",
+    "read_header",
+    "read_headers",
     "scene_tiles",
     "stac_scenes",
 ]

@@ -5,7 +5,7 @@ import functools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 
 from keras_dhnn.archive.geoparquet import snap
 from keras_dhnn.archive.places import address, in_parts, is_address, local_copy
+from keras_dhnn.archive.tiles.bands import Bands
 from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of_files
 from keras_dhnn.errors import DamagedFile, DataError, MissingPackage
+from keras_dhnn.pipelines.formats.unreadable import HOLDS_NOTHING
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 # Tiles read at a time; of a wide scene a row is read in several steps.
@@ -50,6 +52,7 @@ class Cut:
         scales: whole numbers; at scale 2 a tile covers twice as many pixels a side, which are averaged in twos.
         bands: numbers of the bands from 1, in the order that the network takes; None: all, but opacity.
         empty: a tile is left out if more than this share of it holds no data.
+        plain: whether a raster at no place on the ground is cut too, if it is twice as large as a tile.
     """
 
     tile: int = 256
@@ -57,6 +60,26 @@ class Cut:
     scales: tuple = (1,)
     bands: tuple | None = None
     empty: float = 0.5
+    plain: bool = True
+
+    def stride_by(self, scale: int) -> int:
+        """Return pixels of the scene from one tile to the next at a scale."""
+        return (self.stride or self.tile) * scale
+
+
+@dataclass(frozen=True)
+class Header:
+    """Describe what is known of a scene before its pixels are read.
+
+    Attributes:
+        tiles: how many it is cut into.
+        channels: number of their bands.
+        dtype: their type.
+    """
+
+    tiles: int
+    channels: int
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -86,40 +109,43 @@ class Scene:
         return self.path if is_address(self.path) else str(Path(self.path).absolute())
 
 
-def is_scene(path: Path | str, tile: int) -> bool:
-    """Return whether a file is a raster with a place on the ground, or twice as large as a tile."""
+def is_scene(path: Path | str, cut: Cut) -> bool:
+    """Return whether a file is a raster that is cut: one with a place on the ground, or see `Cut.plain`."""
     rasterio = load_rasterio(required=False)
     if Path(path).suffix.lower() not in _DRIVERS or rasterio is None:
         return False
     try:
         with _header(rasterio, path) as raster:
-            return max(raster.width, raster.height) >= 2 * tile or raster.crs is not None or bool(raster.gcps[0])
+            large = cut.plain and max(raster.width, raster.height) >= 2 * cut.tile
+            return large or raster.crs is not None or bool(raster.gcps[0])
     except rasterio.errors.RasterioError:
         return False
 
 
-def count_tiles(scene: Scene, cut: Cut) -> int:
-    """Return how many tiles a scene is cut into, 0 if it cannot be read: its header is looked at only."""
-    rasterio = load_rasterio()
-    try:
-        with _header(rasterio, scene.path) as raster:
-            return sum(len(rows) * len(cols) for _, _, rows, cols in _grids(raster.height, raster.width, cut))
-    except (rasterio.errors.RasterioError, DataError):
-        return 0
+def read_headers(scenes: Iterable[Scene], cut: Cut) -> dict[str, Header | DamagedFile]:
+    """Return `{name: header}` of scenes, of those that cannot be cut what is wrong with them."""
+    found: dict[str, Header | DamagedFile] = {}
+    for scene in scenes:
+        try:
+            found[scene.name] = read_header(scene, cut)
+        except DamagedFile as error:
+            found[scene.name] = error
+    return found
 
 
-def raster_form(scene: Scene, cut: Cut) -> tuple[int, str]:
-    """Return the number of bands and the type of a scene's tiles.
+def read_header(scene: Scene, cut: Cut) -> Header:
+    """Return what a scene's header says: of one at an address little is read.
 
     Raises:
-        DamagedFile: if it cannot be read, or is at an address that cannot be reached.
-        DataError: if it lacks the bands that are wanted.
+        DamagedFile: if it cannot be read, is at an address that cannot be reached, or lacks the bands that are wanted.
     """
     rasterio = load_rasterio()
     try:
         with _header(rasterio, scene.path) as raster:
-            bands = _bands(raster, scene, cut)
-            return len(bands), _dtype(raster, bands)
+            bands = Bands(raster)
+            chosen = _chosen(bands, scene, cut)
+            tiles = sum(len(rows) * len(cols) for _, _, rows, cols in _grids(raster.height, raster.width, cut))
+            return Header(tiles, len(chosen), bands.dtype(chosen))
     except rasterio.errors.RasterioError as error:
         raise _no_raster(scene, error) from error
 
@@ -133,10 +159,13 @@ def scene_tiles(
     skip_damaged: bool = False,
     skipped: list[Skipped] | None = None,
     begun: Begun | None = None,
+    ended: Callable[[], object] | None = None,
 ) -> Iterator[Tile | None]:
     """Cut a scene into tiles, row by row from its upper left corner.
 
     A remainder at the right or lower edge that is narrower than a tile is covered by a last tile that ends at the edge.
+    A strip narrower than a tile (see `_is_strip`) is cut into squares as wide as it is; another raster that is smaller
+    than a tile is one.
     Overviews are not read: larger scales average the full resolution. A scene at an address is copied to a temporary
     file, which is gone when the last tile has been read.
 
@@ -146,9 +175,10 @@ def scene_tiles(
         cut: `Cut`.
         known: function of a list of ids that gives `{id: content}` of those that need not be read again.
         skip_damaged: whether a scene that cannot be read is left out, from where it cannot.
-        skipped: list that gets a `Skipped` for it.
+        skipped: list that gets a `Skipped` for it, and for one that gives no tile, which is none of an error.
         begun: called before the first tile with a function that says whether a content is that of a tile of the same
             file, however it was cut.
+        ended: called when all of the scene has been read.
 
     Yields:
         `Tile`, or None for one that is known or empty.
@@ -159,7 +189,12 @@ def scene_tiles(
     rasterio = load_rasterio()
     try:
         with _quietly(rasterio), _fetched(scene) as file:
-            yield from _Reader(rasterio, scene, file, form, cut).tiles(known, begun)
+            reader = _Reader(rasterio, scene, file, form, cut)
+            yield from reader.tiles(known, begun)
+            if ended is not None:
+                ended()
+            if skipped is not None and not reader.gives:
+                skipped.append(Skipped(scene.name, reader.why_nothing()))
     except DamagedFile as error:
         if not skip_damaged:
             raise
@@ -197,16 +232,23 @@ def offsets(length: int, side: int, stride: int) -> list[int]:
 
 
 def _grids(height, width, cut):
-    """Return (scale, (height, width) of a tile, rows, columns) of each scale; a raster smaller than a tile is one
-    tile.
-    """
-    if min(height, width) < cut.tile:
+    """Return (scale, (height, width) of a tile, rows, columns) of each scale."""
+    if min(height, width) >= cut.tile:
+        return [_grid(height, width, cut.tile * scale, cut.stride_by(scale), scale) for scale in cut.scales]
+    if not _is_strip(height, width, cut.tile):
         return [(1, (height, width), [0], [0])]
-    grids = []
-    for scale in cut.scales:
-        side, stride = cut.tile * scale, (cut.stride or cut.tile) * scale
-        grids.append((scale, (side, side), offsets(height, side, stride), offsets(width, side, stride)))
-    return grids
+    side = min(height, width)
+    return [_grid(height, width, side, max(1, side * cut.stride_by(1) // cut.tile), 1)]
+
+
+def _grid(height, width, side, stride, scale):
+    return scale, (side, side), offsets(height, side, stride), offsets(width, side, stride)
+
+
+def _is_strip(height, width, tile):
+    """Return whether a raster is narrower than a tile, though not than a quarter of it, and at least twice as long."""
+    side = min(height, width)
+    return side < tile <= 4 * side and max(height, width) >= 2 * side
 
 
 @contextlib.contextmanager
@@ -262,22 +304,18 @@ def _no_raster(scene, error):
     return DamagedFile(scene.name, f"is no raster that GDAL reads ({error})")
 
 
-def without_opacity(raster: Any) -> list[int]:
-    """Return the numbers of an open raster's bands, from 1, but that of its opacity."""
-    alpha = load_rasterio().enums.ColorInterp.alpha
-    return [number for number, kind in enumerate(raster.colorinterp, 1) if kind != alpha]
-
-
-def _bands(raster, scene, cut):
+def _chosen(bands, scene, cut):
     """Return the numbers of the bands that are read."""
-    bands = list(cut.bands or without_opacity(raster))
-    if not set(bands) <= set(raster.indexes):
-        raise DataError(f"{scene.name} has bands 1 to {raster.count}. Received: --bands {','.join(map(str, bands))}")
-    return bands
-
-
-def _dtype(raster, bands):
-    return np.result_type(*(raster.dtypes[number - 1] for number in bands)).name
+    chosen = list(cut.bands or bands.own)
+    if not chosen:
+        raise DamagedFile(scene.name, "has no band but its opacity")
+    if max(chosen) > bands.count:
+        raise DamagedFile(
+            scene.name,
+            f"has bands 1 to {bands.count}. Received: --bands {','.join(map(str, chosen))}",
+            " Choose among them",
+        )
+    return chosen
 
 
 def _is_vrt(name):
@@ -294,18 +332,23 @@ class _Reader:
         self.rasterio, self.scene, self.file, self.form, self.cut = rasterio, scene, file, form, cut
         self.local = threading.local()
         raster = self._raster()
-        self.bands = _bands(raster, scene, cut)
+        self.shape = raster.height, raster.width
+        self.bands = Bands(raster)
+        self.chosen = _chosen(self.bands, scene, cut)
         self.place = _Place(rasterio, raster)
         self.time = scene.time or _time_of(raster)
         self.grids = _grids(raster.height, raster.width, cut)
         self.has_mask = self._has_mask(raster)
+        # Whether any tile was given, or is known; and whether any pixel of the others holds data.
+        self.gives = self.holds = False
 
     def tiles(self, known: Known, begun: Begun | None = None) -> Iterator[Tile | None]:
         """Yield the tiles of all scales."""
         content_of_cut = self._content()
 
         def content_by(tile: int) -> int:
-            return content_of_cut(f"{self.bands} {tile}".encode())
+            marks = " squares" * _is_strip(*self.shape, tile) + " colours" * (self.bands.table is not None)
+            return content_of_cut(f"{self.chosen} {tile}{marks}".encode())
 
         content = content_by(self.cut.tile)
         if begun is not None:
@@ -314,6 +357,14 @@ class _Reader:
         strips = self._strips(known, content)
         for _, tiles in read_ahead(lambda strip: self._read(content, *strip), strips, threads=_THREADS):
             yield from tiles
+
+    def why_nothing(self) -> str:
+        """Return why the scene gave no tile."""
+        if not any(rows and columns for _, _, rows, columns in self.grids):
+            return f"gives no tile: it is smaller than one at --scales {','.join(map(str, self.cut.scales))}"
+        if not self.holds:
+            return HOLDS_NOTHING
+        return f"gives no tile: more than {self.cut.empty:.0%} of each holds no data"
 
     def _strips(self, known: Known, content: int) -> Iterator[tuple[int, tuple[int, int], int, list[int | None]]]:
         """Yield (scale, shape, row, columns) of tiles side by side; columns of known tiles are None."""
@@ -354,15 +405,20 @@ class _Reader:
     def _read(self, content, scale, shape, row, columns):
         new = [col for col in columns if col is not None]
         tiles = [None] * (len(columns) - len(new))
+        if tiles:
+            self.gives = True
         if not new:
             return tiles
         pixels, valid = self._window(row, new[0], shape[0], new[-1] + shape[1] - new[0])
         for col in new:
             part = slice(col - new[0], col - new[0] + shape[1])
             holds = valid[:, part]
+            if holds.any():
+                self.holds = True
             if holds.mean() < 1 - self.cut.empty or not holds.any():
                 tiles.append(None)
                 continue
+            self.gives = True
             image = self.form.fit(_averaged(fill_empty(pixels[:, part], holds), scale), self.scene.name)
             values = self._values(row, col, shape)
             corners = self.place.corners(row, col, shape)
@@ -370,7 +426,7 @@ class _Reader:
         return tiles
 
     def _values(self, row, col, shape):
-        place = {"row": row, "col": col, "size": shape[1], "crs": self.place.crs}
+        place = {"row": row, "col": col, "size": max(shape), "crs": self.place.crs}
         return {"path": self.scene.place, "scene": self.scene.name, "time": self.time} | place
 
     def _id(self, shape, row, col):
@@ -381,11 +437,13 @@ class _Reader:
         window, errors = self.rasterio.windows.Window(col, row, width, height), self.rasterio.errors
         try:
             raster = self._raster()
-            pixels = raster.read(self.bands, window=window)
+            pixels, shown = self.bands.read(raster, self.chosen, window=window)
             valid = raster.dataset_mask(window=window) if self.has_mask else None
         except errors.RasterioError as error:
             raise DamagedFile(self.scene.name, f"cannot be read at row {row}, column {col} ({error})") from error
         valid = np.ones((height, width), bool) if valid is None else valid > 0
+        if shown is not None:
+            valid &= shown
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels).all(axis=0)
         return np.moveaxis(pixels, 0, -1), valid

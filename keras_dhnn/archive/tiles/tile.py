@@ -33,18 +33,24 @@ class Form:
     channels: int
     dtype: str
 
+    def misfit(self, channels: int, dtype: str) -> str | None:
+        """Return what is wrong with images of so many bands of a type; None if nothing is."""
+        if (channels, dtype) == (self.channels, self.dtype):
+            return None
+        return (
+            f"has {channels} band(s) of {dtype}; expected {self.channels} of {self.dtype}, as the model was made with "
+            "(--bands chooses among a scene's)"
+        )
+
     def fit(self, image: np.ndarray, name: str) -> np.ndarray:
         """Return an image `(H, W, C)` as `(height, width, channels)`.
 
         Raises:
             DamagedFile: if it has other bands or another type.
         """
-        if image.shape[2] != self.channels or image.dtype.name != self.dtype:
-            raise DamagedFile(
-                name,
-                f"has {image.shape[2]} band(s) of {image.dtype.name}; expected {self.channels} of {self.dtype}, as the "
-                "model was made with (--bands chooses among a scene's)",
-            )
+        wrong = self.misfit(image.shape[2], image.dtype.name)
+        if wrong:
+            raise DamagedFile(name, wrong)
         return resize_stored(image, self.height, self.width)
 
 

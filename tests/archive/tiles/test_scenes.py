@@ -4,10 +4,11 @@ import sys
 import numpy as np
 import pytest
 
-from keras_dhnn.archive.tiles import Cut, Form, Scene, count_tiles, is_scene, raster_form, scene_tiles, scenes
+from keras_dhnn.archive.tiles import Cut, Form, Header, Scene, is_scene, read_header, scene_tiles, scenes
 from keras_dhnn.archive.tiles.scenes import offsets
-from keras_dhnn.archive.tiles.tile import content_of
+from keras_dhnn.archive.tiles.tile import Skipped, content_of
 from keras_dhnn.errors import DamagedFile, DataError
+from keras_dhnn.workflows.archive_gallery import read_tile
 from tests.rasters import scene_pixels, write_scene
 
 rasterio = pytest.importorskip("rasterio", reason="scenes are read by rasterio: pip install 'keras-dhnn[geo]'")
@@ -42,13 +43,13 @@ def test_tiles_are_the_scenes_pixels(tmp_path):
     pixels = scene_pixels(200, 150)
     path = write_scene(tmp_path / "a.tif", pixels)
     tiles = cut_scene(path)
-    assert len(tiles) == count_tiles(Scene.of(path), Cut(tile=64)) == 4 * 3
+    assert len(tiles) == read_header(Scene.of(path), Cut(tile=64)).tiles == 4 * 3
     for tile in tiles:
         row, col = tile.values["row"], tile.values["col"]
         np.testing.assert_array_equal(tile.image, np.moveaxis(pixels[:, row : row + 64, col : col + 64], 0, -1))
     assert [(t.values["row"], t.values["col"]) for t in tiles[:4]] == [(0, 0), (0, 64), (0, 86), (64, 0)]
     assert len({tile.id for tile in tiles}) == 12
-    assert is_scene(path, 64)
+    assert is_scene(path, Cut(tile=64))
 
 
 def test_a_larger_scale_averages_the_full_resolution(tmp_path):
@@ -103,7 +104,7 @@ def test_ground_control_points_place_a_scene(tmp_path):
 def test_bands_are_chosen_in_order_and_keep_their_type(tmp_path):
     pixels = scene_pixels(64, 64, 5, np.uint16)
     path = write_scene(tmp_path / "a.tif", pixels)
-    assert raster_form(Scene.of(path), Cut(bands=(4, 3, 2))) == (3, "uint16")
+    assert read_header(Scene.of(path), Cut(bands=(4, 3, 2))) == Header(1, 3, "uint16")
     (tile,) = cut_scene(path, Form(64, 64, 3, "uint16"), Cut(tile=64, bands=(4, 3, 2)))
     np.testing.assert_array_equal(tile.image, np.moveaxis(pixels[[3, 2, 1]], 0, -1))
     with pytest.raises(DataError, match="has bands 1 to 5"):
@@ -196,6 +197,86 @@ def test_a_chip_smaller_than_a_tile_is_one_tile(tmp_path):
     assert (high - low)[0] > 0
 
 
+def test_a_chip_that_is_higher_than_wide_is_shown_whole(tmp_path):
+    """Its size is that of its longer side: what lies beyond the other is cut off where it is read."""
+    pixels = scene_pixels(62, 40)
+    path = write_scene(tmp_path / "a.tif", pixels)
+    (tile,) = cut_scene(path)
+    assert (tile.id.split("#")[1], tile.values["size"]) == ("40/000000/000000", 62)
+    shown = read_tile({"path": str(path), "row": 0, "col": 0, "size": tile.values["size"]})
+    np.testing.assert_array_equal(shown, np.moveaxis(pixels, 0, -1))
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_strip_is_cut_into_squares_as_wide_as_it_is(tmp_path, upright):
+    pixels = scene_pixels(40, 150)
+    pixels = pixels.transpose(0, 2, 1) if upright else pixels
+    path = write_scene(tmp_path / "a.tif", pixels)
+    tiles = cut_scene(path, Form(40, 40, 3, "uint8"))
+    assert len(tiles) == read_header(Scene.of(path), Cut(tile=64)).tiles == 4
+    affine = Affine(0.5, 0, 400_000, 0, -0.5, 5_500_000)
+    for tile, along in zip(tiles, (0, 40, 80, 110), strict=True):
+        row, col = (along, 0) if upright else (0, along)
+        assert tile.id == f"{path.as_posix()}#40/{row:06d}/{col:06d}"
+        assert (tile.values["row"], tile.values["col"], tile.values["size"]) == (row, col, 40)
+        np.testing.assert_array_equal(tile.image, np.moveaxis(pixels[:, row : row + 40, col : col + 40], 0, -1))
+        x, y = zip(*[ground(affine, row + r, col + c) for r, c in ((0, 0), (40, 0), (40, 40), (0, 40))], strict=True)
+        np.testing.assert_allclose(tile.corners, np.stack(transform("EPSG:32633", "OGC:CRS84", x, y), -1), atol=6e-8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "cut", "tiles"),
+    [
+        ((63, 126), Cut(tile=64), 2),
+        ((63, 125), Cut(tile=64), 1),
+        ((16, 64), Cut(tile=64), 4),
+        ((15, 64), Cut(tile=64), 1),
+        ((64, 640), Cut(tile=64), 10),
+        # They overlap by the same share as other tiles; larger ones find no room in a strip.
+        ((32, 128), Cut(tile=64, stride=32), 7),
+        ((32, 128), Cut(tile=64, scales=(1, 2)), 4),
+        ((32, 128), Cut(tile=64, stride=1), 97),
+    ],
+)
+def test_what_is_a_strip(tmp_path, shape, cut, tiles):
+    path = write_scene(tmp_path / "a.tif", scene_pixels(*shape))
+    assert read_header(Scene.of(path), cut).tiles == len(cut_scene(path, cut=cut)) == tiles
+
+
+@pytest.mark.parametrize(
+    ("pixels", "cut", "reason"),
+    [
+        (np.full((3, 128, 128), np.nan, np.float32), Cut(tile=64), "holds no measurement: all of its pixels are empty"),
+        (np.zeros((3, 40, 40), np.float32), Cut(tile=64), "holds no measurement: all of its pixels are empty"),
+        (
+            np.eye(64, dtype=np.float32)[None].repeat(3, 0),
+            Cut(tile=64),
+            "gives no tile: more than 50% of each holds no data",
+        ),
+        (
+            np.ones((3, 100, 100), np.float32),
+            Cut(tile=64, scales=(2, 4)),
+            "gives no tile: it is smaller than one at --scales 2,4",
+        ),
+    ],
+)
+def test_a_scene_that_gives_no_tile_is_named_and_was_read_whole(tmp_path, pixels, cut, reason):
+    path, skipped, ended = write_scene(tmp_path / "a.tif", pixels, nodata=0), [], []
+    how = {"skipped": skipped, "ended": lambda: ended.append(1)}
+    assert cut_scene(path, Form(64, 64, 3, "float32"), cut, **how) == []
+    assert skipped == [Skipped(path.as_posix(), reason)]
+    assert ended == [1]
+
+
+def test_a_scene_whose_tiles_are_known_gives_some(tmp_path):
+    pixels = scene_pixels(64, 128) + 1
+    pixels[:, :, 64:] = 0
+    path, skipped = write_scene(tmp_path / "a.tif", pixels, nodata=0), []
+    (tile,) = cut_scene(path, skipped=skipped)
+    assert cut_scene(path, known=lambda ids: {tile.id: tile.content}, skipped=skipped) == []
+    assert skipped == []
+
+
 def test_a_damaged_scene_is_named(tmp_path):
     path = write_scene(tmp_path / "a.tif", scene_pixels(512, 512))
     whole = path.read_bytes()
@@ -218,7 +299,7 @@ def test_a_file_is_what_its_name_says(tmp_path):
     for name, readable in (("a.vrt", True), ("a.tif", False), ("a.jp2", False)):
         path = tmp_path / name
         path.write_text(f'<VRTDataset rasterXSize="512" rasterYSize="512">{band}</VRTDataset>')
-        assert is_scene(path, 64) == readable
+        assert is_scene(path, Cut(tile=64)) == readable
         if readable:
             assert len(cut_scene(path, Form(64, 64, 1, "uint8"))) == 64
         else:

@@ -1,9 +1,12 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
+from keras_dhnn.pipelines.formats.image_file import decode_image
 from keras_dhnn.pipelines.formats.tiff_bands import decode_bands
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from tests.pipelines import gdal_tiffs
@@ -116,3 +119,57 @@ def test_where_0_is_white_pixels_are_as_the_file_shows_them(dtype):
 def test_more_than_16_bands_are_read():
     image = np.random.default_rng(0).integers(0, 99, (20, 24, 120)).astype(np.uint16)
     np.testing.assert_array_equal(decode_bands(encode(image, **GREY, planarconfig="contig"), ENOUGH).bands, image)
+
+
+def with_palette(index, colours, nodata=None, **options):
+    """A file of indices, and of colours `(n, 3)` of 16 bits."""
+    tags = [] if nodata is None else [(42113, "s", 0, str(nodata), True)]
+    return encode(index, photometric="palette", colormap=colours.T, extratags=tags, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": True}, {"tile": (16, 16)}])
+def test_indices_become_the_colours_that_they_stand_for(dtype, options):
+    rng, count = np.random.default_rng(0), np.iinfo(dtype).max + 1
+    index, colours = rng.integers(0, count, (30, 40)).astype(dtype), rng.integers(0, 1 << 16, (count, 3), np.uint16)
+    content = with_palette(index, colours, **options)
+    decoded = decode_bands(content, ENOUGH)
+    np.testing.assert_array_equal(decoded.bands, (colours >> 8)[index])
+    assert (decoded.bands.dtype, decoded.valid, decoded.nodata, decoded.alpha) == (np.uint8, None, None, False)
+    if dtype == np.uint8:
+        np.testing.assert_array_equal(decoded.bands, np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+
+
+def test_colours_of_8_bits_are_taken_as_they_are():
+    """As GDAL does: the standard has them times 256."""
+    index, colours = (
+        np.arange(256, dtype=np.uint8).reshape(16, 16),
+        np.arange(768, dtype=np.uint16).reshape(256, 3) % 251,
+    )
+    np.testing.assert_array_equal(decode_bands(with_palette(index, colours), ENOUGH).bands, colours[index])
+
+
+def test_the_index_of_empty_pixels_is_no_value_of_a_colour():
+    index = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colours = np.stack([np.roll(np.arange(256), 3 * band) for band in range(3)], -1).astype(np.uint16) << 8
+    decoded = decode_bands(with_palette(index, colours, nodata=7), ENOUGH)
+    assert np.argwhere(~decoded.valid).tolist() == [[0, 7]]
+    whole = decode_image(with_palette(index, colours, nodata=7))
+    assert np.argwhere(whole.empty).tolist() == [[0, 7, 0], [0, 7, 1], [0, 7, 2]]
+
+
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_indices_without_their_colours_are_refused(damage):
+    index, colours = np.arange(256, dtype=np.uint8).reshape(16, 16), np.full((256, 3), 9 << 8, np.uint16)
+    content = with_palette(index, colours)
+    tag = struct.pack("<HHI", 320, 3, 768)
+    assert content.count(tag) == 1
+    other = struct.pack("<HHI", *((321, 3, 768) if damage == "gone" else (320, 3, 765)))
+    with pytest.raises(UnreadableImage, match="8 bits of indices without their colours"):
+        decode_bands(content.replace(tag, other), ENOUGH)
+
+
+def test_what_the_colours_take_is_bounded():
+    index, colours = np.zeros((1000, 1000), np.uint8), np.full((256, 3), 9 << 8, np.uint16)
+    with pytest.raises(UnreadableImage, match="3,000,000 bytes; at most 2,000,000 are read"):
+        decode_bands(with_palette(index, colours, compression="zlib"), 2_000_000)
