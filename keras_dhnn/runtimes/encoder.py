@@ -86,8 +86,10 @@ class Encoder:
             batches: `(b, ...)` float32 tensors or arrays; sizes may differ.
         """
         if self._step is not None:
+            import tensorflow as tf
+
             for images in batches:
-                yield [output.numpy() for output in self._step(images)]
+                yield [output.numpy() for output in self._step(tf.convert_to_tensor(images, tf.float32))]
             return
         free: queue.SimpleQueue = queue.SimpleQueue()
         for interpreter in self._interpreters:
@@ -178,7 +180,9 @@ def _tensorflow_step(network, shape):
     def step(images: Any) -> Any:
         return tf.nest.flatten(network(images, training=False))
 
-    return step
+    # Traced once, here: a function for each network, traced at its first call, counts as one that is traced again and
+    # again, of which TensorFlow warns.
+    return step.get_concrete_function()
 
 
 def tensorflow_batch(shape: tuple[int, ...]) -> int:

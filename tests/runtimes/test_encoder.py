@@ -184,3 +184,13 @@ def test_codes_differ_from_tensorflows_in_one_bit_of_five_thousand_at_most(runti
     expected = model(pixels, training=False).numpy()
     assert 0.2 < np.mean(expected >= 0) < 0.8
     assert np.sum((found >= 0) != (expected >= 0)) <= 1
+
+
+def test_many_encoders_are_not_taken_for_one_that_is_traced_again_and_again(monkeypatch, caplog):
+    for size in range(1, 8):
+        inputs = tf.keras.Input((size,))
+        network = tf.keras.Model(inputs, tf.keras.layers.Dense(2)(inputs))
+        rows = np.ones((3, size), np.float32)
+        (found,) = encode(network, rows, "tensorflow", monkeypatch)
+        np.testing.assert_allclose(found, network(rows), atol=1e-6)
+    assert "retracing" not in caplog.text
