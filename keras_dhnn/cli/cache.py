@@ -10,12 +10,13 @@ from keras_dhnn.cli.options import DataFolder, Json
 
 cache = typer.Typer(
     help="See and remove what is kept so that it is computed once: what frozen layers make of all images, beside their "
-    "data set, and converted networks, in the user's cache. It is computed again when it is needed. "
+    "data set; and in the user's cache converted networks, codes of folders that were searched as they lie, and the "
+    "images of keras-dhnn demo. It is computed again when it is needed. "
     "KERAS_DHNN_CACHE_GIB (16) is how much a data set's may take; what was not used for longest makes room.",
     no_args_is_help=True,
 )
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Data sets, or networks; all if left out.", metavar="[NAME]...")
+    list[str] | None, typer.Argument(help="Data sets, or networks, folders, demo; all if left out.", metavar="NAME")
 ]
 
 
@@ -29,7 +30,8 @@ def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = F
 
       keras-dhnn cache info ucmd --json
     """
-    from keras_dhnn.training.cache import kept, limit
+    from keras_dhnn.training.cache import limit
+    from keras_dhnn.workflows.kept import kept
 
     found = kept(data, names or ())
     if as_json:
@@ -47,8 +49,10 @@ def clear(names: Names = None, data: DataFolder = Path("data"), as_json: Json = 
       keras-dhnn cache clear ucmd
 
       keras-dhnn cache clear networks --data /scratch/data
+
+      keras-dhnn cache clear folders
     """
-    from keras_dhnn.training.cache import clear as remove
+    from keras_dhnn.workflows.kept import clear as remove
 
     found = remove(data, names or ())
     if as_json:

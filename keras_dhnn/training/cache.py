@@ -3,8 +3,9 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from keras_dhnn.errors import DataError, SettingError, invalid
@@ -23,7 +24,8 @@ class Kept(NamedTuple):
     """Describe what is kept in one folder.
 
     Attributes:
-        name: of the data set; "networks" of converted networks, which the user's data sets and archives share.
+        name: of the data set; "networks" of converted networks, which the user's data sets and archives share; or of
+            what others keep.
         folder: where.
         files: how many.
         nbytes: what they take.
@@ -87,20 +89,20 @@ def make_room(folder: Path, nbytes: int, keep: Iterable[Path] = ()) -> bool:
     return room.make_room(folder, nbytes, limit(), keep)
 
 
-def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
-    """Return what is kept for the data sets in a folder, and of networks.
+def kept(data: Path, names: Iterable[str] = (), others: Mapping[str, Path] = MappingProxyType({})) -> list[Kept]:
+    """Return what is kept for the data sets in a folder, of networks, and in other folders.
 
     Args:
         data: the folder.
-        names: of data sets, or "networks"; none: all.
+        names: of data sets, "networks", or of others; none: all.
+        others: `{name: folder}` of what else is kept, listed where it is there.
 
     Raises:
         SettingError: if nothing is kept for one of the names.
     """
     data, networks = _place(data), networks_folder()
     folders = {path.name[1 : -len(_SUFFIX)]: path for path in sorted(data.glob(f".*{_SUFFIX}"))}
-    if networks is not None and networks.is_dir():
-        folders["networks"] = networks
+    folders |= {name: path for name, path in {"networks": networks, **others}.items() if path and path.is_dir()}
     names = list(names)
     for name in names:
         if name not in folders:
@@ -110,14 +112,14 @@ def kept(data: Path, names: Iterable[str] = ()) -> list[Kept]:
     return [_measured(name, folders[name]) for name in names or folders]
 
 
-def clear(data: Path, names: Iterable[str] = ()) -> list[Kept]:
+def clear(data: Path, names: Iterable[str] = (), others: Mapping[str, Path] = MappingProxyType({})) -> list[Kept]:
     """Remove what `kept` returns, and return what it was.
 
     Raises:
         DataError: if one of the folders is a link; then nothing is removed.
         SettingError: as of `kept`.
     """
-    found = kept(data, names)
+    found = kept(data, names, others)
     for one in found:
         refuse_links(one.folder.parent, one.folder, below=False)
     for one in found:
@@ -126,5 +128,6 @@ def clear(data: Path, names: Iterable[str] = ()) -> list[Kept]:
 
 
 def _measured(name, folder):
-    found = room.files_in(folder)
-    return Kept(name, folder, len(found), sum(stat.st_size for stat in found.values()))
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())]
+    sizes = [stat.st_size for one in folders for stat in room.files_in(one).values()]
+    return Kept(name, folder, len(sizes), sum(sizes))

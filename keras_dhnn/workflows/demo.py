@@ -13,6 +13,7 @@ from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import atomic_folder, system_error, user_cache
 from keras_dhnn.pipelines.synthetic.ucmd_twin import UCMD_CLASSES, ucmd_image, write_ucmd
 from keras_dhnn.progress import Bar, no_bar
+from keras_dhnn.workflows.kept import DEMO
 
 BACKBONE = "efficientnet_lite0"
 _IMAGES, _SEED, _TILE = 12, 0, 256
@@ -62,7 +63,7 @@ def demo(
 
 def make_demo(folder: Path | str | None = None, *, bar: Bar = no_bar) -> Path:
     """Return the folder of the demonstration's archive, which is made if it is not there; arguments as of `demo`."""
-    root = Path(folder) if folder is not None else user_cache() / "demo-1"
+    root = Path(folder) if folder is not None else user_cache() / DEMO
     archive, images = root / "made-up", root / "images"
     if not images.exists():
         _draw(images, bar)

@@ -17,6 +17,7 @@ from keras_dhnn.files import may_write, read_json, user_cache, write_json
 from keras_dhnn.files.kinds import kind_of
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.workflows.encode_archive import Options, encode_sorted, sort_files
+from keras_dhnn.workflows.kept import FOLDERS
 
 BACKBONE = "efficientnet_lite0"
 # Of a folder an image is an image, whatever kind of file it is in: only what has a place on the ground is cut.
@@ -57,7 +58,7 @@ def archive_of(
         files = list_images([folder])
     except DataError as error:
         raise DataError(f"{place} is no archive, and no folder of images. {error}") from error
-    kept = user_cache() / "folders" / _digest([str(folder), backbone])
+    kept = user_cache() / FOLDERS / _digest([str(folder), backbone])
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files)), "rules": _RULES}
     before = _listing_of(kept)
     if before == listing:

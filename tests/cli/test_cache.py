@@ -13,7 +13,8 @@ def run(monkeypatch, capfd):
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    for name in ("data/.coast.activations", "data/coast", "home/keras-dhnn/.networks"):
+    folders = ("data/.coast.activations", "data/coast", "home/keras-dhnn/.networks")
+    for name in (*folders, "home/keras-dhnn/folders/0a/my-images", "home/keras-dhnn/demo-1/images"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").write_bytes(bytes(3 << 20))
     return tmp_path / "data"
@@ -22,12 +23,14 @@ def data(tmp_path, monkeypatch):
 def test_info_says_what_is_kept_and_clear_removes_it(run, data):
     status, out, err = run("cache", "info", "--data", data)
     assert (status, err) == (0, "")
-    assert [line.split()[:3] for line in out.splitlines()[1:]] == [["coast", "1", "3.0"], ["networks", "1", "3.0"]]
+    names = ["coast", "networks", "folders", "demo"]
+    assert [line.split()[:3] for line in out.splitlines()[1:]] == [[name, "1", "3.0"] for name in names]
     _, out, _ = run("cache", "clear", "coast", "--data", data, "--json")
     assert [one["name"] for one in json.loads(out)["removed"]] == ["coast"]
     assert [path.name for path in data.iterdir()] == ["coast"]
     run("cache", "clear", "--data", data)
     assert run("cache", "info", "--data", data)[1] == "Nothing is kept.\n"
+    assert list((data.parent / "home" / "keras-dhnn").iterdir()) == []
 
 
 def test_info_is_json_where_a_program_reads_it(run, data):
