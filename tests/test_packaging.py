@@ -101,3 +101,15 @@ def test_editable_install_imports_outside_the_checkout(checkout, tmp_path):
     )
     command = (python, "-c", "import keras_dhnn, keras_dhnn.pipelines.datasets as s; print(s.__file__)")
     assert Path(run(*command, cwd=tmp_path).strip()) == checkout / "pipelines" / "datasets" / "__init__.py"
+
+
+def test_without_the_packages_of_archives_the_extra_is_named():
+    code = (
+        "import sys; sys.modules['duckdb'] = None; sys.argv = ['keras-dhnn', 'search', '.', 'x.png']\n"
+        "from keras_dhnn.cli import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "Archives need packages" in result.stderr
+    assert "pip install 'keras-dhnn[scale]'" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -26,8 +26,9 @@ def browse(
     archive: Annotated[
         Path,
         typer.Argument(
-            help="Folder of an archive (see encode), of an export, or of a run that was exported; or any folder of "
-            "images, which is encoded first."
+            help="Folder of an archive (see encode), of a run or of an export; or any folder of images, which is "
+            "encoded first.",
+            metavar="ARCHIVE|RUN|EXPORT|IMAGES",
         ),
     ],
     port: Port = 8080,
@@ -71,4 +72,5 @@ def naming_the_extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingPackage(f"The page needs packages ({error}). Run: pip install 'keras-dhnn[browse]'") from error
+        lacking = error.__cause__ or error  # an archive's own message names less than the page needs
+        raise MissingPackage(f"The page needs packages ({lacking}). Run: pip install 'keras-dhnn[browse]'") from error

@@ -14,13 +14,15 @@ from keras_dhnn.cli.printing import printable
 def verify(
     path: Annotated[
         Path,
-        typer.Argument(help="Folder of a data set, a run or an exported model, or of many: data.", metavar="PATH"),
+        typer.Argument(
+            help="Folder of a data set, a run, an exported model or an archive, or of many: data.", metavar="PATH"
+        ),
     ],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Read every file of data sets, runs and exports, and compare it with what was written. Exit status 2 if one has
-    changed or is missing.
+    """Read every file of data sets, runs, exports and archives, and compare it with what was written. Exit status 2 if
+    one has changed or is missing.
 
     The other verbs compare what they read of runs and exports by themselves.
 
@@ -29,6 +31,8 @@ def verify(
       keras-dhnn verify runs/ucmd-paper-64
 
       keras-dhnn verify data
+
+      keras-dhnn verify tiles
     """
     from keras_dhnn.workflows.verify import verify as check
 

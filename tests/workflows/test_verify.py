@@ -55,7 +55,7 @@ def test_runs_of_before_there_were_lists_are_said_to_be_so(project):
 
 def test_nothing_to_read_is_an_error(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DataError, match="no data set, run or export in"):
+        with pytest.raises(DataError, match="no data set, run, export or archive in"):
             verify(path)
 
 
@@ -69,3 +69,19 @@ def test_by_the_command_line(project, monkeypatch, capfd):
     assert [len(one["faults"]) for one in json.loads(out)] == [0, 1]
     shutil.rmtree(project / "runs")
     assert run("verify", project / "data", "--quiet")[0] == 0
+
+
+def test_archives_are_read_too(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("duckdb", reason="needs keras-dhnn[scale]")
+    from tests.archives import make_archive, random_codes
+
+    archive = make_archive(tmp_path / "all" / "tiles", random_codes(20), parts=2)
+    assert [(one.kind, one.path.name, one.files, one.faults) for one in verify(tmp_path)] == [
+        ("archive", "tiles", 2, [])
+    ]
+    flip(archive.root / archive.parts[0].name)
+    run = command_line(monkeypatch, capfd)
+    status, out, _ = run("verify", archive.root, "--quiet")
+    assert status == 2
+    assert archive.parts[0].name in out
+    assert run("archive", "verify", archive.root)[0] == 2
