@@ -5,6 +5,7 @@ its section is made, however that happens: by Python, by JSON, by `section.field
 """
 
 import dataclasses
+import difflib
 import functools
 import json
 import math
@@ -320,13 +321,14 @@ class Experiment:
             settings: `{"section.field": value}`.
 
         Raises:
-            SettingError: for an unknown setting (the valid ones are listed) or a value that is not allowed.
+            SettingError: for an unknown setting (those that its name is like are proposed) or a value that is not
+                allowed.
         """
         sections: dict[str, dict[str, Any]] = {}
         changed: dict[str, Any] = {}
         for path, value in settings.items():
             if path not in _declarations():
-                raise SettingError(f"Unknown setting {path!r}. The settings are: {', '.join(_declarations())}")
+                raise SettingError(_unknown(path))
             section, dot, name = path.partition(".")
             # By its full name here, since two sections are phases and a phase does not know which it is.
             value = _checked(path, value, _declarations()[path])
@@ -342,7 +344,8 @@ class Experiment:
                 or `"seed=3"`; values as in JSON, or bare words.
 
         Raises:
-            SettingError: for an unknown setting (the valid ones are listed) or a value that is not allowed.
+            SettingError: for an unknown setting (those that its name is like are proposed) or a value that is not
+                allowed.
         """
         changes = {}
         for assignment in assignments:
@@ -445,6 +448,20 @@ def _declarations() -> dict[str, Any]:
         else:
             found[name] = kind
     return found
+
+
+def _unknown(path: str) -> str:
+    """Return the message about an unknown setting: those that its name is like, and where all are explained."""
+    fields = {known: known.rpartition(".")[2] for known in _declarations()}
+    fields_alike = difflib.get_close_matches(path.rpartition(".")[2], fields.values(), cutoff=0.75)
+    alike = difflib.get_close_matches(path, fields, cutoff=0.7)
+    alike += [known for known, field in fields.items() if field in fields_alike]
+    section = [known for known in _declarations() if known.startswith(f"{path.partition('.')[0]}.")]
+    if alike:
+        hint = f"Did you mean {' or '.join(dict.fromkeys(alike))}?"
+    else:
+        hint = f"Expected {'one of ' if section else ''}{', '.join(section) or 'SECTION.FIELD, such as loss.eta'}."
+    return f"Unknown setting {path!r}. {hint} All are explained by: python -m pydoc keras_dhnn.config"
 
 
 @functools.cache

@@ -36,7 +36,10 @@ def groups_by_name(ids: Iterable[str], pattern: str) -> np.ndarray:
         path = PurePosixPath(str(name))
         match = found.search(path.stem)
         if match is None:
-            raise DataError(f"The name {str(name)!r} does not match the pattern {pattern!r}. Every name has to.")
+            raise DataError(
+                f"The name {str(name)!r} does not match the pattern {pattern!r}. Every name has to: "
+                "'^[^_]+' groups by whatever stands before the first underscore."
+            )
         keys.append((str(path.parent), *(match.groups() or (match.group(),))))
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     if len(numbers) < 2:

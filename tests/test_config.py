@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -51,9 +52,20 @@ def test_override_keeps_texts_that_look_like_numbers():
     assert Experiment().override("data.group_pattern=[0]", "data.group_pattern=none").data.group_pattern is None
 
 
-def test_unknown_field_lists_the_valid_ones():
-    with pytest.raises(ValueError, match=r"Unknown setting 'loss.etta'.*loss.eta,.*training.batch_size"):
-        Experiment().override("loss.etta=1")
+@pytest.mark.parametrize(
+    ("unknown", "hint"),
+    [
+        ("loss.etta", "Did you mean loss.eta or loss.beta?"),
+        ("bits", "Did you mean model.bits?"),
+        ("epochs", "Did you mean head.epochs or fine_tune.epochs?"),
+        ("modle.backbone", "Did you mean model.backbone?"),
+        ("data.zzz", "Expected one of data.name, data.protocol,"),
+        ("foo.zzz", "Expected SECTION.FIELD, such as loss.eta."),
+    ],
+)
+def test_unknown_field_proposes_those_that_its_name_is_like(unknown, hint):
+    with pytest.raises(ValueError, match=f"Unknown setting '{unknown}'. {re.escape(hint)}.*pydoc keras_dhnn.config"):
+        Experiment().override(f"{unknown}=1")
 
 
 def test_override_without_equals_is_refused():

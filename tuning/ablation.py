@@ -27,6 +27,8 @@ ROWS = {
     "DCMH": ("alpha",),
 }
 SWEPT = (0.0, 0.1, 1.0, 10.0)
+# What to propose for a weight that is 0: those of the preset ucmd-dual.
+_PROPOSED = {"alpha": 1.0, "beta": 0.1, "gamma": 0.05}
 
 
 def rows_of(experiment: Experiment, sweep: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -47,9 +49,11 @@ def rows_of(experiment: Experiment, sweep: str | None = None) -> dict[str, tuple
         return {f"{sweep}={value:g}": (f"loss.{sweep}={value}",) for value in SWEPT}
     missing = [name for name in ("alpha", "beta", "gamma") if not getattr(experiment.loss, name)]
     if missing:
+        weights = " ".join(f"--set loss.{name}={_PROPOSED[name]:g}" for name in missing)
         raise SettingError(
-            f"The full objective has no {' and no '.join(missing)}: with them at 0 some rows are the same. Give them "
-            f"a weight, e.g. --set loss.{missing[0]}=0.1"
+            f"Some rows would be the same, since {' and '.join(f'loss.{name}' for name in missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} 0 in the full objective. Give the weights of the preset "
+            f"ucmd-dual, or your own: {weights}"
         )
     return {name: tuple(f"loss.{weight}=0" for weight in off) for name, off in ROWS.items()}
 

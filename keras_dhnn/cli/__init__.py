@@ -24,6 +24,7 @@ from keras_dhnn.cli.encode import encode
 from keras_dhnn.cli.evaluate import evaluate
 from keras_dhnn.cli.export import export
 from keras_dhnn.cli.fit import fit
+from keras_dhnn.cli.given import refuse_behind_verb
 from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
 from keras_dhnn.cli.prepare import prepare
@@ -104,6 +105,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     try:
         _refuse_empty(sys.argv[1:])
+        refuse_behind_verb(sys.argv[1:])
         _run([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)

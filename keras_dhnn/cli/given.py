@@ -1,8 +1,33 @@
 """Refuse options where they have no effect, instead of ignoring them."""
 
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from keras_dhnn.errors import SettingError
+
+# Options of keras-dhnn itself, and whether a value follows.
+_BEFORE = {"--device": True, "--trust-code": False}
+
+
+def refuse_behind_verb(arguments: Sequence[str]) -> None:
+    """Refuse an option that goes before the verb and stands behind it.
+
+    Args:
+        arguments: of the command line.
+
+    Raises:
+        SettingError: with the command as it is meant.
+    """
+    verb, number = False, 0
+    while number < len(arguments) and arguments[number] != "--":
+        name, equals, _ = arguments[number].partition("=")
+        many = 2 if _BEFORE.get(name) and not equals else 1
+        if verb and name in _BEFORE:
+            moved = [*arguments[number : number + many], *arguments[:number], *arguments[number + many :]]
+            raise SettingError(f"{name} goes before the verb: {shlex.join(['keras-dhnn', *moved])}")
+        verb = verb or not name.startswith("-")
+        number += many
 
 
 def refuse_beside_resume(context: Any, *allowed: str) -> None:

@@ -45,7 +45,8 @@ Backbone = Annotated[
         help="efficientnet_lite0, or slower efficientnet_lite1 and efficientnet_lite2 (ImageNet weights, by pip), "
         "cnn_f (the paper's), sat4_cnn (the paper's, for patches of some dozen pixels), any Keras application such as "
         "MobileNetV2, package.module:function; or several side by side, efficientnet_lite0+efficientnet_lite2. Of two "
-        "sources: one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn."
+        "sources: one for both, or --backbone pan=pan_cnn --backbone mul=mul_cnn.",
+        metavar="NAME",
     ),
 ]
 Seed = Annotated[
@@ -53,7 +54,12 @@ Seed = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more.", metavar="FIELD=VALUE"),
+    typer.Option(
+        "--set",
+        help="Change a setting, e.g. --set loss.eta=0.2; repeat it for more. All are explained under Settings in the "
+        "reference of the library (docs), and by: python -m pydoc keras_dhnn.config",
+        metavar="FIELD=VALUE",
+    ),
 ]
 Cache = Annotated[
     Path | None,

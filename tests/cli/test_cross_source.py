@@ -220,7 +220,7 @@ def test_ablation_rows_set_weights_to_nothing():
         "IRSC+IASC+BQC+FDC": (1, 0.1, 0.5),
         "DCMH": (0, 0.1, 0.5),
     }
-    with pytest.raises(ValueError, match="loss.gamma=0.1"):
+    with pytest.raises(ValueError, match="loss.gamma is 0 .*: --set loss.gamma=0.05$"):
         rows_of(full.override("loss.gamma=0"))
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from keras_dhnn.cli.device import choose_device
+from keras_dhnn.cli.given import refuse_behind_verb
 from keras_dhnn.errors import SettingError
 
 
@@ -22,3 +23,21 @@ def test_what_the_user_has_set_of_memory_stays():
 def test_another_device_is_refused(device):
     with pytest.raises(SettingError, match="--device. Expected auto, cpu, or gpu:NUMBER"):
         choose_device(device, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["fit", "shore", "--device", "cpu"], "--device goes before the verb: keras-dhnn --device cpu fit shore"),
+        (["fit", "--device=gpu:0", "my shore"], "keras-dhnn --device=gpu:0 fit 'my shore'"),
+        (["--device", "cpu", "fit", "shore", "--trust-code"], "keras-dhnn --trust-code --device cpu fit shore"),
+    ],
+)
+def test_an_option_behind_the_verb_is_refused_with_what_is_meant(run, arguments, meant):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.rstrip().endswith(meant)
+
+
+def test_an_option_before_the_verb_or_behind_dashes_is_as_it_should_be():
+    refuse_behind_verb(["--device", "cpu", "--trust-code", "fit", "shore", "--", "--device"])
