@@ -49,6 +49,11 @@ class Calibration:
     queries: int
     rows: int
 
+    @property
+    def farthest(self) -> int:
+        """Return the largest distance at which there was a pair: what is said of greater ones is the same."""
+        return int(np.argmax(self.background))
+
     def radius_for(self, precision: float, counts: np.ndarray) -> int:
         """Return the largest distance at which a list is still expected to be right to a share.
 

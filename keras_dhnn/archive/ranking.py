@@ -60,7 +60,7 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
     """Return the k items of each query in order, with their `rank` from 1.
 
     By distance, of which all up to `alike_within` are one, then score (highest first), then id. Of the best
-    `wanted.rerank` of these, by score, then distance, then id.
+    `wanted.rerank` of these, by score, then distance, then id; these have their `score`.
 
     Args:
         candidates: `pyarrow.Table` with `query`, `id`, `distance` and what the scores need.
@@ -81,6 +81,8 @@ def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", b
         rank = ranks_within(query[order])
     kept = order if wanted.k is None else order[rank <= wanted.k]
     found = candidates.take(pa.array(kept))
+    if wanted.rerank and wanted.rank != "hamming":
+        found = found.append_column("score", pa.array(scores[kept]))
     extra = [name for name in found.column_names if name.startswith("code") or name == FEATURES]
     found = found.drop(extra).append_column("rank", pa.array(ranks_within(query[kept]).astype(np.int32)))
     first = ["query", "rank", "id", "distance"]

@@ -18,8 +18,9 @@ class Results:
 
     Attributes:
         table: `pyarrow.Table` with the columns `query` (number of the query), `rank` (from 1), `id`, `distance` (bits
-            that differ), `precision` where the archive is calibrated (see `calibration`), and those columns of the
-            archive that were asked for; in order of query and rank.
+            that differ), `score` where that, not the distance, puts items in order, `precision` where the archive is
+            calibrated (see `calibration`), and those columns of the archive that were asked for; in order of query and
+            rank.
         source: the image source that was searched.
     """
 

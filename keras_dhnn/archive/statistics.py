@@ -1,9 +1,19 @@
 """Summarise what an archive holds, in figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras_dhnn.archive.schema import code_columns
 from keras_dhnn.archive.store import Archive
+
+
+def empty_columns(archive: Archive, names: Sequence[str], source: str | None = None) -> list[str]:
+    """Return which of some columns no item has a value in."""
+    if not names:
+        return []
+    counted = ", ".join(f"count({name})" for name in names)
+    (counts,) = archive.sql(lambda items: f"SELECT {counted} FROM {items}", source)
+    return [name for name, count in zip(names, counts, strict=True) if not count]
 
 
 def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:

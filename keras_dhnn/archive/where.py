@@ -50,6 +50,15 @@ def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -
         raise SettingError(_refusal(text, "It is nested too deeply", columns)) from error
 
 
+def columns_in(text: str, columns: Sequence[str]) -> list[str]:
+    """Return which of the columns a condition that `make_condition` allows is about, in order."""
+    from sqlglot import exp
+
+    expression = _parse(text, columns).transform(_has_label, text, columns)
+    named = {column.parts[0].name.lower() for column in expression.find_all(exp.Column)}
+    return [name for name in columns if name in named]
+
+
 def box_condition(box: Box) -> str:
     """Return the condition that an item's footprint meets a bounding box, which DuckDB and Spark write alike.
 

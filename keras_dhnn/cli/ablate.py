@@ -17,7 +17,7 @@ def ablate(
         str, typer.Argument(help="A prepared data set of two sources: ucmd-dual, dsrsid, or your own.", metavar="NAME")
     ],
     bits: Annotated[int, typer.Option(help="Code lengths: --bits 8 16 24 32.", metavar="BITS...")] = 32,
-    more_bits: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    more_bits: Annotated[list[int] | None, typer.Argument(hidden=True, metavar="BITS")] = None,
     sweep: Annotated[
         str | None, typer.Option(help="alpha, beta or gamma at 0, 0.1, 1 and 10 instead, in our units.")
     ] = None,

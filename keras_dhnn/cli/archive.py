@@ -29,7 +29,7 @@ def info(folder: _Folder, as_json: Json = False) -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        print(f"{name:15} {printable(_text(value))}")
+        print(f"{name:15} {printable(_text(_of_one_source(value, found['items'])))}")
 
 
 @archive.command()
@@ -39,7 +39,10 @@ def compact(folder: _Folder, as_json: Json = False) -> None:
     from keras_dhnn.archive.store import Archive
 
     before, after = merge(Archive.open(folder))
-    print(json.dumps({"before": before, "after": after}) if as_json else f"{before} files before, {after} now")
+    if as_json:
+        print(json.dumps({"before": before, "after": after}))
+    else:
+        print(f"{before} files were merged into {after}" if after < before else f"Nothing to merge: {_count(after)}")
 
 
 @archive.command()
@@ -50,7 +53,7 @@ def verify(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read every file: it must be whole and of this archive's model. Exit status 1 if one is not."""
+    """Read every file: it must be whole and of this archive's model. Exit status 2 if one is not."""
     from keras_dhnn.archive.maintenance import verify as check
     from keras_dhnn.archive.store import Archive
 
@@ -62,7 +65,7 @@ def verify(
         for fault in faults:
             print(f"{printable(fault.name)} ({fault.rows:,} items): {printable(fault.reason)}")
         print(f"{len(faults)} faulty files; {opened.info.files} files, {opened.info.rows:,} items in the archive")
-    raise typer.Exit(1 if faults else 0)
+    raise typer.Exit(2 if faults else 0)
 
 
 @archive.command()
@@ -109,14 +112,14 @@ def calibrate(
         if found.precision is not None
         else "distance  share of random pairs that are as near"
     )
-    for distance, value in enumerate(values):
+    for distance, value in enumerate(values[: found.farthest + 1]):
         print(f"{distance:8}  {value:.4f}")
 
 
 @archive.command()
 def remove(
     folder: _Folder,
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids, as a search lists them.", metavar="ID...")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids, as a search lists them.", metavar="ID")] = None,
     where: Annotated[str | None, typer.Option(help="Items that meet this condition.", metavar="SQL")] = None,
     source: _Source = None,
     as_json: Json = False,
@@ -127,6 +130,15 @@ def remove(
 
     count = take_out(Archive.open(folder), ids or None, where, source)
     print(json.dumps({"removed": count}) if as_json else f"{count:,} items taken out")
+
+
+def _of_one_source(value, sources):
+    """Return what is said of each image source; where there is one, which nobody named, what is said of it."""
+    return next(iter(value.values())) if isinstance(value, dict) and len(sources) == 1 else value
+
+
+def _count(files):
+    return "1 file" if files == 1 else f"{files} files"
 
 
 def _text(value):

@@ -22,7 +22,8 @@ _PRINTED = 20
 def audit(
     dataset: Annotated[Path, typer.Argument(help="Folder of a prepared data set, such as data/ucmd.", metavar="DATA")],
     protocol: Annotated[
-        str | None, typer.Option(help="The split to look at: paper or grouped; by default as `fit` would draw it.")
+        str | None,
+        typer.Option(help="The split to look at: paper, grouped or standard; by default as `fit` would draw it."),
     ] = None,
     queries: Queries = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the split, by default 0.")] = None,

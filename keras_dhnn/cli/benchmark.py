@@ -35,7 +35,7 @@ def benchmark(
         str, typer.Argument(help="A prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="NAME")
     ],
     bits: Annotated[int, typer.Option(help="Code lengths: --bits 32 64 96.", metavar="BITS...")] = 64,
-    more_bits: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    more_bits: Annotated[list[int] | None, typer.Argument(hidden=True, metavar="BITS")] = None,
     methods: Annotated[
         str | None,
         typer.Option(

@@ -13,7 +13,7 @@ _BESIDE = 4  # runs in one table
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of two runs or more, such as runs/a runs/b.", metavar="RUN...")
+        list[Path], typer.Argument(help="Folders of two runs or more, such as runs/a runs/b.", metavar="RUN")
     ],
     unlike: Annotated[
         bool, typer.Option("--unlike", help="Put runs side by side although their protocols differ.")

@@ -24,7 +24,7 @@ def encode(
         list[Path] | None,
         typer.Argument(
             help="Image files, folders, GeoTIFF scenes of any size, lists (.txt, .csv with a column path), STAC files.",
-            metavar="IMAGES...",
+            metavar="IMAGES",
         ),
     ] = None,
     archive: Annotated[Path, typer.Option(help="Folder of the archive; made if need be.", metavar="DIR")] = Path(
@@ -99,8 +99,8 @@ def encode(
 ) -> None:
     """Encode images into an archive that is searched with keras-dhnn search.
 
-    What is in the archive with the same content is not encoded again, so a run that was killed is gone on with by the
-    same command.
+    What is in the archive with the same content is not encoded again. If it is interrupted, run the same command
+    again; it continues.
 
     Examples:
 
@@ -144,7 +144,11 @@ def encode(
         return
     for one in found["skipped"]:
         typer.echo(printable(f"left out: {one['name']}: {one['reason']}"), err=True)
-    print("{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} known or empty)".format(**found))
+    print(
+        "{archive}: {items:,} items ({added:,} new, {replaced:,} changed, {known:,} as they were or empty)".format(
+            **found
+        )
+    )
     if found["relabelled"]:
         print(f"Items that were there, and got another label: {found['relabelled']:,}.")
     if found.get("pruned"):

@@ -20,7 +20,7 @@ def fit(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="[NAME]"),
+        typer.Argument(help="The prepared data set: ucmd, sat4, ucmd-dual, dsrsid, your own.", metavar="NAME"),
     ] = None,
     split: SplitFile = None,
     labels: LabelFile = None,
@@ -28,8 +28,8 @@ def fit(
         str | None,
         typer.Option(
             help="grouped: regular expression that is looked for in the images' names; those of one class in which it "
-            "finds the same stay on one side of the split. 'scene[0-9]+' keeps scene12_a.tif and scene12_b.tif "
-            "together, '^[^_]+' whatever is equal up to the first underscore.",
+            "finds the same stay on one side of the split; every name has to match. 'scene[0-9]+' keeps scene12_a.tif "
+            "and scene12_b.tif together, '^[^_]+' whatever is equal up to the first underscore.",
             metavar="REGEX",
         ),
     ] = None,

@@ -19,7 +19,7 @@ from keras_dhnn.cli.training_options import training_options
 def grid(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
+        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="NAME")
     ] = None,
     over: Annotated[
         list[str] | None,

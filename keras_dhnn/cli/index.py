@@ -25,7 +25,7 @@ def add(
     images: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Image files, and folders of them at any depth; their keys are these paths.", metavar="[IMAGE...]"
+            help="Image files, and folders of them at any depth; their keys are these paths.", metavar="IMAGE"
         ),
     ] = None,
     listed: Annotated[
@@ -61,7 +61,7 @@ def add(
 @index.command()
 def remove(
     export: _Export,
-    keys: Annotated[list[str], typer.Argument(help="Keys of items, as a search lists them.", metavar="KEY...")],
+    keys: Annotated[list[str], typer.Argument(help="Keys of items, as a search lists them.", metavar="KEY")],
     source: _Source = None,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -11,16 +11,19 @@ from keras_dhnn.cli.options import DataFolder, Json, Quiet
 from keras_dhnn.cli.printing import printable
 from keras_dhnn.errors import SettingError
 
+_EXPECTED = "Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE."
+
 
 def query(
     run: Annotated[
-        Path, typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64; left out with --server.", metavar="RUN")
-    ],
+        Path | None,
+        typer.Argument(help="Folder of a run, such as runs/ucmd-paper-64; with --server there is none.", metavar="RUN"),
+    ] = None,
     images: Annotated[
         list[Path] | None,
         typer.Argument(
             help="An image file: TIFF, PNG, JPEG, WebP, ... With --out several, and folders of them at any depth.",
-            metavar="IMAGE...",
+            metavar="IMAGE",
         ),
     ] = None,
     out: Annotated[
@@ -63,17 +66,19 @@ def query(
       keras-dhnn query --server http://localhost:8501/v1/models/dsrsid grey.png --from pan --to mul
     """
     # With a server there is no run, so that the first word is an image.
-    images = [*([] if server is None else [run]), *(images or [])]
+    images = [*([] if server is None or run is None else [run]), *(images or [])]
+    if run is None and (server is None or listed is None):
+        raise SettingError(_EXPECTED)
     if out is not None or listed is not None:
         how = {"source": source, "target": target, "class_name": class_name, "data": data}
         _query_files(None if server else run, images, out, listed, quiet, as_json, server=server, k=k, **how)
         return
     if not images:
-        raise SettingError("Expected a run and an image: keras-dhnn query RUN IMAGE, or --server URL IMAGE.")
+        raise SettingError(_EXPECTED)
     if len(images) > 1 or images[0].is_dir():
         raise SettingError("Several images need a file for what is found: --out FILE.csv or FILE.jsonl.")
     (image,) = images
-    if server is not None:
+    if server is not None or run is None:  # one of them is there
         _query_server(server, image, k, (source, target), class_name, as_json)
         return
     from keras_dhnn.workflows.query import query as query_run

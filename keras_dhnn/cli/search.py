@@ -20,7 +20,7 @@ def search(
     ],
     wanted: Annotated[
         list[str] | None,
-        typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID..."),
+        typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID"),
     ] = None,
     embeddings: Annotated[
         Path | None,
@@ -38,8 +38,15 @@ def search(
     ] = None,
     since: Annotated[str | None, typer.Option(help="Only items of this time or later, such as 2020-01-31.")] = None,
     until: Annotated[str | None, typer.Option(help="Only items before this time.")] = None,
-    like: Annotated[list[str] | None, typer.Option(help="An id; repeat it. The items that are like all these.")] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="An id; repeat it. With --like: and not like these.")] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An id; repeat it. The items that are like all these, by a score: see the column.", metavar="ID"
+        ),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None, typer.Option(help="An id; repeat it. With --like: and not like these.", metavar="ID")
+    ] = None,
     rank: Annotated[
         str, typer.Option(help="What orders equal distances: auto, hamming (ids), asymmetric (outputs) or features.")
     ] = "auto",
@@ -109,12 +116,21 @@ def search(
 
 
 def _print_table(names, rows):
-    calibrated = rows and "precision" in rows[0]
+    columns = [(title, text) for name, (title, text) in _COLUMNS.items() if rows and name in rows[0]]
     for number, name in enumerate(names):
         print(printable(name))
-        print(f"rank  distance  {'expected  ' if calibrated else ''}{'label':16}  id")
-        for row in rows:
-            if row["query"] == number:
-                label = printable(row["label"] or "")
-                expected = f"{row['precision']:8.0%}  " if calibrated else ""
-                print(f"{row['rank']:4}  {row['distance']:8}  {expected}{label:16}  {printable(row['id'])}".rstrip())
+        found = [row for row in rows if row["query"] == number]
+        print("  ".join(title for title, _ in columns) if found else "nothing found")
+        for row in found:
+            print("  ".join(text(row) for _, text in columns).rstrip())
+
+
+# Of what a row may have, the title of its column and how it is printed; the score alone orders --like.
+_COLUMNS = {
+    "rank": ("rank", lambda row: f"{row['rank']:4}"),
+    "score": ("  score", lambda row: f"{row['score']:7.3f}"),
+    "distance": ("distance", lambda row: f"{row['distance']:8}"),
+    "precision": ("expected", lambda row: f"{row['precision']:8.0%}"),
+    "label": (f"{'label':16}", lambda row: f"{printable(row['label'] or ''):16}"),
+    "id": ("id", lambda row: printable(row["id"])),
+}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TextConsole(Console):
-    """Prints results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
+    """Print results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
     not act on the terminal.
     """
 
@@ -58,8 +58,9 @@ def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -
     table.add_row("bits, seed, split", f"{metrics['bits']}, {metrics['seed']}, {metrics['split']}")
     if "seconds" in metrics:
         table.add_row("seconds", f"{metrics['seconds']['total']:.0f}")
-    worst = sorted(metrics.get("map_per_class", {}).items(), key=lambda item: item[1])[:3]
-    if worst:
+    worst = sorted(metrics.get("map_per_class", {}).items(), key=lambda item: item[1])
+    worst, best = worst[:3], worst[-1:]
+    if best and f"{worst[0][1]:.3f}" != f"{best[0][1]:.3f}":
         table.add_row("hardest classes", ", ".join(f"{name} {value:.3f}" for name, value in worst))
     console = TextConsole()
     console.print(table)

@@ -24,7 +24,7 @@ _PRINTED = 5
 def tune(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="[NAME]")
+        str | None, typer.Argument(help="The prepared data set: ucmd, sat4, or your own.", metavar="NAME")
     ] = None,
     tuner: Annotated[
         str,

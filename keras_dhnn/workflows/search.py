@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_dhnn.archive.schema import make_schema
+from keras_dhnn.archive.statistics import empty_columns
+from keras_dhnn.archive.where import columns_in
 from keras_dhnn.errors import SettingError
 from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import as_list
@@ -65,7 +68,7 @@ def search(
         model: path of the archive's run or export, where that has moved.
         data: folder of the prepared data sets.
         bar: see `progress`.
-        say: is told what was done with a folder of images, and which files were written.
+        say: is told what was done with a folder of images, which files were written, and why nothing was found.
 
     Returns:
         Dictionary of `queries`, what each is called, and `results`, a list of dictionaries in order of query and rank.
@@ -101,6 +104,8 @@ def search(
         rank=rank,
         precision=precision,
     )
+    if not len(results):
+        say(_why_nothing(opened, source, where, {"bbox": bbox, "since": since, "until": until}, radius, precision))
     if geojson:
         results.write_geojson(Path(geojson))
         say(f"{geojson}  footprints of {len(results):,} items, GeoJSON")
@@ -114,6 +119,21 @@ def search(
         most = max(results.table["rank"].to_pylist(), default=0)
         say(f"{gallery}  pictures of {'what was found' if most <= RANKS else f'the first {RANKS} that were found'}")
     return {"queries": asked.names, "results": results.to_list()}
+
+
+def _why_nothing(archive, source, where, others, radius, precision):
+    """Return what no item meets, and which columns of it are empty, in a sentence."""
+    columns = make_schema(archive.identity.bits, archive.identity.features).names
+    asked = [*(columns_in(where, columns) if where else []), *(_COLUMNS[name] for name in others if others[name])]
+    bounds = {"where": where, **others, "radius": radius, "precision": precision}
+    given = [f"--{name} {value}" for name, value in bounds.items() if value is not None]
+    empty = empty_columns(archive, list(dict.fromkeys(asked)), source)
+    reason = f": no item has a value in {' or '.join(empty)}" if empty else ""
+    return f"No item meets {' and '.join(given)}{reason}." if given else f"{archive.root} has no items."
+
+
+# What options are about.
+_COLUMNS = {"bbox": "bbox", "since": "time", "until": "time"}
 
 
 def _box(given):

@@ -311,3 +311,16 @@ def test_a_file_that_cannot_be_read_is_not_the_conditions(tmp_path):
     with pytest.raises(DataError, match="archive verify"):
         Archive.open(archive.root).search(random_codes(1), 3, where="row >= 0")
     assert len(verify(archive)) == 1
+
+
+def test_the_score_is_given_where_it_orders(tmp_path):
+    codes = random_codes(30, bits=8)
+    archive = make_archive(tmp_path / "a", codes)
+    outputs = np.linspace(-1, 2, 8)[None]
+    found = archive.search(Queries.from_outputs(outputs), 30, rerank=30).to_list()
+    scores = [row["score"] for row in found]
+    assert scores == sorted(scores, reverse=True)
+    ids, packed = archive.codes().ids, archive.codes().codes
+    expected = dict(zip(ids, (2.0 * np.unpackbits(packed, axis=1) - 1) @ outputs[0], strict=True))
+    assert scores == pytest.approx([expected[row["id"]] for row in found])
+    assert "score" not in archive.search(Queries.from_outputs(outputs), 30).to_list()[0]

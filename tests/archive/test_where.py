@@ -2,7 +2,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from keras_dhnn.archive.where import box_condition, make_condition, time_condition
+from keras_dhnn.archive.where import box_condition, columns_in, make_condition, time_condition
 from keras_dhnn.errors import SettingError
 
 COLUMNS = ["id", "label", "time", "row", "col", "size", "bbox", "features", "path"]
@@ -122,3 +122,8 @@ def test_times_that_there_are_not_are_refused(value):
 def test_early_times_have_four_digits_of_a_year():
     assert time_condition("0099-01-01", None) == "(time >= CAST('0099-01-01 00:00:00.000000' AS TIMESTAMP))"
     assert kept(time_condition("0099-01-01", "1970-01-02T01:00+01:00")) == "a"
+
+
+def test_columns_of_a_condition_are_named_but_not_words_of_its_texts():
+    condition = "has_label('time') and bbox.xmin > 3 and lower(scene) = 'row'"
+    assert columns_in(condition, ["label", "time", "row", "scene", "bbox"]) == ["label", "scene", "bbox"]

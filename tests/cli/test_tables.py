@@ -1,7 +1,8 @@
 import pytest
 from rich.table import Table
 
-from keras_dhnn.cli.tables import TextConsole
+from keras_dhnn.cli.tables import TextConsole, print_scores
+from keras_dhnn.runs import Run
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
@@ -49,3 +50,19 @@ def test_a_wide_table_leaves_the_next_one_as_wide_as_the_terminal(monkeypatch, c
     capsys.readouterr()
     console.print(Table("word " * 30))
     assert max(map(len, capsys.readouterr().out.splitlines())) == 40
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"), [((1.0, 0.5, 0.75, 0.9), "b 0.500, c 0.750, d 0.900"), ((1.0,) * 4, None)]
+)
+def test_hardest_classes_are_named_where_some_are_harder(scores, shown, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    metrics = {
+        **{"synthetic": True, "data": "made", "map": None, "distinct_codes": 4, "queries": 4, "database": 8},
+        **{"protocol": "grouped", "bits": 8, "seed": 0, "split": "abc"},
+        "map_per_class": dict(zip("abcd", scores, strict=True)),
+    }
+    print_scores(Run(tmp_path), metrics)
+    out = capsys.readouterr().out
+    assert ("hardest classes" in out) == (shown is not None)
+    assert shown is None or shown in out

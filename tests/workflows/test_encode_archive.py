@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 
 from keras_dhnn.archive import Archive
+from keras_dhnn.archive.calibration import load_calibration
 from keras_dhnn.archive.maintenance import compact, verify
 from keras_dhnn.archive.tiles import Cut, scene_tiles
 from keras_dhnn.errors import DamagedFile, DataError, SettingError
@@ -504,7 +505,7 @@ def test_a_scene_that_holds_nothing_is_named_and_leaves_nothing_of_before(tmp_pa
     assert run("encode", *how, "--quiet")[0] == 0
     write_scene(paths[1], np.zeros((3, 128, 128), np.uint8), nodata=0)
     status, out, error = run("encode", *how, "--quiet")
-    assert (status, out.split(": ", 1)[1]) == (0, "16 items (0 new, 0 changed, 32 known or empty)\n")
+    assert (status, out.split(": ", 1)[1]) == (0, "16 items (0 new, 0 changed, 32 as they were or empty)\n")
     assert f"left out: {paths[1]}: holds no measurement: all of its pixels are empty" in error
     assert set(Archive.open(tmp_path / "ar").rows(["scene"])["scene"].to_pylist()) == {str(paths[0])}
 
@@ -756,14 +757,29 @@ def test_the_command_line(tmp_path, monkeypatch, capfd):
     assert "by its name" in run("search", "ar", "images/a/0004.png", "--gallery", "found.xyz")[2]
     assert json.loads((tmp_path / "found.geojson").read_text())["features"][0]["geometry"] is None
     assert run("search", "ar", "images/a/0004.png", "--precision", 0.9)[0] == 2
-    assert run("archive", "calibrate", "ar")[0] == 0
+    status, out, _ = run("archive", "calibrate", "ar")
+    assert status == 0
+    calibrated = load_calibration(Archive.open(tmp_path / "ar"), "image")
+    assert len(out.splitlines()) - 1 == 1 + np.flatnonzero(np.diff(calibrated.background, prepend=0))[-1]
     status, out, _ = run("search", "ar", "images/a/0004.png", "--precision", 0.9, "--json")
     assert status == 0
     status, out, _ = run("archive", "info", "ar", "--json")
     assert json.loads(out)["labels"] == {"image": {"a": 12, "b": 12}}
+    assert "labels          a 12, b 12" in run("archive", "info", "ar")[1].splitlines()
     assert run("archive", "verify", "ar")[0] == 0
     assert json.loads(run("archive", "remove", "ar", "images/a/0004.png", "--json")[1]) == {"removed": 1}
     assert json.loads(run("archive", "compact", "ar", "--json")[1]) == {"before": 1, "after": 1}
+    assert run("archive", "compact", "ar")[1] == "Nothing to merge: 1 file\n"
+    status, out, error = run("search", "ar", "images/a/0006.png", "--since", "2020-01-01", "--where", "label = 'c'")
+    assert (status, out) == (0, "images/a/0006.png\nnothing found\n")
+    assert error == "No item meets --where label = 'c' and --since 2020-01-01: no item has a value in time.\n"
+    liked = ("--like", "images/a/0006.png", "--unlike", "images/b/0001.png")
+    found = json.loads(run("search", "ar", *liked, "-k", 24, "--json")[1])["results"]
+    assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
+    status, out, _ = run("search", "ar", *liked, "-k", 1)
+    title, row = out.splitlines()[1:]
+    assert title.split() == ["rank", "score", "distance", "expected", "label", "id"]
+    assert row.split()[:2] == ["1", f"{found[0]['score']:.3f}"]
     status, _, error = run("search", "ar", "images/a/0004", "--where", "read_text('x') = ''")
     assert status == 2
     status, _, error = run("search", "ar", "nothing-there")

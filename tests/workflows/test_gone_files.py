@@ -60,7 +60,7 @@ def test_items_of_deleted_files_are_named_and_taken_out_on_demand(images, monkey
     assert (status, out.splitlines()) == (
         0,
         [
-            f"{images.parent / 'ar'}: 17 items (0 new, 0 changed, 17 known or empty)",
+            f"{images.parent / 'ar'}: 17 items (0 new, 0 changed, 17 as they were or empty)",
             "Items taken out, whose files are gone: 3.",
         ],
     )
