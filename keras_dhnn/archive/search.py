@@ -29,7 +29,7 @@ _PICKED = 2000
 DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
 
 
-# Of queries, their bounds and every so manieth row: items at each distance, `(q, l + 1)`.
+# Of queries, their bounds and a step: items at each distance, `(q, l + 1)`, among every step-th row.
 CountByDistance = Callable[[Queries, np.ndarray, int], np.ndarray]
 
 
@@ -207,8 +207,8 @@ def bound_queries(
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
     Args:
-        count: function `count(queries, bounds, step)` that gives the number of items of every so manieth row at each
-            distance up to the queries' bounds, `(q, l + 1)`.
+        count: function `count(queries, bounds, step)` that gives the number of items at each distance up to the
+            queries' bounds, `(q, l + 1)`, among every step-th row.
         queries: `Queries`.
         k: of them, or None.
         bound: that all queries begin with.
@@ -226,7 +226,7 @@ def bound_queries(
 
 
 def sampling_steps(rows: int) -> list[int]:
-    """Return of which rows samples consist, every so manieth each, the smallest sample first."""
+    """Return the steps of the samples, each of every step-th row, the smallest sample first."""
     steps: list[int] = []
     while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
         steps.append(_GROWTH ** (len(steps) + 1))

@@ -199,7 +199,7 @@ class _Items:
         return pa.table([*found.columns, *(more[name] for name in names)], [*found.column_names, *names])
 
     def _count(self, queries, bounds, step):
-        """Return `(q, l + 1)` items at each distance up to a bound, in every so manieth row by its id."""
+        """Return `(q, l + 1)` items at each distance up to a bound, in every step-th row by its id."""
         near = self._join(queries, bounds, f"q.query, {self.distance} as distance", f"pmod(xxhash64(i.id), {step}) = 0")
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for row in near.groupBy("query", "distance").count().collect():

@@ -27,6 +27,7 @@ from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.given import refuse_behind_verb
 from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
+from keras_dhnn.cli.plain_help import PlainHelp
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.printing import printable
 from keras_dhnn.cli.query import query
@@ -60,7 +61,7 @@ for verb in (
     *(prepare, fit, evaluate, suggest, compare, query, audit, ablate, benchmark, grid, tune, export, serve),
     *(encode, search, browse, demo, verify),
 ):
-    app.command()(verb)
+    app.command(cls=PlainHelp)(verb)
 app.add_typer(index, name="index")
 app.add_typer(cache, name="cache")
 app.add_typer(archive, name="archive")

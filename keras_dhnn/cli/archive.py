@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import Json
+from keras_dhnn.cli.plain_help import PlainHelp
 from keras_dhnn.cli.printing import printable
 
 archive = typer.Typer(
@@ -18,7 +19,7 @@ _Folder = Annotated[Path, typer.Argument(help="Folder of an archive.", metavar="
 _Source = Annotated[str | None, typer.Option(help="Which of several image sources, such as pan.")]
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def info(folder: _Folder, as_json: Json = False) -> None:
     """Say what an archive holds: items, labels, distinct codes, model, bytes."""
     from keras_dhnn.archive.statistics import describe
@@ -32,7 +33,7 @@ def info(folder: _Folder, as_json: Json = False) -> None:
         print(f"{name:15} {printable(_text(_of_one_source(value, found['items'])))}")
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def compact(folder: _Folder, as_json: Json = False) -> None:
     """Merge small files into few."""
     from keras_dhnn.archive.maintenance import compact as merge
@@ -45,7 +46,7 @@ def compact(folder: _Folder, as_json: Json = False) -> None:
         print(f"{before} files were merged into {after}" if after < before else f"Nothing to merge: {_count(after)}")
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def verify(
     folder: _Folder,
     drop_damaged: Annotated[
@@ -68,7 +69,7 @@ def verify(
     raise typer.Exit(2 if faults else 0)
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def dedupe(
     folder: _Folder,
     radius: Annotated[int, typer.Option(min=0, help="Bits that may differ.")] = 0,
@@ -89,7 +90,7 @@ def dedupe(
             print(f"  {printable(key)}")
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def calibrate(
     folder: _Folder,
     queries: Annotated[int, typer.Option(min=1, help="How many items search the others at most.")] = 1000,
@@ -116,7 +117,7 @@ def calibrate(
         print(f"{distance:8}  {value:.4f}")
 
 
-@archive.command()
+@archive.command(cls=PlainHelp)
 def remove(
     folder: _Folder,
     ids: Annotated[list[str] | None, typer.Argument(help="Ids, as a search lists them.", metavar="ID")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_dhnn.cli.options import DataFolder, Json
+from keras_dhnn.cli.plain_help import PlainHelp
 
 cache = typer.Typer(
     help="See and remove what is kept so that it is computed once: what frozen layers make of all images, beside their "
@@ -20,7 +21,7 @@ Names = Annotated[
 ]
 
 
-@cache.command()
+@cache.command(cls=PlainHelp)
 def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False) -> None:
     """Say what is kept for each data set, and how much room it takes.
 
@@ -40,7 +41,7 @@ def info(names: Names = None, data: DataFolder = Path("data"), as_json: Json = F
     _print(found, "Nothing is kept")
 
 
-@cache.command()
+@cache.command(cls=PlainHelp)
 def clear(names: Names = None, data: DataFolder = Path("data"), as_json: Json = False) -> None:
     """Remove what is kept, of all data sets or of some. The data sets themselves stay.
 

@@ -8,6 +8,7 @@ import typer
 
 from keras_dhnn.cli.bars import bars
 from keras_dhnn.cli.options import Json, Quiet
+from keras_dhnn.cli.plain_help import PlainHelp
 from keras_dhnn.errors import SettingError
 
 index = typer.Typer(
@@ -19,7 +20,7 @@ _Export = Annotated[Path, typer.Argument(help="Folder of an exported model, RUN/
 _Source = Annotated[str | None, typer.Option(help="Which of several image sources, such as pan.")]
 
 
-@index.command()
+@index.command(cls=PlainHelp)
 def add(
     export: _Export,
     images: Annotated[
@@ -58,7 +59,7 @@ def add(
     _report(add_images(export, paths, label=label, source=source, bar=bars(quiet)), as_json)
 
 
-@index.command()
+@index.command(cls=PlainHelp)
 def remove(
     export: _Export,
     keys: Annotated[list[str], typer.Argument(help="Keys of items, as a search lists them.", metavar="KEY")],

@@ -566,3 +566,20 @@ def test_an_empty_argument_is_not_the_working_folder(run, tmp_path, monkeypatch,
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"keras-dhnn: {what} empty. Expected a value")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("verb", "named"),
+    [
+        (("fit",), "[NAME]"),
+        (("query",), "[RUN] [IMAGE]..."),
+        (("ablate",), "NAME} [BITS]..."),
+        (("index", "add"), "EXPORT} [IMAGE]..."),
+        (("cache", "info"), "[NAME]..."),
+    ],
+)
+def test_help_names_what_is_given_and_no_internals(run, verb, named):
+    status, out, _ = run(*verb, "--help")
+    assert status == 0
+    assert out.splitlines()[0].endswith(f"{named}")
+    assert "list[" not in out
