@@ -50,4 +50,6 @@ def verify(
 def _state(one):
     if one.faults:
         return "damaged"
-    return f"{one.files} files as they were written" if one.files else "made before there was anything to compare with"
+    if not one.files:
+        return "nothing to compare with: it was made by a version that kept no checksums"
+    return f"{one.files} files as they were written" if one.files > 1 else "1 file as it was written"

@@ -308,7 +308,7 @@ def test_query_names_what_is_no_image(prepared, run, tmp_path):
     [
         (("--bits", "12"), "multiple of 8"),
         (("--bits", "0"), "multiple of 8"),
-        (("--set", "loss.etta=1"), "loss.eta, "),
+        (("--set", "loss.etta=1"), "Did you mean loss.eta or"),
         (("--set", "loss.eta=much"), "Expected a number"),
         (("--protocol", "random"), "paper, grouped or standard"),
         (("--set", "model.backbone=ResNet5"), "ResNet50"),
@@ -581,5 +581,5 @@ def test_an_empty_argument_is_not_the_working_folder(run, tmp_path, monkeypatch,
 def test_help_names_what_is_given_and_no_internals(run, verb, named):
     status, out, _ = run(*verb, "--help")
     assert status == 0
-    assert out.splitlines()[0].endswith(f"{named}")
+    assert out.splitlines()[0].endswith(named)
     assert "list[" not in out
