@@ -1,5 +1,6 @@
 """Configure the site: `make docs` builds it with warnings as errors."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,8 @@ def write_command_line(app):
     page = HERE / "reference" / "command-line.md"
     command = [sys.executable, "-m", "typer", "keras_dhnn.cli", "utils", "docs", "--name", "keras-dhnn"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # Regular expressions such as [^_]+ are no footnotes.
+    # Types of Python's lists say nothing to a reader; regular expressions such as [^_]+ are no footnotes.
+    text = re.sub(r" ?<list\[\w+\]>", "", text)
     page.write_text(text.replace("[^", "\\[^"), encoding="utf-8")
 
 
