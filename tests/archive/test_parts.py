@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from keras_dhnn.archive import Archive
+from keras_dhnn.archive import Archive, parts
 from keras_dhnn.archive.maintenance import verify
 from keras_dhnn.archive.spark import search_by_spark
 from keras_dhnn.errors import DataError
@@ -213,3 +213,23 @@ def test_times_that_a_footer_keeps_to_itself_are_named_by_who_reads_them(tmp_pat
     with pytest.raises(DataError, match="An item that was found cannot be shown.*archive verify"):
         archive.search(random_codes(1, BITS), 3).to_list()
     assert "it holds times" in verify(archive)[0].reason
+
+
+def test_what_cannot_be_read_is_not_taken_out_as_damaged(tmp_path, monkeypatch):
+    archive, path = rewritten(tmp_path / "a", lambda table: table)
+
+    def refuse(place):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(parts, "open_regular", refuse)
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, "Permission denied" in fault.reason) == (False, True)
+    monkeypatch.undo()
+    assert verify(archive) == []
+    path.rename(tmp_path / "elsewhere")  # as where a disk is not mounted
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, "mount the disk" in fault.reason) == (False, True)
+    path.with_name("other").touch()
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, fault.reason) == (True, "is missing")
+    assert archive.info.files == 0
