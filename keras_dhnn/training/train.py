@@ -37,13 +37,11 @@ from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 from keras_dhnn.training.query_turns import check_query_turns, turned_queries
+from keras_dhnn.training.validation_items import validation_items
 
 SNAPSHOT_ITEMS = 1000
 # Steps of heads that are started together at most; the progress bar moves once for them.
 MOST_STEPS_TOGETHER = 64
-# Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
-# them, and the expected mAP of a sample is nearly the same.
-VALIDATION_SEARCHES = 20_000
 
 
 @dataclass
@@ -371,13 +369,3 @@ def _labels_to_score(network, items):
 
 def _encode_batch(model):
     return min(tensorflow_batch(tuple(image.shape[1:])) for image in tf.nest.flatten(model.input))
-
-
-def validation_items(split: Split) -> np.ndarray:
-    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
-    seed.
-    """
-    searched = split.searched
-    if len(searched) > VALIDATION_SEARCHES:
-        searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
-    return np.union1d(split.validation, searched)

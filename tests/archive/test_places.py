@@ -22,8 +22,6 @@ from tests.object_store import store_of_objects
 
 fsspec = pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
 pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
-from fsspec.implementations.memory import MemoryFileSystem
-
 BACKBONE = "tests.fakes:tiny_backbone"
 
 
@@ -170,7 +168,8 @@ def test_what_a_server_does_not_give_is_not_taken_out_as_damaged(memory, monkeyp
     files, failing = fsspec.filesystem("memory"), [True]
     files.pipe_file(f"{memory}/{damaged.name}", b"PAR1 no PAR1")
     files.rm(f"{memory}/{gone.name}")
-    open_file, info = MemoryFileSystem.open, MemoryFileSystem.info
+    kind = type(files)
+    open_file, info = kind.open, kind.info
 
     class Failing(io.BytesIO):
         def read(self, *_):
@@ -188,8 +187,8 @@ def test_what_a_server_does_not_give_is_not_taken_out_as_damaged(memory, monkeyp
             raise Failure("forbidden")
         return info(self, path, **how)
 
-    monkeypatch.setattr(MemoryFileSystem, "open", open_away)
-    monkeypatch.setattr(MemoryFileSystem, "info", info_away)
+    monkeypatch.setattr(kind, "open", open_away)
+    monkeypatch.setattr(kind, "info", info_away)
     with pytest.raises(DataError, match=f"{away.name} cannot be read") as caught:
         archive.rows()
     assert "damaged" not in str(caught.value)
