@@ -4,10 +4,11 @@
 """
 
 from keras_dhnn.archive.appending import Appended
+from keras_dhnn.archive.info import ArchiveInfo, Items
 from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.queries import Queries, combine
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import make_rows
-from keras_dhnn.archive.store import Archive, ArchiveInfo, Items
+from keras_dhnn.archive.store import Archive
 
 __all__ = ["Appended", "Archive", "ArchiveInfo", "Identity", "Items", "Queries", "Results", "combine", "make_rows"]

@@ -19,14 +19,13 @@ from keras_dhnn.archive.ranking import alike_within, choose_rank, order_candidat
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import (
-    DEFAULT_COLUMNS,
-    Wanted,
     as_results,
     bound_queries,
     nearest_rows,
     query_table,
 )
 from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS, Wanted
 from keras_dhnn.archive.where import Box, Times
 from keras_dhnn.errors import DataError, MissingPackage
 
@@ -199,7 +198,7 @@ class _Items:
         return pa.table([*found.columns, *(more[name] for name in names)], [*found.column_names, *names])
 
     def _count(self, queries, bounds, step):
-        """Return `(q, l + 1)` items at each distance up to a bound, in every so manieth row by its id."""
+        """Return `(q, l + 1)` items at each distance up to a bound, in every n-th row, by a hash of its id."""
         near = self._join(queries, bounds, f"q.query, {self.distance} as distance", f"pmod(xxhash64(i.id), {step}) = 0")
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for row in near.groupBy("query", "distance").count().collect():

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.formats.trees import FolderTree, Limits, ZipTree, open_tree
+from keras_dhnn.pipelines.formats.limits import Limits
+from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
 from keras_dhnn.pipelines.formats.zip_names import member_names
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")

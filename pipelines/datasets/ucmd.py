@@ -21,7 +21,8 @@ from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Download, Twin
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
-from keras_dhnn.pipelines.formats.trees import Limits, open_tree
+from keras_dhnn.pipelines.formats.limits import Limits
+from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 SIDE = 256
