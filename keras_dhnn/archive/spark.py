@@ -15,7 +15,7 @@ from keras_dhnn.archive.manifest import Part
 from keras_dhnn.archive.parts import check_parts
 from keras_dhnn.archive.places import address, is_address, place
 from keras_dhnn.archive.queries import Queries
-from keras_dhnn.archive.ranking import alike_within, choose_rank, order_candidates
+from keras_dhnn.archive.ranking import alike_within, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import (
@@ -79,7 +79,7 @@ def search_by_spark(
     rank: str = "auto",
     rerank: int = 0,
     precision: float | None = None,
-    columns: Sequence[str] = DEFAULT_COLUMNS,
+    columns: str | Sequence[str] = DEFAULT_COLUMNS,
 ) -> Results:
     """Find what `Archive.search` finds, by Spark: all queries in one job over the archive's files.
 
@@ -100,7 +100,7 @@ def search_by_spark(
     queries, source = archive.checked(queries), archive.source(source)
     at_address = is_address(archive.root)
     condition = archive.condition(where, bbox, time, dialect="duckdb" if at_address else "spark")
-    wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)
+    wanted = archive.wanted(queries, k, radius, condition, rank, rerank, columns)
     search = _at_address if at_address else _in_files
     found = archive.attempt(lambda: search(session, archive, queries, source, wanted))
     return with_precision(found, load_calibration(archive, source), precision)

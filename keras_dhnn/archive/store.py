@@ -227,16 +227,7 @@ class Archive:
         """
         queries = self.checked(queries)
         source = self.source(source)
-        wanted = Wanted(
-            k,
-            radius,
-            self.condition(where, bbox, time),
-            choose_rank(rank, queries, self.identity),
-            rerank,
-            as_list(columns),
-        )
-        if k is None and radius is None:
-            raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
+        wanted = self.wanted(queries, k, radius, self.condition(where, bbox, time), rank, rerank, columns)
         rows = self.info.sources.get(source, 0)
         found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
         return with_precision(found, load_calibration(self, source), precision)
@@ -362,6 +353,34 @@ class Archive:
             None if time is None else time_condition(*time),
         ]
         return " AND ".join(part for part in parts if part) or None
+
+    def wanted(
+        self,
+        queries: Queries,
+        k: int | None,
+        radius: int | None,
+        condition: str | None,
+        rank: str,
+        rerank: int,
+        columns: str | Sequence[str],
+    ) -> Wanted:
+        """Return what a search of this archive is to find, whichever engine answers it.
+
+        Args:
+            queries: `Queries`.
+            k: as of `search`, as are the others but the condition.
+            radius: likewise.
+            condition: SQL of that engine, or None.
+            rank: likewise.
+            rerank: likewise.
+            columns: likewise.
+
+        Raises:
+            SettingError: if neither k nor radius is given, or query or archive lack what `rank` needs.
+        """
+        if k is None and radius is None:
+            raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
+        return Wanted(k, radius, condition, choose_rank(rank, queries, self.identity), rerank, as_list(columns))
 
     def load(self) -> None:
         """Read what a search needs into memory, where it is several times as fast.

@@ -320,6 +320,9 @@ def compile_phase(
         name: of the phase, "head" or "fine_tune".
         steps: gradient steps of the phase, of each branch.
         steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn; None: all.
+
+    Raises:
+        SettingError: for settings of the loss that do not go with the network.
     """
     loss, training = network.experiment.loss, network.experiment.training
     phase, labels = getattr(network.experiment, name), network.labels[items]

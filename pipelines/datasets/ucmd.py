@@ -50,10 +50,13 @@ def examples(source: Path | str, *, skip_damaged: bool = False) -> Iterator[Exam
 
 
 def open_archive(source: Path | str, *, skip_damaged: bool = False) -> Archive:
-    """List and check a UC Merced archive without decoding an image; arguments and errors as of `examples`.
+    """List and check a UC Merced archive without decoding an image; arguments as of `examples`.
 
     Returns:
         Archive, for `prepare`.
+
+    Raises:
+        DataError: if it is not laid out so, or holds foreign files.
     """
     tree = open_tree(source, _INSIDE, _LIMITS)
     images = [name for name in tree.files if name.lower().endswith((".tif", ".tiff"))]

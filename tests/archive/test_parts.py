@@ -11,7 +11,7 @@ import pytest
 from keras_dhnn.archive import Archive, parts
 from keras_dhnn.archive.maintenance import verify
 from keras_dhnn.archive.spark import search_by_spark
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from tests.archives import make_archive, random_codes
 
 ROWS, BITS = 30, 128
@@ -166,6 +166,17 @@ def test_of_many_files_at_an_address_spark_reads_those_that_are_found_in(tmp_pat
     for how in ({"k": 7}, {"k": 3, "where": "label = 'none'"}, {"k": None, "radius": 50}):
         expected = archive.search(codes[:2], **how).table
         assert search_by_spark(OneWorker(), archive, codes[:2], **how).table.to_pylist() == expected.to_pylist()
+
+
+def test_spark_is_asked_as_the_archive_is(tmp_path):
+    pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    codes = random_codes(20, BITS)
+    archive = make_archive(f"memory://{tmp_path.name}", codes, parts=2)
+    with pytest.raises(SettingError, match="Expected k, radius or both"):
+        search_by_spark(OneWorker(), archive, codes[:1], None)
+    found = search_by_spark(OneWorker(), archive, codes[:1], 3, columns="label")
+    assert found.table.to_pylist() == archive.search(codes[:1], 3, columns="label").table.to_pylist()
 
 
 @pytest.mark.parametrize(
