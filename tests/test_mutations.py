@@ -18,14 +18,14 @@ from keras_dhnn.models.backbones.torch_weights import read_torch_weights
 from keras_dhnn.pipelines.datasets.folder_listing import list_collection
 from keras_dhnn.pipelines.datasets.sat4_csv import read_rows
 from keras_dhnn.pipelines.formats.image_file import decode_image
+from keras_dhnn.pipelines.formats.limits import Limits
 from keras_dhnn.pipelines.formats.mat import open_mat
-from keras_dhnn.pipelines.formats.trees import Limits
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.pipelines.groups import load_groups, save_groups
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.runs import Run
-from keras_dhnn.saved_models.version.index import Index
+from keras_dhnn.saved_models.index import Index
 from tests.fakes import make_coloured_dataset, sat4_arrays, write_sat4_csv, write_sat4_mat5, write_sat4_mat73
 from tests.models.backbones import test_torch_weights as torch_files
 

@@ -7,11 +7,12 @@ from keras_dhnn.errors import MissingPackage
 
 try:
     from keras_dhnn.archive.appending import Appended
+    from keras_dhnn.archive.info import ArchiveInfo, Items
     from keras_dhnn.archive.manifest import Identity
     from keras_dhnn.archive.queries import Queries, combine
     from keras_dhnn.archive.results import Results
     from keras_dhnn.archive.schema import make_rows
-    from keras_dhnn.archive.store import Archive, ArchiveInfo, Items
+    from keras_dhnn.archive.store import Archive
 except ModuleNotFoundError as error:
     raise MissingPackage(f"Archives need packages ({error}). Run: pip install 'keras-dhnn[scale]'") from error
 

@@ -97,6 +97,7 @@ def encode_tiles(
     read: collections.deque[list[Tile]] = collections.deque()
 
     def fresh() -> Iterator[Tile]:
+        """Yield the tiles that are to be encoded."""
         for tile in tiles:
             if tile is None:
                 counted.known += 1
@@ -104,11 +105,13 @@ def encode_tiles(
                 yield tile
 
     def images() -> Iterator[np.ndarray]:
+        """Yield pixels of batches, whose tiles are kept until their codes are there."""
         for batch, pixels in image_batches(fresh(), encoder.batch):
             read.append(batch)
             yield pixels
 
     def add() -> None:
+        """Append what is encoded so far."""
         if rows:
             counted.add(put(tile_rows(*_joined(rows), encoder.identity), source))
             rows.clear()

@@ -12,7 +12,7 @@ from keras_dhnn.archive import manifest
 from keras_dhnn.archive.engine import read_error
 from keras_dhnn.archive.manifest import Part
 from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
-from keras_dhnn.archive.places import is_address
+from keras_dhnn.archive.places import Unreadable, is_address, is_gone
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.errors import DataError, SettingError
@@ -31,11 +31,13 @@ class Fault(NamedTuple):
         name: of the file, below the archive.
         rows: that it should hold.
         reason: what is wrong, as the end of a sentence that begins with its name.
+        damaged: whether it was read and is wrong, or is surely gone; else it could not be looked at.
     """
 
     name: str
     rows: int
     reason: str
+    damaged: bool = True
 
 
 def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
@@ -78,15 +80,16 @@ def verify(archive: Archive, drop_damaged: bool = False) -> list[Fault]:
 
     Args:
         archive: `Archive`.
-        drop_damaged: whether faulty files are taken out of the archive; they stay on disk, as `NAME.damaged`.
+        drop_damaged: whether damaged files are taken out of the archive; they stay on disk, as `NAME.damaged`. What
+            could not be looked at, such as where a server does not answer, stays in the archive.
 
     Returns:
         List of `Fault`.
     """
     archive.refresh()
     faults = [fault for part in archive.parts if (fault := _fault(archive, part)) is not None]
-    if drop_damaged and faults:
-        names = {fault.name for fault in faults}
+    names = {fault.name for fault in faults if fault.damaged}
+    if drop_damaged and names:
         with manifest.locked(archive.root):
             parts = manifest.read_parts(archive.root)
             manifest.write_parts(archive.root, [part for part in parts if part.name not in names])
@@ -288,8 +291,15 @@ def _groups(parts, rows):
 def _fault(archive, part):
     try:
         rows = read_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
-    except (DataError, FileNotFoundError) as error:
-        return Fault(part.name, part.rows, "is missing" if isinstance(error, FileNotFoundError) else str(error))
+    except FileNotFoundError:
+        if is_gone(str(archive.root / part.name)):
+            return Fault(part.name, part.rows, "is missing")
+        reason = "is missing, and its whole folder is empty: mount the disk that it is on, or remove the archive"
+        return Fault(part.name, part.rows, reason, damaged=False)
+    except Unreadable as error:
+        return Fault(part.name, part.rows, str(error), damaged=False)
+    except DataError as error:
+        return Fault(part.name, part.rows, str(error))
     found = read_file_metadata(rows.schema)
     if found.get("model") != archive.identity.model or found.get("bits") != archive.identity.bits:
         return Fault(part.name, part.rows, f"holds codes of another model ({str(found.get('model'))[:12]})")

@@ -101,6 +101,30 @@ class Part:
         return file_name(root / self.name)
 
 
+def check_same_model(root: Path, found: Identity, expected: Identity) -> None:
+    """Check that an archive holds the codes that somebody is about to put in or ask for.
+
+    Args:
+        root: Path of the archive.
+        found: its `Identity`.
+        expected: that of the codes.
+
+    Raises:
+        DataError: if it holds others.
+    """
+    if found.bits != expected.bits or found.model != expected.model:
+        raise DataError(
+            f"{root} holds codes of {found.bits} bits of the model {found.model[:12]}; these are {expected.bits} bits "
+            f"of {expected.model[:12]}. Distances between codes of two models mean nothing: give another --archive, "
+            "or encode these images with that model."
+        )
+    if found.features != expected.features:
+        raise DataError(
+            f"{root} keeps {found.features} features beside each code, these rows {expected.features}. Say --features "
+            f"{found.features}."
+        )
+
+
 def write_new(root: Path, identity: Identity, learned: Mapping[str, np.ndarray] | None = None) -> None:
     """Write what a new archive is, what its encoder learned, and that it holds nothing; call it with the lock held.
 

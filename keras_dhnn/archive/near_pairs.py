@@ -52,6 +52,10 @@ def substrings(words: np.ndarray, bits: int, count: int) -> np.ndarray:
 
 def _distinct_pairs(words, bits, radius):
     """Return pairs of distinct codes, each once, and their distances."""
+    if radius >= bits:
+        # Complementary codes have no substring in common, however short these are.
+        left, right = np.triu_indices(len(words), 1)
+        return left, right, _apart(words, left, right)
     count = min(max(radius + 1, -(-bits // 16)), bits)
     found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
     pairs = np.unique(np.concatenate(found), axis=0)

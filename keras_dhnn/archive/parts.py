@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, PARTS, Identity, Part, sync
-from keras_dhnn.archive.places import is_address, put
+from keras_dhnn.archive.places import OpenedFile, Unreadable, is_address, put
 from keras_dhnn.archive.schema import FIRST_TIME, LAST_TIME, SOURCE, checked_schema, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular, whole
@@ -99,6 +99,7 @@ def read_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None 
         columns: names of those that are wanted, or the schema that they are to have; None: all of an archive's.
 
     Raises:
+        Unreadable: if nothing can be said of it, such as where a server does not answer.
         DataError: if it is damaged or holds something else; the message names it.
         FileNotFoundError: if it is not there, as when another process has just replaced it.
     """
@@ -162,7 +163,12 @@ def _as_listed(root, part):
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(2, "No such file", str(root / part.name)) from error
+    except Unreadable:
+        raise
     except (pa.ArrowException, OSError, ValueError, DataError) as error:
+        # Of what a file holds pyarrow raises OSError without a number; with one, it was not read.
+        if getattr(error, "errno", None) is not None:
+            raise Unreadable(f"{root / part.name} cannot be read ({error}).") from error
         raise DataError(
             f"{root / part.name} is damaged ({str(error).rstrip('.')}). Its items are lost to searches: take it out by "
             f"keras-dhnn archive verify {root} --drop-damaged, then encode its images again."
@@ -187,7 +193,7 @@ def read_listed_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] 
 def _opened(path):
     """Return a context of what pyarrow reads a file by."""
     if is_address(path):
-        return path.fs.open(path.path, "rb")
+        return OpenedFile(path)
     open_regular(path).close()  # a pipe would be waited for
     return contextlib.nullcontext(path)
 

@@ -20,6 +20,10 @@ _NOT_THERE = (404, 410)
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 
+class Unreadable(DataError):
+    """Report a place that cannot be read or written at the moment, which says nothing of what it holds."""
+
+
 def is_address(path: Any) -> bool:
     """Return whether something names a place on another machine, or in one of fsspec's own file systems."""
     found = _ADDRESS.fullmatch(str(path))
@@ -167,6 +171,47 @@ def kept_copy(path: str) -> Path:
     return copy
 
 
+class OpenedFile:
+    """Hold a file at an address open for reading, as a context.
+
+    Args:
+        path: `UPath`.
+
+    Raises:
+        FileNotFoundError: if there is surely none, also when it is read.
+        Unreadable: for whatever else the package of its protocol raises, which may be anything.
+    """
+
+    def __init__(self, path: Any):
+        self._path = path
+        with self._told():
+            self._file = path.fs.open(path.path, "rb")
+
+    def __enter__(self) -> "OpenedFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes from where the file is at; -1: all that are left."""
+        with self._told():
+            return self._file.read(size)
+
+    @contextlib.contextmanager
+    def _told(self):
+        try:
+            with _told(self._path, "cannot be read"):
+                yield
+        except Unreadable as error:
+            if isinstance(error.__cause__, FileNotFoundError) and is_gone(self._path):
+                raise error.__cause__ from None
+            raise
+
+
 def put(path: Path, target: Any) -> None:
     """Write a file of this machine to an address, whole or not at all.
 
@@ -217,7 +262,7 @@ def _told(path, what):
     try:
         yield
     except Exception as error:
-        raise DataError(f"{address(path)} {what} ({type(error).__name__}: {error}).") from error
+        raise Unreadable(f"{address(path)} {what} ({type(error).__name__}: {error}).") from error
 
 
 @functools.lru_cache(maxsize=1)

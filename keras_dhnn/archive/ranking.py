@@ -1,7 +1,5 @@
 """Order items at the same distance, which a trained code has many of, or at distances that say as little."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,12 +8,10 @@ from numpy.typing import ArrayLike
 from keras_dhnn.archive.manifest import Identity
 from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.schema import FEATURES, table_codes, table_features
+from keras_dhnn.archive.wanted import Wanted
 from keras_dhnn.codes import unpack
 from keras_dhnn.directions import unit_rows
 from keras_dhnn.errors import SettingError
-
-if TYPE_CHECKING:
-    from keras_dhnn.archive.search import Wanted
 
 RANKS = ("hamming", "asymmetric", "features")
 # Where features put items in order, distances up to one bit in so many count as equal: measured, that costs no mAP, and
@@ -56,7 +52,7 @@ def alike_within(rank: str, bits: int) -> int:
     return bits // _BITS_ALIKE if rank == FEATURES else 0
 
 
-def order_candidates(candidates: pa.Table, queries: Queries, wanted: "Wanted", bits: int) -> pa.Table:
+def order_candidates(candidates: pa.Table, queries: Queries, wanted: Wanted, bits: int) -> pa.Table:
     """Return the k items of each query in order, with their `rank` from 1.
 
     By distance, of which all up to `alike_within` are one, then score (highest first), then id. Of the best

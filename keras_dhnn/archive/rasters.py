@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_dhnn.archive.tiles.bands import Bands
-from keras_dhnn.archive.tiles.scenes import OTHER_FILES, load_rasterio
+from keras_dhnn.archive.tiles.scenes import OTHER_FILES, Place, load_rasterio
 from keras_dhnn.errors import DataError, SettingError
 
 _DRIVERS = {".jp2": "JP2OpenJPEG"}
@@ -156,11 +156,6 @@ def _within(raster, box):
 
 
 def _corners(raster, height, width):
-    system = raster.crs
-    if system is None:
-        return None
-    a, b, c, d, e, f = raster.transform[:6]
-    cols, rows = np.array([0.0, width, width, 0]), np.array([0.0, 0, height, height])
-    x, y = a * cols + b * rows + c, d * cols + e * rows + f
-    found = np.stack(load_rasterio().warp.transform(system, "OGC:CRS84", list(x), list(y)), axis=-1)
-    return np.round(found, 8).tolist() if np.isfinite(found).all() else None
+    found = Place(load_rasterio(), raster).corners(0, 0, (height, width))
+    # Round the scene the other way than tiles.
+    return None if found is None else np.round(found[[0, 3, 2, 1]], 8).tolist()

@@ -5,8 +5,7 @@ once, an upper bound of each one's k-th distance is found on samples that grow t
 distances is never below the k-th smallest of all, so the last pass looks at all rows and keeps a few of them.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import duckdb
 import numpy as np
@@ -18,6 +17,7 @@ from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import alike_within, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
+from keras_dhnn.archive.wanted import Wanted
 from keras_dhnn.codes import to_words
 
 # Each sample is so many times as large as the one before, and all rows as the last: what the last pass keeps of every
@@ -26,31 +26,10 @@ _GROWTH = 12
 _SMALLEST_SAMPLE = 4096
 # Results up to which those rows are picked out of their files by number.
 _PICKED = 2000
-DEFAULT_COLUMNS = ("label", "path", "time", "scene", "row", "col", "size", "crs", "bbox")
 
 
-# Of queries, their bounds and a step: items at each distance, `(q, l + 1)`, among every step-th row.
+# Of queries, their bounds and every n-th row: items at each distance, `(q, l + 1)`.
 CountByDistance = Callable[[Queries, np.ndarray, int], np.ndarray]
-
-
-class Wanted(NamedTuple):
-    """Describe what is wanted of every query.
-
-    Attributes:
-        k: at most so many items; None: all within the radius.
-        radius: at most this distance; None: any.
-        condition: SQL that an item must meet, or None.
-        rank: "hamming", "asymmetric" or "features": what puts equal distances in order.
-        rerank: so many of the best are put in order by it alone; 0: only equal distances are.
-        columns: names of the archive's columns that the results have.
-    """
-
-    k: int | None
-    radius: int | None
-    condition: str | None
-    rank: str
-    rerank: int
-    columns: Sequence[str]
 
 
 def find(engine: Engine, source: str, queries: Queries, wanted: Wanted, rows: int) -> Results:
@@ -207,8 +186,8 @@ def bound_queries(
     """Find upper bounds of the distances of each query's k-th item, on samples that grow.
 
     Args:
-        count: function `count(queries, bounds, step)` that gives the number of items at each distance up to the
-            queries' bounds, `(q, l + 1)`, among every step-th row.
+        count: function `count(queries, bounds, step)` that gives the number of items of every n-th row, n = step,
+            at each distance up to the queries' bounds, `(q, l + 1)`.
         queries: `Queries`.
         k: of them, or None.
         bound: that all queries begin with.
@@ -226,7 +205,7 @@ def bound_queries(
 
 
 def sampling_steps(rows: int) -> list[int]:
-    """Return the steps of the samples, each of every step-th row, the smallest sample first."""
+    """Return the numbers n of samples that consist of every n-th row, the smallest sample first."""
     steps: list[int] = []
     while rows >= _SMALLEST_SAMPLE * (_GROWTH ** (len(steps) + 1)):
         steps.append(_GROWTH ** (len(steps) + 1))
@@ -256,7 +235,7 @@ def _with_columns(engine, cursor, source, found, columns):
     if not names:
         return found
     if not len(found):
-        schema = engine_schema(engine, names)
+        schema = _schema(engine, names)
         return pa.table([*found.columns, *schema.empty_table().columns], [*found.column_names, *names])
     items = engine.items_of_files(source, found["filename"].unique().to_pylist())
     numbered = found.select(list(PLACE)).append_column("found", pa.array(np.arange(len(found))))
@@ -270,7 +249,7 @@ def _with_columns(engine, cursor, source, found, columns):
     return pa.table([*found.columns, *more.columns], [*found.column_names, *names])
 
 
-def engine_schema(engine: Engine, names: list[str]) -> pa.Schema:
+def _schema(engine: Engine, names: list[str]) -> pa.Schema:
     """Return the Arrow schema of some columns of an archive."""
     whole = make_schema(engine.identity.bits, engine.identity.features)
     return pa.schema([whole.field(name) for name in names])

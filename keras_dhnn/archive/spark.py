@@ -15,18 +15,17 @@ from keras_dhnn.archive.manifest import Part
 from keras_dhnn.archive.parts import check_parts
 from keras_dhnn.archive.places import address, is_address, place
 from keras_dhnn.archive.queries import Queries
-from keras_dhnn.archive.ranking import alike_within, choose_rank, order_candidates
+from keras_dhnn.archive.ranking import alike_within, order_candidates
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.archive.search import (
-    DEFAULT_COLUMNS,
-    Wanted,
     as_results,
     bound_queries,
     nearest_rows,
     query_table,
 )
 from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS, Wanted
 from keras_dhnn.archive.where import Box, Times
 from keras_dhnn.errors import DataError, MissingPackage
 
@@ -80,7 +79,7 @@ def search_by_spark(
     rank: str = "auto",
     rerank: int = 0,
     precision: float | None = None,
-    columns: Sequence[str] = DEFAULT_COLUMNS,
+    columns: str | Sequence[str] = DEFAULT_COLUMNS,
 ) -> Results:
     """Find what `Archive.search` finds, by Spark: all queries in one job over the archive's files.
 
@@ -101,7 +100,7 @@ def search_by_spark(
     queries, source = archive.checked(queries), archive.source(source)
     at_address = is_address(archive.root)
     condition = archive.condition(where, bbox, time, dialect="duckdb" if at_address else "spark")
-    wanted = Wanted(k, radius, condition, choose_rank(rank, queries, archive.identity), rerank, columns)
+    wanted = archive.wanted(queries, k, radius, condition, rank, rerank, columns)
     search = _at_address if at_address else _in_files
     found = archive.attempt(lambda: search(session, archive, queries, source, wanted))
     return with_precision(found, load_calibration(archive, source), precision)
@@ -199,7 +198,7 @@ class _Items:
         return pa.table([*found.columns, *(more[name] for name in names)], [*found.column_names, *names])
 
     def _count(self, queries, bounds, step):
-        """Return `(q, l + 1)` items at each distance up to a bound, in every step-th row by its id."""
+        """Return `(q, l + 1)` items at each distance up to a bound, in every n-th row, by a hash of its id."""
         near = self._join(queries, bounds, f"q.query, {self.distance} as distance", f"pmod(xxhash64(i.id), {step}) = 0")
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for row in near.groupBy("query", "distance").count().collect():

@@ -3,9 +3,8 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -16,6 +15,7 @@ from keras_dhnn.archive import manifest
 from keras_dhnn.archive.appending import Appended, append_rows, content_of_ids, contents_of_scene
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine, read_error
+from keras_dhnn.archive.info import ArchiveInfo, Items
 from keras_dhnn.archive.labels import SEPARATOR
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.parts import read_part
@@ -24,57 +24,14 @@ from keras_dhnn.archive.queries import Queries
 from keras_dhnn.archive.ranking import choose_rank
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema, table_codes, table_features
-from keras_dhnn.archive.search import DEFAULT_COLUMNS, Wanted, count_by_distance, find
+from keras_dhnn.archive.search import count_by_distance, find
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS, Wanted
 from keras_dhnn.archive.where import Box, Times, box_condition, make_condition, time_condition
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import as_list, is_text
 
 _ATTEMPTS = 5
 _T = TypeVar("_T")
-
-
-class Items(NamedTuple):
-    """Describe all items of one image source, in order of id: the order in which equal distances are listed.
-
-    Attributes:
-        ids: `(n,)` str objects.
-        codes: `(n, l / 8)` uint8, as `codes.pack` makes them.
-    """
-
-    ids: np.ndarray
-    codes: np.ndarray
-
-
-@dataclass(frozen=True)
-class ArchiveInfo:
-    """Describe what is known of an archive without reading its rows.
-
-    Attributes:
-        path: its folder.
-        model: fingerprint of the model of its codes.
-        bits: their length.
-        pipeline: what happens to an image before the network, in words.
-        features: length of the int8 feature vectors beside the codes, 0: none.
-        encoder: how a query is encoded, see `Identity`.
-        sources: `{source: number of items}`.
-        files: number of Parquet files.
-        bytes: size of all of them.
-    """
-
-    path: Path
-    model: str
-    bits: int
-    pipeline: str
-    features: int
-    encoder: dict
-    sources: dict
-    files: int
-    bytes: int
-
-    @property
-    def rows(self) -> pa.Table:
-        """Return the number of items of all sources."""
-        return sum(self.sources.values())
 
 
 class Archive:
@@ -131,7 +88,7 @@ class Archive:
         if made is not None:
             return made
         found = cls.open(path)
-        check_same_model(found.root, found.identity, identity)
+        manifest.check_same_model(found.root, found.identity, identity)
         return found
 
     @classmethod
@@ -166,21 +123,7 @@ class Archive:
     @property
     def info(self) -> ArchiveInfo:
         """Return the archive's `ArchiveInfo`."""
-        sources: Counter[str] = Counter()
-        for part in self._parts:
-            sources[part.source] += part.rows
-        own = self.identity
-        return ArchiveInfo(
-            self.root,
-            own.model,
-            own.bits,
-            own.pipeline,
-            own.features,
-            own.encoder,
-            dict(sources),
-            len(self._parts),
-            sum(part.bytes for part in self._parts),
-        )
+        return ArchiveInfo.of(self.root, self.identity, self._parts)
 
     @property
     def parts(self) -> list[Part]:
@@ -284,16 +227,7 @@ class Archive:
         """
         queries = self.checked(queries)
         source = self.source(source)
-        wanted = Wanted(
-            k,
-            radius,
-            self.condition(where, bbox, time),
-            choose_rank(rank, queries, self.identity),
-            rerank,
-            as_list(columns),
-        )
-        if k is None and radius is None:
-            raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
+        wanted = self.wanted(queries, k, radius, self.condition(where, bbox, time), rank, rerank, columns)
         rows = self.info.sources.get(source, 0)
         found = self.attempt(lambda: find(self._database(), source, queries, wanted, rows))
         return with_precision(found, load_calibration(self, source), precision)
@@ -420,6 +354,34 @@ class Archive:
         ]
         return " AND ".join(part for part in parts if part) or None
 
+    def wanted(
+        self,
+        queries: Queries,
+        k: int | None,
+        radius: int | None,
+        condition: str | None,
+        rank: str,
+        rerank: int,
+        columns: str | Sequence[str],
+    ) -> Wanted:
+        """Return what a search of this archive is to find, whichever engine answers it.
+
+        Args:
+            queries: `Queries`.
+            k: as of `search`, as are the others but the condition.
+            radius: likewise.
+            condition: SQL of that engine, or None.
+            rank: likewise.
+            rerank: likewise.
+            columns: likewise.
+
+        Raises:
+            SettingError: if neither k nor radius is given, or query or archive lack what `rank` needs.
+        """
+        if k is None and radius is None:
+            raise SettingError("Expected k, radius or both: how many items, or how far. Received neither.")
+        return Wanted(k, radius, condition, choose_rank(rank, queries, self.identity), rerank, as_list(columns))
+
     def load(self) -> None:
         """Read what a search needs into memory, where it is several times as fast.
 
@@ -525,18 +487,3 @@ class Archive:
                     rows = read_part(self.root, part, found[0].schema).replace_schema_metadata()
                     found.append(rows.filter(pc.is_in(rows["id"], value_set=ids)))
         return pa.concat_tables(found)
-
-
-def check_same_model(root: Path, found: Identity, expected: Identity) -> None:
-    """Raise `DataError` if an archive holds other codes than somebody is about to put in or ask for."""
-    if found.bits != expected.bits or found.model != expected.model:
-        raise DataError(
-            f"{root} holds codes of {found.bits} bits of the model {found.model[:12]}; these are {expected.bits} bits "
-            f"of {expected.model[:12]}. Distances between codes of two models mean nothing: give another --archive, "
-            "or encode these images with that model."
-        )
-    if found.features != expected.features:
-        raise DataError(
-            f"{root} keeps {found.features} features beside each code, these rows {expected.features}. Say --features "
-            f"{found.features}."
-        )

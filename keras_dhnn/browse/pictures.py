@@ -118,11 +118,9 @@ class Pictures:
         """Return the range of a sample of a source's images: one for all, so that they can be compared."""
         values = []
         for number in np.linspace(0, len(self._catalogues[source]) - 1, _SAMPLE).astype(int):
-            try:
+            with contextlib.suppress(Refusal, MissingPackage):  # one that is gone: the others say enough
                 pixels = self.pixels(source, int(number))
-            except Exception:  # A file that is gone; the others say enough.
-                continue
-            values.append(pixels[::4, ::4].reshape(-1, pixels.shape[2]))
+                values.append(pixels[::4, ::4].reshape(-1, pixels.shape[2]))
         same = [one for one in values if one.shape[1] == values[0].shape[1]]
         return _range(np.concatenate(same)) if same else None
 

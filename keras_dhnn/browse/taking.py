@@ -15,7 +15,7 @@ import pyarrow as pa
 from PIL import Image
 
 from keras_dhnn.archive import Archive, Results
-from keras_dhnn.archive.search import DEFAULT_COLUMNS
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.files import guarded
 

@@ -10,7 +10,11 @@ from keras_dhnn.errors import invalid
 
 
 def check_codes(query_codes: ArrayLike, database_codes: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as arrays, if they are packed codes of equal length and neither is empty; otherwise ValueError."""
+    """Return both as arrays.
+
+    Raises:
+        ValueError: unless they are packed codes of equal length and neither is empty.
+    """
     query_codes = check_packed("query_codes", query_codes)
     database_codes = check_packed("database_codes", database_codes)
     bits, database_bits = 8 * query_codes.shape[1], 8 * database_codes.shape[1]
@@ -21,7 +25,11 @@ def check_codes(query_codes: ArrayLike, database_codes: ArrayLike) -> tuple[np.n
 
 
 def check_packed(name: str, codes: ArrayLike) -> np.ndarray:
-    """Return the codes as an array, if they are packed and not empty; otherwise ValueError."""
+    """Return the codes as an array.
+
+    Raises:
+        ValueError: unless they are packed and not empty.
+    """
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
         expected = "at least one packed code (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
@@ -30,7 +38,11 @@ def check_packed(name: str, codes: ArrayLike) -> np.ndarray:
 
 
 def check_length(name: str, labels: ArrayLike, items: int) -> np.ndarray:
-    """Return the labels as an array, if there is one (or a row of them) for each item; otherwise ValueError."""
+    """Return the labels as an array.
+
+    Raises:
+        ValueError: unless there is one (or a row of them) for each item.
+    """
     labels = np.asarray(labels)
     if labels.ndim == 0 or len(labels) != items:
         raise ValueError(
@@ -40,14 +52,22 @@ def check_length(name: str, labels: ArrayLike, items: int) -> np.ndarray:
 
 
 def check_cutoff(name: str, k: int | None) -> int | None:
-    """Return a cut-off as int, or None for the whole ranking; ValueError if it is neither."""
+    """Return a cut-off as int, or None for the whole ranking.
+
+    Raises:
+        ValueError: if it is neither.
+    """
     if k is None:
         return None
     return check_integer(name, k, smallest=1)
 
 
 def check_integer(name: str, value: Any, smallest: int) -> int:
-    """Return the value as int, if it is an integer of at least `smallest`; otherwise ValueError."""
+    """Return the value as int.
+
+    Raises:
+        ValueError: unless it is an integer of at least `smallest`.
+    """
     try:
         number = operator.index(value)
     except TypeError:

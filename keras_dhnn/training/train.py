@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +37,11 @@ from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
 from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
 from keras_dhnn.training.query_turns import check_query_turns, turned_queries
+from keras_dhnn.training.validation_items import validation_items
 
 SNAPSHOT_ITEMS = 1000
 # Steps of heads that are started together at most; the progress bar moves once for them.
 MOST_STEPS_TOGETHER = 64
-# Of a larger database, validation searches so many items: encoding all of half a million takes as long as training on
-# them, and the expected mAP of a sample is nearly the same.
-VALIDATION_SEARCHES = 20_000
 
 
 @dataclass
@@ -133,13 +131,13 @@ def train(
     untrained = network.encode(cuts[0], everything, "Codes before training", kept) if outputs else None
     history = {}
     for name in phases:
-        logs = tensorboard / name if tensorboard else None
-        seen = snapshots if name == phases[0] else None
         last = getattr(experiment, name).epochs
         if epochs is not None:
             last, epochs = min(last, epochs), max(0, epochs - last)
         if last:
-            history[name] = _train_phase(network, split, name, folder / name, logs, seen, bar, last)
+            logs = tensorboard / name if tensorboard else None
+            phase = _Phase(name, last, folder / name, logs, snapshots if name == phases[0] else None)
+            history[name] = _train_phase(network, split, phase)
             # Its pipeline holds activations, in cycles.
             give_memory_back()
     if experiment.training.precision != "float32":
@@ -189,9 +187,28 @@ def _in_float32(network, database):
     return exact
 
 
-def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
-    experiment, phase = network.experiment, getattr(network.experiment, name)
-    model, make_batches = network.above(phase.cut)
+class _Phase(NamedTuple):
+    """Describe a phase: its name, how many epochs there are when it ends or pauses, and where is kept what it leaves.
+
+    Attributes:
+        name: "head" or "fine_tune".
+        last: number of epochs.
+        folder: of its resumable state.
+        logs: folder for event files, or None.
+        snapshots: folder for outputs of some items, or None.
+    """
+
+    name: str
+    last: int
+    folder: Path
+    logs: Path | None
+    snapshots: Path | None
+
+
+def _train_phase(network, split, phase):
+    """Train a network from where the phase's state is, and return the phase's history."""
+    experiment, settings = network.experiment, getattr(network.experiment, phase.name)
+    model, make_batches = network.above(settings.cut)
     strategy = network.strategy
     replicas = strategy.num_replicas_in_sync
     batch_size = min(experiment.training.batch_size, len(split.fitting) // replicas * replicas)
@@ -199,40 +216,32 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     passes = len(network.branches) if _alternating(network) else 1
     steps = passes * (len(split.fitting) // batch_size)
     with strategy.scope():
-        compile_phase(model, network, split.fitting, name, steps // passes * phase.epochs, steps // passes)
+        compile_phase(model, network, split.fitting, phase.name, steps // passes * settings.epochs, steps // passes)
     encode = make_encoder(model)
-    validation = _validation(network, split, encode, make_batches, model, phase.epochs)
-    state = ResumableState(folder, validation, writes=is_chief(strategy))
+    validation = _validation(network, split, encode, make_batches, model, settings.epochs)
+    state = ResumableState(phase.folder, validation, writes=is_chief(strategy))
     first = state.restore(model)
-    if first == 0 and name == _first_phase(experiment) and is_guided(experiment.model, network.info):
-        branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
-        start_at_centres(branches, make_batches, split.fitting, network.labels)
-    if first == 0 and passes > 1:
-        model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
-    guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
-    with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
-        callbacks = [validation, guard, state, ProgressBar(update, steps)]
-        if logs:
-            callbacks.insert(2, TensorBoardLog(logs, validation))
-        if snapshots:
-            callbacks.insert(2, _snapshots(snapshots, network, split, encode, make_batches, model))
-        if first is not None and first < last:
+    if first == 0:
+        _begin(network, split, phase, model, make_batches)
+    callbacks = _callbacks(network, split, phase, state, encode, make_batches, model)
+    with network.bar(f"Training ({phase.name.replace('_', ' ')})", steps * phase.last, "step") as update:
+        if first is not None and first < phase.last:
             data = distribute(
                 strategy,
                 make_batches,
                 split.fitting,
                 batch_size=batch_size,
                 # Phases see different orders.
-                seed=2 * experiment.seed + PHASES.index(name),
-                epochs=range(passes * first, passes * last),
+                seed=2 * experiment.seed + PHASES.index(phase.name),
+                epochs=range(passes * first, passes * phase.last),
                 drop_remainder=True,
             )
             model.fit(
                 data,
-                epochs=last,
+                epochs=phase.last,
                 initial_epoch=first,
                 steps_per_epoch=steps,
-                callbacks=callbacks,
+                callbacks=[*callbacks, ProgressBar(update, steps)],
                 verbose=0,
                 # The batches are in their order already; Keras 3 warns unless it is told.
                 shuffle=False,
@@ -241,6 +250,28 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
     if validation.best_weights is not None:
         model.set_weights(validation.best_weights)
     return history
+
+
+def _begin(network, split, phase, model, make_batches):
+    """Do what comes before a phase's first step."""
+    experiment = network.experiment
+    if phase.name == _first_phase(experiment) and is_guided(experiment.model, network.info):
+        branches = [model] if isinstance(model, DHNN) else list(model.branches.values())
+        start_at_centres(branches, make_batches, split.fitting, network.labels)
+    if _alternating(network):
+        cut = getattr(experiment, phase.name).cut
+        model.bank.fill(network.encode(cut, split.fitting, "Features before training"))
+
+
+def _callbacks(network, split, phase, state, encode, make_batches, model):
+    """Return a phase's callbacks, its state after those whose work it keeps."""
+    validation, factor = state.validation, "beta" if len(network.branches) > 1 else "eta"
+    callbacks = [validation, CollapseGuard(advice(network.experiment, phase.name, factor), state.history)]
+    if phase.snapshots:
+        callbacks.append(_snapshots(phase.snapshots, network, split, encode, make_batches, model))
+    if phase.logs:
+        callbacks.append(TensorBoardLog(phase.logs, validation))
+    return [*callbacks, state]
 
 
 def _validated(history, validation):
@@ -289,6 +320,9 @@ def compile_phase(
         name: of the phase, "head" or "fine_tune".
         steps: gradient steps of the phase, of each branch.
         steps_of_pass: of alternating updates, gradient steps of one branch before it is the other's turn; None: all.
+
+    Raises:
+        SettingError: for settings of the loss that do not go with the network.
     """
     loss, training = network.experiment.loss, network.experiment.training
     phase, labels = getattr(network.experiment, name), network.labels[items]
@@ -371,13 +405,3 @@ def _labels_to_score(network, items):
 
 def _encode_batch(model):
     return min(tensorflow_batch(tuple(image.shape[1:])) for image in tf.nest.flatten(model.input))
-
-
-def validation_items(split: Split) -> np.ndarray:
-    """Return the item numbers that validation encodes: those held out, and those they search, drawn by the split's
-    seed.
-    """
-    searched = split.searched
-    if len(searched) > VALIDATION_SEARCHES:
-        searched = np.random.default_rng(split.seed).choice(searched, VALIDATION_SEARCHES, replace=False)
-    return np.union1d(split.validation, searched)

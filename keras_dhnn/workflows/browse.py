@@ -84,6 +84,9 @@ def serve_page(
         open_browser: whether the browser is told to open it.
         say: is told the address.
         **how: see `open_page`.
+
+    Raises:
+        SettingError: if the port cannot be taken; others as of `make` and `open_page`.
     """
     with listen(host, port) as listening:
         page = open_page(make(), say=say, **how)
@@ -108,7 +111,7 @@ def open_page(
     bar: Bar = no_bar,
     say: Callable[[str], None] = notice,
 ) -> Page:
-    """Return the `Page` of an archive, an export or a run; arguments and errors as of `browse`.
+    """Return the `Page` of an archive, an export or a run.
 
     Args:
         archive: as of `browse`, as are the following.
@@ -119,6 +122,10 @@ def open_page(
         synthetic: whether the images are made up.
         bar: see `progress`.
         say: is told what was done with a folder of images.
+
+    Raises:
+        DataError: if there is no archive, or it cannot be read.
+        SettingError: if `bands` are none, or none of the images.
     """
     shown = _bands(bands)
     if not (Path(archive) / IDENTITY).exists():

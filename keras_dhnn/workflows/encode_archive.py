@@ -9,10 +9,10 @@ from pathlib import Path
 
 from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
 from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
-from keras_dhnn.archive.manifest import IDENTITY, check_place
+from keras_dhnn.archive.manifest import IDENTITY, check_place, check_same_model
 from keras_dhnn.archive.places import exists, is_address, place
 from keras_dhnn.archive.relabelling import relabel
-from keras_dhnn.archive.store import Archive, check_same_model
+from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import (
     Cut,
     Form,

@@ -28,9 +28,9 @@ from keras_dhnn.report.thumbnails import thumbnail
 from keras_dhnn.runs import Run
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
 from keras_dhnn.saved_models.graph.retrieval import MOST_BITS
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.exporter import Export, make_warmup, write_version
 from keras_dhnn.saved_models.version.fingerprint import model_fingerprint
-from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import next_version
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.training.query_turns import over_turns

@@ -13,8 +13,8 @@ from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.report.thumbnails import thumbnail
+from keras_dhnn.saved_models.index import UNKNOWN, Index
 from keras_dhnn.saved_models.version.exporter import EXTRA, Export, load_version, write_version
-from keras_dhnn.saved_models.version.index import UNKNOWN, Index
 from keras_dhnn.saved_models.version.versions import list_versions, next_version
 from keras_dhnn.saved_models.version.warmup import FILE
 from keras_dhnn.workflows.export import has_item, new_version, today

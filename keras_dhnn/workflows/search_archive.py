@@ -11,8 +11,8 @@ import numpy as np
 from keras_dhnn.archive.places import is_address, local_copy
 from keras_dhnn.archive.queries import WEIGHED, Queries, combine
 from keras_dhnn.archive.results import Results
-from keras_dhnn.archive.search import DEFAULT_COLUMNS
 from keras_dhnn.archive.store import Archive
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.pipelines.formats.image_file import read_image_file
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage

@@ -11,7 +11,7 @@ from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.pipelines.datasets.folder_listing import Listing
 from keras_dhnn.pipelines.datasets.survey import Survey, survey_images
 from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
-from keras_dhnn.pipelines.formats.trees import Limits
+from keras_dhnn.pipelines.formats.limits import Limits
 from keras_dhnn.pipelines.formats.unreadable import EmptyImage, UnreadableImage
 from keras_dhnn.pipelines.scaling import PERCENTILES, describe_scaling, given_scaling, measure_scaling
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
-from keras_dhnn.pipelines.formats.trees import FolderTree, Limits, ZipTree, open_tree
+from keras_dhnn.pipelines.formats.limits import Limits
+from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
 from keras_dhnn.pipelines.formats.zip_names import member_names
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
@@ -37,7 +38,11 @@ class Listing(NamedTuple):
 def list_collection(
     source: Path | str, limits: Limits, *, skip_damaged: bool, zip_encoding: str | None = None
 ) -> Listing:
-    """List a folder or zip; arguments and errors as of `folder.open_archive`."""
+    """List a folder or zip; arguments as of `folder.open_archive`.
+
+    Raises:
+        DataError: if it is not laid out so, or holds images elsewhere.
+    """
     tree = open_tree(source, _inside(source, zip_encoding), limits, zip_encoding)
     classes = tuple(name for name in tree.folders if name[0] != ".")
     images = [name for name in tree.files if is_image(name) and name[0] != "."]

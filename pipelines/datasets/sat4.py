@@ -82,7 +82,11 @@ def open_archive(source: Path | str) -> Archive:
 
 
 def open_patches(source: Path | str, kind: Patches) -> Archive:
-    """Return as `open_archive`, of one of the `Patches`."""
+    """Return as `open_archive`, of one of the `Patches`.
+
+    Raises:
+        DataError: as of `open_archive`.
+    """
     source = Path(source).expanduser()
     if (source / kind.mat).is_file():
         source = source / kind.mat

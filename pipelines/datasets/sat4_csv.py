@@ -45,7 +45,17 @@ def read_rows(path: Path, columns: int) -> Iterator[np.ndarray]:
 
 
 def parse_rows(text: bytes, columns: int, path: Path, first: int) -> np.ndarray:
-    """Return (k, columns) uint8 of whole rows; `first` is the number of the first, for the message if one is wrong."""
+    """Return (k, columns) uint8 of whole rows.
+
+    Args:
+        text: of the rows.
+        columns: how many numbers a row has.
+        path: of the file, for the message.
+        first: number of the first row, for the message.
+
+    Raises:
+        DataError: if a row is not so many whole numbers from 0 to 255.
+    """
     signs = np.frombuffer(text.replace(b"\r\n", b"\n") if b"\r" in text else text, np.uint8)
     # Sums over every byte, whether a number ends there or not: they take a tenth of the time of finding the ends.
     inside = (signs >= _ZERO).view(np.uint8)

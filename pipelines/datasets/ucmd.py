@@ -21,7 +21,8 @@ from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Download, Twin
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.formats.image_file import decode_image, resize_stored
-from keras_dhnn.pipelines.formats.trees import Limits, open_tree
+from keras_dhnn.pipelines.formats.limits import Limits
+from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 
 SIDE = 256
@@ -49,10 +50,13 @@ def examples(source: Path | str, *, skip_damaged: bool = False) -> Iterator[Exam
 
 
 def open_archive(source: Path | str, *, skip_damaged: bool = False) -> Archive:
-    """List and check a UC Merced archive without decoding an image; arguments and errors as of `examples`.
+    """List and check a UC Merced archive without decoding an image; arguments as of `examples`.
 
     Returns:
         Archive, for `prepare`.
+
+    Raises:
+        DataError: if it is not laid out so, or holds foreign files.
     """
     tree = open_tree(source, _INSIDE, _LIMITS)
     images = [name for name in tree.files if name.lower().endswith((".tif", ".tiff"))]

@@ -6,11 +6,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import open_regular, refuse_address
+from keras_dhnn.pipelines.formats.limits import Limits
 from keras_dhnn.pipelines.formats.zip_names import member_names
 from keras_dhnn.pipelines.formats.zip_safety import check_members
 
@@ -18,15 +18,6 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 # What zipfile raises for a member: of patched data (NotImplementedError is a RuntimeError) or encrypted, with a name in
 # its own header that is not UTF-8, or a header that is cut short.
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError, struct.error)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Describe what an archive may claim before it is refused: bytes a file, bytes in all, number of files."""
-
-    file_bytes: int = 64 << 20
-    total_bytes: int = 64 << 30
-    files: int = 1_000_000
 
 
 def open_tree(

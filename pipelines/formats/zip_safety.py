@@ -4,23 +4,20 @@ import stat
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keras_dhnn.errors import DataError
-
-if TYPE_CHECKING:
-    from keras_dhnn.pipelines.formats.trees import Limits
+from keras_dhnn.pipelines.formats.limits import Limits
 
 _ENCRYPTED = 0x1
 
 
-def check_members(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], limits: "Limits") -> None:
+def check_members(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], limits: Limits) -> None:
     """Refuse a zip that cannot be read safely: links, paths that lead outside, sizes beyond a bound, and the like.
 
     Args:
         path: the zip, for the message.
         members: (name, `zipfile.ZipInfo`) of all of them.
-        limits: `archives.Limits`.
+        limits: `Limits`.
 
     Raises:
         DataError: naming the first member at fault.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras_dhnn
+from keras_dhnn._version import __version__
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import atomic_folder
 from keras_dhnn.pipelines.example import Annotations, Archive
@@ -146,7 +146,7 @@ def _write(archive, workspace, name, synthetic, shards, seed, progress):
         origin=archive.origin,
         synthetic=synthetic,
         skipped=tuple(skipped),
-        package_version=keras_dhnn.__version__,
+        package_version=__version__,
         **fields,
     )
     if archive.annotations:

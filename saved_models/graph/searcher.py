@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.saved_models.graph.retrieval import HammingRetrieval
-from keras_dhnn.saved_models.version.index import UNKNOWN, Index
+from keras_dhnn.saved_models.index import UNKNOWN, Index
 
 # Class names that a message lists at most.
 _LISTED = 100

@@ -55,8 +55,14 @@ class RestClient:
             return dict(answer["metadata"]["signature_def"]["signature_def"])
 
     def channels(self, signature: str = "serving_default", signatures: Mapping[str, Any] | None = None) -> int:
-        """Return bands of the images that a signature takes; `signatures`: what `metadata` gave, if it was asked
-        before.
+        """Return how many bands the images have that a signature takes.
+
+        Args:
+            signature: its name.
+            signatures: what `metadata` gave, if it was asked before.
+
+        Raises:
+            SettingError: if there is no such signature, or it takes no images.
         """
         signatures = signatures or self.metadata()
         try:

@@ -19,7 +19,7 @@ from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.saved_models.graph.decoding import decodes
 from keras_dhnn.saved_models.graph.image_form import ImageForm
 from keras_dhnn.saved_models.graph.searcher import Searcher
-from keras_dhnn.saved_models.version.index import Index
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.signature_names import file_signatures
 from keras_dhnn.saved_models.version.signatures import make_signatures
 from keras_dhnn.saved_models.version.warmup import FILE as WARMUP

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries
-from keras_dhnn.archive.calibration import calibrate, load_calibration, measure
+from keras_dhnn.archive.calibration import Calibration, calibrate, load_calibration, measure, with_precision
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError
 from tests.archives import make_archive, random_codes, tile_rows
@@ -69,6 +69,24 @@ def test_ranks_of_a_cut_list_have_no_gaps(tmp_path):
     for number in range(40):
         own = found["rank"].to_numpy()[found["query"].to_numpy() == number]
         assert own.tolist() == list(range(1, len(own) + 1))
+
+
+def test_ranks_have_no_gap_where_features_put_what_is_cut_between(tmp_path):
+    """Distances up to 64 / 16 bits are ordered by features alone: here 2, 4, 1, 3, as cosines fall."""
+    signs = np.zeros((5, 64), np.uint8)
+    for row, distance in enumerate((2, 4, 1, 3), 1):
+        signs[row, :distance] = 1
+    angles = np.array([0, 0.1, 0.2, 0.3, 0.4])
+    features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    codes = np.packbits(signs, axis=1)
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64, features=2))
+    archive.append(tile_rows(codes[1:], list("abcd"), label=["x"] * 4, features=features[1:]))
+    queries = Queries(codes[:1], features=features[:1])
+    whole = archive.search(queries, 4)
+    assert whole.table["distance"].to_pylist() == [2, 4, 1, 3]
+    precision = np.where(np.arange(65) <= 2, 1.0, 0.0)
+    cut = with_precision(whole, Calibration(precision, precision, 1, 1), 0.9).table
+    assert (cut["id"].to_pylist(), cut["rank"].to_pylist()) == (["a", "c"], [1, 2])
 
 
 def test_without_labels_a_distance_is_set_against_random_pairs(tmp_path):

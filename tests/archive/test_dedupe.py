@@ -31,6 +31,21 @@ def test_pairs_are_those_of_all_distances(bits, radius):
     assert len(found) == np.count_nonzero(distances)  # each once
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_from_radius_0_to_more_than_all_bits_pairs_are_those_of_all_distances(bits):
+    codes = random_codes(20, bits)
+    codes = np.unique(np.concatenate([codes, ~codes[:10]]), axis=0)
+    left, right = np.triu_indices(len(codes), 1)
+    every = (codes[left] ^ codes[right])[..., None] >> np.arange(8) & 1
+    every = every.sum(axis=(1, 2))
+    assert every.max() == bits
+    for radius in range(bits + 3):
+        near = every <= radius
+        firsts, seconds, distances = pairs_within(to_words(codes), bits, radius)
+        found = sorted(zip(firsts.tolist(), seconds.tolist(), distances.tolist(), strict=True))
+        assert found == list(zip(left[near].tolist(), right[near].tolist(), every[near].tolist(), strict=True))
+
+
 def test_substrings_are_the_codes_bits():
     words = to_words(np.array([[0b10000001, 0b00000010]], np.uint8))
     assert substrings(words, 16, 2).tolist() == [[0b10000001], [0b01000000]]

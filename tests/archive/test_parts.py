@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from keras_dhnn.archive import Archive
+from keras_dhnn.archive import Archive, parts
 from keras_dhnn.archive.maintenance import verify
 from keras_dhnn.archive.spark import search_by_spark
-from keras_dhnn.errors import DataError
+from keras_dhnn.errors import DataError, SettingError
 from tests.archives import make_archive, random_codes
 
 ROWS, BITS = 30, 128
@@ -168,6 +168,17 @@ def test_of_many_files_at_an_address_spark_reads_those_that_are_found_in(tmp_pat
         assert search_by_spark(OneWorker(), archive, codes[:2], **how).table.to_pylist() == expected.to_pylist()
 
 
+def test_spark_is_asked_as_the_archive_is(tmp_path):
+    pytest.importorskip("fsspec", reason="Addresses are read by fsspec")
+    pytest.importorskip("upath", reason="Addresses are read by universal_pathlib")
+    codes = random_codes(20, BITS)
+    archive = make_archive(f"memory://{tmp_path.name}", codes, parts=2)
+    with pytest.raises(SettingError, match="Expected k, radius or both"):
+        search_by_spark(OneWorker(), archive, codes[:1], None)
+    found = search_by_spark(OneWorker(), archive, codes[:1], 3, columns="label")
+    assert found.table.to_pylist() == archive.search(codes[:1], 3, columns="label").table.to_pylist()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -213,3 +224,23 @@ def test_times_that_a_footer_keeps_to_itself_are_named_by_who_reads_them(tmp_pat
     with pytest.raises(DataError, match="An item that was found cannot be shown.*archive verify"):
         archive.search(random_codes(1, BITS), 3).to_list()
     assert "it holds times" in verify(archive)[0].reason
+
+
+def test_what_cannot_be_read_is_not_taken_out_as_damaged(tmp_path, monkeypatch):
+    archive, path = rewritten(tmp_path / "a", lambda table: table)
+
+    def refuse(place):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(parts, "open_regular", refuse)
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, "Permission denied" in fault.reason) == (False, True)
+    monkeypatch.undo()
+    assert verify(archive) == []
+    path.rename(tmp_path / "elsewhere")  # as where a disk is not mounted
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, "mount the disk" in fault.reason) == (False, True)
+    path.with_name("other").touch()
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, fault.reason) == (True, "is missing")
+    assert archive.info.files == 0

@@ -1,6 +1,7 @@
 """Archives and inputs at addresses: in memory, at a local server, and in a store of objects where one is installed."""
 
 import http.server
+import io
 import json
 import threading
 import uuid
@@ -154,6 +155,53 @@ def test_its_files_are_checked(memory, monkeypatch):
     ) == 1
     assert part.with_name(f"{part.name}.damaged").exists()
     assert len(archive.search(random_codes(1), 50)) == 25
+
+
+class Failure(Exception):
+    """What the package of a protocol may raise: of no type that others know."""
+
+
+@pytest.mark.parametrize("step", ["open", "read", "not found"])
+def test_what_a_server_does_not_give_is_not_taken_out_as_damaged(memory, monkeypatch, step):
+    archive = make_archive(memory, random_codes(60), parts=3)
+    away, damaged, gone = archive.parts
+    files, failing = fsspec.filesystem("memory"), [True]
+    files.pipe_file(f"{memory}/{damaged.name}", b"PAR1 no PAR1")
+    files.rm(f"{memory}/{gone.name}")
+    kind = type(files)
+    open_file, info = kind.open, kind.info
+
+    class Failing(io.BytesIO):
+        def read(self, *_):
+            raise Failure("connection lost")
+
+    def open_away(self, path, *given, **how):
+        if not (failing[0] and path.endswith(away.name)):
+            return open_file(self, path, *given, **how)
+        if step == "read":
+            return Failing(b"0" * away.bytes)
+        raise Failure("timeout") if step == "open" else FileNotFoundError(path)
+
+    def info_away(self, path, **how):
+        if failing[0] and step == "not found" and path.endswith(away.name):
+            raise Failure("forbidden")
+        return info(self, path, **how)
+
+    monkeypatch.setattr(kind, "open", open_away)
+    monkeypatch.setattr(kind, "info", info_away)
+    with pytest.raises(DataError, match=f"{away.name} cannot be read") as caught:
+        archive.rows()
+    assert "damaged" not in str(caught.value)
+    faults = {fault.name: fault for fault in verify(archive, drop_damaged=True)}
+    assert {name: fault.damaged for name, fault in faults.items()} == {
+        away.name: False,
+        damaged.name: True,
+        gone.name: True,
+    }
+    assert "cannot be read" in faults[away.name].reason
+    failing[0] = False
+    assert [part.name for part in Archive.open(memory).parts] == [away.name]
+    assert verify(archive) == []
 
 
 def test_no_other_address_is_read(memory):

@@ -165,3 +165,20 @@ def test_a_part_beyond_the_scene_is_refused(tmp_path):
         read_window(path, Box(SIDE, 0, 8, 8), most=SIDE)
     with pytest.raises(SettingError, match="The scene has 3 bands. Received: 4"):
         read_window(path, bands=(4,), most=SIDE)
+
+
+def test_corners_go_round_a_scene_wherever_its_place_is_from(tmp_path):
+    height, width, fine = 96, 128, 1e-4
+    west, north = 10.0, 50.0
+    east, south = west + width * fine, north - height * fine
+    expected = [[west, north], [east, north], [east, south], [west, south]]
+    pixels, points = scene_pixels(height, width), rasterio.control.GroundControlPoint
+    placed = rasterio.Affine(fine, 0, west, 0, -fine, north)
+    controlled = [points(0, 0, west, north), points(0, width, east, north), points(height, 0, west, south)]
+    controlled.append(points(height, width, east, south))
+    for name, how in (("placed", {"transform": placed}), ("controlled", {"gcps": controlled})):
+        found = describe(str(write_scene(tmp_path / f"{name}.tif", pixels, "EPSG:4326", **how))).corners
+        np.testing.assert_allclose(found, expected, atol=fine / 100)
+    assert describe(str(write_scene(tmp_path / "none.tif", pixels, None))).corners is None
+    flat = rasterio.Affine(0, 0, west, 0, 0, north)
+    assert describe(str(write_scene(tmp_path / "flat.tif", pixels, "EPSG:4326", transform=flat))).corners is None

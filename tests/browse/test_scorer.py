@@ -85,6 +85,20 @@ def test_suggestions_are_in_doubt_free_and_unlike_each_other():
     assert len(scorer.suggest(scores[:2], codes[:2], codes[:0])) == 2
 
 
+def test_of_items_that_are_alike_unlike_what_is_marked_the_most_doubtful_is_suggested_first():
+    signs = np.zeros((5, 64), np.uint8)
+    for item in range(4):
+        signs[item, 16 * item : 16 * item + 16] = 1  # each 16 bits from the marked one, 32 from the others
+    codes = np.packbits(signs, axis=1)
+    scores = np.array([0.5, -0.2, 0.7, -0.9], np.float32)
+    assert scorer.suggest(scores, codes[:4], codes[4:]).tolist() == [1, 0, 2, 3]
+    # Twice as far from what is marked outweighs less than half of the doubt.
+    far = np.packbits(np.where(np.arange(64) < 32, 1, 0).astype(np.uint8))[None]
+    pair = np.concatenate([codes[2:3], far])
+    assert scorer.suggest(np.array([0.0, 0.4], np.float32), pair, codes[4:], 1).tolist() == [1]
+    assert scorer.suggest(np.array([0.0, 0.6], np.float32), pair, codes[4:], 1).tolist() == [0]
+
+
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (3, 4), (9, 9), (40, 100)])
 def test_interval_is_scipys(hits, count):
     expected = binomtest(hits, count).proportion_ci(method="wilson")

@@ -114,6 +114,40 @@ def test_dark_images_of_16_bits_are_stretched_alike(tmp_path):
     assert means[5] > 1.4 * np.median(means)
 
 
+def test_where_files_have_become_of_other_bands_the_range_is_of_those_like_the_first(tmp_path):
+    import tifffile
+
+    def write(path, bands, bright):
+        pixels = np.full((SIDE, SIDE, bands), 1000, np.uint16)
+        pixels[: SIDE // 2] = bright
+        tifffile.imwrite(path, pixels, planarconfig="contig", photometric="minisblack")
+
+    encoder, paths = Projection(4, "uint16"), [str(tmp_path / f"{number}.tif") for number in range(6)]
+    for path in paths:
+        write(path, 4, 3000)
+    archive = Archive.create(tmp_path / "archive", encoder.identity)
+    encode_tiles(archive, file_tiles(paths, Form(SIDE, SIDE, 4, "uint16"), lambda ids: {}), encoder)
+    for path in paths[1::2]:
+        write(path, 3, 2000)
+    pictures = page_of(archive, tmp_path / "state", encoder).pictures
+    # 1000 is black and 3000 white, as in the first, of whatever bands a file is.
+    for path, bright in ((paths[0], 255), (paths[1], 127)):
+        shown = webp(pictures.thumb("image", path, 64)).astype(int)
+        np.testing.assert_allclose(shown[[2, -3], 8, 0], [bright, 0], atol=6)
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_picture_that_is_gone(tmp_path, monkeypatch):
+    archive = picture_archive(tmp_path, count=3)
+    pictures = page_of(archive, tmp_path / "state").pictures
+
+    def fail(path):
+        raise TypeError("a fault of ours")
+
+    monkeypatch.setattr("keras_dhnn.browse.pictures.read_image_file", fail)
+    with pytest.raises(TypeError, match="a fault of ours"):
+        pictures._range_of_files("image")
+
+
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """A browser of an archive of the 6 x 5 tiles of a scene, and the scene's pixels."""

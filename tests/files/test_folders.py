@@ -1,9 +1,7 @@
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.files import (
-    atomic_folder,
-)
+from keras_dhnn.files import atomic_folder
 
 
 @pytest.mark.parametrize("state", ["preparing", "replaced"])
@@ -32,3 +30,24 @@ def test_links_that_a_killed_run_left_are_removed_without_what_they_lead_to(tmp_
         pass
     assert (precious / "thesis.tex").read_text() == "years of work"
     assert list((tmp_path / "x").iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_what_was_there_and_nothing_beside_it(tmp_path, there, failure):
+    place = tmp_path / "x"
+    if there:
+        place.mkdir()
+        (place / "old").write_text("old")
+
+    def make():
+        with atomic_folder(place) as hidden:
+            (hidden / "folder").mkdir()
+            (hidden / "folder" / "half").write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        make()
+    assert [path.name for path in tmp_path.iterdir()] == (["x"] if there else [])
+    if there:
+        assert [path.name for path in place.iterdir()] == ["old"]

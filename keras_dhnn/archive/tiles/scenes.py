@@ -335,7 +335,7 @@ class _Reader:
         self.shape = raster.height, raster.width
         self.bands = Bands(raster)
         self.chosen = _chosen(self.bands, scene, cut)
-        self.place = _Place(rasterio, raster)
+        self.place = Place(rasterio, raster)
         self.time = scene.time or _time_of(raster)
         self.grids = _grids(raster.height, raster.width, cut)
         self.has_mask = self._has_mask(raster)
@@ -462,8 +462,16 @@ class _Reader:
         return self.local.raster
 
 
-class _Place:
-    """Describe where a scene's pixels lie on the ground, in longitude and latitude."""
+class Place:
+    """Know where a scene's pixels lie on the ground, in longitude and latitude.
+
+    Args:
+        rasterio: the package.
+        raster: the open scene.
+
+    Attributes:
+        crs: name of its reference system, or None.
+    """
 
     def __init__(self, rasterio: Any, raster: Any):
         points, system = raster.gcps
@@ -473,7 +481,17 @@ class _Place:
         self.crs = None if self.system is None else _crs_name(self.system)
 
     def corners(self, row: int, col: int, shape: tuple[int, int]) -> np.ndarray | None:
-        """Return `(4, 2)` longitude and latitude of a tile's corners, None where the scene is at no known place."""
+        """Return where the corners of a part are.
+
+        Args:
+            row: of the part's upper left pixel.
+            col: likewise.
+            shape: its height and width.
+
+        Returns:
+            `(4, 2)` longitude and latitude of the upper left, lower left, lower right and upper right corner; None
+            where the scene is at no known place.
+        """
         if self.system is None:
             return None
         rows = row + shape[0] * np.array([0.0, 1, 1, 0])
@@ -484,9 +502,9 @@ class _Place:
             a, b, c, d, e, f = self.transform[:6]
             x, y = a * cols + b * rows + c, d * cols + e * rows + f
         corners = np.stack(self.rasterio.warp.transform(self.system, "OGC:CRS84", list(x), list(y)), axis=-1)
-        if not np.isfinite(corners).all():
-            return None
         pixel = float(np.linalg.norm(corners[1] - corners[0])) / shape[0]
+        if not np.isfinite(corners).all() or not pixel:
+            return None
         return snap(corners, pixel / _PIXEL_PARTS)
 
 

@@ -5,7 +5,8 @@ import zipfile
 import pytest
 
 from keras_dhnn.errors import DamagedFile, DataError
-from keras_dhnn.pipelines.formats.trees import Limits, open_tree
+from keras_dhnn.pipelines.formats.limits import Limits
+from keras_dhnn.pipelines.formats.trees import open_tree
 from tests.fakes import zip_folder
 
 INSIDE = ("Data/Images", "Images")

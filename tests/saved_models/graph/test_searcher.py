@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.saved_models.graph.searcher import Searcher
-from keras_dhnn.saved_models.version.index import Index
+from keras_dhnn.saved_models.index import Index
 
 RANDOM = np.random.default_rng(0)
 CODES = RANDOM.integers(0, 4, (20, 2), np.uint8)

@@ -11,8 +11,8 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.exporter import load_version, read_card, read_signatures
-from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.warmup import FILE, read_warmup
 from keras_dhnn.training.loading import load_model
 from keras_dhnn.workflows.export import export_run

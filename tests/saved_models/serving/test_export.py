@@ -14,8 +14,8 @@ from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError, RunError, SettingError
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.runs import Run
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.exporter import read_card
-from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import list_versions, next_version
 from keras_dhnn.workflows import export
 from keras_dhnn.workflows.export import export_run, item_keys

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.exporter import EXTRA, LISTED, load_version, read_card, version_damage
-from keras_dhnn.saved_models.version.index import Index
 from keras_dhnn.saved_models.version.versions import list_versions
 from keras_dhnn.workflows import index as workflow
 from keras_dhnn.workflows.export import export_run

@@ -11,8 +11,8 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.files.checksums import LIST
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.saved_models.graph.image_encoder import ImageEncoder
+from keras_dhnn.saved_models.index import Index
 from keras_dhnn.saved_models.version.exporter import Export, load_version, write_version
-from keras_dhnn.saved_models.version.index import Index
 
 CLASSES = ("a\nb", "c\u2028d", "e\x85f", "forest", "river\r", "\x1cx", "")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
-from keras_dhnn.saved_models.version.index import Index
+from keras_dhnn.saved_models.index import Index
 
 
 @pytest.fixture
