@@ -25,6 +25,7 @@ from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
+from keras_dhnn.training.callbacks.epoch_seeds import EpochSeeds
 from keras_dhnn.training.callbacks.progress import ProgressBar
 from keras_dhnn.training.callbacks.resumable import ResumableState
 from keras_dhnn.training.callbacks.snapshots import Snapshots
@@ -209,9 +210,11 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
         start_at_centres(branches, make_batches, split.fitting, network.labels)
     if first == 0 and passes > 1:
         model.bank.fill(network.encode(phase.cut, split.fitting, "Features before training"))
+    # Phases see different orders, and drop different units.
+    seed = 2 * experiment.seed + PHASES.index(name)
     guard = CollapseGuard(advice(experiment, name, "beta" if len(network.branches) > 1 else "eta"), state.history)
     with bar(f"Training ({name.replace('_', ' ')})", steps * last, "step") as update:
-        callbacks = [validation, guard, state, ProgressBar(update, steps)]
+        callbacks = [validation, guard, state, ProgressBar(update, steps), EpochSeeds(seed)]
         if logs:
             callbacks.insert(2, TensorBoardLog(logs, validation))
         if snapshots:
@@ -222,8 +225,7 @@ def _train_phase(network, split, name, folder, logs, snapshots, bar, last):
                 make_batches,
                 split.fitting,
                 batch_size=batch_size,
-                # Phases see different orders.
-                seed=2 * experiment.seed + PHASES.index(name),
+                seed=seed,
                 epochs=range(passes * first, passes * last),
                 drop_remainder=True,
             )
