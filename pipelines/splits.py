@@ -249,8 +249,10 @@ def _count(queries, total):
     if 0 < queries < 1:
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
-        expected = f"a whole number from 1 to {total - 1} (one less than the items), or a share above 0 and below 1"
-        raise SettingError(invalid("argument `queries`", expected, queries))
+        raise SettingError(
+            f"Of {total} items, {queries:g} cannot be queries. Say how many are: --queries N (setting `data.queries`), "
+            f"a whole number from 1 to {total - 1}, or a share above 0 and below 1."
+        )
     return int(queries)
 
 

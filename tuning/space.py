@@ -148,8 +148,8 @@ def _check_comparable(paths):
     if found:
         over = " ".join(f"--over {path}=..." for path in found)
         raise SettingError(
-            f"A search ranks its trials by the same items that are held out, and {', '.join(found)} would change which. "
-            f"Leave it out of the space, or measure each value by itself: keras-dhnn grid NAME {over}"
+            f"A search ranks its trials by the same items held out, and {', '.join(found)} would change which. Leave "
+            f"that out of the space, or measure each value by itself: keras-dhnn grid NAME {over}"
         )
 
 

@@ -1,6 +1,7 @@
 """Choose by name what draws like items together and unlike ones apart: the part of the loss beside quantisation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +51,8 @@ def objective_of(
     if name in OF_CENTRES and centres is None:
         raise SettingError(invalid("argument `centres`", "a code for each class", None))
 
+    codes: Any = centres
+
     def own(value: float) -> float:
         return value if margin is None else margin
 
@@ -62,7 +65,7 @@ def objective_of(
         "likelihood": of_pairs(pairwise_likelihood, penalty),
         "contrastive": of_pairs(contrastive, own(2.0 * bits)),
         "triplet": lambda labels, outputs, *_: triplet_semi_hard(labels, outputs, own(1.0)),
-        "central": lambda labels, outputs, *_: central_similarity(labels, outputs, centres),
-        "angular": lambda labels, outputs, *_: angular(labels, outputs, centres, own(0.2)),
+        "central": lambda labels, outputs, *_: central_similarity(labels, outputs, codes),
+        "angular": lambda labels, outputs, *_: angular(labels, outputs, codes, own(0.2)),
     }
     return objectives[name]
