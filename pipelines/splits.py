@@ -249,10 +249,8 @@ def _count(queries, total):
     if 0 < queries < 1:
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
-        raise SettingError(
-            f"Of {total} items, {queries:g} cannot be queries. Say how many are: --queries N (setting `data.queries`), "
-            f"a whole number from 1 to {total - 1}, or a share above 0 and below 1."
-        )
+        expected = f"a whole number from 1 to {total - 1}, for there are {total} items, or a share above 0 and below 1"
+        raise SettingError(invalid("argument `queries`", f"{expected}: say it by --queries N", queries))
     return int(queries)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TextConsole(Console):
-    """Prints results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
+    """Print results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
     not act on the terminal.
     """
 

@@ -1,4 +1,4 @@
-"""Seed what random layers draw by the epoch, so that training which is resumed drops what it would have dropped."""
+"""Begin what random layers draw anew with each epoch, so that resumed training drops the same."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras_dhnn.backend import reseed
 
 
 class EpochSeeds(tf.keras.callbacks.Callback):
-    """Begin the draws of dropout and other random layers anew with each epoch, by the seed and its number.
+    """Set where dropout and other random layers begin to draw: at each epoch, by the seed and its number.
 
     Args:
         seed: at least 0.
