@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError, invalid
@@ -147,6 +148,24 @@ def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
         optimizer.iterations  # noqa: B018 - makes the variable
 
 
+def reseed(model: Any, *numbers: int) -> None:
+    """Begin what the random layers of a model (dropout, noise) draw anew, each of them otherwise.
+
+    Of Keras 2 their draws are counted inside the graph by default, where nothing can set them back: from the first call
+    on they come from a variable. Call it before the model is traced. Layers that draw without Keras's generators, such
+    as a `Lambda` of `tf.random`, are not reached.
+
+    Args:
+        model: a Keras model.
+        *numbers: at least 0, such as a seed and an epoch: the same ones begin the same draws.
+    """
+    with model.distribute_strategy.scope():
+        starts = _random_starts(model)
+    for number, start in enumerate(starts):
+        # Of 31 bits, which the seeds of both lanes hold.
+        start(int(np.random.SeedSequence([*numbers, number]).generate_state(1)[0]) >> 1)
+
+
 def plain_variables(weights: Sequence[Any]) -> list[tf.Variable]:
     """Return TensorFlow's own variables, which a SavedModel holds, of a Keras model's weights."""
     return [weight.value if NEWEST else weight for weight in weights]
@@ -155,6 +174,21 @@ def plain_variables(weights: Sequence[Any]) -> list[tf.Variable]:
 def weight_name(weight: Any) -> str:
     """Return the path of a weight, such as "dhnn/hash/kernel", for messages."""
     return weight.path if NEWEST else weight.name
+
+
+def _random_starts(model):
+    """Return a function of a seed for each generator of the random layers, which sets it."""
+    if NEWEST:
+        # So does Keras name the variable of a `SeedGenerator`: its seed, and how much was drawn.
+        states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+        return [lambda seed, state=state: state.assign([seed, 0]) for state in states]
+    held = [getattr(layer, "_random_generator", None) for layer in model._flatten_layers()]
+    own = [one for one in held if hasattr(one, "make_legacy_seed")]
+    for one in own:
+        if one._rng_type == one.RNG_LEGACY_STATEFUL:
+            one._rng_type, one._built = one.RNG_STATEFUL, False
+        one._maybe_init()
+    return [one._generator.reset_from_seed for one in own if one._rng_type == one.RNG_STATEFUL]
 
 
 def _check_pairs(pairs):

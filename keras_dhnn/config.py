@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.errors import SettingError, check_each_once, invalid
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ SHARE = Within(low=0, below=1)
 WEIGHT = Within(low=0)
 RATE = Within(above=0)
 BITS = Within(low=8, high=4096, multiple_of=8)
+# What `losses.objectives` has.
+OBJECTIVES = ("likelihood", "contrastive", "triplet", "central", "angular")
 # Backbones whose ImageNet weights pip brings, and what stands between the names of several side by side.
 PRETRAINED, BESIDE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), "+"
 
@@ -211,7 +213,7 @@ class Loss(Section):
             beta = beta_paper * bits / V items and gamma = gamma_paper * bits.
     """
 
-    objective: Annotated[str, OneOf(("likelihood", "contrastive", "triplet", "central", "angular"))] = "likelihood"
+    objective: Annotated[str, OneOf(OBJECTIVES)] = "likelihood"
     margin: Annotated[float | None, WEIGHT] = None
     classification: Annotated[float, WEIGHT] = 0.0
     similarity_factor: Annotated[float, Within(above=0)] = 0.5
@@ -304,6 +306,15 @@ class Experiment:
                 path = section if name is None else f"{section}.{name}"
                 changes[path] = _of_version_0_1(value) if path in _per_source() else value
         return cls().replace(changes)
+
+    @staticmethod
+    def rule_of(path: str) -> Within | OneOf | Text | None:
+        """Return what the values of a setting obey beside their type.
+
+        Args:
+            path: "section.field".
+        """
+        return _kinds(_declarations()[path])[1]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -407,11 +418,13 @@ def parse_object(text: str, what: str) -> dict[str, Any]:
         what: it is to be, for messages, such as "An experiment".
 
     Raises:
-        SettingError: if it is no JSON, no object, nested beyond what Python follows, or has numbers of thousands of
-            digits.
+        SettingError: if it is no JSON, no object, nested beyond what Python follows, has numbers of thousands of
+            digits, or a name twice.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _each_once(pairs, what))
+    except SettingError:
+        raise
     except RecursionError as error:
         raise SettingError(f"{what} is a JSON object; this is nested deeper than can be read.") from error
     except ValueError as error:
@@ -419,6 +432,13 @@ def parse_object(text: str, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SettingError(f"{what} is a JSON object. Received: {type(value).__name__}")
     return value
+
+
+def _each_once(pairs, what):
+    """Return a dictionary of the pairs of a JSON object, of which `json` alone would take the last of a name."""
+    names = [name for name, _ in pairs]
+    check_each_once(f"{what[0].lower()}{what[1:]}'s names", names)
+    return dict(pairs)
 
 
 def parse_sources(text: str) -> dict[str, str] | None:

@@ -4,6 +4,7 @@ The command line prints the message of these and exits with 2. Any other excepti
 traceback.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -59,3 +60,20 @@ def invalid(what: str, expected: str, /, *received: Any, **named: Any) -> str:
     """
     shown = [*map(repr, received), *(f"{name}={value!r}" for name, value in named.items())]
     return f"Invalid value received for {what}. Expected {expected}. Received: {', '.join(shown) or 'none'}"
+
+
+def check_each_once(what: str, values: Iterable[Any]) -> None:
+    """Check that no value is given twice: it would be trained twice, and count for two.
+
+    Args:
+        what: the setting or argument.
+        values: what was given; 1 and 1.0 are one value.
+
+    Raises:
+        SettingError: for the first that is.
+    """
+    seen: list[Any] = []
+    for value in values:
+        if value in seen:
+            raise SettingError(invalid(what, "no value twice", value))
+        seen.append(value)

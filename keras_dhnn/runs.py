@@ -62,6 +62,7 @@ class Run:
         tensorboard: event files.
         figures: PNG files.
         snapshots: outputs of some items early in training, of runs with two sources.
+        collapse_path: why training ended without a result, if it did, JSON.
     """
 
     def __init__(self, path: Path | str):
@@ -79,6 +80,7 @@ class Run:
         self.tensorboard = self.path / "tensorboard"
         self.figures = self.path / "figures"
         self.snapshots = self.path / "snapshots"
+        self.collapse_path = self.path / "collapse.json"
 
     @classmethod
     def create(cls, path: Path | str, experiment: Experiment, info: Any) -> "Run":
@@ -121,9 +123,10 @@ class Run:
             finished: whether it must have been trained to the end.
 
         Raises:
-            RunError: if there is none, or it is not finished, or a file of it has changed.
+            RunError: if there is none, or it is not finished, or a file of it has changed; or it is a search or a grid.
         """
         run = cls(path)
+        run._refuse_job()
         if not run.experiment_path.is_file():
             refuse_address(path)
             raise RunError(
@@ -131,14 +134,41 @@ class Run:
                 "the folder of a run, RUNS/NAME, which keras-dhnn fit makes."
             )
         if finished and not run.finished:
-            raise RunError(
-                f"The run {run.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(run.path))}"
-            )
+            raise RunError(run._unfinished())
         if found := run.damage():
             raise RunError(
                 f"The run {run.path} is damaged: {'; '.join(found)}. Bring the file back from a copy, or train it anew."
             )
         return run
+
+    def _refuse_job(self):
+        """Refuse the folder of a search, which holds its winner's experiment, or of a grid."""
+        path = self.path / "request.json"
+        if not path.is_file():
+            return
+        verb = read_json(path, {"verb": str}, remedy="What was asked for is lost: start it anew.")["verb"]
+        quoted = shlex.quote(str(self.path))
+        what, more = "a grid", ""
+        if verb == "tune":
+            what = "a search"
+            if self.experiment_path.is_file():
+                more = f" A run with the settings of its winner: keras-dhnn fit --config {quoted}/experiment.json"
+        raise RunError(
+            f"{self.path} is {what}, not a run. If it is not finished, continue it: keras-dhnn {verb} --resume {quoted}"
+            f"{'.' if more else ''}{more}"
+        )
+
+    def _unfinished(self):
+        if self.collapse_path.is_file():
+            reason = read_json(self.collapse_path, {"reason": str}, remedy="Train the run anew.")["reason"]
+            return f"The run {self.path} ended without a result, and would again: {reason}"
+        return (
+            f"The run {self.path} is not finished. Continue it: keras-dhnn fit --resume {shlex.quote(str(self.path))}"
+        )
+
+    def keep_collapse(self, reason: str) -> None:
+        """Write down why training ended without a result."""
+        write_json(self.collapse_path, {"reason": reason})
 
     def damage(self) -> list[str]:
         """Return what is wrong with the run's files, a sentence each. Runs of earlier versions have no list to compare

@@ -249,8 +249,8 @@ def _count(queries, total):
     if 0 < queries < 1:
         return _share(queries, total)
     if not 1 <= queries < total or queries != int(queries):
-        expected = f"a whole number from 1 to {total - 1} (one less than the items), or a share above 0 and below 1"
-        raise SettingError(invalid("argument `queries`", expected, queries))
+        expected = f"a whole number from 1 to {total - 1}, for there are {total} items, or a share above 0 and below 1"
+        raise SettingError(invalid("argument `queries`", f"{expected}: say it by --queries N", queries))
     return int(queries)
 
 

@@ -121,6 +121,17 @@ def tiny_backbone(image_shape):
     return tf.keras.Model(images, tf.keras.layers.GlobalAveragePooling2D()(x))
 
 
+def noisy_backbone(image_shape):
+    """The same with layers that draw while they are trained, as users' own backbones may have."""
+    import tensorflow as tf
+
+    images = tf.keras.Input(image_shape)
+    x = tf.keras.layers.GaussianNoise(0.1)(tf.keras.layers.Rescaling(1 / 127.5, -1)(images))
+    x = tf.keras.layers.Conv2D(8, 3, 2, "same", activation="relu", name="stage1")(x)
+    x = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.SpatialDropout2D(0.2)(x))
+    return tf.keras.Model(images, tf.keras.layers.Dropout(0.2, seed=3)(x))
+
+
 def sat4_arrays(train=7, test=3, seed=0, classes=4):
     """The variables of a SAT-4 archive as `scipy.io.loadmat` gives them: random images, random one-hot labels."""
     random = np.random.default_rng(seed)

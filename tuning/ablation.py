@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import RunError, SettingError, invalid
+from keras_dhnn.errors import RunError, SettingError, check_each_once, invalid
 from keras_dhnn.experiment.split import data_key
 from keras_dhnn.files import read_json, write_json
 from keras_dhnn.files.owner import OWNER, owned
@@ -88,8 +88,9 @@ def ablate(
         RunError: if the folder holds an ablation of another experiment, another process is at work in it, or no row
             could be trained.
         DataError: if a finished row in the folder is damaged.
-        SettingError: if the data set has one source, or a code length is not allowed.
+        SettingError: if the data set has one source, or a code length is not allowed or given twice.
     """
+    check_each_once("--bits", bits)
     if len(info.images) != 2:
         raise SettingError(f"An ablation is of a data set with two image sources. {info.name} has {len(info.images)}.")
     rows = {
@@ -104,7 +105,7 @@ def ablate(
         fitted = fit_series(experiments, info, folder, also=_curves, bar=bar, inner_bar=inner_bar)
         results = dict(zip(rows, fitted.values(), strict=True))
         table = _table(experiment, info, results, folder)
-    for length in dict.fromkeys(bits):
+    for length in bits:
         with alone(f"The curves at {length} bits of {folder}", "Draw them later: start the same command again."):
             _draw({name: one for (name, of), one in results.items() if of == length and "tasks" in one}, info, folder)
     return table

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
+from keras_dhnn.config import Experiment, parse_setting
+from keras_dhnn.errors import SettingError, check_each_once
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.losses.quantization import eta_in_means
 from keras_dhnn.pipelines.sources import sources_of, task_name, tasks_of
@@ -38,15 +38,15 @@ class Axis:
         """Return an axis from `"s=0.25,0.5"`.
 
         Raises:
-            SettingError: if it is not of this form, or names no setting.
+            SettingError: if it is not of this form, names no setting, or has a value twice.
         """
         name, equals, listed = (part.strip() for part in text.partition("="))
         values = tuple(value.strip() for value in listed.split(","))
-        if not equals or not all(values) or len(set(values)) < len(values):
-            raise SettingError(
-                f"A grid goes over NAME=VALUE,VALUE,... such as s=0.25,0.5, no value twice. Received: {text!r}"
-            )
-        return cls(name, setting(name), values)
+        if not equals or not all(values):
+            raise SettingError(f"A grid goes over NAME=VALUE,VALUE,... such as s=0.25,0.5. Received: {text!r}")
+        path = setting(name)
+        check_each_once(f"--over {name}", [parse_setting(path, value) for value in values])
+        return cls(name, path, values)
 
 
 def grid_experiments(

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -181,6 +182,14 @@ def best_trial(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     return max(done, key=lambda row: row["val_map"], default=None)
 
 
+def _nothing_finished(rows, folder):
+    reasons = [row["reason"] for row in rows if row["status"] == "failed"]
+    if reasons:
+        return f"No trial of {folder} finished. The first failed of: {reasons[0]}"
+    resume = f"keras-dhnn tune --resume {shlex.quote(str(folder))}"
+    return f"No trial of {folder} finished in its time. Continue it, with more hours or without a limit: {resume}"
+
+
 def _tidy(folder, ended, best, keep):
     """Remove trials that ended but the best, which is scored once more; Hyperband goes on from any."""
     for row in ended if not keep else []:
@@ -212,8 +221,7 @@ def score_winner(
     """
     best, path = best_trial(rows), Path(folder) / "winner.json"
     if best is None:
-        reasons = [row["reason"] for row in rows if row["status"] == "failed"]
-        raise RunError(f"No trial of {folder} finished. The first failed of: {reasons[0] if reasons else 'none began'}")
+        raise RunError(_nothing_finished(rows, Path(folder)))
     experiment = space.base.replace(best["settings"])
     if path.exists():
         winner = read_json(path, _WINNER, remedy="Remove it: the winner is then scored again.")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_dhnn.config import Experiment, parse_object
-from keras_dhnn.errors import SettingError
+from keras_dhnn.config import Experiment, OneOf, Within, parse_object
+from keras_dhnn.errors import SettingError, check_each_once
 from keras_dhnn.tuning.names import setting
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ class Space:
         base: the `Experiment` that is varied.
 
     Raises:
-        SettingError: if there is none, or a bound, a step or a value is not allowed for its setting.
+        SettingError: if there is none, a bound, a step or a value is not allowed for its setting, or trials would be
+            scored by items of their own.
     """
 
     def __init__(self, parts: Mapping[str, Range | Choice], base: Experiment) -> None:
         if not parts:
             raise SettingError("A search space has one setting or more. Received: none")
+        _check_comparable(parts)
         self.base = base
         self.parts = {path: _checked(path, part, base) for path, part in parts.items()}
 
@@ -91,9 +93,10 @@ class Space:
         """Return a space from JSON: an object of names, each with a list of values or `{"min", "max", "log", "step"}`.
 
         Raises:
-            SettingError: if it is something else.
+            SettingError: if it is something else, or names a setting twice.
         """
         content = parse_object(text, "A search space")
+        check_each_once("a search space's settings", [setting(name) for name in content])
         return cls({setting(name): _part(name, value) for name, value in content.items()}, base)
 
     def to_json(self) -> dict[str, Any]:
@@ -139,32 +142,51 @@ def _text(value):
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _check_comparable(paths):
+    """Refuse settings that change which items validate: a search would pick the split on which it is easiest."""
+    found = [path for path in paths if path == "seed" or (path.startswith("data.") and path != "data.image_size")]
+    if found:
+        over = " ".join(f"--over {path}=..." for path in found)
+        raise SettingError(
+            f"A search ranks its trials by the same items held out, and {', '.join(found)} would change which. Leave "
+            f"that out of the space, or measure each value by itself: keras-dhnn grid NAME {over}"
+        )
+
+
 def _checked(path, part, base):
     """Return the part with values of the setting's type."""
     values = part.values if isinstance(part, Choice) else (part.low, part.high)
     values = tuple(base.replace({path: value}).settings[path] for value in values)
     if isinstance(part, Choice):
-        if len({_text(value) for value in values}) < len(values) or not values:
-            raise SettingError(f"The space of {path} has a value twice, or none: {list(values)}")
+        check_each_once(f"the space of {path}", values)
+        if not values:
+            raise SettingError(f"The space of {path} has no value. Give it one or more.")
         return Choice(values)
+    if isinstance(rule := base.rule_of(path), OneOf):
+        raise SettingError(f"{path} is {rule}, without numbers between. Give a list: {list(rule.values)}")
     low, high = values
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     if not numbers or not low < high or (part.log and low <= 0):
         above = ", above 0 for a logarithmic scale" if part.log else ""
         raise SettingError(f"The space of {path} is numbers, min < max{above}. Received: min={low!r}, max={high!r}")
-    return Range(low, high, part.log, _checked_step(path, part, type(low)))
+    return Range(low, high, part.log, _checked_step(path, part, type(low), rule))
 
 
-def _checked_step(path, part, kind):
-    """Return the step of a range between numbers of a type, int or float."""
+def _checked_step(path, part, kind, rule):
+    """Return the step of a range between numbers of a type, int or float; of multiples, one that stays among them."""
     step, least = part.step, 1 if part.log else 0
+    multiple = rule.multiple_of if isinstance(rule, Within) else 1
     if step is None:
-        return None
+        return None if multiple == 1 else 2 if part.log else multiple
     whole = isinstance(step, (int, float)) and not isinstance(step, bool) and (kind is float or step % 1 == 0)
     if not whole or not least < step < math.inf:
         expected = f"a {'whole ' if kind is int else ''}number above {least}"
         scale = ", by which numbers are multiplied on a logarithmic scale" if part.log else ""
         raise SettingError(f"The step of {path} is {expected}{scale}. Received: step={step!r}")
+    if step % multiple and not part.log:
+        raise SettingError(
+            f"The step of {path} is a multiple of {multiple}, as its values are. Received: step={step!r}"
+        )
     return kind(step)
 
 

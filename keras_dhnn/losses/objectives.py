@@ -1,10 +1,12 @@
 """Choose by name what draws like items together and unlike ones apart: the part of the loss beside quantisation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.config import OBJECTIVES
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.angular import angular
 from keras_dhnn.losses.central import central_similarity
@@ -17,7 +19,6 @@ OF_PAIRS = ("likelihood", "contrastive")
 # Of these, what pulls at an output by its distance: an item of which nothing is known yet must not be paired.
 OF_DISTANCES = ("contrastive",)
 OF_CENTRES = ("central", "angular")
-OBJECTIVES = (*OF_PAIRS, "triplet", *OF_CENTRES)
 
 
 def objective_of(
@@ -35,7 +36,7 @@ def objective_of(
     the pairs' similarity and weights `(n, m)`, the weights or None.
 
     Args:
-        name: one of `OBJECTIVES`.
+        name: one of `config.OBJECTIVES`.
         bits: l.
         penalty: P of "likelihood".
         pair_weighting: of `OF_PAIRS`, see `pair_mean`.
@@ -43,26 +44,28 @@ def objective_of(
         centres: `(C, l)` of `OF_CENTRES`, see `hash_centres`.
 
     Raises:
-        SettingError: if there is no such objective.
+        SettingError: if there is no such objective, or it has no centres.
     """
     if name not in OBJECTIVES:
         raise SettingError(invalid("argument `objective`", f"one of {', '.join(OBJECTIVES)}", name))
-    if name == "triplet":
-        return lambda labels, outputs, *_: triplet_semi_hard(labels, outputs, 1.0 if margin is None else margin)
-    if name in OF_CENTRES:
-        if centres is None:
-            raise SettingError(invalid("argument `centres`", "a code for each class", None))
-        codes = centres
-        if name == "central":
-            return lambda labels, outputs, *_: central_similarity(labels, outputs, codes)
-        return lambda labels, outputs, *_: angular(labels, outputs, codes, 0.2 if margin is None else margin)
+    if name in OF_CENTRES and centres is None:
+        raise SettingError(invalid("argument `centres`", "a code for each class", None))
 
-    def of_pairs(
-        labels: tf.Tensor, outputs: tf.Tensor, others: tf.Tensor, similarity: tf.Tensor, weights: tf.Tensor | None
-    ) -> tf.Tensor:
-        if name == "contrastive":
-            width = 2.0 * bits if margin is None else margin
-            return contrastive(similarity, outputs, others, width, pair_weighting, weights)
-        return pairwise_likelihood(similarity, outputs, others, penalty, pair_weighting, weights)
+    codes: Any = centres
 
-    return of_pairs
+    def own(value: float) -> float:
+        return value if margin is None else margin
+
+    def of_pairs(loss: Callable[..., tf.Tensor], parameter: float) -> Callable[..., tf.Tensor]:
+        return lambda _labels, outputs, others, similarity, weights: loss(
+            similarity, outputs, others, parameter, pair_weighting, weights
+        )
+
+    objectives: dict[str, Callable[..., tf.Tensor]] = {
+        "likelihood": of_pairs(pairwise_likelihood, penalty),
+        "contrastive": of_pairs(contrastive, own(2.0 * bits)),
+        "triplet": lambda labels, outputs, *_: triplet_semi_hard(labels, outputs, own(1.0)),
+        "central": lambda labels, outputs, *_: central_similarity(labels, outputs, codes),
+        "angular": lambda labels, outputs, *_: angular(labels, outputs, codes, own(0.2)),
+    }
+    return objectives[name]

@@ -25,6 +25,7 @@ from keras_dhnn.pipelines.store.graph_errors import as_raised
 from keras_dhnn.progress import Bar, no_bar
 from keras_dhnn.runtimes.encoder import tensorflow_batch
 from keras_dhnn.training.callbacks.collapse import CollapseGuard, advice
+from keras_dhnn.training.callbacks.epoch_seeds import EpochSeeds
 from keras_dhnn.training.callbacks.progress import ProgressBar
 from keras_dhnn.training.callbacks.resumable import ResumableState
 from keras_dhnn.training.callbacks.snapshots import Snapshots
@@ -223,7 +224,9 @@ def _train_phase(network, split, phase):
     first = state.restore(model)
     if first == 0:
         _begin(network, split, phase, model, make_batches)
-    callbacks = _callbacks(network, split, phase, state, encode, make_batches, model)
+    # Phases see different orders, and drop different units.
+    seed = 2 * experiment.seed + PHASES.index(phase.name)
+    callbacks = [*_callbacks(network, split, phase, state, encode, make_batches, model), EpochSeeds(seed)]
     with network.bar(f"Training ({phase.name.replace('_', ' ')})", steps * phase.last, "step") as update:
         if first is not None and first < phase.last:
             data = distribute(
@@ -231,8 +234,7 @@ def _train_phase(network, split, phase):
                 make_batches,
                 split.fitting,
                 batch_size=batch_size,
-                # Phases see different orders.
-                seed=2 * experiment.seed + PHASES.index(phase.name),
+                seed=seed,
                 epochs=range(passes * first, passes * phase.last),
                 drop_remainder=True,
             )

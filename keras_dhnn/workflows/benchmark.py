@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import RunError, SettingError, invalid
+from keras_dhnn.errors import RunError, SettingError, check_each_once, invalid
 from keras_dhnn.evaluation.scores import check_scorable, known_part, relevant
 from keras_dhnn.experiment.methods import deep_methods
 from keras_dhnn.experiment.published import published
@@ -55,6 +55,8 @@ class Plan:
     def check(self, info: DatasetInfo) -> None:
         """Raise SettingError for what cannot be compared on a data set, before hours of work begin."""
         known = methods_of(len(info.images))
+        check_each_once("--methods", self.methods)
+        check_each_once("--bits", self.bits)
         for name in self.methods:
             if name not in known:
                 raise SettingError(invalid("--methods", f"some of {', '.join(known)}", name))

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import RunError, SettingError
+from keras_dhnn.errors import CollapseError, RunError, SettingError
 from keras_dhnn.experiment.resolve import notice, resolve_experiment
 from keras_dhnn.experiment.split import draw_split
 from keras_dhnn.files import check_name, new_folder
@@ -126,6 +126,9 @@ def fit(
     started(run)
     try:
         train_run(run, info, bar, chosen)
+    except CollapseError as error:
+        run.keep_collapse(str(error))
+        raise
     except SettingError:
         # What was there before this call stays.
         if resume is None:

@@ -20,6 +20,7 @@ from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
+from keras_dhnn.pipelines.datasets.pair_places import describe_apart
 from keras_dhnn.pipelines.example import Archive, Example
 from keras_dhnn.pipelines.formats.unreadable import EmptyImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
@@ -74,6 +75,8 @@ def open_archive(
         options = {"skip_damaged": skip_damaged, "percentiles": percentiles, "seed": seed} | own[source]
         options["grey_to_rgb"] = grey_to_rgb
         found[source] = survey_collection(kept, **options)
+    trees = [listing.tree for listing in listings.values()]
+    apart = describe_apart(trees, [[own[key] for own in files.values()] for key in keys])
     rows = list(zip(keys, *([files[source][key] for key in keys] for source in sources), strict=True))
 
     def read(skipped: list[tuple[str, str]]) -> Iterator[Example]:
@@ -84,7 +87,7 @@ def open_archive(
     return Archive(
         classes=tuple(sorted({key.split("/")[0] for key in keys})),
         count=len(keys),
-        origin=_description(found),
+        origin=_description(found, apart),
         read=read,
     )
 
@@ -145,7 +148,7 @@ def _describe_alone(sources, keys, alone):
     return "\n".join([*lines, remedy])
 
 
-def _description(found):
+def _description(found, apart):
     """Return the Archive's `origin`."""
     trees = [collection.listing.tree.origin for collection in found.values()]
     made_by = {
@@ -162,7 +165,7 @@ def _description(found):
         "path": " and ".join(f"{source}={tree['path']}" for source, tree in zip(found, trees, strict=True)),
         "fingerprint": hashlib.sha256(repr((prints, sorted(made_by.items()))).encode()).hexdigest(),
         **made_by,
-        "notes": [f"{source}: {note}" for source, collection in found.items() for note in collection.notes],
+        "notes": [f"{source}: {note}" for source, collection in found.items() for note in collection.notes] + apart,
     }
 
 

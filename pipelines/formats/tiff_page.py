@@ -39,6 +39,9 @@ _TAGS = {
     325: "sizes",
     338: "extra",
     339: "format",
+    33550: "pixel_size",
+    33922: "tie_point",
+    34735: "geo_keys",
     42112: "metadata",
     42113: "nodata",
 }
@@ -69,6 +72,9 @@ class Page:
         nodata: text of GDAL's tag, or None.
         description: text.
         metadata: GDAL's, XML text.
+        ground: left, bottom, right and top on the ground in the units of its reference system, if the tags say it by a
+            corner and the size of pixels; else None.
+        reference: the codes by which the tags name the reference system, or None.
     """
 
     number: int
@@ -92,6 +98,8 @@ class Page:
     nodata: str | None
     description: str
     metadata: str
+    ground: tuple | None = None
+    reference: tuple | None = None
 
     @property
     def shape(self) -> tuple:
@@ -235,7 +243,18 @@ def _page(number, order, tags):
         tags["nodata"] if isinstance(tags.get("nodata"), str) else None,
         tags["description"] if isinstance(tags.get("description"), str) else "",
         tags["metadata"] if isinstance(tags.get("metadata"), str) else "",
+        _ground(tags, height, width),
+        tuple(map(int, tags["geo_keys"])) if isinstance(tags.get("geo_keys"), np.ndarray) else None,
     )
+
+
+def _ground(tags, height, width):
+    size, tie = (tags.get(name) for name in ("pixel_size", "tie_point"))
+    if not all(isinstance(values, np.ndarray) for values in (size, tie)) or len(size) < 2 or len(tie) != 6:
+        return None
+    x, y = map(float, size[:2])
+    left, top = float(tie[3]) - float(tie[0]) * x, float(tie[4]) + float(tie[1]) * y
+    return left, top - height * y, left + width * x, top
 
 
 def _colour_map(tags):

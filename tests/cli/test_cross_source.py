@@ -197,6 +197,12 @@ def test_ablation_into_a_file_is_one_message(root, tmp_path, capfd):
     assert f"keras-dhnn: {tmp_path / 'runs' / 'twins-grouped-ablation'}: Not a directory. Check that this path" in err
 
 
+def test_a_code_length_is_ablated_once(root, capfd):
+    assert ablate(root, "--bits", "16", "16", "--name", "twice") == 2
+    assert "--bits. Expected no value twice. Received: 16" in capfd.readouterr().err
+    assert not (root / "runs" / "twice").exists()
+
+
 def test_sweep_takes_the_values_of_the_paper():
     from keras_dhnn.config import Experiment
     from keras_dhnn.tuning.ablation import rows_of

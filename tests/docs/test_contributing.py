@@ -41,6 +41,18 @@ def toy(image_shape, mean, variance):
     return tf.keras.Model(images, tf.keras.layers.GlobalAveragePooling2D()(images), name="toy")
 '''
 
+LOSS = '''"""Toy: outputs' squares."""
+
+import tensorflow as tf
+
+
+def toy(outputs):
+    """Return the mean square."""
+    return tf.reduce_mean(outputs**2)
+'''
+METHOD = """    "toy-hashing": Method("Toy hashing", "Nobody, 2026", {"loss.objective": "toy"}),
+"""
+
 
 @pytest.fixture
 def copy(tmp_path):
@@ -64,11 +76,15 @@ def one_line(path, after, line):
     path.write_text("".join([*lines[: place + 1], line, *lines[place + 1 :]]), encoding="utf-8")
 
 
-def test_a_data_set_is_a_file_and_a_line(copy):
-    root, run = copy
+def add_data_set(root):
     (root / "pipelines" / "datasets" / "toy.py").write_text(DATA_SET, encoding="utf-8")
     line = '    "toy": "keras_dhnn.pipelines.datasets.toy",\n'
     one_line(root / "pipelines" / "datasets" / "__init__.py", "MODULES = {", line)
+
+
+def test_a_data_set_is_a_file_and_a_line(copy):
+    root, run = copy
+    add_data_set(root)
     result = run("prepare", "toy", "--source", "nowhere", "--quiet")
     assert result.returncode == 0, result.stderr
     assert "10 images of 2 classes" in result.stdout
@@ -89,3 +105,23 @@ def test_a_backbone_is_a_file_and_a_line(copy):
     environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
     result = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == "[[7.0, 7.0, 7.0]]", result.stderr
+
+
+def test_a_loss_is_a_file_and_two_lines_and_a_method_an_entry(copy):
+    root, run = copy
+    package = root / "keras_dhnn"
+    (package / "losses" / "toy.py").write_text(LOSS, encoding="utf-8")
+    config = package / "config.py"
+    text = config.read_text(encoding="utf-8").replace("OBJECTIVES = (", 'OBJECTIVES = ("toy", ')
+    config.write_text(text, encoding="utf-8")
+    objectives = package / "losses" / "objectives.py"
+    one_line(objectives, "    objectives: dict", '        "toy": lambda labels, outputs, *_: toy(outputs),\n')
+    one_line(objectives, "import tensorflow", "from keras_dhnn.losses.toy import toy\n")
+    one_line(package / "experiment" / "methods.py", "ONE_SOURCE = {", METHOD)
+    add_data_set(root)
+    assert run("prepare", "toy", "--source", "nowhere", "--quiet").returncode == 0
+    settings = ("data.image_size=32", "head.epochs=1", "training.batch_size=8")
+    small = ("--seeds", "1", "--trials", "1", *(part for one in settings for part in ("--set", one)))
+    result = run("benchmark", "toy", "--methods", "toy-hashing", *small)
+    assert result.returncode == 0, result.stderr
+    assert "Toy hashing" in result.stdout

@@ -329,3 +329,10 @@ def test_split_of_images_draws_or_takes_what_is_held_out():
     np.testing.assert_array_equal(named.validation, database[:5])
     with pytest.raises(SettingError, match="no item of the database"):
         split_of_images(np.arange(11), database, seed=1, validation=0, labels=UCMD)
+
+
+@pytest.mark.parametrize("queries", [1000, 240, 1.5])
+def test_more_queries_than_items_are_refused_by_the_option(queries):
+    message = f"from 1 to 239, for there are 240 items.*say it by --queries N. Received: {queries}"
+    with pytest.raises(SettingError, match=message):
+        make_split(np.arange(240) % 4, protocol="paper", seed=0, queries=queries, validation=0.1, turns=1)

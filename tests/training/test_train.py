@@ -22,6 +22,7 @@ SCRATCH = BASE.override(
     "fine_tune.backbone_learning_rate=0.01",
     "augmentation.flips=true",
 )
+NOISY = SCRATCH.override("model.backbone=tests.fakes:noisy_backbone")
 MEMORY = SCRATCH.override("loss.pairs=memory", "augmentation.flips=false")
 
 
@@ -184,14 +185,24 @@ def test_a_pause_between_validations_is_measured_and_leaves_no_trace(info, split
     assert train(experiment, info, split, tmp_path / "parts").history["head"] == whole
 
 
-@pytest.mark.parametrize("pauses", [(2,), (6,), (3, 8)], ids=["head", "between", "both"])
-def test_paused_and_continued_equals_uninterrupted(info, split, tmp_path, pauses):
+@pytest.mark.parametrize(
+    ("experiment", "pauses"),
+    [
+        (BOTH, (2,)),
+        (BOTH, (6,)),
+        (BOTH, (3, 8)),
+        (BOTH.override("model.dropout=0.3"), (2, 8)),
+        (NOISY, (1, 3)),
+    ],
+    ids=["head", "between", "both", "dropout", "noisy-backbone"],
+)
+def test_paused_and_continued_equals_uninterrupted(experiment, pauses, info, split, tmp_path):
     tf.config.experimental.enable_op_determinism()
-    whole = train(BOTH, info, split, tmp_path / "whole")
+    whole = train(experiment, info, split, tmp_path / "whole")
     for epochs in pauses:
-        paused = train(BOTH, info, split, tmp_path / "parts", epochs=epochs, outputs=False)
+        paused = train(experiment, info, split, tmp_path / "parts", epochs=epochs, outputs=False)
         assert sum(len(phase["loss"]) for phase in paused.history.values()) == epochs
         assert paused.outputs is paused.untrained is None
-    parts = train(BOTH, info, split, tmp_path / "parts")
+    parts = train(experiment, info, split, tmp_path / "parts")
     np.testing.assert_array_equal(parts.outputs["image"], whole.outputs["image"])
     assert parts.history == whole.history

@@ -63,8 +63,13 @@ def test_every_term_and_both_directions_are_in_the_history(info, split, tmp_path
 
 @pytest.mark.parametrize(
     ("experiment", "phase"),
-    [(HEADS, "head"), (ALTERNATING.override("fine_tune.epochs=4"), "fine_tune")],
-    ids=["joint", "alternating"],
+    [
+        (HEADS, "head"),
+        (ALTERNATING.override("fine_tune.epochs=4"), "fine_tune"),
+        (HEADS.override("model.dropout=0.3"), "head"),
+        (ALTERNATING.override("fine_tune.epochs=4", "model.dropout=0.3"), "fine_tune"),
+    ],
+    ids=["joint", "alternating", "joint-dropout", "alternating-dropout"],
 )
 def test_killed_and_resumed_equals_uninterrupted(experiment, phase, info, split, tmp_path, monkeypatch):
     assert_resumes_to_the_same(experiment, phase, 2, info, split, tmp_path, monkeypatch)

@@ -181,6 +181,11 @@ def test_a_search_in_which_nothing_finished_is_an_error(tmp_path, monkeypatch):
         score_winner(rows, SPACE, None, tmp_path)
 
 
+def test_a_search_that_had_no_time_says_how_to_go_on(tmp_path):
+    with pytest.raises(RunError, match=f"No trial of .* finished in its time.*keras-dhnn tune --resume {tmp_path}"):
+        score_winner([], SPACE, None, tmp_path)
+
+
 def test_what_other_trials_would_meet_too_ends_the_search(tmp_path, monkeypatch):
     def measure(*arguments, **options):
         raise DataError("The images are gone.")

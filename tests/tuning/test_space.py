@@ -78,8 +78,13 @@ def test_every_range_is_allowed_for_its_setting():
         ("[1]", "JSON object. Received: list"),
         ("{}", "one setting or more"),
         ('{"sigma": [1]}', "'sigma'"),
-        ('{"bits": [16, 16]}', "value twice"),
-        ('{"bits": []}', "value twice, or none"),
+        ('{"bits": [16, 16]}', "space of model.bits. Expected no value twice. Received: 16"),
+        ('{"eta": [1, 1.0]}', "space of loss.eta. Expected no value twice"),
+        ('{"bits": []}', "space of model.bits has no value"),
+        ('{"eta": [0.1], "loss.eta": [0.2]}', "settings. Expected no value twice. Received: 'loss.eta'"),
+        ('{"eta": [0.1], "eta": [0.2]}', "a search space's names. Expected no value twice. Received: 'eta'"),
+        ('{"bits": {"min": 8, "max": 64, "step": 4}}', "step of model.bits is a multiple of 8.*Received: step=4"),
+        ('{"query_turns": {"min": 1, "max": 4}}', r"query_turns is 1 or 4.*Give a list: \[1, 4\]"),
         ('{"bits": ["many"]}', "model.bits.*Expected a whole number"),
         ('{"eta": {"min": 1, "max": 0.5}}', "min < max"),
         ('{"eta": {"min": 0, "max": 0.5, "log": true}}', "above 0"),
@@ -101,6 +106,22 @@ def test_every_range_is_allowed_for_its_setting():
 def test_a_space_that_makes_no_sense_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         Space.from_json(text, BASE)
+
+
+@pytest.mark.parametrize(("more", "lengths"), [("", set(range(8, 65, 8))), (', "log": true', {8, 16, 32, 64})])
+def test_a_range_of_bits_is_of_multiples(more, lengths):
+    space = Space.from_json(f'{{"bits": {{"min": 8, "max": 64{more}}}}}', BASE)
+    assert {experiment.model.bits for experiment in drawn(space)} == lengths
+
+
+UNLIKE = ["seed", *(path for path in BASE.settings if path.startswith("data.") and path != "data.image_size")]
+
+
+@pytest.mark.parametrize("path", UNLIKE)
+def test_trials_are_compared_by_the_same_items(path):
+    with pytest.raises(ValueError, match=f"ranks its trials.*{path} would change.*grid NAME --over {path}="):
+        Space.from_json(json.dumps({"eta": [0.1, 1], path: [BASE.settings[path]]}), BASE)
+    assert Space.from_json('{"data.image_size": [32, 64]}', BASE).parts
 
 
 def test_a_setting_without_a_range_of_its_own_is_refused():

@@ -216,6 +216,8 @@ def test_all_methods_have_what_shallow_ones_have_unless_told():
         ({"methods": ("spam",)}, "--methods.*prh, itq"),
         ({"methods": ("scm",)}, "--methods"),
         ({"bits": (12,)}, "multiple of 8"),
+        ({"methods": ("prh", "prh")}, "--methods. Expected no value twice. Received: 'prh'"),
+        ({"bits": (16, 32, 16)}, "--bits. Expected no value twice. Received: 16"),
         ({"trials": 0}, "--trials"),
         ({"features": "sift"}, "--features"),
     ],

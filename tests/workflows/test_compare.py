@@ -174,6 +174,28 @@ def test_unfinished_run_is_refused(make_run, tmp_path):
         compare(paths, tmp_path / "curves.png")
 
 
+@pytest.mark.parametrize(("verb", "what"), [("tune", "a search"), ("grid", "a grid")])
+def test_a_search_is_no_run(make_run, tmp_path, verb, what):
+    path = make_run("a")
+    Run(path).codes_path.unlink()
+    write_json(path / "request.json", {"verb": verb})
+    message = f"a is {what}, not a run. .* continue it: keras-dhnn {verb} --resume {path}"
+    with pytest.raises(RunError, match=message):
+        compare([make_run("b"), path], tmp_path / "curves.png")
+    (path / "experiment.json").unlink()
+    with pytest.raises(RunError, match=message):
+        Run.open(path, finished=False)
+
+
+def test_a_run_that_ended_without_a_result_is_not_to_be_continued(make_run, tmp_path):
+    path = make_run("a")
+    Run(path).codes_path.unlink()
+    Run(path).keep_collapse("The loss is nan after epoch 3. Try a smaller learning rate.")
+    with pytest.raises(RunError, match="a ended without a result, .*The loss is nan after epoch 3") as raised:
+        compare([make_run("b"), path], tmp_path / "curves.png")
+    assert "--resume" not in str(raised.value)
+
+
 def test_figure_that_cannot_be_written(make_run, tmp_path):
     with pytest.raises(DataError, match="--out"):
         compare([make_run("a"), make_run("b")], tmp_path / "missing" / "curves.png")

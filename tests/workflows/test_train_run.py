@@ -239,3 +239,11 @@ def test_names_that_are_no_folder_of_their_own_are_refused(run, tmp_path, name):
 def test_codes_are_those_of_the_model(finished):
     stored = finished.load_codes()
     np.testing.assert_array_equal(np.unpackbits(stored["codes"], axis=1), stored["outputs"] >= 0)
+
+
+def test_a_run_whose_loss_is_not_finite_says_so_when_it_is_opened(run, tmp_path):
+    settings = ("--set", "head.learning_rate=1e30", "--set", "training.optimizer=sgd", "--set", "head.epochs=9")
+    status, _, err = run(*fit_command("--runs", tmp_path, "--name", "endless", *settings))
+    assert (status, "The loss is" in err) == (2, True)
+    with pytest.raises(RunError, match=r"ended without a result, and would again: The loss is (nan|inf) after epoch"):
+        Run.open(tmp_path / "endless")
