@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "backend": {"errors"},
     "runs": {"_version", "codes", "config", "errors", "files", "machine"},
     "runtimes": {"backend", "errors", "files", "machine"},
-    "losses": {"errors"},
+    "losses": {"config", "errors"},
     "metrics": {"errors", "machine"},
     "models": {"backend", "config", "errors", "files", "losses"},
     "pipelines": {"_version", "backend", "config", "errors", "files", "machine"},
