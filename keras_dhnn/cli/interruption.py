@@ -1,4 +1,4 @@
-"""Take Ctrl-C, and the signal by which systems end a process, where they can be taken, and say what happens.
+"""Take Ctrl-C and SIGTERM where they can be taken, and tell their sender what happens.
 
 Python raises KeyboardInterrupt wherever the program stands. Within TensorFlow that may be a finaliser, which drops it,
 or a function being traced, which turns it into an error of another kind. So, while work shows its progress, an

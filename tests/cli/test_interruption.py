@@ -57,6 +57,10 @@ def finaliser(_):
     del last
 
 
+def terminate(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def press(_):
     interrupt()
 
@@ -111,12 +115,9 @@ def test_who_ignores_interruptions_goes_on_doing_so():
 
 def test_sigterm_waits_as_ctrl_c_does(terminable, capfd):
     done = []
-    with pytest.raises(Terminated), bars(True)("Trials", 3, "trial") as update:
-        os.kill(os.getpid(), signal.SIGTERM)
-        done.append("other work")
-        update(1)
-        done.append("more")
-    assert done == ["other work"]
+    with pytest.raises(Terminated):
+        _do([terminate, other_work, update, other_work], done)
+    assert done == [terminate, other_work]
     assert "Stopping after this step. A second SIGTERM stops at once." in capfd.readouterr().err
 
 
