@@ -23,7 +23,7 @@ _waiting: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
-    """Interrupt a process that was told to end by SIGTERM."""
+    """Report that the process was told to end by SIGTERM."""
 
 
 class InterruptibleVerbs(TyperGroup):
@@ -39,7 +39,7 @@ class InterruptibleVerbs(TyperGroup):
 
 @contextlib.contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """Have SIGTERM raise `Terminated` while the block lasts, unless the process ignores it or has a handler of it."""
+    """Let SIGTERM raise `Terminated` while the block lasts, unless the process ignores it or has a handler of it."""
     if _beside() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
