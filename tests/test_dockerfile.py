@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PATH = ROOT / "docs" / "docker" / "Dockerfile"
 KNOWN = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT", "CMD", "EXPOSE"}
+# Extras of the verbs that its first line names: `serve`, then `encode`, `search` and `browse`, then scenes.
+NEEDED = {"serving", "browse", "geo"}
 
 pytestmark = pytest.mark.skipif(not PATH.is_file(), reason="of a checkout")
 
@@ -37,8 +39,13 @@ def faults(text):
         elif name == "COPY" and "--from=" not in rest:
             *sources, _ = rest.split()
             found += [f"{source} is not there" for source in sources if not (ROOT / source).exists()]
-        elif name == "RUN" and "pip install" in rest and "--no-cache-dir" not in rest:
-            found.append("pip keeps its cache in the image")
+        elif name == "RUN" and "pip install" in rest:
+            if "--no-cache-dir" not in rest:
+                found.append("pip keeps its cache in the image")
+            extras = set(re.search(r"\[([\w,]*)\]", rest).group(1).split(","))
+            found += [f"the extra {extra} is not installed" for extra in sorted(NEEDED - extras)]
+        elif name == "RUN" and "apt-get install" in rest and "rm -rf /var/lib/apt/lists" not in rest:
+            found.append("apt-get keeps its lists in the image")
         elif name in ("ENTRYPOINT", "CMD") and not rest.startswith("["):
             found.append(f"{name} runs a shell, which does not pass signals on")
     return found + (["what it runs, it runs as root"] if user in ("root", "0") else [])
@@ -54,6 +61,8 @@ def test_the_dockerfile_has_no_faults():
         ("python:3.13-slim-bookworm AS build", "python AS build", "no fixed version"),
         ("USER dhnn", "", "as root"),
         ("--no-cache-dir", "", "keeps its cache"),
+        (",browse,geo", "", "browse is not installed"),
+        ("    && rm -rf /var/lib/apt/lists/* \\\n", "", "keeps its lists"),
         ("COPY tuning tuning", "COPY gone gone", "gone is not there"),
         ('ENTRYPOINT ["keras-dhnn"]', "ENTRYPOINT keras-dhnn", "runs a shell"),
         ("EXPOSE", "ADD", "ADD is not"),

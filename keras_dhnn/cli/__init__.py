@@ -27,6 +27,7 @@ from keras_dhnn.cli.fit import fit
 from keras_dhnn.cli.given import refuse_behind_verb
 from keras_dhnn.cli.grid import grid
 from keras_dhnn.cli.index import index
+from keras_dhnn.cli.interruption import InterruptibleVerbs, termination_interrupts
 from keras_dhnn.cli.plain_help import PlainHelp
 from keras_dhnn.cli.prepare import prepare
 from keras_dhnn.cli.printing import printable
@@ -44,6 +45,7 @@ from keras_dhnn.errors import KerasDhnnError, SettingError
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 app = typer.Typer(
+    cls=InterruptibleVerbs,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -95,7 +97,8 @@ def everywhere(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer).
+    """Run the command line; a user's mistake is one message and exit status 2, an interruption 130 (from typer), or 143
+    if it is SIGTERM.
 
     What is neither one of our own errors nor a file that the operating system refused is ours to mend: it keeps its
     traceback.
@@ -107,7 +110,8 @@ def main() -> None:
     try:
         _refuse_empty(sys.argv[1:])
         refuse_behind_verb(sys.argv[1:])
-        _run([_from_home(argument) for argument in sys.argv[1:]])
+        with termination_interrupts():
+            _run([_from_home(argument) for argument in sys.argv[1:]])
     except KerasDhnnError as error:
         message = str(error)
     except OSError as error:

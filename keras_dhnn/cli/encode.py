@@ -100,7 +100,8 @@ def encode(
     """Encode images into an archive that is searched with keras-dhnn search.
 
     What is in the archive with the same content is not encoded again. If it is interrupted, run the same command
-    again; it continues.
+    again; it continues. The first 2,000 tiles of a new archive are written together, since bits and features are
+    learned from them.
 
     Examples:
 
@@ -175,5 +176,8 @@ def _kept(archive):
     try:
         rows = Archive.open(archive).info.rows
     except DataError:
-        return "Nothing is kept yet: bits were still being learned. Start the same command again."
+        return (
+            "Nothing is kept yet: the first 2,000 tiles are written together, since bits and features are learned from "
+            "them. Start the same command again."
+        )
     return f"{archive} has {rows:,} items now. Start the same command again: it goes on with the others."

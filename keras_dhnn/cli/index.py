@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_dhnn.cli.bars import bars
+from keras_dhnn.cli.bars import bars, notices
 from keras_dhnn.cli.options import Json, Quiet
 from keras_dhnn.cli.plain_help import PlainHelp
 from keras_dhnn.errors import SettingError
@@ -39,8 +39,9 @@ def add(
 ) -> None:
     """Add images to what an exported model searches.
 
-    They are read in batches, as many as there are. If another command is changing the same model, this one waits for
-    it, so that what it added stays. This runs the export's operations: keep to models whose origin you know.
+    They are read in batches, as many as there are; those whose path is there already are counted and left out. If
+    another command is changing the same model, this one waits for it, so that what it added stays. This runs the
+    export's operations: keep to models whose origin you know.
 
     Examples:
 
@@ -56,7 +57,8 @@ def add(
     paths = [*(images or []), *(read_path_list(listed) if listed is not None else [])]
     if not paths:
         raise SettingError("Expected images to add: files, folders, or --list FILE.")
-    _report(add_images(export, paths, label=label, source=source, bar=bars(quiet)), as_json)
+    added = add_images(export, paths, label=label, source=source, bar=bars(quiet), say=notices(quiet))
+    _report(added, as_json)
 
 
 @index.command(cls=PlainHelp)

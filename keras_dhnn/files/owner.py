@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import errno
 import json
 import logging
 import os
@@ -16,8 +15,6 @@ from keras_dhnn.files.locks import lock
 from keras_dhnn.files.writing import naming
 
 OWNER = ".owner.json"
-# What file systems answer that have no locks: there two processes are not told of each other.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _LOG = logging.getLogger(__name__)
 
 
@@ -74,9 +71,6 @@ def _lock(descriptor, folder, wait):
             raise RunError(f"{folder} is being written by {who}. Wait until it has finished, or stop it.") from None
         _LOG.warning("%s is being written by %s. Waiting until it has finished.", folder, who)
         lock(descriptor, wait=True)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
 
 
 def _sign(descriptor):

@@ -1,6 +1,6 @@
 """Write the next version of an exported model: the same network, another index."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.errors import SettingError
+from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files.owner import owned
 from keras_dhnn.pipelines.example import ImageSpec
 from keras_dhnn.pipelines.formats.image_file import read_image
@@ -24,11 +25,19 @@ _BATCH = 32
 
 
 def add_images(
-    base: Path, paths: Sequence[Path | str], *, label: str | None = None, source: str | None = None, bar: Bar = no_bar
+    base: Path,
+    paths: Sequence[Path | str],
+    *,
+    label: str | None = None,
+    source: str | None = None,
+    bar: Bar = no_bar,
+    say: Callable[[str], None] = notice,
 ) -> Path:
     """Write a version whose index has more items, at its end. Their keys are the paths as given.
 
-    Images are read and encoded a batch at a time: memory holds one, however many there are.
+    Paths that are there already are left out and counted, so that a list may be given again as it grows; where all are
+    there, no version is written. Images are read and encoded a batch at a time: memory holds one, however many there
+    are.
 
     Args:
         base: Path of the exported model, `RUN/export/NAME`.
@@ -36,24 +45,28 @@ def add_images(
         label: class name of all of them, one that the model knows; None: not known.
         source: which of several image sources they are of.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
+        say: is told how many were there already.
 
     Returns:
-        Path of the version.
+        Path of the version: the new one, or the latest where there is nothing to add.
 
     Raises:
         DataError: if a file is no image as the data set's are.
-        SettingError: if there is no such model, class or source, or a key is there already.
+        SettingError: if there is no such model, class or source, a path is given twice, or is there with another class.
     """
     paths = image_paths(paths)
 
-    def change(export: Export, name: str) -> Index:
-        keys = _new_keys(paths, export.indexes[name])
-        labels = [_label(export, label)] * len(keys)
+    def change(export: Export, name: str) -> Index | None:
+        number = _label(export, label)
+        new = _new_paths(paths, export.indexes[name], number, say)
+        if not new:
+            return None
+        keys, labels = list(map(str, new)), [number] * len(new)
         spec, bands = ImageSpec(**export.card["images"][name]), export.card["rgb_bands"][name]
         codes, pictured = [], bool(export.thumbnails)
-        with bar("Encoding", len(paths), "image") as update:
-            for first in range(0, len(paths), _BATCH):
-                images = [read_image(path, spec) for path in paths[first : first + _BATCH]]
+        with bar("Encoding", len(new), "image") as update:
+            for first in range(0, len(new), _BATCH):
+                images = [read_image(path, spec) for path in new[first : first + _BATCH]]
                 codes.append(_encode(export.encoders[name], images))
                 if pictured:
                     of_batch = zip(keys[first : first + _BATCH], images, strict=True)
@@ -81,7 +94,10 @@ def _write_from(base, found, change, source, bar):
     latest = base / str(found[-1])
     export = load_version(latest)
     name = _source(export, source)
-    export.indexes[name] = change(export, name)
+    changed = change(export, name)
+    if changed is None:
+        return latest
+    export.indexes[name] = changed
     keys = {key for index in export.indexes.values() for key in index.ids.tolist()}
     export.thumbnails = {image: picture for image, picture in export.thumbnails.items() if has_item(image, keys)}
     number = next_version(base)
@@ -97,18 +113,27 @@ def _write_from(base, found, change, source, bar):
     return base / str(number)
 
 
-def _new_keys(paths, index):
-    """Return keys of new items; before they are encoded, which takes its time, they are seen to be new."""
-    keys, known = [], set(index.ids.tolist())
-    for path in paths:
-        key = str(path)
-        if key in known:
+def _new_paths(paths, index, label, say):
+    """Return the paths that are not there yet; before they are encoded, which takes its time, they are checked."""
+    there = dict(zip(index.ids.tolist(), index.labels.tolist(), strict=True))
+    given = set()
+    for key in map(str, paths):
+        if key in given:
             raise SettingError(f"Every item of an index has a key of its own. Received twice: {key!r}")
         if not key.isprintable():
             raise SettingError(f"An item's key is its path. Expected one that can be printed. Received: {key!r}")
-        known.add(key)
-        keys.append(key)
-    return keys
+        if label != UNKNOWN and there.get(key, label) != label:
+            raise SettingError(
+                f"{key!r} is in the index without this class. To give it one: keras-dhnn index remove, then add."
+            )
+        given.add(key)
+    new = [path for path in paths if str(path) not in there]
+    if len(new) < len(paths):
+        say(
+            f"{len(paths) - len(new):,} of {len(paths):,} images are in the index already, by their paths, and stay as "
+            "they are. Where a file has changed: keras-dhnn index remove, then add."
+        )
+    return new
 
 
 def _encode(encoder, images):

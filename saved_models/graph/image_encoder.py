@@ -13,6 +13,8 @@ _BIT_VALUES = [128, 64, 32, 16, 8, 4, 2, 1]
 class ImageEncoder(tf.Module):
     """Turn pixels or image files of any size into codes: decoding, resizing and network in one graph.
 
+    Of no image there is no code.
+
     Args:
         network: function from `(B, h, w, C)` float32 images to `(B, l)` hash outputs.
         variables: list of the variables that it uses.
@@ -43,14 +45,20 @@ class ImageEncoder(tf.Module):
             self.searching = ImageEncoder(queries, variables, spec, resize)
         shape = (None, None, None, spec.channels)
 
+        def hashed(images: tf.Tensor) -> tf.Tensor:
+            # Convolutions that TensorFlow fuses fail on a batch of none: it is computed of a blank image, and left out.
+            count = tf.shape(images)[0]
+            lacking = tf.cast(count == 0, tf.int32)
+            return network(resize(tf.pad(images, [[0, lacking], [0, 0], [0, 0], [0, 0]])))[:count]
+
         def codes(images: tf.Tensor) -> tf.Tensor:
-            return pack_bits(network(resize(images)))
+            return pack_bits(hashed(images))
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
         def outputs(images: tf.Tensor) -> tf.Tensor:
             # Of no number, whatever is computed is none, and its bits would look like an answer.
             images = tf.debugging.check_numerics(images, "Expected pixels that are finite")
-            return network(resize(_to_stored_size(images, spec)))
+            return hashed(_to_stored_size(images, spec))
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "images")])
         def encode(images: tf.Tensor) -> tf.Tensor:

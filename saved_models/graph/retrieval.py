@@ -102,9 +102,15 @@ class HammingRetrieval(tf.Module):
     def _search_ordered(self, query_codes, k, label, allowed, outputs):
         found = self.search(query_codes, k, label=label, allowed=allowed)
         label = self._check_label(label, query_codes)
-        if allowed is None:
-            return self._order_label(query_codes, outputs, *found, label)
-        return self._order_allowed(query_codes, outputs, *found, label, self._check_allowed(allowed))
+        allowed = None if allowed is None else self._check_allowed(allowed)
+
+        def ordered() -> tuple[tf.Tensor, tf.Tensor]:
+            if allowed is None:
+                return self._order_label(query_codes, outputs, *found, label)
+            return self._order_allowed(query_codes, outputs, *found, label, allowed)
+
+        # Of no query there is nothing to put in order, and `map_fn` cannot say how long its rows would be.
+        return tf.cond(tf.shape(query_codes)[0] > 0, ordered, lambda: found)
 
     def radius_search(
         self, query_codes: tf.Tensor | np.ndarray, radius: tf.Tensor | int

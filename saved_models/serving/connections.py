@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 from types import FrameType
 from typing import Any
@@ -129,17 +130,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class InterruptibleServer(uvicorn.Server):
-    """Serve until a signal ends it, which always leaves `run` as `KeyboardInterrupt`: uvicorn alone loses some."""
+    """Serve until a signal ends it, which always leaves `run` as `KeyboardInterrupt`: uvicorn alone loses some.
 
-    _interrupted = False
+    The handler that the process had before is asked first, which may end it otherwise, as the system's own of SIGTERM.
+    """
+
+    _ended_by: int | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._interrupted = True
+        self._ended_by = self._ended_by or sig
         super().handle_exit(sig, frame)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         super().run(sockets)
-        if self._interrupted:
+        if self._ended_by is not None:
+            signal.raise_signal(self._ended_by)
             raise KeyboardInterrupt
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

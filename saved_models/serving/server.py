@@ -76,7 +76,7 @@ def make_app(
         path = request.scope["path"]  # in an address Host comes first, which may be nonsense
         try:
             _check_origin(request, hosts)
-            if request.method == "GET" and (matched := _STATUS.fullmatch(path)):
+            if request.method in ("GET", "HEAD") and (matched := _STATUS.fullmatch(path)):
                 content = _describe(model, matched)
             elif request.method == "POST" and (matched := _PREDICT.fullmatch(path)):
                 with room.share() as grow:

@@ -50,9 +50,9 @@ def make_signatures(encoders: Mapping[str, ImageEncoder], searchers: Mapping[str
     for (target, searcher), in_class in itertools.product(searchers.items(), (False, True)):
         stem, bits = join("search", "" if alone else target, IN_CLASS if in_class else ""), searcher.retrieval.bits
         spec = tf.TensorSpec((None, bits // 8), tf.uint8, "codes")
-        made[join(stem, "codes")] = _searching(spec, tf.identity, searcher, in_class)
+        made[join(stem, "codes")] = _searching(spec, _of_width("codes", bits // 8), searcher, in_class)
         spec = tf.TensorSpec((None, bits), tf.float32, OUTPUTS)
-        made[join(stem, OUTPUTS)] = _searching(spec, pack_bits, searcher, in_class, ordered=True)
+        made[join(stem, OUTPUTS)] = _searching(spec, _codes_of_outputs(bits), searcher, in_class, ordered=True)
     if not alone:
         encode, searcher = _of_queries(next(iter(encoders.values()))).encode, next(iter(searchers.values()))
         made["serving_default"] = _searching(_spec(encode), encode, searcher, False)
@@ -69,6 +69,29 @@ def _spec(encode):
     loaded = getattr(encode, "concrete_functions", None)
     concrete = loaded[0] if loaded else encode.get_concrete_function()
     return concrete.structured_input_signature[0][0]
+
+
+def _of_width(name, width):
+    """Return a function that gives its argument back, `(B, width)`, and refuses one of another width."""
+
+    def checked(x: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(x)
+        fits = tf.reduce_all(shape[1:] == [width]) & (tf.size(shape) == 2)
+        check = tf.debugging.Assert(fits, [f"Expected {name} of shape (B, {width}). Received the shape", shape])
+        with tf.control_dependencies([check]):
+            return tf.ensure_shape(tf.identity(x), (None, width))
+
+    return checked
+
+
+def _codes_of_outputs(bits):
+    """Return a function from real outputs `(B, bits)` to their codes, which refuses others and what is not finite."""
+    checked = _of_width(OUTPUTS, bits)
+
+    def codes(outputs: tf.Tensor) -> tf.Tensor:
+        return pack_bits(tf.debugging.check_numerics(checked(outputs), "Expected outputs that are finite"))
+
+    return codes
 
 
 def _encoding(encode, name="codes"):

@@ -1,6 +1,5 @@
 """The command line as a user meets it: exit codes, what goes where, and what each message says to do."""
 
-import functools
 import json
 import os
 import signal
@@ -472,21 +471,38 @@ def test_interrupted_fit_says_how_to_resume(prepared, run, tmp_path):
     assert "Traceback" not in err
 
 
-def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGINT, 130, "Interrupted. The same"), (signal.SIGTERM, 143, "Terminated. The same")],
+)
+def test_interrupted_prepare_leaves_nothing_that_looks_finished(tmp_path, number, status, said):
     command = [sys.executable, "-m", "keras_dhnn", "prepare", "ucmd", "--synthetic", "--per-class", "50"]
     process = start([*command, "--data", tmp_path / "data"])
     await_file(tmp_path / "data")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "Traceback" not in err
-    assert "Interrupted. The same command starts again" in err
+    assert f"{said} command starts again" in err
     assert not (tmp_path / "data" / "ucmd-synthetic").exists()
 
 
+def test_a_verb_that_says_nothing_of_its_end_has_the_status_of_sigterm_too(run, monkeypatch, tmp_path):
+    def told(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("keras_dhnn.workflows.prepare.verify", told)
+    status, out, err = run("prepare", "ucmd", "--verify", "--data", tmp_path)
+    assert (status, out, err) == (143, "", "")
+
+
 def start(command):
-    """A process that takes SIGINT, even if whoever started the tests ignores it."""
-    take = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    """A process that takes SIGINT and SIGTERM, even if whoever started the tests ignores them."""
+
+    def take():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=take)
 
 

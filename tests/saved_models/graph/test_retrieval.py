@@ -254,5 +254,7 @@ def test_outputs_order_ties(bits, items, distinct):
             expected = np.take_along_axis(distances, order, axis=1)
             np.testing.assert_array_equal(found[1], expected)
             np.testing.assert_array_equal(found[0], np.where(expected > bits, -1, order))
+            none = retrieval.search(queries[:0], k, outputs=outputs[:0], **filters)
+            assert [part.shape for part in none] == [(0, min(k, items))] * 2
     with pytest.raises(ValueError, match="`outputs`"):
         retrieval.search(queries, 3, outputs=outputs[:, 1:])

@@ -7,6 +7,7 @@ import venv
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from keras_dhnn.pipelines.formats.image_file import read_image
@@ -106,6 +107,58 @@ def answers(exported, requests, tmp_path_factory):
 @pytest.mark.parametrize("loader", ["load", "session"])
 def test_every_signature_answers_as_the_model_in_python(answers, requests, loader):
     assert_same(answers[loader], requests)
+
+
+def test_of_nothing_every_signature_returns_nothing(exported, tmp_path):
+    """No rows, of the types and widths that rows have; searches have a column, for the one k of no query."""
+    bits, requests = 16, []
+    for name in read_signatures(exported):
+        if name.endswith(("codes", "_outputs")) and not name.startswith("encode"):
+            width, dtype = (bits // 8, np.uint8) if name.endswith("codes") else (bits, np.float32)
+            inputs = {name.split("_")[-1]: np.zeros((0, width), dtype)}
+        elif name.endswith("bytes"):
+            inputs = {"image_bytes": np.array([], object)}
+        else:
+            inputs = {"images": np.zeros((0, 20, 16, 3), np.uint8 if name.endswith("uint8") else np.float32)}
+        expected = {"codes": np.zeros((0, bits // 8), np.uint8)}
+        if name == "encode_outputs":
+            expected = {"outputs": np.zeros((0, bits), np.float32)}
+        elif not name.startswith("encode"):
+            numbers, texts = np.zeros((0, 1), np.int32), np.zeros((0, 1), object)
+            inputs["k"] = np.array(3, np.int32)
+            expected |= {"ids": texts, "classes": texts, "distances": numbers, "labels": numbers}
+        if "in_class" in name:
+            inputs["class_name"] = np.array([b""], object)
+        requests.append((name, inputs, expected))
+    got = answer(sys.executable, exported, [(name, inputs) for name, inputs, _ in requests], tmp_path)
+    for loader in ("load", "session"):
+        for (name, _, expected), found in zip(requests, got[loader], strict=True):
+            described = {key: (value.shape, value.dtype) for key, value in found.items()}
+            assert described == {key: (value.shape, value.dtype) for key, value in expected.items()}, name
+
+
+def any_class(name):
+    """What a signature is given beside its input and k."""
+    return {"class_name": tf.constant("")} if "in_class" in name else {}
+
+
+@pytest.mark.parametrize("name", ["search_codes", "search_outputs", "search_in_class_codes", "search_in_class_outputs"])
+def test_codes_and_outputs_of_another_width_are_named(exported, name):
+    signature = tf.saved_model.load(str(exported)).signatures[name]
+    what, width, dtype = ("codes", 2, np.uint8) if name.endswith("codes") else ("outputs", 16, np.float32)
+    for wrong in (1, width + 1, 2 * width):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"Expected {what} of shape \(B, {width}\)"):
+            signature(**{what: tf.zeros((2, wrong), dtype), "k": tf.constant(3)}, **any_class(name))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["search_outputs", "search_in_class_outputs"])
+def test_outputs_that_are_not_finite_are_refused(exported, name, value):
+    outputs = np.ones((2, 16), np.float32)
+    outputs[1, 3] = value
+    signature = tf.saved_model.load(str(exported)).signatures[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected outputs that are finite"):
+        signature(outputs=tf.constant(outputs), k=tf.constant(3), **any_class(name))
 
 
 def test_the_requests_take_every_signature(exported, requests):

@@ -9,13 +9,36 @@ import uvicorn
 from keras_dhnn.saved_models.serving.connections import listen, make_server
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_that_uvicorn_keeps_to_itself_is_passed_on(monkeypatch, number):
+class Told(Exception):
+    """Raised by the handler that the process had before it served."""
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def number(request):
+    """A signal of which the process has a handler."""
+
+    def tell(number, frame):
+        raise Told(number)
+
+    before = signal.signal(request.param, tell)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+def test_a_signal_that_uvicorn_keeps_to_itself_is_passed_on(monkeypatch, number):
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets=None: server.handle_exit(number, None))
     server = make_server(None)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Told, match=str(int(number))):
         server.run()
     assert server.should_exit
+
+
+def test_a_signal_that_nobody_takes_ends_it_all_the_same(monkeypatch, number):
+    """As the first process of a container, which the system does not end by a signal without a handler."""
+    signal.signal(number, lambda *_: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets=None: server.handle_exit(number, None))
+    with pytest.raises(KeyboardInterrupt):
+        make_server(None).run()
 
 
 def test_a_server_that_is_told_to_end_just_ends(monkeypatch):

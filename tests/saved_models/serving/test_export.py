@@ -211,7 +211,7 @@ def test_index_by_the_command_line(base, command, tmp_path):
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "grey.png")
     status, out, _ = command("index", "add", base, tmp_path / "a.png", "--class", "class0", "--json")
     assert (status, json.loads(out)["path"]) == (0, str(base / "2"))
-    status, _, err = command("index", "add", base, tmp_path / "a.png")
+    status, _, err = command("index", "add", base, tmp_path / "a.png", tmp_path / "a.png")
     assert (status, "Received twice" in err) == (2, True)
     status, _, err = command("index", "add", base, tmp_path / "grey.png")
     assert (status, "has 1 band, not 3" in err) == (2, True)

@@ -102,7 +102,7 @@ def test_a_list_is_a_path_a_line(tmp_path):
         read_path_list(tmp_path / "none")
 
 
-def test_nothing_is_encoded_for_a_key_that_is_there(base, tmp_path, monkeypatch):
+def test_nothing_is_encoded_for_keys_that_are_refused(base, tmp_path, monkeypatch):
     monkeypatch.setattr(workflow, "_encode", None)
     (path,) = write_images(tmp_path, ["a.png"])
     with pytest.raises(SettingError, match="Received twice"):
@@ -110,6 +110,42 @@ def test_nothing_is_encoded_for_a_key_that_is_there(base, tmp_path, monkeypatch)
     with pytest.raises(SettingError, match="can be printed"):
         add_images(base, write_images(tmp_path, ["a\nb.png"]))
     assert list_versions(base) == [1]
+
+
+def test_what_is_there_is_left_out_and_counted(base, tmp_path):
+    before, said = keys_of(base / "1"), []
+    old, new = write_images(tmp_path, ["a.png", "c.png"]), write_images(tmp_path, ["b.png"])
+    first = add_images(base, old, label="class1", say=said.append)
+    assert said == []
+    second = add_images(base, [old[0], *new, old[1]], label="class1", say=said.append)
+    assert (first, second) == (base / "2", base / "3")
+    assert keys_of(second) == [*before, *map(str, old), *map(str, new)]
+    (line,) = said
+    assert line.startswith("2 of 3 images are in the index already")
+    indexes = [Index.load(version / EXTRA / "index.npz") for version in (first, second)]
+    np.testing.assert_array_equal(indexes[1].codes[:-1], indexes[0].codes)
+    assert indexes[1].labels[-3:].tolist() == [1, 1, 1]
+
+
+def test_where_all_are_there_nothing_is_encoded_and_no_version_written(base, tmp_path, monkeypatch, command):
+    write_images(tmp_path, ["new/a.png", "new/b.png"])
+    add_images(base, [tmp_path / "new"])
+    monkeypatch.setattr(workflow, "_encode", None)
+    status, out, err = command("index", "add", base, tmp_path / "new")
+    assert (status, out.splitlines()[0]) == (0, str(base / "2"))
+    assert "2 of 2 images are in the index already" in err
+    assert list_versions(base) == [1, 2]
+
+
+def test_another_class_of_what_is_there_is_refused(base, tmp_path):
+    paths = write_images(tmp_path, ["a.png", "b.png"])
+    add_images(base, paths[:1], label="class1")
+    add_images(base, paths[1:])
+    for path in paths:
+        with pytest.raises(SettingError, match=f"{path.name}' is in the index without this class"):
+            add_images(base, [path], label="class0")
+    add_images(base, paths, say=lambda text: None)  # of no class in particular
+    assert list_versions(base) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "assets/model_card.json", f"{EXTRA}/index.npz", LISTED])

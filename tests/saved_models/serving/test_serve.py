@@ -14,7 +14,8 @@ from keras_dhnn.errors import SettingError
 from keras_dhnn.saved_models.serving.connections import listen
 
 
-def test_it_says_where_it_serves_and_answers_there_on_loopback_alone(exported):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_says_where_it_serves_and_answers_there_on_loopback_alone(exported, number, status):
     command = [sys.executable, "-m", "keras_dhnn", "serve", str(exported.parent), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -27,8 +28,8 @@ def test_it_says_where_it_serves_and_answers_there_on_loopback_alone(exported):
             with pytest.raises(ConnectionRefusedError):  # as would be answered at 0.0.0.0
                 socket.create_connection(("127.0.0.2", int(said[1])))
         finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+            process.send_signal(number)
+        assert process.wait(timeout=30) == status
         assert process.stderr.read() == ""
 
 

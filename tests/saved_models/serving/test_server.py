@@ -229,6 +229,37 @@ def test_a_client_that_hangs_up_harms_nobody(port, images):
     assert_serves(port, images)
 
 
+@pytest.mark.parametrize("path", ["/v1/models/coloured", "/v1/models/coloured/versions/1/metadata", "/v1/models/other"])
+def test_head_answers_as_get_without_the_body(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    answers = {}
+    for method in ("GET", "HEAD", "GET"):  # on one connection: what follows a head is not taken for its body
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answers[method] = answer.status, answer.headers["content-type"], answer.headers["content-length"]
+        assert len(answer.read()) == (0 if method == "HEAD" else int(answers[method][2]))
+    connection.close()
+    assert answers["HEAD"] == answers["GET"]
+    assert answers["GET"][0] == (404 if path.endswith("other") else 200)
+
+
+def test_no_images_are_no_answers(port):
+    for signature, name in (("search_bytes", "image_bytes"), ("encode_bytes", "image_bytes")):
+        more = {"k": 4} if signature.startswith("search") else {}
+        body = {"signature_name": signature, "inputs": {name: [], **more}}
+        status, answer = ask(port, "POST", PREDICT, body)
+        assert status == 200, answer
+        listed = answer["outputs"]
+        assert listed == ({"classes": [], "codes": [], "distances": [], "ids": [], "labels": []} if more else [])
+
+
+def test_outputs_that_are_no_numbers_are_refused(port):
+    for value in (float("nan"), float("inf")):
+        inputs = {"outputs": [[value] * 16], "k": 1}
+        status, answer = ask(port, "POST", PREDICT, {"signature_name": "search_outputs", "inputs": inputs})
+        assert (status, "Expected outputs that are finite" in answer["error"]) == (400, True)
+
+
 def test_other_methods_are_malformed(port):
     assert ask(port, "DELETE", "/v1/models/coloured")[0] == 400
     assert ask(port, "GET", "/v1/models")[1] == {"error": "Missing model name in request."}
