@@ -1,5 +1,6 @@
 """What `index add` makes of many images, and of another `index add` beside it."""
 
+import errno
 import json
 import threading
 
@@ -16,6 +17,7 @@ from keras_dhnn.workflows.export import export_run
 from keras_dhnn.workflows.image_paths import image_paths, read_path_list
 from keras_dhnn.workflows.index import add_images, remove_items
 from tests.recorded_bars import RecordedBars
+from tests.refusing import refuse_folder
 
 
 @pytest.fixture
@@ -89,6 +91,13 @@ def test_a_folder_is_all_images_below_it(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image in"):
         image_paths([tmp_path / "empty"])
+
+
+def test_a_folder_below_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    write_images(tmp_path, ["a.png", "b/1.png"])
+    refuse_folder(monkeypatch, "b", errno.EACCES)
+    with pytest.raises(DataError, match=f"^Cannot read {tmp_path}/b: Permission denied.$"):
+        image_paths([tmp_path])
 
 
 def test_a_list_is_a_path_a_line(tmp_path):
