@@ -39,8 +39,9 @@ def add(
 ) -> None:
     """Add images to what an exported model searches.
 
-    They are read in batches, as many as there are. If another command is changing the same model, this one waits for
-    it, so that what it added stays. This runs the export's operations: keep to models whose origin you know.
+    They are read in batches, as many as there are. Those whose keys are there stay as they are. If another command is
+    changing the same model, this one waits for it, so that what it added stays. This runs the export's operations: keep
+    to models whose origin you know.
 
     Examples:
 
@@ -56,7 +57,13 @@ def add(
     paths = [*(images or []), *(read_path_list(listed) if listed is not None else [])]
     if not paths:
         raise SettingError("Expected images to add: files, folders, or --list FILE.")
-    _report(add_images(export, paths, label=label, source=source, bar=bars(quiet)), as_json)
+    known: list[str] = []
+    path = add_images(export, paths, label=label, source=source, known=known, bar=bars(quiet))
+    _report(path, as_json, {"known": len(known)})
+    if known and not as_json:
+        print(
+            f"{len(known):,} were there by their keys and stay as they are; to encode one again, index remove it first"
+        )
 
 
 @index.command(cls=PlainHelp)
@@ -76,12 +83,12 @@ def remove(
     _report(remove_items(export, keys, source=source, bar=bars(quiet)), as_json)
 
 
-def _report(path, as_json):
+def _report(path, as_json, more=None):
     from keras_dhnn.saved_models.version.exporter import read_card
 
     items = {source: found["items"] for source, found in read_card(path)["index"].items()}
     if as_json:
-        print(json.dumps({"path": str(path), "items": items}))
+        print(json.dumps({"path": str(path), "items": items} | (more or {})))
         return
     print(path)
     for source, count in items.items():

@@ -1,5 +1,6 @@
 """Write the next version of an exported model: the same network, another index."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,17 @@ _BATCH = 32
 
 
 def add_images(
-    base: Path, paths: Sequence[Path | str], *, label: str | None = None, source: str | None = None, bar: Bar = no_bar
+    base: Path,
+    paths: Sequence[Path | str],
+    *,
+    label: str | None = None,
+    source: str | None = None,
+    known: list[str] | None = None,
+    bar: Bar = no_bar,
 ) -> Path:
     """Write a version whose index has more items, at its end. Their keys are the paths as given.
+
+    Items whose keys are there stay as they are; where all are, no version is written.
 
     Images are read and encoded a batch at a time: memory holds one, however many there are.
 
@@ -35,20 +44,28 @@ def add_images(
         paths: of image files, and of folders: all images below them are meant.
         label: class name of all of them, one that the model knows; None: not known.
         source: which of several image sources they are of.
+        known: list that gets the keys that are there.
         bar: context manager factory `bar(description, total, unit)` whose value is `update(done, note)`.
 
     Returns:
-        Path of the version.
+        Path of the version, or of the last one.
 
     Raises:
         DataError: if a file is no image as the data set's are.
-        SettingError: if there is no such model, class or source, or a key is there already.
+        SettingError: if there is no such model, class or source, or a path is given twice.
     """
-    paths = image_paths(paths)
+    given = image_paths(paths)
 
     def change(export: Export, name: str) -> Index:
-        keys = _new_keys(paths, export.indexes[name])
-        labels = [_label(export, label)] * len(keys)
+        index = export.indexes[name]
+        keys, there = _keys(given), set(index.ids.tolist())
+        paths = [path for key, path in zip(keys, given, strict=True) if key not in there]
+        if known is not None:
+            known.extend(key for key in keys if key in there)
+        labels = [_label(export, label)] * len(paths)
+        if not paths:
+            return index
+        keys = [key for key in keys if key not in there]
         spec, bands = ImageSpec(**export.card["images"][name]), export.card["rgb_bands"][name]
         codes, pictured = [], bool(export.thumbnails)
         with bar("Encoding", len(paths), "image") as update:
@@ -59,7 +76,7 @@ def add_images(
                     of_batch = zip(keys[first : first + _BATCH], images, strict=True)
                     export.thumbnails |= {key: thumbnail(image, bands) for key, image in of_batch}
                 update(first + len(images))
-        return export.indexes[name].add(np.concatenate(codes), keys, labels)
+        return index.add(np.concatenate(codes), keys, labels)
 
     return _write_next(base, change, source, bar)
 
@@ -81,7 +98,10 @@ def _write_from(base, found, change, source, bar):
     latest = base / str(found[-1])
     export = load_version(latest)
     name = _source(export, source)
-    export.indexes[name] = change(export, name)
+    changed = change(export, name)
+    if changed is export.indexes[name]:
+        return latest
+    export.indexes[name] = changed
     keys = {key for index in export.indexes.values() for key in index.ids.tolist()}
     export.thumbnails = {image: picture for image, picture in export.thumbnails.items() if has_item(image, keys)}
     number = next_version(base)
@@ -97,17 +117,14 @@ def _write_from(base, found, change, source, bar):
     return base / str(number)
 
 
-def _new_keys(paths, index):
-    """Return keys of new items; before they are encoded, which takes its time, they are seen to be new."""
-    keys, known = [], set(index.ids.tolist())
-    for path in paths:
-        key = str(path)
-        if key in known:
+def _keys(paths):
+    """Return keys of items; before these are encoded, which takes its time, each is seen to be one of its own."""
+    keys = list(map(str, paths))
+    for key, times in Counter(keys).items():
+        if times > 1:
             raise SettingError(f"Every item of an index has a key of its own. Received twice: {key!r}")
         if not key.isprintable():
             raise SettingError(f"An item's key is its path. Expected one that can be printed. Received: {key!r}")
-        known.add(key)
-        keys.append(key)
     return keys
 
 

@@ -118,7 +118,9 @@ def test_what_was_kept_by_other_rules_is_made_anew(images):
 def test_a_folder_that_changed_is_listed_once(images, monkeypatch):
     walked = []
     list_folder = files._in_folder
-    monkeypatch.setattr(files, "_in_folder", lambda folder, *given: walked.append(folder) or list_folder(folder, *given))
+    monkeypatch.setattr(
+        files, "_in_folder", lambda folder, *given: walked.append(folder) or list_folder(folder, *given)
+    )
     open_folder(images)
     write_image(images / "new.png", np.random.default_rng(1))
     open_folder(images)

@@ -13,7 +13,15 @@ from tests.refusing import refuse_folder
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A folder `in` of images at several depths, and one beside it; it is where the process is."""
-    for name in ("in/b.png", "in/a/x.TIF", "in/a/deep/y.jpg", "in/a/notes.md", "in/.hidden/z.png", "in/.c.png", "out/o.png"):
+    for name in (
+        "in/b.png",
+        "in/a/x.TIF",
+        "in/a/deep/y.jpg",
+        "in/a/notes.md",
+        "in/.hidden/z.png",
+        "in/.c.png",
+        "out/o.png",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
@@ -41,7 +49,9 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(tree, monkeypatch, numb
         list_images(["in"])
     unread = []
     assert list_images(["in"], unread=unread) == ["in/a/x.TIF", "in/b.png"]
-    assert unread == [Skipped("in/a/deep", f"cannot be read ({os.strerror(number)}); no item is taken out while it cannot")]
+    assert unread == [
+        Skipped("in/a/deep", f"cannot be read ({os.strerror(number)}); no item is taken out while it cannot")
+    ]
     with pytest.raises(DataError, match="^Cannot read in/a/deep: "):
         list_images(["in/a/deep"], unread=[])
 

@@ -16,6 +16,7 @@ from keras_dhnn.workflows import index as workflow
 from keras_dhnn.workflows.export import export_run
 from keras_dhnn.workflows.image_paths import image_paths, read_path_list
 from keras_dhnn.workflows.index import add_images, remove_items
+from tests.command_line import command_line
 from tests.recorded_bars import RecordedBars
 from tests.refusing import refuse_folder
 
@@ -111,7 +112,28 @@ def test_a_list_is_a_path_a_line(tmp_path):
         read_path_list(tmp_path / "none")
 
 
-def test_nothing_is_encoded_for_a_key_that_is_there(base, tmp_path, monkeypatch):
+def test_what_is_there_stays_and_the_rest_is_added(base, tmp_path, monkeypatch, capfd):
+    before = keys_of(base / "1")
+    paths = write_images(tmp_path / "new", ["a.png", "b.png"])
+    added = Index.load(add_images(base, [tmp_path / "new"], label="class1") / EXTRA / "index.npz")
+    paths += write_images(tmp_path / "new", ["c.png"])
+    run = command_line(monkeypatch, capfd)
+    status, out, _ = run("index", "add", base, tmp_path / "new", "--quiet")
+    assert (status, out.splitlines()[0]) == (0, str(base / "3"))
+    assert out.splitlines()[-1].startswith("2 were there by their keys and stay as they are")
+    after = Index.load(base / "3" / EXTRA / "index.npz")
+    assert after.ids.tolist() == [*before, *map(str, paths)]
+    np.testing.assert_array_equal(after.codes[:-1], added.codes)
+    np.testing.assert_array_equal(after.labels, [*added.labels, -1])
+    monkeypatch.setattr(workflow, "_encode", None)  # nothing is encoded, and no version is written
+    found = json.loads(run("index", "add", base, tmp_path / "new", "--quiet", "--json")[1])
+    assert found == {"path": str(base / "3"), "items": {"image": len(before) + 3}, "known": 3}
+    with pytest.raises(SettingError, match="knows no class"):
+        add_images(base, paths, label="nonsense")
+    assert list_versions(base) == [1, 2, 3]
+
+
+def test_nothing_is_encoded_for_a_key_that_is_given_twice(base, tmp_path, monkeypatch):
     monkeypatch.setattr(workflow, "_encode", None)
     (path,) = write_images(tmp_path, ["a.png"])
     with pytest.raises(SettingError, match="Received twice"):
