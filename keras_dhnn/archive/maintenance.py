@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from keras_dhnn.archive import manifest
 from keras_dhnn.archive.engine import read_error
 from keras_dhnn.archive.manifest import Part
-from keras_dhnn.archive.parts import read_listed_part, read_part, remove_orphans, write_part
+from keras_dhnn.archive.parts import check_bytes, read_listed_part, read_part, remove_orphans, write_part
 from keras_dhnn.archive.places import Unreadable, is_address, is_gone
 from keras_dhnn.archive.schema import make_schema, read_file_metadata
 from keras_dhnn.archive.store import Archive
@@ -43,9 +43,11 @@ class Fault(NamedTuple):
 def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
     """Merge small files into few, sorted by id. Other writers wait for one merged file at a time.
 
+    Files without a digest are written anew, whatever their size, and have one then.
+
     Args:
         archive: `Archive`.
-        rows: files with at least half as many rows are left as they are; so many are put together at most.
+        rows: files with at least half as many rows are not merged; so many are put together at most.
 
     Returns:
         (files before, files after).
@@ -76,7 +78,9 @@ def compact_if_scattered(archive: Archive) -> None:
 
 
 def verify(archive: Archive, drop_damaged: bool = False) -> list[Fault]:
-    """Read every file: it must be there, whole, and of this archive's model.
+    """Read every file: it must be there, whole, of this archive's model, and as it was written.
+
+    Whether values have changed is not known of files that were written before digests were kept, see `Part.digest`.
 
     Args:
         archive: `Archive`.
@@ -275,7 +279,7 @@ def listed_rows(archive: Archive, part: Part) -> pa.Table:
 
 
 def _groups(parts, rows):
-    """List of two or more small files of the same source to be merged."""
+    """Return lists of files of the same source to be merged: two or more small ones, or one without a digest."""
     groups = []
     for source in sorted({part.source for part in parts}):
         group = []
@@ -285,12 +289,17 @@ def _groups(parts, rows):
                 group = []
             group.append(part)
         groups.append(group)
-    return [group for group in groups if len(group) > 1]
+    groups += [[part] for part in parts if part.rows >= rows / 2]
+    return [group for group in groups if len(group) > 1 or any(not part.digest for part in group)]
 
 
 def _fault(archive, part):
     try:
         rows = read_part(archive.root, part, make_schema(archive.identity.bits, archive.identity.features))
+        found = read_file_metadata(rows.schema)
+        if found.get("model") != archive.identity.model or found.get("bits") != archive.identity.bits:
+            return Fault(part.name, part.rows, f"holds codes of another model ({str(found.get('model'))[:12]})")
+        check_bytes(archive.root, part)
     except FileNotFoundError:
         if is_gone(str(archive.root / part.name)):
             return Fault(part.name, part.rows, "is missing")
@@ -300,9 +309,4 @@ def _fault(archive, part):
         return Fault(part.name, part.rows, str(error), damaged=False)
     except DataError as error:
         return Fault(part.name, part.rows, str(error))
-    found = read_file_metadata(rows.schema)
-    if found.get("model") != archive.identity.model or found.get("bits") != archive.identity.bits:
-        return Fault(part.name, part.rows, f"holds codes of another model ({str(found.get('model'))[:12]})")
-    if len(rows) != part.rows:
-        return Fault(part.name, part.rows, f"holds {len(rows)} rows; expected {part.rows}")
     return None

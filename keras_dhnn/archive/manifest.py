@@ -40,6 +40,7 @@ _NUMBERS = {
     "rows": Within(low=1, high=1 << 40),
     "bytes": Within(low=1, high=1 << 60),
 }
+_DIGEST = re.compile(r"[0-9a-f]{64}|")
 # Nothing that leads elsewhere.
 _PART = re.compile(rf"{DATA}/source=[\w.-]+/[\w-][\w.-]*\.parquet", re.ASCII)
 
@@ -83,6 +84,8 @@ class Part:
         bytes: its size.
         first: the lowest of its ids.
         last: the highest.
+        digest: SHA-256 of its bytes, by which `archive verify` knows that they are as they were written; "": it was
+            written when none was kept.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Part:
     bytes: int
     first: str = ""
     last: str = ""
+    digest: str = ""
 
     def __post_init__(self) -> None:
         """Check the numbers; `SettingError` as of `Identity`."""
@@ -185,8 +189,11 @@ def read_parts(root: Path) -> list[Part]:
         raise DataError(f"{root / PARTS} is missing, which lists the files of the archive that count. {_RESTORE}")
     kinds = {"name": str, "source": str, "rows": int, "bytes": int, "first": str, "last": str}
     value = _read_json(root / PARTS, {"parts": [kinds]})
-    parts = [_made(Part, root / PARTS, {name: one[name] for name in kinds}) for one in value["parts"]]
+    kept = [*kinds, "digest"]
+    parts = [_made(Part, root / PARTS, {name: one.get(name, "") for name in kept}) for one in value["parts"]]
     for part in parts:
+        if not (isinstance(part.digest, str) and _DIGEST.fullmatch(part.digest)):
+            raise DataError(f"{root / PARTS} is damaged: {part.digest!r} is no digest of a file. {_RESTORE}")
         if not _PART.fullmatch(part.name):
             raise DataError(f"{root / PARTS} is damaged: it names {part.name!r}, which is no file of data/. {_RESTORE}")
     return parts

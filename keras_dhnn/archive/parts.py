@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, PARTS, Identity, Part, sync
-from keras_dhnn.archive.places import OpenedFile, Unreadable, is_address, put
+from keras_dhnn.archive.places import OpenedFile, Unreadable, is_address, local_copy, put
 from keras_dhnn.archive.schema import FIRST_TIME, LAST_TIME, SOURCE, checked_schema, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular, whole
+from keras_dhnn.files.checksums import checksum
 
 # As DuckDB's own: what one thread reads at a time, and what a bounding box or a time prunes.
 ROW_GROUP = 122_880
@@ -49,23 +50,25 @@ def write_part(root: Path, identity: Identity, rows: pa.Table, source: str) -> P
     rows = rows.sort_by("id")
     name = f"{DATA}/{SOURCE}={source}/part-{identity.model[:12]}-{secrets.token_hex(8)}.parquet"
     first, last = (rows["id"][at].as_py() for at in (0, len(rows) - 1))
-    return Part(name, source, len(rows), _write(root / name, rows, identity, source), first, last)
+    size, digest = _write(root / name, rows, identity, source)
+    return Part(name, source, len(rows), size, first, last, digest)
 
 
 def _write(path, rows, identity, source):
-    """Write a file whole, at its place when this returns, and return its size."""
+    """Write a file whole, at its place when this returns, and return its size and digest."""
     if is_address(path):
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / path.name
             write_rows(local, rows, identity, source)
             put(local, path)
-            return local.stat().st_size
+            return local.stat().st_size, checksum(local)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
         write_rows(partial, rows, identity, source)
         sync(partial)
+        digest = checksum(partial)
     sync(path.parent)
-    return path.stat().st_size
+    return path.stat().st_size, digest
 
 
 def write_rows(path: Path, rows: pa.Table, identity: Identity, source: str) -> None:
@@ -81,6 +84,7 @@ def write_rows(path: Path, rows: pa.Table, identity: Identity, source: str) -> N
         use_dictionary=repeating,
         column_encoding=dict.fromkeys(_BOX_COLUMNS, "BYTE_STREAM_SPLIT"),
         store_schema=True,
+        write_page_checksum=True,
     )
 
 
@@ -104,13 +108,28 @@ def read_part(root: Path, part: Part, columns: pa.Schema | Sequence[str] | None 
         FileNotFoundError: if it is not there, as when another process has just replaced it.
     """
     # One file as it is: no other columns from the names of its folders.
-    with _as_listed(root, part), _opened(root / part.name) as opened, pq.ParquetFile(opened) as file:
+    with (
+        _as_listed(root, part),
+        _opened(root / part.name) as opened,
+        pq.ParquetFile(opened, page_checksum_verification=True) as file,
+    ):
         schema = _checked(file, part, columns)
         rows = file.read(schema.names).select(schema.names).cast(schema)
         rows.validate(full=True)  # texts are UTF-8
         if "time" in schema.names:
             _check_times(end.as_py() for end in pc.min_max(rows["time"].cast(pa.int64())).values() if end.is_valid)
         return rows
+
+
+def check_bytes(root: Path, part: Part) -> None:
+    """Check that a file's bytes are those that were written; nothing is known of one without a digest.
+
+    Raises:
+        DataError, FileNotFoundError: as of `read_part`.
+    """
+    with _as_listed(root, part), local_copy(root / part.name) as copy:
+        if part.digest and checksum(copy) != part.digest:
+            raise ValueError("its bytes are not those that were written")
 
 
 def check_parts(root: Path, parts: Sequence[Part], schema: pa.Schema) -> None:
@@ -167,8 +186,8 @@ def _as_listed(root, part):
         raise
     except (pa.ArrowException, OSError, ValueError, DataError) as error:
         # Of what a file holds pyarrow raises OSError without a number; with one, it was not read.
-        if getattr(error, "errno", None) is not None:
-            raise Unreadable(f"{root / part.name} cannot be read ({error}).") from error
+        if getattr(error, "errno", None) is not None or isinstance(error, MemoryError):
+            raise Unreadable(f"{root / part.name} cannot be read now ({error}).") from error
         raise DataError(
             f"{root / part.name} is damaged ({str(error).rstrip('.')}). Its items are lost to searches: take it out by "
             f"keras-dhnn archive verify {root} --drop-damaged, then encode its images again."

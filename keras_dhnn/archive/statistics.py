@@ -17,7 +17,7 @@ def empty_columns(archive: Archive, names: Sequence[str], source: str | None = N
 
 
 def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:
-    """Return a dictionary for JSON: items, labels, distinct codes, places, model, files and bytes.
+    """Return a dictionary for JSON: items, labels, how many have none, distinct codes, places, model, files and bytes.
 
     Args:
         archive: `Archive`.
@@ -25,7 +25,7 @@ def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:
     """
     info = archive.info
     words = ", ".join(code_columns(info.bits))
-    distinct, labels, placed = {}, {}, {}
+    distinct, labels, unlabelled, placed = {}, {}, {}, {}
     for source in info.sources:
         made = archive.sql(
             lambda items: (
@@ -35,7 +35,9 @@ def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:
             source,
         )
         distinct[source], placed[source] = made[0]
-        labels[source] = {str(name): count for name, count in list(archive.labels(source).items())[:most_labels]}
+        counted = archive.labels(source)
+        unlabelled[source] = counted.pop(None, 0)
+        labels[source] = dict(list(counted.items())[:most_labels])
     return {
         "archive": str(info.path),
         "model": info.model,
@@ -47,6 +49,7 @@ def describe(archive: Archive, most_labels: int = 30) -> dict[str, Any]:
         "distinct codes": distinct,
         "georeferenced": placed,
         "labels": labels,
+        "without label": unlabelled,
         "files": info.files,
         "bytes": info.bytes,
         "bytes an item": round(info.bytes / max(info.rows, 1), 1),

@@ -22,6 +22,8 @@ _LOGIC = {"And", "Or", "Not", "Paren", "Between", "In", "Is", "Null", "Boolean",
 _COMPARISONS = {"EQ", "NEQ", "GT", "GTE", "LT", "LTE", "NullSafeEQ", "NullSafeNEQ", "Like", "ILike"}
 _ARITHMETIC = {"Neg", "Add", "Sub", "Mul", "Div", "Mod", "Abs", "Cast", "DataType", "Case", "If", "Coalesce"}
 _FUNCTIONS = {"Lower", "Upper", "Length", "Year", "Month", "Day", "StrPosition", "DPipe"}
+# What is true or false by itself.
+_TRUTHS = _COMPARISONS | {"And", "Or", "Not", "Between", "In", "Is", "Null", "Boolean"}
 _ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
 _TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
 
@@ -38,13 +40,18 @@ def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -
         The expression in that dialect, in brackets.
 
     Raises:
-        SettingError: if it cannot be parsed, or anything but the columns, constants, comparisons, arithmetic and the
-            functions lower, upper, length, year, month, day, abs, coalesce and has_label stands in it.
+        SettingError: if it cannot be parsed, anything but the columns, constants, comparisons, arithmetic and the
+            functions lower, upper, length, year, month, day, abs, coalesce and has_label stands in it, or something
+            else than a comparison stands where one must, such as a column alone.
     """
     try:
         expression = _parse(text, columns).transform(_has_label, text, columns)
         for node in expression.walk():
             _check_node(node, text, columns)
+        for node in _conditions(expression):
+            if not _is_truth(node):
+                shown = node.sql(dialect="duckdb")
+                raise SettingError(_refusal(text, f"{shown!r} is neither true nor false: compare it", columns))
         return f"({expression.sql(dialect=dialect, comments=False)})"
     except RecursionError as error:
         raise SettingError(_refusal(text, "It is nested too deeply", columns)) from error
@@ -160,6 +167,32 @@ def _check_node(node, text, columns):
         raise SettingError(_refusal(text, f"Nothing may become {node.sql()}", columns))
     if name == "In" and (node.args.get("query") or node.args.get("unnest")):
         raise SettingError(_refusal(text, "Expected a list of constants after IN", columns))
+
+
+def _conditions(expression):
+    """Yield what must be true or false: the whole, what and, or and not join, and the conditions of a CASE."""
+    yield expression
+    for node in expression.walk():
+        name = type(node).__name__
+        if name in ("And", "Or"):
+            yield from (node.this, node.expression)
+        elif name == "Not" or (name == "Is" and type(node.expression).__name__ == "Boolean"):
+            yield node.this
+        elif name == "Case" and node.this is None:
+            yield from (branch.this for branch in node.args["ifs"])
+
+
+def _is_truth(node):
+    """Return whether an expression is true or false, not a number or a text that a database would take for it."""
+    name = type(node).__name__
+    if name == "Paren":
+        return _is_truth(node.this)
+    if name == "Case":
+        branches = [branch.args["true"] for branch in node.args["ifs"]]
+        return all(map(_is_truth, [*branches, *filter(None, [node.args.get("default")])]))
+    if name == "Coalesce":
+        return all(map(_is_truth, [node.this, *node.expressions]))
+    return name in _TRUTHS or (name == "Cast" and node.to.this.name == "BOOLEAN")
 
 
 def _refusal(text, reason, columns):

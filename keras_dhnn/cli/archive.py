@@ -39,33 +39,46 @@ def compact(folder: _Folder, as_json: Json = False) -> None:
     from keras_dhnn.archive.maintenance import compact as merge
     from keras_dhnn.archive.store import Archive
 
-    before, after = merge(Archive.open(folder))
+    opened = Archive.open(folder)
+    listed = opened.parts
+    before, after = merge(opened)
     if as_json:
         print(json.dumps({"before": before, "after": after}))
+    elif after < before:
+        print(f"{before} files were merged into {after}")
     else:
-        print(f"{before} files were merged into {after}" if after < before else f"Nothing to merge: {_count(after)}")
+        print(f"{_count(after)} written anew" if opened.parts != listed else f"Nothing to merge: {_count(after)}")
 
 
 @archive.command(cls=PlainHelp)
 def verify(
     folder: _Folder,
     drop_damaged: Annotated[
-        bool, typer.Option("--drop-damaged", help="Take faulty files out; they stay on disk as NAME.damaged.")
+        bool, typer.Option("--drop-damaged", help="Take damaged files out; they stay on disk as NAME.damaged.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read every file: it must be whole and of this archive's model. Exit status 2 if one is not."""
+    """Read every file: it must be as it was written, and of this archive's model. Exit status 2 if one is not."""
     from keras_dhnn.archive.maintenance import verify as check
     from keras_dhnn.archive.store import Archive
 
     opened = Archive.open(folder)
     faults = check(opened, drop_damaged)
+    unknown = sum(not part.digest for part in opened.parts)
     if as_json:
-        print(json.dumps({"files": opened.info.files, "faults": [fault._asdict() for fault in faults]}))
+        listed = [fault._asdict() for fault in faults]
+        print(json.dumps({"files": opened.info.files, "without_digest": unknown, "faults": listed}))
     else:
         for fault in faults:
             print(f"{printable(fault.name)} ({fault.rows:,} items): {printable(fault.reason)}")
-        print(f"{len(faults)} faulty files; {opened.info.files} files, {opened.info.rows:,} items in the archive")
+        if unknown:
+            print(
+                f"Whether values have changed is not known of {_count(unknown)}, written when no digest was kept. "
+                f"keras-dhnn archive compact {printable(str(folder))} gives each one, of what it holds now."
+            )
+        damaged = sum(fault.damaged for fault in faults)
+        unread = f", {len(faults) - damaged} cannot be read now" if damaged < len(faults) else ""
+        print(f"{_count(damaged, 'damaged ')}{unread}; {_count(opened.info.files)}, {opened.info.rows:,} items in all")
     raise typer.Exit(2 if faults else 0)
 
 
@@ -129,8 +142,12 @@ def remove(
     from keras_dhnn.archive.maintenance import remove as take_out
     from keras_dhnn.archive.store import Archive
 
-    count = take_out(Archive.open(folder), ids or None, where, source)
-    print(json.dumps({"removed": count}) if as_json else f"{count:,} items taken out")
+    opened = Archive.open(folder)
+    count = take_out(opened, ids or None, where, source)
+    if as_json:
+        print(json.dumps({"removed": count}))
+    else:
+        print(f"{count:,} items taken out, {opened.info.rows:,} are left")
 
 
 def _of_one_source(value, sources):
@@ -138,8 +155,8 @@ def _of_one_source(value, sources):
     return next(iter(value.values())) if isinstance(value, dict) and len(sources) == 1 else value
 
 
-def _count(files):
-    return "1 file" if files == 1 else f"{files} files"
+def _count(files, which=""):
+    return f"{files:,} {which}file{'' if files == 1 else 's'}"
 
 
 def _text(value):

@@ -17,6 +17,7 @@ from keras_dhnn.archive.tiles import (
     Cut,
     Form,
     Scene,
+    Skipped,
     Tile,
     file_tiles,
     is_scene,
@@ -51,7 +52,7 @@ class Options:
         source: which of a model's image sources.
         fetch: whether what a STAC catalogue names at addresses is fetched.
         fewer_bits: whether few images get as many bits as can be learned of them, instead of an error.
-        prune: whether items whose files are gone are taken out, see `find_gone`.
+        prune: whether items whose files are gone are taken out, see `find_gone`; none is where a folder cannot be read.
     """
 
     cut: Cut = field(default_factory=Cut)
@@ -127,10 +128,13 @@ def encode_archive(
         DataError: for images or a model that do not fit, or an archive of another model.
     """
     options = with_features(options or Options(), model)
-    scenes, files = sort_inputs(inputs, options)
+    links: list[Skipped] = []
+    unread: list[Skipped] = []
+    scenes, files = sort_inputs(inputs, options, links, unread)
     gone = find_gone(root, inputs, scenes, files, source=options.source, prune=options.prune)
     result = encode_sorted(model, scenes, files, root, options, bar=bar)
-    result.settle(gone, options.prune)
+    result.skipped[:0] = [*unread, *links]
+    result.settle(gone, options.prune and not unread)
     return result
 
 
@@ -300,8 +304,14 @@ def _learn(model, encoder, first, root, options, result, source, update):
     return encoder
 
 
-def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Scene], list[str]]:
-    """Return the scenes, a list of `Scene`, and the paths of the image files that a user named."""
+def sort_inputs(
+    inputs: Sequence[Path | str], options: Options, links: list[Skipped], unread: list[Skipped]
+) -> tuple[list[Scene], list[str]]:
+    """Return the scenes, a list of `Scene`, and the paths of the image files that a user named.
+
+    Links to folders, and folders that cannot be read where damaged files are left out, are added to the two lists, see
+    `list_images`.
+    """
     scenes: list[Scene] = []
     others: list[Path | str] = []
     for given in inputs:
@@ -309,7 +319,7 @@ def sort_inputs(inputs: Sequence[Path | str], options: Options) -> tuple[list[Sc
             scenes += stac_scenes(given, options.asset, options.fetch)
         else:
             others.append(given)
-    files = list_images(others) if others else []
+    files = list_images(others, links=links, unread=unread if options.skip_damaged else None) if others else []
     cut, files = sort_files(files, options.cut)
     return _each_once(scenes + cut), files
 

@@ -55,7 +55,9 @@ def encode_by_spark(
         MissingPackage: if PySpark or Java is missing.
     """
     options = with_features(options or Options(), model)
-    scenes, files = sort_inputs(inputs, options)
+    links: list[Skipped] = []
+    unread: list[Skipped] = []
+    scenes, files = sort_inputs(inputs, options, links, unread)
     # Of all images at once: a table names those of other pieces too.
     labels = image_labels(options.labels, scenes, files)
     options = replace(options, labels=labels)
@@ -77,7 +79,7 @@ def encode_by_spark(
         return made.counted, made.skipped, rows, made.outdated
 
     archive = Archive.open(root)
-    result = EncodedArchive(archive, Encoded(), source=source)
+    result = EncodedArchive(archive, Encoded(), [*unread, *links], source=source)
     with spark_session(master) as session:
         context = session.sparkContext
         # Rows that the driver writes are held until a wave of pieces is done.
@@ -94,6 +96,6 @@ def encode_by_spark(
         remove_outdated(archive, result.outdated, source)
     archive.refresh()
     result.relabel(labels)
-    result.settle(gone, options.prune)
+    result.settle(gone, options.prune and not unread)
     compact_if_scattered(archive)
     return result

@@ -1,5 +1,6 @@
 """Keep an archive of a folder of images, so that the folder can be searched as it lies."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -10,7 +11,7 @@ from keras_dhnn.archive.maintenance import remove
 from keras_dhnn.archive.manifest import IDENTITY
 from keras_dhnn.archive.places import is_address
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.archive.tiles import Cut, list_images
+from keras_dhnn.archive.tiles import Cut, Skipped, list_images
 from keras_dhnn.errors import DataError
 from keras_dhnn.experiment.resolve import notice
 from keras_dhnn.files import may_write, read_json, user_cache, write_json
@@ -38,7 +39,8 @@ def archive_of(
     """Open an archive; or of a folder of images, the archive of it that is kept in the user's cache.
 
     That is made the first time, by a frozen backbone whose bits are learned on the folder's own images without labels
-    (ITQ), and follows the folder: images that are new or changed are encoded, those that went are taken out.
+    (ITQ), and follows the folder: images that are new or changed are encoded, those that went are taken out, unless
+    a folder below could not be read.
 
     Args:
         place: folder of an archive, or any folder with images in it, at any depth.
@@ -49,33 +51,41 @@ def archive_of(
         say: is told what was done.
 
     Raises:
-        DataError: if there is neither an archive nor an image, or the cache cannot be written.
+        DataError: if there is neither an archive nor an image, the cache cannot be written, or a folder below cannot be
+            read and damaged files are not left out.
     """
+    options = options or OPTIONS
     if is_address(place) or not Path(place).is_dir() or kind_of(Path(place)):
         return Archive.open(place)  # which says what else it is; pictures in a run are not what is looked for
     folder = Path(place).resolve()
+    links: list[Skipped] = []
+    unread: list[Skipped] = []
     try:
-        files = list_images([folder])
+        files = list_images([folder], links=links, unread=unread if options.skip_damaged else None)
     except DataError as error:
         raise DataError(f"{place} is no archive, and no folder of images. {error}") from error
     kept = user_cache() / FOLDERS / _digest([str(folder), backbone])
     root, listing = kept / (folder.name or "images"), {"files": _digest(_stamps(files)), "rules": _RULES}
     before = _listing_of(kept)
-    if before == listing:
+    if before == listing and not unread:
         return Archive.open(root)
     _check_may_keep(kept)
-    options = options or OPTIONS
-    if (root / IDENTITY).exists() and (_is_of_other_rules(before) or _can_have_more_bits(root, options, len(files))):
+    if (root / IDENTITY).exists() and (
+        _is_of_other_rules(before) or (not unread and _can_have_more_bits(root, options, len(files)))
+    ):
         shutil.rmtree(root)
     scenes, others = sort_files(files, options.cut)
     encoded = encode_sorted(backbone, scenes, others, root, options, bar=bar)
     archive = Archive.open(root)
-    _take_out_gone(archive, {scene.place for scene in scenes}, others)
-    write_json(kept / _LISTING, listing)
-    for skipped in encoded.skipped[:_NAMED]:
+    if not unread:
+        # After a walk that missed something it is not known what is gone.
+        _take_out_gone(archive, {scene.place for scene in scenes}, others)
+        write_json(kept / _LISTING, listing)
+    left_out = [*unread, *links, *encoded.skipped]
+    for skipped in left_out[:_NAMED]:
         say(f"Left out: {skipped.name} {skipped.reason}")
-    if len(encoded.skipped) > _NAMED:
-        say(f"Left out: {len(encoded.skipped) - _NAMED} more files")
+    if len(left_out) > _NAMED:
+        say(f"Left out: {len(left_out) - _NAMED} more files")
     if archive.identity.bits < options.bits:
         say(f"Codes have {archive.identity.bits} bits: {options.bits} are learned of {options.bits} images or more.")
     say(f"{archive.info.rows:,} images of {place}, encoded by {backbone} without labels; kept in {root}")
@@ -118,10 +128,21 @@ def _take_out_gone(archive: Archive, scenes: Iterable[str], images: Iterable[str
     """Take out what is of no file any more: nor an image of what is a scene now, nor tiles of what is none."""
     rows = archive.rows(["id", "path", "row"])
     there = {(path, True) for path in scenes} | {(path, False) for path in images}
-    there = {(path, is_cut) for path, is_cut in there if os.path.exists(path)}
+    there = {(path, is_cut) for path, is_cut in there if not _leads_nowhere(path)}
     gone = [one["id"] for one in rows.to_pylist() if (one["path"], one["row"] is not None) not in there]
     if gone:
         remove(archive, gone, missing_ok=True)
+
+
+def _leads_nowhere(path):
+    """Return whether a file that was listed is surely not there, as a link may be to one that is not."""
+    try:
+        os.stat(path)
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ELOOP
 
 
 def _stamps(files: Sequence[str]) -> list[str]:

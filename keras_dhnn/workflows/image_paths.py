@@ -1,5 +1,6 @@
 """Find the image files that a user names: one by one, by their folder, or in a list."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def image_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
         given: files, and folders. Hidden files are left out of folders.
 
     Raises:
-        DataError: if one is not there, or a folder has no image.
+        DataError: if one is not there, a folder has no image, or one in it cannot be read.
     """
     found: list[Path] = []
     for path in map(Path, as_list(given)):
@@ -24,10 +25,15 @@ def image_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
 
 
 def _below(folder):
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    files = [Path(base, name) for base, _, names in os.walk(folder, onerror=_refuse) for name in names]
+    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
     if not paths:
         raise DataError(f"There is no image in {folder}. Expected files that end in {', '.join(SUFFIXES)}.")
     return paths
+
+
+def _refuse(error):
+    raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
 
 
 def read_path_list(path: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """Files of an archive that another writer has made, or that are something else."""
 
+import errno
+import json
 import os
 import re
 
@@ -7,10 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from keras_dhnn.archive import Archive, parts
-from keras_dhnn.archive.maintenance import verify
+from keras_dhnn.archive.maintenance import compact, remove, verify
+from keras_dhnn.archive.manifest import PARTS
 from keras_dhnn.archive.spark import search_by_spark
+from keras_dhnn.cli.archive import archive as commands
 from keras_dhnn.errors import DataError, SettingError
 from tests.archives import make_archive, random_codes
 
@@ -23,7 +28,21 @@ def rewritten(folder, change, listed=ROWS):
     path = archive.root / archive.parts[0].name
     table = pq.ParquetFile(path).read()
     pq.write_table(change(table).replace_schema_metadata(table.schema.metadata), path)
+    without_digests(archive)
     return Archive.open(archive.root), path
+
+
+def without_digests(archive):
+    """List the files as before digests were kept."""
+    listed = json.loads((archive.root / PARTS).read_text())
+    for part in listed["parts"]:
+        del part["digest"]
+    (archive.root / PARTS).write_text(json.dumps(listed))
+
+
+def flipped(data, at):
+    """Bytes of which one bit is another."""
+    return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
 
 
 def with_column(name, dtype, values=None):
@@ -235,6 +254,9 @@ def test_what_cannot_be_read_is_not_taken_out_as_damaged(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "open_regular", refuse)
     (fault,) = verify(archive, drop_damaged=True)
     assert (fault.damaged, "Permission denied" in fault.reason) == (False, True)
+    with pytest.raises(DataError, match="cannot be read now .*Permission denied") as caught:
+        compact(archive)
+    assert "drop-damaged" not in str(caught.value)
     monkeypatch.undo()
     assert verify(archive) == []
     path.rename(tmp_path / "elsewhere")  # as where a disk is not mounted
@@ -244,3 +266,88 @@ def test_what_cannot_be_read_is_not_taken_out_as_damaged(tmp_path, monkeypatch):
     (fault,) = verify(archive, drop_damaged=True)
     assert (fault.damaged, fault.reason) == (True, "is missing")
     assert archive.info.files == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OSError(number, os.strerror(number)) for number in (errno.EMFILE, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)),
+        pa.ArrowMemoryError("malloc of size 5 failed"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("at", ["open", "read", "digest"])
+def test_what_the_system_refuses_is_not_damaged(tmp_path, monkeypatch, error, at):
+    archive = make_archive(tmp_path / "a", random_codes(ROWS, BITS))
+
+    def refuse(*_, **__):
+        raise error
+
+    kind, name = {"open": (pq, "ParquetFile"), "read": (pq.ParquetFile, "read"), "digest": (parts, "checksum")}[at]
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, name, refuse)
+        (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, "cannot be read now" in fault.reason, "damaged" in fault.reason) == (False, True, False)
+    assert verify(archive) == []
+    assert archive.info.rows == ROWS
+
+
+def test_each_bit_of_a_file_is_known_by_verify(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(500, BITS))
+    path = archive.root / archive.parts[0].name
+    content = path.read_bytes()
+    for at in np.linspace(0, len(content) - 1, 60).astype(int):
+        path.write_bytes(flipped(content, at))
+        (fault,) = verify(archive)
+        assert fault.damaged
+    path.write_bytes(content)
+    assert verify(archive) == []
+
+
+def test_changed_values_are_not_read_or_written_anew_as_if_they_were_whole(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(4000, 64), parts=2)
+    path = archive.root / archive.parts[0].name
+    content = path.read_bytes()
+    column = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    assert column.path_in_schema == "code0"
+    middle = column.data_page_offset + column.total_compressed_size // 2
+    path.write_bytes(flipped(content, middle))
+    for read in (archive.codes, lambda: compact(archive), lambda: remove(archive, archive.parts[0].first)):
+        with pytest.raises(DataError, match="is damaged .*CRC"):
+            read()
+    (fault,) = verify(archive, drop_damaged=True)
+    assert (fault.damaged, fault.rows, archive.info.rows) == (True, 2000, 2000)
+
+
+def test_files_of_before_are_read_counted_and_get_digests_by_compaction(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(ROWS, BITS))
+    before = archive.rows().to_pylist()
+    without_digests(archive)
+    archive = Archive.open(archive.root)
+    assert archive.rows().to_pylist() == before
+    assert [part.digest for part in archive.parts] == [""]
+    checked = CliRunner().invoke(commands, ["verify", str(archive.root)])
+    assert checked.exit_code == 0
+    assert "not known of 1 file, written when no digest was kept" in checked.output
+    assert checked.output.splitlines()[-1] == f"0 damaged files; 1 file, {ROWS} items in all"
+    assert CliRunner().invoke(commands, ["compact", str(archive.root)]).output == "1 file written anew\n"
+    archive.refresh()
+    assert [len(part.digest) for part in archive.parts] == [64]
+    assert (verify(archive), archive.rows().to_pylist()) == ([], before)
+    assert compact(archive, rows=2) == (1, 1)
+    (part,) = archive.parts
+    without_digests(archive)
+    archive.refresh()
+    compact(archive, rows=2)  # a file that is too large to be merged
+    assert archive.parts[0].digest
+    assert archive.parts[0].name != part.name
+
+
+@pytest.mark.parametrize("digest", [5, None, "abc", "g" * 64])
+def test_a_digest_that_is_none_is_refused(tmp_path, digest):
+    archive = make_archive(tmp_path / "a", random_codes(ROWS, BITS))
+    listed = json.loads((archive.root / PARTS).read_text())
+    listed["parts"][0]["digest"] = digest
+    (archive.root / PARTS).write_text(json.dumps(listed))
+    with pytest.raises(DataError, match=r"parts.json is damaged: .* is no digest of a file"):
+        Archive.open(archive.root)

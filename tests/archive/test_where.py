@@ -44,6 +44,11 @@ def kept(condition):
         ("year(time) = 1970 and day(time) = 3", "c"),
         ("time >= date '1970-01-02'", "bc"),
         ("true", "abcd"),
+        ("coalesce(label = 'forest', false) or (not (row < 300) and true)", "ad"),
+        ("case row when 0 then true when 100 then row > 50 else false end", "ab"),
+        ("(label like 'f%') is true", "a"),
+        ("(label = 'forest') is not false and has_label('forest') is not true", "c"),
+        ("cast(row as boolean)", "bcd"),
     ],
 )
 def test_conditions_select(text, expected):
@@ -127,3 +132,31 @@ def test_early_times_have_four_digits_of_a_year():
 def test_columns_of_a_condition_are_named_but_not_words_of_its_texts():
     condition = "has_label('time') and bbox.xmin > 3 and lower(scene) = 'row'"
     assert columns_in(condition, ["label", "time", "row", "scene", "bbox"]) == ["label", "scene", "bbox"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("row", "row"),
+        ("(row)", "(row)"),
+        ("5", "5"),
+        ("'forest'", "forest"),
+        ("label", "label"),
+        ("row - 100", "row - 100"),
+        ("not row", "row"),
+        ("label = 'forest' or row", "row"),
+        ("col and row > 100", "col"),
+        ("(label = 'forest' and (time > '2020-01-01' or length(label)))", "LENGTH("),
+        ("row > 100 = (col or true)", "col"),
+        ("row is true", "row"),
+        ("row is not false", "row"),
+        ("case when row then true else false end", "row"),
+        ("case when row > 1 then row else false end", "CASE WHEN"),
+        ("coalesce(row > 1, 1)", "COALESCE("),
+        ("cast(label = 'forest' as int)", "CAST("),
+    ],
+)
+def test_what_is_neither_true_nor_false_is_no_condition(text, named):
+    with pytest.raises(SettingError, match="is neither true nor false: compare it") as caught:
+        make_condition(text, COLUMNS)
+    assert named in str(caught.value)

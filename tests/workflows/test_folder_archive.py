@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +10,16 @@ import pytest
 from PIL import Image
 
 from keras_dhnn.archive import Archive
+from keras_dhnn.archive.tiles import files
 from keras_dhnn.errors import DataError
 from keras_dhnn.workflows.encode import encode
 from keras_dhnn.workflows.folder_archive import OPTIONS, archive_of
 from keras_dhnn.workflows.search import search
 from tests.rasters import scene_pixels, write_scene
+from tests.refusing import refuse_folder
 
 BACKBONE = "tests.fakes:tiny_backbone"
+STAY = "no item is taken out while it cannot"
 SMALL = replace(OPTIONS, bits=8, size=32, features=4, fewer_bits=False)
 
 
@@ -112,12 +117,71 @@ def test_what_was_kept_by_other_rules_is_made_anew(images):
 
 def test_a_folder_that_changed_is_listed_once(images, monkeypatch):
     walked = []
-    walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda folder, *given, **how: walked.append(folder) or walk(folder, *given, **how))
+    list_folder = files._in_folder
+    monkeypatch.setattr(
+        files, "_in_folder", lambda folder, *given: walked.append(folder) or list_folder(folder, *given)
+    )
     open_folder(images)
     write_image(images / "new.png", np.random.default_rng(1))
     open_folder(images)
     assert walked == [images.resolve()] * 2
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE])
+def test_nothing_is_taken_out_while_a_folder_cannot_be_read(images, monkeypatch, number):
+    before = ids(open_folder(images))
+    gone = images / "2020" / "00.png"
+    gone.unlink()
+    write_image(images / "2020" / "new.png", np.random.default_rng(1))
+    with monkeypatch.context() as patched:
+        refuse_folder(patched, "2021", number)
+        for _ in range(2):  # named each time, as long as it is so
+            told = []
+            archive = open_folder(images, told)
+            assert ids(archive) == sorted([*before, str(images.resolve() / "2020" / "new.png")])
+            assert told[0] == f"Left out: {images.resolve()}/2021 cannot be read ({os.strerror(number)}); {STAY}"
+        strict = replace(SMALL, skip_damaged=False)
+        with pytest.raises(DataError, match="Cannot read .*/2021: "):
+            archive_of(images, backbone=BACKBONE, options=strict)
+    assert ids(open_folder(images)) == listed(images)
+    assert str(gone.resolve()) not in listed(images)
+
+
+def test_an_archive_of_few_bits_is_not_made_anew_of_a_part_of_the_folder(images, monkeypatch):
+    few = replace(SMALL, bits=64, fewer_bits=True)
+    shutil.rmtree(images / "2020")
+    assert archive_of(images, backbone=BACKBONE, options=few).identity.bits == 8
+    for number in range(20, 30):
+        write_image(images / f"{number}.png", np.random.default_rng(number))
+    there = listed(images)
+    with monkeypatch.context() as patched:
+        refuse_folder(patched, "2021", errno.EIO)
+        archive = archive_of(images, backbone=BACKBONE, options=few)
+        assert (archive.identity.bits, ids(archive)) == (8, there)
+    archive = archive_of(images, backbone=BACKBONE, options=few)
+    assert (archive.identity.bits, ids(archive)) == (16, there)
+
+
+def test_a_file_that_the_system_does_not_show_now_stays(images, monkeypatch):
+    before = ids(open_folder(images))
+    (images / "new.png").write_bytes((images / "2020" / "00.png").read_bytes())
+    with monkeypatch.context() as patched:
+        stat = os.stat
+
+        def refuse(path, *given, **how):
+            if str(path).endswith("2020/03.png"):
+                raise OSError(errno.EIO, "Input/output error", str(path))
+            return stat(path, *given, **how)
+
+        patched.setattr(os, "stat", refuse)
+        assert ids(open_folder(images)) == sorted([*before, str(images.resolve() / "new.png")])
+
+
+def test_links_to_folders_are_named(images, tmp_path):
+    (images / "linked").symlink_to(tmp_path)
+    told = []
+    assert ids(open_folder(images, told)) == listed(images)
+    assert told[0].startswith(f"Left out: {images.resolve()}/linked is a link to a folder, which is not followed")
 
 
 def test_damaged_files_are_named_and_left_out(images):

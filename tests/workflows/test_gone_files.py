@@ -17,6 +17,7 @@ from keras_dhnn.workflows.encode import encode
 from tests.archives import random_codes, tile_rows
 from tests.command_line import command_line
 from tests.rasters import scene_pixels, write_scene
+from tests.refusing import refuse_folder
 from tests.workflows.test_encode_archive import BACKBONE, write_images
 
 SMALL = {"bits": 8, "size": 32, "features": 4}
@@ -122,7 +123,7 @@ def test_an_empty_folder_may_be_an_unmounted_disk(images, tmp_path):
 
 def test_what_a_failing_disk_does_not_list_stays(images, tmp_path, monkeypatch):
     (images / "b" / "0001.png").unlink()
-    look, walk = os.lstat, os.walk
+    look = os.lstat
 
     def fail(path, *given, **how):
         if f"images{os.sep}a" in os.fspath(path):
@@ -130,10 +131,9 @@ def test_what_a_failing_disk_does_not_list_stays(images, tmp_path, monkeypatch):
         return look(path, *given, **how)
 
     monkeypatch.setattr(os, "lstat", fail)
-    # As it does of a folder that cannot be read.
-    monkeypatch.setattr(os, "walk", lambda top: (one for one in walk(top) if not one[0].endswith(f"{os.sep}a")))
-    found = encode(BACKBONE, images, archive=tmp_path / "ar", prune=True)
-    assert counts(found) == {"items": 19, "pruned": 1, "gone": 0, "unknown": 10}
+    refuse_folder(monkeypatch, "a", errno.EIO)
+    found = encode(BACKBONE, images, archive=tmp_path / "ar", prune=True, skip_damaged=True)
+    assert counts(found) == {"items": 20, "pruned": 0, "gone": 1, "unknown": 10}
 
 
 def test_links_that_lead_nowhere_and_files_of_other_names_are_there(images, tmp_path):
@@ -251,3 +251,27 @@ def test_only_the_image_source_that_is_meant_loses_items(tmp_path):
     assert archive.files() == {("y", None): 2}
     assert archive.files("other") == {("x", None): 6}
     np.testing.assert_array_equal(archive.codes("image").codes.shape, (3, 8))
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_its_items_stay(images, monkeypatch, capfd):
+    run = command_line(monkeypatch, capfd)
+    (images / "a" / "0000.png").unlink()
+    (images / "c").symlink_to(images / "a")
+    refuse_folder(monkeypatch, "b", errno.EACCES)
+    how = ("encode", BACKBONE, images, "--archive", images.parent / "ar", "--quiet", "--prune")
+    status, _, error = run(*how)
+    assert (status, error) == (2, f"keras-dhnn: Cannot read {images}/b: Permission denied.\n")
+    assert len(paths(images.parent / "ar")) == 20
+    status, out, error = run(*how, "--skip-damaged")
+    assert (status, error.splitlines()) == (
+        0,
+        [
+            f"left out: {images}/b: cannot be read (Permission denied); no item is taken out while it cannot",
+            f"left out: {images}/c: is a link to a folder, which is not followed: name it itself",
+        ],
+    )
+    assert out.splitlines()[1] == "1 items are of files that are no longer there (--prune removes them)."
+    assert len(paths(images.parent / "ar")) == 20
+    monkeypatch.undo()
+    encode(BACKBONE, images, archive=images.parent / "ar", prune=True, **SMALL)
+    assert paths(images.parent / "ar") == listed(images)

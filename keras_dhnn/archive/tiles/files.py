@@ -15,33 +15,37 @@ from keras_dhnn.pipelines.formats.unreadable import EmptyImage, UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
+_STAY = "no item is taken out while it cannot"
 # Files whose ids are looked up at a time.
 _BATCH = 512
 
 
-def list_images(inputs: Iterable[Path | str]) -> list[str]:
+def list_images(
+    inputs: Iterable[Path | str], *, links: list[Skipped] | None = None, unread: list[Skipped] | None = None
+) -> list[str]:
     """Return the image files that a user named, in order.
 
     Args:
-        inputs: paths or addresses of image files and of folders (searched to the bottom; hidden files are left out);
-            paths of text files `*.txt` or `*.csv` with a path or address a line, in a CSV file in its column `path`.
+        inputs: paths or addresses of image files and of folders (searched to the bottom; hidden files are left out, and
+            links to folders are not followed, but those that are named themselves); paths of text files `*.txt` or
+            `*.csv` with a path or address a line, in a CSV file in its column `path`.
+        links: list that gets a `Skipped` for each link to a folder that was met.
+        unread: list that gets a `Skipped` for each folder that cannot be read; None: the first one is refused.
 
     Returns:
         List of paths, as texts, each once; those in a folder by name.
 
     Raises:
-        DataError: if there is none of that name, or no image in it.
+        DataError: if there is none of that name, no image in it, or it holds a folder that cannot be read.
     """
     found = []
+    links = [] if links is None else links
     for text in inputs:
         given = Path(text)
         if is_address(text):
             found += _at_address(text)
         elif given.is_dir():
-            inside = sorted(_walk(given))
-            if not inside:
-                raise DataError(f"There is no image in the folder {given}. Expected files {', '.join(SUFFIXES)}.")
-            found += inside
+            found += _in_folder(given, links, unread)
         elif given.suffix.lower() in (".txt", ".csv"):
             found += _listed(given)
         elif given.exists():
@@ -153,12 +157,44 @@ def _at_address(path):
     return found
 
 
-def _walk(folder):
-    for base, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(base, name).as_posix()
+def _in_folder(folder, links, unread):
+    """Return the paths of the images in a folder, by name; arguments as of `list_images`."""
+    linked: list[Skipped] = []
+    refused: list[Skipped] = []
+    found = sorted(_walk(folder.as_posix(), linked, refused))
+    if refused and (unread is None or not found):
+        raise DataError(f"Cannot read {refused[0].name}: {refused[0].reason}.")
+    if not found:
+        named = f" Links to folders are not followed: name {linked[0].name} itself." if linked else ""
+        raise DataError(f"There is no image in the folder {folder}. Expected files {', '.join(SUFFIXES)}.{named}")
+    links += linked
+    if unread is not None:
+        unread += [Skipped(one.name, f"cannot be read ({one.reason}); {_STAY}") for one in refused]
+    return found
+
+
+def _walk(folder, links, refused):
+    """Yield the images in a folder and below; what is no folder of its own, and what cannot be read, goes to lists."""
+    try:
+        with os.scandir(folder) as inside:
+            entries = [entry for entry in inside if not entry.name.startswith(".")]
+    except OSError as error:
+        refused.append(Skipped(folder, str(error.strerror or error)))
+        return
+    for entry in entries:
+        path = f"{folder.rstrip('/')}/{entry.name}" if folder != "." else entry.name
+        try:
+            is_folder = entry.is_dir()
+            is_link = is_folder and entry.is_symlink()
+        except OSError as error:
+            refused.append(Skipped(path, str(error.strerror or error)))
+            continue
+        if is_link:
+            links.append(Skipped(path, "is a link to a folder, which is not followed: name it itself"))
+        elif is_folder:
+            yield from _walk(path, links, refused)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield path
 
 
 def _listed(path):
