@@ -161,7 +161,7 @@ def local_copy(path: Any) -> Iterator[Path]:
         DataError: if it cannot be read.
     """
     if not is_address(path):
-        yield Path(path)
+        yield Path(address(path))
         return
     with tempfile.TemporaryDirectory(prefix="keras-dhnn-") as folder:
         copy = Path(folder) / address(path).rstrip("/").rsplit("/", 1)[-1]
