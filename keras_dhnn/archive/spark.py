@@ -103,7 +103,12 @@ def run_by_workers(
         DataError: if Spark gives up.
     """
 
+    here = os.getcwd()
+
     def attempt(piece: Any) -> Any:
+        # Relative paths are of the driver's folder, where the workers have it too.
+        with contextlib.suppress(OSError):
+            os.chdir(here)
         try:
             return work(piece)
         except (KerasDhnnError, FileNotFoundError) as error:

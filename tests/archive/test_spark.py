@@ -113,6 +113,15 @@ def test_a_condition_means_the_same_by_spark(tmp_path, session):
 
 
 @pytest.mark.slow
+def test_relative_paths_are_of_the_drivers_folder(tmp_path, session, monkeypatch):
+    codes = random_codes(20)
+    make_archive(tmp_path / "a", codes, parts=2)
+    monkeypatch.chdir(tmp_path)  # the workers are in another
+    archive = Archive.open("a")
+    assert search_by_spark(session, archive, codes[:2], 3).table.equals(archive.search(codes[:2], 3).table)
+
+
+@pytest.mark.slow
 def test_what_workers_raise_is_one_line(session):
     def work(piece):
         if piece == "damaged":
