@@ -29,6 +29,11 @@ class DamagedFile(DataError):
         super().__init__(f"{name}: {reason}.{cure}, or leave such files out with --skip-damaged.")
         self.name = name
         self.reason = reason
+        self._cure = cure
+
+    def __reduce__(self) -> tuple:
+        """Return what makes it anew in another process, as that of a driver."""
+        return type(self), (self.name, self.reason, self._cure)
 
 
 class RunError(KerasDhnnError):

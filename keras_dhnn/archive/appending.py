@@ -49,9 +49,9 @@ def append_rows(root: Path, identity: Identity, rows: pa.Table, source: str) -> 
         replaced = [key for key in fresh["id"].to_pylist() if key in known]
         if len(fresh):
             kept = _without(root, identity, parts, source, replaced) if replaced else parts
-            parts = [*kept, write_part(root, identity, fresh, source)]
-            manifest.write_parts(root, parts)
-            remove_orphans(root, parts)
+            after = [*kept, write_part(root, identity, fresh, source)]
+            manifest.write_parts(root, after)
+            remove_orphans(root, after, parts)
     return Appended(len(fresh) - len(replaced), len(replaced), int(stays.sum()))
 
 

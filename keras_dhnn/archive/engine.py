@@ -4,14 +4,20 @@ import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from keras_dhnn.archive.manifest import Identity, Part
 from keras_dhnn.archive.many_queries import ManyQueries
 from keras_dhnn.archive.parts import check_parts
-from keras_dhnn.archive.places import file_name, is_address
+from keras_dhnn.archive.places import (
+    Unreadable,
+    file_name,
+    gives_whole_files,
+    is_address,
+    readable_system,
+    whole_files_only,
+)
 from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
 from keras_dhnn.errors import DataError, SettingError
 
@@ -21,6 +27,8 @@ _TYPES_AND_RANGES = (
     duckdb.OutOfRangeException,
     duckdb.ParserException,
 )
+# Of what fsspec raises DuckDB tells the whole traceback; this is its line that says what.
+_RAISED = re.compile(r"^[A-Za-z_][\w.]*: .*", re.MULTILINE)
 # What says where a row lies; `filename` and `file_row_number` are DuckDB's names.
 PLACE = ("filename", "file_row_number")
 
@@ -47,8 +55,7 @@ class Engine:
         if is_address(root):
             # Read through fsspec, not through an extension that DuckDB would fetch.
             self._connection.execute("SET autoinstall_known_extensions = false")
-            remote: Any = root
-            self._connection.register_filesystem(remote.fs)
+            self._connection.register_filesystem(readable_system(root))
         self._connection.execute("SET preserve_insertion_order = false")
         self._connection.execute("SET parquet_metadata_cache = true")
         self._shut_off()
@@ -114,7 +121,10 @@ def read_error(root: Path, error: duckdb.Error) -> DataError | SettingError | Fi
 
     What the files hold has been checked before: types that do not fit and values out of range are a condition's.
     """
-    reason = str(error).splitlines()[0].removesuffix(".")
+    raised = _RAISED.findall(str(error)) if str(error).startswith("Traceback") else []
+    reason = (raised[-1] if raised else str(error).splitlines()[0]).removesuffix(".")
+    if gives_whole_files(reason):
+        return Unreadable(whole_files_only(root))
     if isinstance(error, _TYPES_AND_RANGES) or "Division by zero" in reason:
         return SettingError(
             f"The condition cannot be used on the items of {root}: {reason}. Compare columns with constants of their "
@@ -123,6 +133,8 @@ def read_error(root: Path, error: duckdb.Error) -> DataError | SettingError | Fi
     if "No files found" in str(error) or ("Cannot open file" in str(error) and "No such file" in str(error)):
         named = re.search(r'"(.+?)"', str(error))
         return FileNotFoundError(2, str(error), _without_pattern(named[1]) if named else str(root))
+    if reason.startswith("FileNotFoundError"):
+        return FileNotFoundError(2, reason, reason.partition(": ")[2])
     return DataError(
         f"A file of the archive {root} cannot be read ({reason}). Which ones are damaged says: "
         f"keras-dhnn archive verify {root}"

@@ -63,9 +63,9 @@ def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
                 break
             merged = pa.concat_tables([listed_rows(archive, part).replace_schema_metadata() for part in groups[0]])
             new = write_part(archive.root, archive.identity, merged, groups[0][0].source)
-            parts = [part for part in parts if part not in groups[0]] + [new]
-            manifest.write_parts(archive.root, parts)
-            remove_orphans(archive.root, parts)
+            left = [part for part in parts if part not in groups[0]] + [new]
+            manifest.write_parts(archive.root, left)
+            remove_orphans(archive.root, left, parts)
     archive.refresh()
     return before, len(archive.parts)
 
@@ -238,7 +238,7 @@ def rewrite(
                 kept.append(write_part(archive.root, archive.identity, rows, source))
         if kept != parts:
             manifest.write_parts(archive.root, kept)
-            remove_orphans(archive.root, kept)
+            remove_orphans(archive.root, kept, parts)
     archive.refresh()
     return removed
 

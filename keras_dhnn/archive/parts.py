@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_dhnn.archive.manifest import DATA, PARTS, Identity, Part, sync
-from keras_dhnn.archive.places import OpenedFile, Unreadable, is_address, local_copy, put
+from keras_dhnn.archive.places import OpenedFile, Unreadable, is_address, local_copy, put, take_away
 from keras_dhnn.archive.schema import FIRST_TIME, LAST_TIME, SOURCE, checked_schema, code_columns, file_metadata
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular, whole
@@ -217,20 +217,21 @@ def _opened(path):
     return contextlib.nullcontext(path)
 
 
-def remove_orphans(root: Path, parts: list[Part]) -> int:
+def remove_orphans(root: Path, parts: Sequence[Part], before: Sequence[Part] = ()) -> int:
     """Remove Parquet files that do not count: what a killed writer left. Call it with the archive's lock held.
 
-    At an address, where nothing locks, they stay.
+    At an address, where nothing locks, only those go that counted before: another writer's may not be listed yet.
 
     Args:
         root: Path of the archive.
         parts: the list of `Part` that counts.
+        before: the list that it has just replaced.
 
     Returns:
         Number of files removed.
     """
     if is_address(root):
-        return 0
+        return sum(take_away(root / part.name) for part in before if part not in parts)
     counted = {root / part.name for part in parts}
     orphans = [path for path in Path(root, DATA).glob(f"{SOURCE}=*/*part-*") if path not in counted]
     for path in orphans:

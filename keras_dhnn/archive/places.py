@@ -5,6 +5,7 @@ has been named by the user; nothing else is ever fetched.
 """
 
 import contextlib
+import datetime
 import functools
 import os
 import re
@@ -16,8 +17,14 @@ from typing import Any
 from keras_dhnn.errors import DataError, MissingPackage
 
 _NOT_THERE = (404, 410)
+_LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 # A path object has made one slash of the two; one letter is a drive.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+# What these name is on this machine.
+_HERE = ("file", "local")
+# These have no server that a third slash would leave out.
+_WITHOUT_SERVER = ("memory",)
+_WHOLE_FILES_ONLY = ("support range requests", "Cannot seek streaming HTTP file")
 
 
 class Unreadable(DataError):
@@ -27,13 +34,22 @@ class Unreadable(DataError):
 def is_address(path: Any) -> bool:
     """Return whether something names a place on another machine, or in one of fsspec's own file systems."""
     found = _ADDRESS.fullmatch(str(path))
-    return found is not None and found[1].lower() != "file"
+    return found is not None and found[1].lower() not in _HERE
 
 
 def address(path: Any) -> str:
-    """Return an address as it is written, with the slashes that a path object took from it."""
+    """Return an address as it is written, with the slash that a path object took from it; of a path its text.
+
+    The third slash of hdfs:///tiles, which names no server, stays: a path object takes that too, so give a text.
+    """
     found = _ADDRESS.fullmatch(str(path))
-    return f"{found[1].lower()}://{found[2]}" if found else str(path)
+    if not found:
+        return str(path)
+    protocol = found[1].lower()
+    if protocol in _HERE:
+        return f"/{found[2]}"
+    root = "/" if ":///" in str(path)[: found.start(2)] and protocol not in _WITHOUT_SERVER else ""
+    return f"{protocol}://{root}{found[2]}"
 
 
 def place(path: Any) -> Any:
@@ -44,8 +60,8 @@ def place(path: Any) -> Any:
         DataError: if there is no such protocol.
     """
     found = _ADDRESS.fullmatch(str(path))
-    if found and found[1].lower() == "file":
-        return Path("/" + found[2])
+    if found and found[1].lower() in _HERE:
+        return Path(address(path))
     if not found:
         return path if hasattr(path, "fs") else Path(path)
     try:
@@ -123,6 +139,20 @@ def file_name(path: Any) -> str:
     return path.fs.unstrip_protocol(path.path) if is_address(path) else str(path.absolute())
 
 
+def readable_system(path: Any) -> Any:
+    """Return the file system of an address as DuckDB reads it, which asks when a file was changed.
+
+    Not all protocols say so; files that an archive lists are never changed.
+    """
+    from fsspec import AbstractFileSystem
+
+    kind = type(path.fs)
+    if kind.modified is not AbstractFileSystem.modified:
+        return path.fs
+    unchanging = type(kind.__name__, (kind,), {"modified": lambda *_: _LONG_AGO, "cachable": False})
+    return unchanging(*path.fs.storage_args, **path.fs.storage_options)
+
+
 @contextlib.contextmanager
 def local_copy(path: Any) -> Iterator[Path]:
     """Yield a file of this machine with what stands at a place: the place itself if it is here.
@@ -131,7 +161,7 @@ def local_copy(path: Any) -> Iterator[Path]:
         DataError: if it cannot be read.
     """
     if not is_address(path):
-        yield Path(path)
+        yield Path(address(path))
         return
     with tempfile.TemporaryDirectory(prefix="keras-dhnn-") as folder:
         copy = Path(folder) / address(path).rstrip("/").rsplit("/", 1)[-1]
@@ -196,6 +226,11 @@ class OpenedFile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place in the file, and return it."""
+        with self._told():
+            return self._file.seek(offset, whence)
+
     def read(self, size: int = -1) -> bytes:
         """Return so many bytes from where the file is at; -1: all that are left."""
         with self._told():
@@ -210,6 +245,15 @@ class OpenedFile:
             if isinstance(error.__cause__, FileNotFoundError) and is_gone(self._path):
                 raise error.__cause__ from None
             raise
+
+
+def take_away(path: Any) -> bool:
+    """Remove a file at an address that nobody needs; returns whether that was possible."""
+    try:
+        path.fs.rm_file(path.path)
+    except Exception:  # each protocol's package has errors of its own, and it may stay
+        return False
+    return True
 
 
 def put(path: Path, target: Any) -> None:
@@ -247,7 +291,15 @@ def list_address(path: Any) -> list[str]:
         found = [opened.path] if opened.fs.isfile(opened.path) else sorted(opened.fs.find(opened.path))
     if not found:
         raise DataError(f"There is nothing at {address(path)}.")
-    return [address(opened.fs.unstrip_protocol(name)) for name in found]
+    return [_below(opened, address(path), name) for name in found]
+
+
+def _below(opened, given, name):
+    """Return the address of a file below one that was given, with the server, which some packages leave out."""
+    folder = opened.path.rstrip("/")
+    if name == folder or name.startswith(f"{folder}/"):
+        return given.rstrip("/") + name.removeprefix(folder)
+    return address(opened.fs.unstrip_protocol(name))
 
 
 def _fetch(path, copy):
@@ -262,7 +314,22 @@ def _told(path, what):
     try:
         yield
     except Exception as error:
+        if gives_whole_files(str(error)):
+            raise Unreadable(whole_files_only(path)) from error
         raise Unreadable(f"{address(path)} {what} ({type(error).__name__}: {error}).") from error
+
+
+def gives_whole_files(reason: str) -> bool:
+    """Return whether fsspec failed because a server of HTTP knows no ranges."""
+    return any(text in reason for text in _WHOLE_FILES_ONLY)
+
+
+def whole_files_only(path: Any) -> str:
+    """Return what a user is told then."""
+    return (
+        f"{address(path)} cannot be read in parts: its server gives whole files only. Put the archive on a server that "
+        "answers requests for ranges of bytes, or copy it to this machine."
+    )
 
 
 @functools.lru_cache(maxsize=1)

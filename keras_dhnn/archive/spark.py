@@ -1,10 +1,13 @@
-"""Run the same searches by Spark: the same files, the same order, on as many machines as a master has."""
+"""Run the same searches by Spark: the same files, the same order, on as many machines as a master has.
+
+Each worker asks DuckDB, so that a condition means the same whichever engine is named.
+"""
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,22 +15,14 @@ import pyarrow as pa
 from keras_dhnn.archive.calibration import load_calibration, with_precision
 from keras_dhnn.archive.engine import Engine
 from keras_dhnn.archive.manifest import Part
-from keras_dhnn.archive.parts import check_parts
-from keras_dhnn.archive.places import address, is_address, place
+from keras_dhnn.archive.places import address, place
 from keras_dhnn.archive.queries import Queries
-from keras_dhnn.archive.ranking import alike_within, order_candidates
 from keras_dhnn.archive.results import Results
-from keras_dhnn.archive.schema import FEATURES, code_columns, make_schema
-from keras_dhnn.archive.search import (
-    as_results,
-    bound_queries,
-    nearest_rows,
-    query_table,
-)
+from keras_dhnn.archive.search import as_results, nearest_rows
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.archive.wanted import DEFAULT_COLUMNS, Wanted
+from keras_dhnn.archive.wanted import DEFAULT_COLUMNS
 from keras_dhnn.archive.where import Box, Times
-from keras_dhnn.errors import DataError, MissingPackage
+from keras_dhnn.errors import DataError, KerasDhnnError, MissingPackage, SettingError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,13 +36,14 @@ def spark_session(master: str = "local[*]", **settings: str) -> Iterator["SparkS
 
     Args:
         master: Spark's, such as `local[*]` or `spark://host:7077`.
-        **settings: of Spark, with `_` for `.`.
+        **settings: of Spark, by their names or with `_` for `.`; they go before our own.
 
     Yields:
         `pyspark.sql.SparkSession`.
 
     Raises:
         MissingPackage: if pyspark is not installed, or there is no Java.
+        DataError: if Spark does not start, as with a master that it does not know.
     """
     session_type = _load_spark()
     active = session_type.getActiveSession()
@@ -56,13 +52,75 @@ def spark_session(master: str = "local[*]", **settings: str) -> Iterator["SparkS
         return
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = session_type.builder.master(master).appName(APP)
-    for name, value in (_SETTINGS | {key.replace("_", "."): value for key, value in settings.items()}).items():
+    for name, value in spark_settings(master, settings).items():
         builder = builder.config(name, value)
-    session = _started(builder)
+    session = _started(builder, master)
     try:
         yield session
     finally:
         session.stop()
+
+
+def spark_settings(master: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that a session gets: our own for a master, and those given, which go before them.
+
+    Args:
+        master: Spark's. Workers of another machine find the driver by the name that Spark chooses for it.
+        given: `{name: value}`, the names with `_` for `.`, or as Spark has them.
+    """
+    own = _SETTINGS | (_ON_THIS_MACHINE if master.partition("[")[0] in ("local", "local-cluster") else {})
+    return own | {name if "." in name else name.replace("_", "."): value for name, value in given.items()}
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Return `{name: value}` of Spark's settings that are written `NAME=VALUE`.
+
+    Raises:
+        SettingError: if one is not.
+    """
+    pairs = [text.partition("=") for text in texts]
+    for name, sign, _ in pairs:
+        if not (sign and name.startswith("spark.")):
+            raise SettingError(
+                f"Expected --spark-conf as NAME=VALUE, such as spark.executor.memory=4g. Received: {name}{sign}"
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def run_by_workers(
+    session: "SparkSession", work: Callable[[Any], Any], pieces: Sequence[Any]
+) -> list[Any | KerasDhnnError | FileNotFoundError]:
+    """Return what `work` gives for each piece, done by whichever worker is free.
+
+    What a user can mend is returned in place of a result: raised, Spark would try it again, and tell it as its own.
+
+    Args:
+        session: a Spark session.
+        work: function of a piece.
+        pieces: sequence of what `work` takes.
+
+    Raises:
+        DataError: if Spark gives up.
+    """
+
+    here = os.getcwd()
+
+    def attempt(piece: Any) -> Any:
+        # Relative paths are of the driver's folder, where the workers have it too.
+        with contextlib.suppress(OSError):
+            os.chdir(here)
+        try:
+            return work(piece)
+        except (KerasDhnnError, FileNotFoundError) as error:
+            return error
+
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        return session.sparkContext.parallelize(pieces, len(pieces)).map(attempt).collect()
+    except (Py4JError, PySparkException) as error:
+        raise DataError(f"Spark gave up: {_reason(error)}. Its log says more.") from error
 
 
 def search_by_spark(
@@ -98,39 +156,23 @@ def search_by_spark(
         DataError: likewise.
     """
     queries, source = archive.checked(queries), archive.source(source)
-    at_address = is_address(archive.root)
-    condition = archive.condition(where, bbox, time, dialect="duckdb" if at_address else "spark")
-    wanted = archive.wanted(queries, k, radius, condition, rank, rerank, columns)
-    search = _at_address if at_address else _in_files
-    found = archive.attempt(lambda: search(session, archive, queries, source, wanted))
+    wanted = archive.wanted(queries, k, radius, archive.condition(where, bbox, time), rank, rerank, columns)
+    found = archive.attempt(lambda: _search(session, archive, queries, source, wanted))
     return with_precision(found, load_calibration(archive, source), precision)
 
 
-def _in_files(session, archive, queries, source, wanted):
-    """Return `Results`, by Spark's own reader and SQL."""
-    own = [part for part in archive.parts if part.source == source]
-    check_parts(archive.root, own, make_schema(archive.identity.bits, archive.identity.features))
-    items = _Items(session, archive, source, wanted.condition)
-    candidates = items.candidates(queries, wanted, archive.info.sources.get(source, 0))
-    found = order_candidates(candidates, queries, wanted, archive.identity.bits)
-    return Results(items.with_columns(found, wanted.columns), source)
-
-
-def _at_address(session, archive, queries, source, wanted):
-    """Return `Results`: workers search files of the archive through fsspec, which Spark's own reader does not know."""
+def _search(session, archive, queries, source, wanted):
+    """Return `Results`: each worker searches files of the archive, and the nearest of all are put in order here."""
     root, identity = address(archive.root), archive.identity
     parts = [part for part in archive.parts if part.source == source]
 
-    def search(part: Part) -> bytes | DataError | FileNotFoundError:
-        try:
-            with contextlib.closing(Engine(place(root), identity, [part])) as engine:
-                return _to_bytes(nearest_rows(engine, source, queries, wanted, part.rows))
-        except (DataError, FileNotFoundError) as error:
-            return error  # which would be tried again, and come as Spark's own
+    def search(part: Part) -> bytes:
+        with contextlib.closing(Engine(place(root), identity, [part])) as engine:
+            return _to_bytes(nearest_rows(engine, source, queries, wanted, part.rows))
 
     if not parts:
         return archive.search(queries, wanted.k, radius=wanted.radius, source=source, columns=wanted.columns)
-    found = session.sparkContext.parallelize(parts, len(parts)).map(search).collect()
+    found = run_by_workers(session, search, parts)
     for one in found:
         if isinstance(one, Exception):
             raise one
@@ -151,89 +193,12 @@ def _to_bytes(table):
     return sink.getvalue().to_pybytes()
 
 
-class _Items:
-    """Describe the rows of one image source as Spark sees them."""
-
-    def __init__(self, session: "SparkSession", archive: Archive, source: str, condition: str | None):
-        self.session, self.identity, self.condition = session, archive.identity, condition
-        self.bits, self.codes = archive.identity.bits, code_columns(archive.identity.bits)
-        files = [str((archive.root / part.name).absolute()) for part in archive.parts if part.source == source]
-        self.rows = session.read.parquet(*files) if files else None
-        self.distance = " + ".join(f"bit_count(i.{name} ^ q.q{number})" for number, name in enumerate(self.codes))
-
-    def candidates(self, queries: Queries, wanted: Wanted, rows: int) -> pa.Table:
-        """Return `pyarrow.Table` of the k nearest of each query and whatever is as far as the last."""
-        extra = {"asymmetric": self.codes, FEATURES: [FEATURES]}.get(wanted.rank, [])
-        schema = self._schema(["id", *extra]).insert(0, pa.field("query", pa.int32()))
-        schema = schema.append(pa.field("distance", pa.int16()))
-        if self.rows is None:
-            return schema.empty_table()
-        bound = self.bits if wanted.radius is None else min(wanted.radius, self.bits)
-        k = None if wanted.k is None else max(wanted.k, wanted.rerank)
-        alike = alike_within(wanted.rank, self.bits)
-        bounds = bound_queries(self._count, queries, k, bound, rows, alike)
-        named = ", ".join(f"i.{name}" for name in ["id", *extra])
-        near = self._join(queries, bounds, f"q.query, {named}, cast({self.distance} as smallint) as distance")
-        if k is not None:
-            near.createOrReplaceTempView("near")
-            near = self.session.sql(
-                "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY query "
-                f"ORDER BY greatest(distance, {alike})) AS place FROM near) WHERE place <= {k}"
-            ).drop("place")
-        return _table(near.collect(), schema)
-
-    def with_columns(self, found: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """Return the rows found with more columns, in the same order."""
-        names = [name for name in columns if name not in found.column_names]
-        schema = self._schema(["id", *names])
-        ids = found["id"].unique().to_pylist()
-        if not names or not ids or self.rows is None:
-            empty = schema.empty_table()
-            return pa.table([*found.columns, *(empty[name] for name in names)], [*found.column_names, *names])
-        wanted = self.session.createDataFrame([(key,) for key in ids], "id string")
-        rows = self.rows.join(wanted.hint("broadcast"), "id").select("id", *names).collect()
-        more = _table(rows, schema)
-        places = pa.compute.index_in(found["id"], more["id"])
-        more = more.take(places)
-        return pa.table([*found.columns, *(more[name] for name in names)], [*found.column_names, *names])
-
-    def _count(self, queries, bounds, step):
-        """Return `(q, l + 1)` items at each distance up to a bound, in every n-th row, by a hash of its id."""
-        near = self._join(queries, bounds, f"q.query, {self.distance} as distance", f"pmod(xxhash64(i.id), {step}) = 0")
-        counts = np.zeros((len(queries), self.bits + 1), np.int64)
-        for row in near.groupBy("query", "distance").count().collect():
-            counts[row[0], row[1]] = row[2]
-        return counts
-
-    def _join(self, queries, bounds, selected, test="true"):
-        table = query_table(queries, bounds)
-        rows = [tuple(row.values()) for row in table.to_pylist()]
-        types = ", ".join(f"{name} {'bigint' if name.startswith('q') else 'int'}" for name in table.column_names)
-        self.session.createDataFrame(rows, types.replace("query bigint", "query int")).createOrReplaceTempView(
-            "queries"
-        )
-        self.rows.createOrReplaceTempView("items")
-        return self.session.sql(
-            f"SELECT /*+ BROADCAST(q) */ {selected} FROM items AS i CROSS JOIN queries AS q "
-            f"WHERE {self.distance} <= q.bound AND {test} AND {self.condition or 'true'}"
-        )
-
-    def _schema(self, names):
-        whole = make_schema(self.identity.bits, self.identity.features)
-        return pa.schema([whole.field(name) for name in names])
-
-
 _SETTINGS = {
     "spark.ui.enabled": "false",
-    "spark.sql.session.timeZone": "UTC",
-    # A part of the archive is some 30 MB: pieces of it for every core.
-    "spark.sql.files.maxPartitionBytes": "16m",
-    "spark.sql.shuffle.partitions": "16",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
     "spark.ui.showConsoleProgress": "false",
     "spark.executorEnv.PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
 }
+_ON_THIS_MACHINE = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 
 
 def _load_spark():
@@ -244,30 +209,28 @@ def _load_spark():
     return SparkSession
 
 
-def _started(builder):
+def _started(builder, master):
     try:
         session = builder.getOrCreate()
-    except Exception as error:
+    except Exception as error:  # Spark's own, Java's and py4j's
         if "JAVA" in str(error).upper() and "GATEWAY" in str(error).upper():
             raise MissingPackage(
                 "Spark needs Java 17 or later: install it (Debian: apt install openjdk-17-jre-headless) or name it by "
                 "JAVA_HOME."
             ) from error
-        raise
+        raise DataError(f"Spark does not start with --master {master}: {_reason(error)}.") from error
     session.sparkContext.setLogLevel("ERROR")
     return session
 
 
-def _table(rows, schema):
-    columns = [[row[name] for row in rows] for name in schema.names]
-    return pa.Table.from_arrays(
-        [pa.array(_plain(values), field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+def _reason(error):
+    """Return what went wrong, of the many lines that Spark says it in: the last of a worker's traceback, or the first
+    of Java's.
+    """
+    lines = [line.strip() for line in str(error).split("\n\tat ")[0].splitlines() if line.strip()]
+    if any("Traceback (most recent call last)" in line for line in lines):
+        return lines[-1].rstrip(".")
+    # py4j's own line comes before.
+    return next((line[2:] for line in lines if line.startswith(": ")), lines[0] if lines else "no reason given").rstrip(
+        "."
     )
-
-
-def _plain(values):
-    """Return Spark's rows in rows (a box) as dictionaries, its byte arrays as bytes."""
-    return [
-        value.asDict() if hasattr(value, "asDict") else bytes(value) if isinstance(value, bytearray) else value
-        for value in values
-    ]

@@ -338,17 +338,15 @@ class Archive:
         """Return how many items have a label."""
         return self.sql(lambda items: f"SELECT count(*) FROM {items} AS i WHERE trim(label) <> ''", source)[0][0]
 
-    def condition(
-        self, where: str | None = None, bbox: Box | None = None, time: Times | None = None, dialect: str = "duckdb"
-    ) -> str | None:
-        """Return SQL, of DuckDB or "spark", for the conditions of `search`, None if there are none.
+    def condition(self, where: str | None = None, bbox: Box | None = None, time: Times | None = None) -> str | None:
+        """Return SQL for the conditions of `search`, None if there are none.
 
         Raises:
             SettingError: if one is not as it should be.
         """
         columns = [*make_schema(self.identity.bits, self.identity.features).names]
         parts = [
-            None if where is None else make_condition(where, columns, dialect),
+            None if where is None else make_condition(where, columns),
             None if bbox is None else box_condition(bbox),
             None if time is None else time_condition(*time),
         ]
@@ -370,7 +368,7 @@ class Archive:
             queries: `Queries`.
             k: as of `search`, as are the others but the condition.
             radius: likewise.
-            condition: SQL of that engine, or None.
+            condition: SQL, or None.
             rank: likewise.
             rerank: likewise.
             columns: likewise.

@@ -89,7 +89,7 @@ def open_vectors(path: Path | str, column: str | None = None) -> VectorFile:
     if is_address(path):
         file = open_vectors(kept_copy(address(path)), column)
         return replace(file, path=place(path))
-    path = Path(path)
+    path = Path(address(path))
     if not path.exists():
         refuse_address(path)
         raise DataError(f"There is no file {path}. Expected vectors as Parquet, NPZ, NPY or Zarr.")

@@ -2,7 +2,7 @@
 anew.
 
 No text of the user's ever reaches a database: only what our parser understood, and only comparisons, arithmetic and a
-few functions of the archive's own columns. The same condition is written for DuckDB and for Spark.
+few functions of the archive's own columns.
 """
 
 import datetime
@@ -28,16 +28,15 @@ _ALLOWED = _LOGIC | _COMPARISONS | _ARITHMETIC | _FUNCTIONS
 _TYPES = ("TIMESTAMP", "TIMESTAMPTZ", "DATE", "INT", "BIGINT", "DOUBLE", "TEXT", "VARCHAR", "BOOLEAN")
 
 
-def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -> str:
+def make_condition(text: str, columns: Sequence[str]) -> str:
     """Return a condition as an SQL expression that is safe to run.
 
     Args:
         text: what the user wrote, such as `label = 'forest' and time > '2020-01-01'`.
         columns: names of the columns that it may be about.
-        dialect: "duckdb" or "spark".
 
     Returns:
-        The expression in that dialect, in brackets.
+        The expression as DuckDB writes it, in brackets.
 
     Raises:
         SettingError: if it cannot be parsed, anything but the columns, constants, comparisons, arithmetic and the
@@ -52,7 +51,7 @@ def make_condition(text: str, columns: Sequence[str], dialect: str = "duckdb") -
             if not _is_truth(node):
                 shown = node.sql(dialect="duckdb")
                 raise SettingError(_refusal(text, f"{shown!r} is neither true nor false: compare it", columns))
-        return f"({expression.sql(dialect=dialect, comments=False)})"
+        return f"({expression.sql(dialect='duckdb', comments=False)})"
     except RecursionError as error:
         raise SettingError(_refusal(text, "It is nested too deeply", columns)) from error
 
@@ -67,7 +66,7 @@ def columns_in(text: str, columns: Sequence[str]) -> list[str]:
 
 
 def box_condition(box: Box) -> str:
-    """Return the condition that an item's footprint meets a bounding box, which DuckDB and Spark write alike.
+    """Return the condition that an item's footprint meets a bounding box.
 
     Args:
         box: west, south, east, north in degrees; west above east: across the 180th meridian.

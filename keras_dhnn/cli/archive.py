@@ -1,7 +1,6 @@
 """Run `keras-dhnn archive`: what is in an archive, and care of it."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ archive = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-_Folder = Annotated[Path, typer.Argument(help="Folder of an archive.", metavar="ARCHIVE")]
+_Folder = Annotated[str, typer.Argument(help="Folder of an archive.", metavar="ARCHIVE")]
 _Source = Annotated[str | None, typer.Option(help="Which of several image sources, such as pan.")]
 
 

@@ -21,15 +21,13 @@ def encode(
         ),
     ] = None,
     images: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             help="Image files, folders, GeoTIFF scenes of any size, lists (.txt, .csv with a column path), STAC files.",
             metavar="IMAGES",
         ),
     ] = None,
-    archive: Annotated[Path, typer.Option(help="Folder of the archive; made if need be.", metavar="DIR")] = Path(
-        "archive"
-    ),
+    archive: Annotated[str, typer.Option(help="Folder of the archive; made if need be.", metavar="DIR")] = "archive",
     tile: Annotated[int, typer.Option(min=8, help="Side of a scene's tiles, in pixels.")] = 256,
     stride: Annotated[
         int | None, typer.Option(min=1, help="Pixels from one tile to the next; by default a tile.")
@@ -68,7 +66,7 @@ def encode(
         ),
     ] = None,
     embeddings: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Float vectors that others made: Parquet, GeoParquet, NPZ, NPY or Zarr.", metavar="FILE"),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
@@ -84,6 +82,10 @@ def encode(
         str | None, typer.Option(help="spark: by the workers of a Spark cluster. By default here.", metavar="spark")
     ] = None,
     master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
+    spark_conf: Annotated[
+        list[str] | None,
+        typer.Option(help="A setting of Spark's, such as spark.executor.memory=4g; repeat it.", metavar="NAME=VALUE"),
+    ] = None,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave damaged files out, and name them.")
     ] = False,
@@ -135,6 +137,7 @@ def encode(
             source=source,
             engine=engine,
             master=master,
+            spark_conf=spark_conf or (),
             skip_damaged=skip_damaged,
             prune=prune,
             data=data,

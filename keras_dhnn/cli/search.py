@@ -12,7 +12,7 @@ from keras_dhnn.cli.printing import printable
 
 def search(
     archive: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="Folder of an archive, see keras-dhnn encode; or any folder of images, which is encoded first.",
             metavar="ARCHIVE|IMAGES",
@@ -23,7 +23,7 @@ def search(
         typer.Argument(help="Image files, or ids of items of the archive.", metavar="IMAGE|ID"),
     ] = None,
     embeddings: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Of an archive of embeddings: a file of vectors that search, see encode.", metavar="FILE"),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Where the vectors are in that file.")] = None,
@@ -57,6 +57,10 @@ def search(
     source: Annotated[str | None, typer.Option(help="Which of several image sources, such as pan.")] = None,
     engine: Annotated[str, typer.Option(help="duckdb, or spark (see --master).")] = "duckdb",
     master: Annotated[str, typer.Option(help="Spark's master, such as local[*] or spark://host:7077.")] = "local[*]",
+    spark_conf: Annotated[
+        list[str] | None,
+        typer.Option(help="A setting of Spark's, such as spark.executor.memory=4g; repeat it.", metavar="NAME=VALUE"),
+    ] = None,
     geojson: Annotated[Path | None, typer.Option(help="Write footprints as GeoJSON.", metavar="FILE")] = None,
     geoparquet: Annotated[Path | None, typer.Option(help="Write them as GeoParquet.", metavar="FILE")] = None,
     gallery: Annotated[
@@ -101,6 +105,7 @@ def search(
         source=source,
         engine=engine,
         master=master,
+        spark_conf=spark_conf or (),
         geojson=geojson,
         geoparquet=geoparquet,
         gallery=gallery,

@@ -38,6 +38,7 @@ def encode(
     source: str | None = None,
     engine: str | None = None,
     master: str = "local[*]",
+    spark_conf: str | Sequence[str] = (),
     skip_damaged: bool = False,
     prune: bool = False,
     data: Path | str = Path("data"),
@@ -67,6 +68,7 @@ def encode(
         source: which of a model's several image sources.
         engine: "spark" to encode by the workers of a Spark cluster; None: here.
         master: Spark's.
+        spark_conf: settings of Spark's, `NAME=VALUE`; one or several.
         skip_damaged: whether damaged files are left out.
         prune: whether items whose files are gone from the folders and catalogues in `images` are taken out.
         data: folder of the prepared data sets.
@@ -115,9 +117,11 @@ def encode(
     if engine is None:
         found = encode_archive(model, images, archive, options, bar=bar)
     else:
+        from keras_dhnn.archive.spark import parse_settings
         from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 
-        found = encode_by_spark(model, images, archive, options, master=master)
+        settings = parse_settings(as_list(spark_conf))
+        found = encode_by_spark(model, images, archive, options, master=master, settings=settings)
     missing = {"pruned": found.pruned, "gone": found.gone.items, "unknown": found.gone.unknown}
     labelled = {}
     if labels is not None and found.archive is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_dhnn.archive.encoding import Append, Encoded, encode_tiles, tile_rows
 from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
 from keras_dhnn.archive.manifest import IDENTITY, check_place, check_same_model
-from keras_dhnn.archive.places import exists, is_address, place
+from keras_dhnn.archive.places import address, exists, is_address, place
 from keras_dhnn.archive.relabelling import relabel
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import (
@@ -314,7 +314,7 @@ def sort_inputs(
     """
     scenes: list[Scene] = []
     others: list[Path | str] = []
-    for given in inputs:
+    for given in map(address, inputs):
         if (is_address(given) or Path(given).is_file()) and is_stac(given):
             scenes += stac_scenes(given, options.asset, options.fetch)
         else:

@@ -5,7 +5,7 @@ there is not encoded again and appends are whole or nothing. At an address, wher
 the driver, which alone writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from keras_dhnn.archive.appending import Appended
 from keras_dhnn.archive.encoding import Encoded
 from keras_dhnn.archive.maintenance import compact_if_scattered, remove_outdated
 from keras_dhnn.archive.places import is_address
-from keras_dhnn.archive.spark import spark_session
+from keras_dhnn.archive.spark import run_by_workers, spark_session
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Skipped
 from keras_dhnn.workflows.encode_archive import EncodedArchive, Options, encode_listed, sort_inputs, with_features
@@ -36,6 +36,7 @@ def encode_by_spark(
     *,
     master: str = "local[*]",
     piece: int = PIECE,
+    settings: Mapping[str, str] | None = None,
 ) -> EncodedArchive:
     """Encode images into an archive by the workers of a Spark cluster.
 
@@ -46,12 +47,14 @@ def encode_by_spark(
         options: `Options`.
         master: Spark's.
         piece: image files of a piece.
+        settings: `{name: value}` of Spark.
 
     Returns:
         `EncodedArchive`.
 
     Raises:
-        DataError: as of `encode_archive`, for what the driver sees; a worker's error ends the job after four attempts.
+        DataError: as of `encode_archive`; what other pieces of the same wave gave is in the archive then. Or if Spark
+            gives up.
         MissingPackage: if PySpark or Java is missing.
     """
     options = with_features(options or Options(), model)
@@ -63,7 +66,8 @@ def encode_by_spark(
     options = replace(options, labels=labels)
     gone = find_gone(root, inputs, scenes, files, source=options.source, prune=options.prune)
     # Once, by the driver: bits that are learned must be the same for all.
-    source = encode_listed(model, scenes, files, root, options, learn_only=True).source
+    learned = encode_listed(model, scenes, files, root, options, learn_only=True)
+    source = learned.source
     pieces: list[tuple[list, list]] = [([scene], []) for scene in scenes]
     pieces += [([], files[first : first + piece]) for first in range(0, len(files), piece)]
     at_address = is_address(root)
@@ -79,19 +83,23 @@ def encode_by_spark(
         return made.counted, made.skipped, rows, made.outdated
 
     archive = Archive.open(root)
-    result = EncodedArchive(archive, Encoded(), [*unread, *links], source=source)
-    with spark_session(master) as session:
-        context = session.sparkContext
+    # What the driver has added while it learned, the workers find there.
+    by_driver = learned.counted.added
+    result = EncodedArchive(archive, Encoded(added=by_driver, known=-by_driver), [*unread, *links], source=source)
+    with spark_session(master, **(settings or {})) as session:
         # Rows that the driver writes are held until a wave of pieces is done.
-        wave = _WAVE * context.defaultParallelism if at_address else max(len(pieces), 1)
+        wave = _WAVE * session.sparkContext.defaultParallelism if at_address else max(len(pieces), 1)
         for first in range(0, len(pieces), wave):
             part = pieces[first : first + wave]
-            for counted, skipped, rows, outdated in context.parallelize(part, len(part)).map(encode).collect():
+            made = run_by_workers(session, encode, part)
+            for counted, skipped, rows, outdated in (one for one in made if not isinstance(one, Exception)):
                 result.counted.add(counted)
                 result.skipped += skipped
                 for table, theirs in rows:
                     result.counted.add(archive.append(table, theirs))
                 result.outdated |= outdated
+            for error in (one for one in made if isinstance(one, Exception)):
+                raise error
     if at_address:
         remove_outdated(archive, result.outdated, source)
     archive.refresh()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_dhnn.archive.maintenance import remove
 from keras_dhnn.archive.manifest import IDENTITY
-from keras_dhnn.archive.places import is_address
+from keras_dhnn.archive.places import address, is_address
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Cut, Skipped, list_images
 from keras_dhnn.errors import DataError
@@ -55,6 +55,7 @@ def archive_of(
             read and damaged files are not left out.
     """
     options = options or OPTIONS
+    place = address(place)
     if is_address(place) or not Path(place).is_dir() or kind_of(Path(place)):
         return Archive.open(place)  # which says what else it is; pictures in a run are not what is looked for
     folder = Path(place).resolve()

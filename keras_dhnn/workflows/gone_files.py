@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_dhnn.archive.maintenance import remove_files
 from keras_dhnn.archive.manifest import IDENTITY
-from keras_dhnn.archive.places import address, exists, file_name, is_address, is_gone, place
+from keras_dhnn.archive.places import address, exists, is_address, is_gone, place
 from keras_dhnn.archive.store import Archive
 from keras_dhnn.archive.tiles import Scene
 from keras_dhnn.errors import DataError, SettingError
@@ -116,9 +116,9 @@ def _missing(held, within, listed):
 
 def _folders(inputs, listed) -> Iterator[tuple[str, str]]:
     """Yield ("path", what the paths of all files below begin with) of each folder."""
-    for given in inputs:
+    for given in map(address, inputs):
         if is_address(given):
-            below = address(file_name(place(given))).rstrip("/") + "/"
+            below = given.rstrip("/") + "/"
             if any(path.startswith(below) for path in listed):
                 yield "path", below
         elif os.path.isdir(given):

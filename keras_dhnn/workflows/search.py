@@ -34,6 +34,7 @@ def search(
     source: str | None = None,
     engine: str = "duckdb",
     master: str = "local[*]",
+    spark_conf: str | Sequence[str] = (),
     geojson: Path | str | None = None,
     geoparquet: Path | str | None = None,
     gallery: Path | str | None = None,
@@ -62,6 +63,7 @@ def search(
         source: which of several image sources.
         engine: "duckdb" or "spark".
         master: Spark's.
+        spark_conf: settings of Spark's, `NAME=VALUE`; one or several.
         geojson: path of a GeoJSON file to write, or None.
         geoparquet: path of a GeoParquet file to write, or None.
         gallery: path of a PNG file to draw, the first ten items of each query; or None.
@@ -94,6 +96,7 @@ def search(
         asked,
         engine=engine,
         master=master,
+        spark_conf=as_list(spark_conf),
         geometry=bool(geojson or geoparquet),
         k=k,
         radius=radius,

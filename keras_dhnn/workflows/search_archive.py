@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dhnn.archive.places import is_address, local_copy
+from keras_dhnn.archive.places import is_address, local_copy, place
 from keras_dhnn.archive.queries import WEIGHED, Queries, combine
 from keras_dhnn.archive.results import Results
 from keras_dhnn.archive.store import Archive
@@ -98,7 +98,7 @@ def _is_file(archive, text, source):
     """Return whether a text names an image file; an address that is an id is an id."""
     if is_address(text):
         return not archive.known([text], archive.source(source))
-    return Path(text).is_file()
+    return place(text).is_file()
 
 
 def _encode_files(archive, files, model, data):
@@ -136,6 +136,7 @@ def run_search(
     *,
     engine: str = "duckdb",
     master: str = "local[*]",
+    spark_conf: Sequence[str] = (),
     geometry: bool = False,
     **how: Any,
 ) -> Results:
@@ -146,6 +147,7 @@ def run_search(
         asked: `Asked`.
         engine: "duckdb" or "spark".
         master: Spark's.
+        spark_conf: settings of Spark's, each `NAME=VALUE`.
         geometry: whether the results have footprints.
         **how: see `Archive.search`.
 
@@ -160,7 +162,7 @@ def run_search(
         return archive.search(asked.queries, rerank=asked.rerank, columns=columns, **how)
     if engine != "spark":
         raise SettingError(f"Expected --engine duckdb or spark. Received: {engine!r}")
-    from keras_dhnn.archive.spark import search_by_spark, spark_session
+    from keras_dhnn.archive.spark import parse_settings, search_by_spark, spark_session
 
-    with spark_session(master) as session:
+    with spark_session(master, **parse_settings(spark_conf)) as session:
         return search_by_spark(session, archive, asked.queries, rerank=asked.rerank, columns=columns, **how)

@@ -1,16 +1,20 @@
 """Archives and inputs at addresses: in memory, at a local server, and in a store of objects where one is installed."""
 
+import contextlib
 import http.server
 import io
 import json
+import re
 import threading
 import uuid
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from keras_dhnn.archive import Archive, Identity
+from keras_dhnn.archive import Archive, Identity, places
 from keras_dhnn.archive.calibration import calibrate
 from keras_dhnn.archive.maintenance import compact, remove, verify
 from keras_dhnn.archive.many_queries import TABLES, ManyQueries
@@ -93,10 +97,75 @@ def test_addresses_are_told_from_paths(tmp_path):
         *(True, True, True),
         *(False,) * 4,
     ]
-    assert address("s3:/a/b") == "s3://a/b"
     assert place("file:///a/b") == place("/a/b")
     with pytest.raises(DataError, match="nosuch://a cannot be reached"):
         place("nosuch://a")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("s3:/bucket/x", "s3://bucket/x"),
+        ("hdfs:///data/tiles", "hdfs:///data/tiles"),
+        ("hdfs://name/data/tiles", "hdfs://name/data/tiles"),
+        ("http://host/x", "http://host/x"),
+        ("HTTPS://host/x", "https://host/x"),
+        ("abfs://container@account/x", "abfs://container@account/x"),
+        ("memory://x", "memory://x"),
+        ("memory:///x", "memory://x"),
+        ("file:///abs/path", "/abs/path"),
+        ("local:///abs/path", "/abs/path"),
+        ("a/b", "a/b"),
+    ],
+)
+def test_an_address_keeps_its_root(given, expected):
+    assert address(given) == expected
+    assert is_address(given) == ("://" in expected)
+
+
+@pytest.mark.parametrize("protocol", ["file", "local"])
+def test_addresses_of_this_machine_are_paths(tmp_path, monkeypatch, capfd, protocol):
+    run = command_line(monkeypatch, capfd)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    write_images(tmp_path / "images", 12)
+    at = f"{protocol}://{tmp_path}"
+    how = ("--bits", 8, "--size", 32, "--features", 4, "--archive", f"{at}/a", "--quiet", "--json")
+    status, out, _ = run("encode", BACKBONE, f"{at}/images", *how)
+    assert (status, json.loads(out)["added"]) == (0, 12)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "images"]
+    status, out, _ = run("encode", BACKBONE, f"{at}/images/003.png", *how)
+    assert (status, json.loads(out)["known"]) == (0, 1)
+    status, out, _ = run("search", f"{at}/a", f"{at}/images/003.png", "-k", 1, "--json")
+    assert (status, json.loads(out)["results"][0]["id"]) == (0, f"{tmp_path}/images/003.png")
+    (tmp_path / "images" / "004.png").unlink()
+    status, out, _ = run("encode", BACKBONE, f"{at}/images", *how, "--prune")
+    assert (status, json.loads(out)["pruned"], json.loads(out)["items"]) == (0, 1, 11)
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(90, 16)).astype(np.float32))
+    status, out, _ = run("encode", "--embeddings", f"{at}/v.npy", "--bits", 8, "--archive", "v", "--quiet", "--json")
+    assert (status, json.loads(out)["added"]) == (0, 90)
+
+
+def test_files_below_an_address_keep_its_server(monkeypatch):
+    class Files:
+        protocol = "hdfs"
+
+        def isfile(self, path):
+            return path.endswith(".png")
+
+        def find(self, path):
+            return [f"{path}/b.png", f"{path}/a.png"]
+
+    class Opened:
+        fs, path = Files(), "/data/tiles"
+
+    monkeypatch.setattr(places, "place", lambda path: Opened)
+    assert list_address("hdfs://name/data/tiles/") == [
+        "hdfs://name/data/tiles/a.png",
+        "hdfs://name/data/tiles/b.png",
+    ]
+    assert list_address("hdfs:///data/tiles")[0] == "hdfs:///data/tiles/a.png"
 
 
 def test_a_file_is_gone_only_where_that_is_certain(tmp_path, memory, served):
@@ -140,6 +209,61 @@ def test_an_archive_at_an_address_lives_as_one_on_disk(tmp_path, memory):
     assert live(memory) == live(tmp_path / "a")
     with pytest.raises(DataError, match="There is no archive in memory:"):
         Archive.open(f"{memory}-other")
+
+
+def parquet_files(root):
+    return {name.rsplit("/", 1)[1] for name in fsspec.filesystem("memory").find(root) if name.endswith(".parquet")}
+
+
+def listed(root):
+    return {part.name.rsplit("/", 1)[1] for part in Archive.open(root).parts}
+
+
+def test_files_that_a_writer_has_replaced_go_and_readers_see_what_there_is(memory):
+    codes = random_codes(300)
+    archive = make_archive(memory, codes, parts=6)
+    reader, searched = Archive.open(memory), Archive.open(memory)
+    assert len(searched.search(codes[:1], 300)) == 300
+    # Of a writer that was killed, or of another that has not listed it yet.
+    fsspec.filesystem("memory").pipe_file(f"{memory}/data/source=image/part-other.parquet", b"PAR1")
+    rows = archive.rows()
+    changed = rows.set_column(rows.schema.get_field_index("content"), rows.field("content"), pa.array([-1] * 300))
+    assert archive.append(changed.slice(0, 7)).replaced == 7
+    assert parquet_files(memory) - listed(memory) == {"part-other.parquet"}
+    assert compact(archive)[1] == 1
+    assert remove(archive, rows["id"].to_pylist()[:10]) == 10
+    assert parquet_files(memory) - listed(memory) == {"part-other.parquet"}
+    assert len(listed(memory)) == 1
+    assert len(searched.search(codes[:1], 300)) == len(reader.search(codes[:1], 300)) == 290
+    assert len(reader.rows()) == 290
+
+
+def test_a_file_that_cannot_be_removed_stays_and_nothing_fails(memory, monkeypatch):
+    def refuse(*_):
+        raise Failure("forbidden")
+
+    archive = make_archive(memory, random_codes(60), parts=3)
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "rm_file", refuse)
+    assert compact(archive) == (3, 1)
+    assert (len(parquet_files(memory)), len(archive.rows())) == (4, 60)
+
+
+def test_a_file_that_goes_while_a_search_reads_it_is_looked_for_again(memory, monkeypatch):
+    archive, reader = make_archive(memory, random_codes(60), parts=3), Archive.open(memory)
+    kind, gone = type(fsspec.filesystem("memory")), []
+    open_file = kind.open
+
+    def open_late(self, path, *given, **how):
+        # The first file that DuckDB opens, which it has just seen there.
+        if not gone and path.endswith(".parquet") and reader._engine is not None:
+            gone.append(path)
+            compact(archive)
+        return open_file(self, path, *given, **how)
+
+    reader._database()
+    monkeypatch.setattr(kind, "open", open_late)
+    assert len(reader.search(random_codes(1), 60)) == 60
+    assert gone
 
 
 def test_its_files_are_checked(memory, monkeypatch):
@@ -210,6 +334,79 @@ def test_no_other_address_is_read(memory):
     name = other.parts[0].file(other.root)
     with pytest.raises(DataError, match="Permission|disabled"):
         archive.sql(lambda items: f"SELECT * FROM read_parquet('{name}')")
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Function of whether a server answers ranges, that begins it over `tmp_path` and gives its address."""
+    servers = []
+
+    def serve(ranges):
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *given):
+                super().__init__(*given, directory=str(tmp_path))
+
+            def copyfile(self, source, output):
+                with contextlib.suppress(ConnectionError):  # of a client that has seen enough
+                    super().copyfile(source, output)
+
+            def do_GET(self):
+                asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+                if not (ranges and asked):
+                    return super().do_GET()
+                data = Path(self.translate_path(self.path)).read_bytes()
+                first, last = int(asked[1]), min(int(asked[2]), len(data) - 1)
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+                self.send_header("Content-Length", str(last - first + 1))
+                self.end_headers()
+                self.wfile.write(data[first : last + 1])
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("count", [300, 100_000])
+def test_an_archive_on_a_server_of_ranges_is_searched(tmp_path, serving, monkeypatch, capfd, count):
+    run, codes = command_line(monkeypatch, capfd), random_codes(count, distinct=90)
+    here, at = make_archive(tmp_path / "a", codes, parts=2), f"{serving(ranges=True)}/a"
+    there = Archive.open(at)
+    for asked in (codes[:1], codes[:4]):
+        for how in ({"k": 20}, {"k": 20, "where": "label = 'sea' and row >= 0"}, {"k": None, "radius": 20}):
+            expected = here.search(asked, **how).table
+            assert len(expected)
+            assert there.search(asked, **how).table.to_pylist() == expected.to_pylist()
+    assert there.labels() == here.labels()
+    assert verify(there) == []
+    status, out, _ = run("archive", "info", at, "--json")
+    assert (status, json.loads(out)["items"]) == (0, {"image": count})
+    key = here.codes().ids[0]
+    found = [json.loads(run("search", root, key, "-k", 3, "--json")[1])["results"] for root in (at, tmp_path / "a")]
+    assert found[0] == found[1]
+    assert found[0][0]["distance"] == 0
+    # It is read-only.
+    status, _, error = run("archive", "remove", at, key)
+    assert (status, "cannot be written" in error, "Traceback" in error) == (2, True, False)
+
+
+@pytest.mark.parametrize("count", [300, 400_000])
+def test_of_a_server_that_gives_whole_files_only_that_is_said(tmp_path, serving, monkeypatch, capfd, count):
+    run = command_line(monkeypatch, capfd)
+    key = make_archive(tmp_path / "a", random_codes(count)).codes().ids[0]
+    at = f"{serving(ranges=False)}/a"
+    for asked in (("archive", "info", at), ("search", at, key, "-k", 1)):
+        status, out, error = run(*asked)
+        assert (status, out, "Traceback" in error, "verify" in error) == (2, "", False, False)
+        assert "its server gives whole files only. Put the archive on a server that answers" in error
 
 
 def test_images_and_vectors_from_a_server(tmp_path, served, memory, monkeypatch, capfd):

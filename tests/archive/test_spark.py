@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from keras_dhnn.archive import Archive, Identity, Queries
 from tests.archives import make_archive, random_codes, tile_rows
+from tests.command_line import command_line
 from tests.object_store import store_of_objects
 
 pytest.importorskip(
@@ -21,8 +23,9 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java 17, which is not on this machine", allow_module_level=True)
 
 from keras_dhnn.archive.places import place
-from keras_dhnn.archive.spark import search_by_spark, spark_session
+from keras_dhnn.archive.spark import run_by_workers, search_by_spark, spark_session
 from keras_dhnn.archive.tiles import Cut
+from keras_dhnn.errors import DamagedFile, DataError, SettingError
 from keras_dhnn.workflows.encode_archive import Options, encode_archive
 from keras_dhnn.workflows.encode_by_spark import encode_by_spark
 from tests.workflows.test_encode_archive import write_images
@@ -68,7 +71,71 @@ def test_spark_and_duckdb_find_the_same_rows(tmp_path, session, bits):
         expected = archive.search(queries, columns=columns, **how).table
         found = search_by_spark(session, archive, queries, columns=columns, **how).table
         assert len(expected)
+        assert found.schema == expected.schema
         assert found.to_pylist() == expected.to_pylist()
+
+
+# Conditions that DuckDB and Spark's own SQL understand otherwise, and rows of 0 to 11 that meet them.
+CONDITIONS = {
+    r"label like 'a\%b'": [0, 4, 8],
+    r"label like 'a%b'": [0, 2, 4, 6, 8, 10],
+    r"label like 'back\slash'": [1, 5, 9],
+    r"label = 'back\slash'": [1, 5, 9],
+    r"label = 'back\\slash'": [],
+    "cast(1.5 as int) = 2 and row < 3": [0, 1, 2],
+    "cast(2.5 as int) = 3 and row < 3": [0, 1, 2],
+    "cast(row / 3 as int) = 2": [5, 6, 7],
+    "row / 2 = 1.5": [3],
+}
+REFUSED = ["row * 1000000000 * 10000000000 > 0", "cast(label as int) = 1", "day(label) = 1"]
+
+
+@pytest.mark.slow
+def test_a_condition_means_the_same_by_spark(tmp_path, session):
+    labels = [(r"a\xb", r"back\slash", "a%b", None)[row % 4] for row in range(12)]
+    archive = make_archive(tmp_path / "a", random_codes(12), parts=2, label=labels, row=np.arange(12))
+    asked = random_codes(1, seed=3)
+
+    def rows(text):
+        return sorted(
+            search_by_spark(session, archive, asked, 12, where=text, columns=["row"]).table["row"].to_pylist()
+        )
+
+    for text, expected in CONDITIONS.items():
+        assert rows(text) == expected, text
+    for text in REFUSED:
+        with pytest.raises(SettingError, match="condition cannot be used") as refused:
+            rows(text)
+        with pytest.raises(SettingError, match="condition cannot be used") as expected:
+            archive.search(asked, 12, where=text)
+        assert str(refused.value) == str(expected.value)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_relative_paths_are_of_the_drivers_folder(tmp_path, session, monkeypatch):
+    codes = random_codes(20)
+    make_archive(tmp_path / "a", codes, parts=2)
+    monkeypatch.chdir(tmp_path)  # the workers are in another
+    archive = Archive.open("a")
+    assert search_by_spark(session, archive, codes[:2], 3).table.equals(archive.search(codes[:2], 3).table)
+
+
+@pytest.mark.slow
+def test_what_workers_raise_is_one_line(session):
+    def work(piece):
+        if piece == "damaged":
+            raise DamagedFile("a.png", "no image")
+        if piece == "broken":
+            return [][1]
+        return piece
+
+    good, damaged = run_by_workers(session, work, ["good", "damaged"])
+    assert good == "good"
+    assert (type(damaged), damaged.name, str(damaged)) == (DamagedFile, "a.png", str(DamagedFile("a.png", "no image")))
+    with pytest.raises(DataError) as caught:
+        run_by_workers(session, work, ["good", "broken"])
+    assert str(caught.value) == "Spark gave up: IndexError: list index out of range. Its log says more."
 
 
 @pytest.mark.slow
@@ -175,6 +242,43 @@ def test_the_driver_takes_out_items_whose_files_are_gone(tmp_path, session):
     assert (found.gone.items, found.pruned, found.archive.info.rows) == (1, 0, 12)
     found = encode_by_spark("tests.fakes:tiny_backbone", *made, replace(options, prune=True))
     assert (found.gone.items, found.pruned, found.archive.info.rows) == (0, 1, 11)
+
+
+@pytest.mark.slow
+def test_images_that_the_driver_learned_from_count_as_new_once(tmp_path, session):
+    write_images(tmp_path / "images", 40)
+    options = Options(bits=8, size=32, features=4)
+    made, again = (
+        encode_by_spark("tests.fakes:tiny_backbone", [tmp_path / "images"], tmp_path / "a", options, piece=15).counted
+        for _ in "ab"
+    )
+    assert (made.added, made.replaced, made.known) == (40, 0, 0)
+    assert (again.added, again.replaced, again.known) == (0, 0, 40)
+
+
+@pytest.mark.slow
+def test_a_damaged_image_is_one_line_and_other_pieces_stay(tmp_path, session, monkeypatch, capfd):
+    run = command_line(monkeypatch, capfd)
+    write_images(tmp_path / "images", 40)
+    options = Options(bits=8, size=32, features=4)
+    made = encode_archive("tests.fakes:tiny_backbone", [tmp_path / "images" / "a"], tmp_path / "a", options)
+    count = made.archive.info.rows
+    broken = tmp_path / "images" / "b" / "broken.png"
+    broken.write_bytes(next((tmp_path / "images" / "b").glob("*.png")).read_bytes()[:60])
+    how = ("--archive", tmp_path / "a", "--engine", "spark", "--bits", 8, "--size", 32, "--features", 4, "--quiet")
+    status, out, error = run("encode", "tests.fakes:tiny_backbone", tmp_path / "images" / "b", *how)
+    assert (status, out) == (2, "")
+    lines = [line for line in error.splitlines() if "broken.png" in line]
+    assert len(lines) == 1
+    assert "--skip-damaged" in lines[0]
+    assert "Traceback" not in error
+    status, out, error = run(
+        "encode", "tests.fakes:tiny_backbone", tmp_path / "images", *how, "--skip-damaged", "--json"
+    )
+    found = json.loads(out)
+    assert (status, found["items"], [one["name"] for one in found["skipped"]]) == (0, 40, [str(broken)])
+    assert found["added"] + found["known"] == 40
+    assert count < 40
 
 
 def _kill_an_executor():

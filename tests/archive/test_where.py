@@ -102,17 +102,12 @@ def test_boxes_and_times():
         time_condition("yesterday", None)
 
 
-def test_the_same_condition_for_spark():
-    assert make_condition("label = 'it''s' and row < 3", COLUMNS, "spark") == "(`label` = 'it\\'s' AND `row` < 3)"
-
-
 @pytest.mark.parametrize(
     "text", ["(" * 3000 + "row = 1" + ")" * 3000, "NOT " * 900 + "row = 1", "- " * 1001 + "1 = row"]
 )
-@pytest.mark.parametrize("dialect", ["duckdb", "spark"])
-def test_conditions_nested_too_deeply_are_refused(text, dialect):
+def test_conditions_nested_too_deeply_are_refused(text):
     with pytest.raises(SettingError, match=r"The condition '.{200}\.\.\.' cannot be used: ") as refused:
-        make_condition(text, COLUMNS, dialect)
+        make_condition(text, COLUMNS)
     assert len(str(refused.value)) < 600
 
 
