@@ -227,7 +227,7 @@ class OpenedFile:
         return getattr(self._file, name)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place in the file, and return it."""
+        """Turn to a place in the file, and return it."""
         with self._told():
             return self._file.seek(offset, whence)
 

@@ -114,12 +114,11 @@ def run_by_workers(
         except (KerasDhnnError, FileNotFoundError) as error:
             return error
 
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
     try:
         return session.sparkContext.parallelize(pieces, len(pieces)).map(attempt).collect()
-    except (Py4JError, PySparkException) as error:
+    except Exception as error:
+        if not type(error).__module__.startswith(("pyspark.", "py4j.")):
+            raise
         raise DataError(f"Spark gave up: {_reason(error)}. Its log says more.") from error
 
 

@@ -170,8 +170,7 @@ def test_at_an_address_and_by_spark_files_are_checked_alike(tmp_path, change, re
         archive.load,
         archive.labels,
         lambda: search_by_spark(OneWorker(), archive, random_codes(2, BITS), 5),
-        # Spark's own reader is not asked.
-        lambda: search_by_spark(None, local, random_codes(2, BITS), 5),
+        lambda: search_by_spark(OneWorker(), local, random_codes(2, BITS), 5),
     ):
         with pytest.raises(DataError, match=rf"{words}.*archive verify .*--drop-damaged"):
             read()
