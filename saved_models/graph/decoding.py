@@ -53,10 +53,14 @@ def decode_files(contents: tf.Tensor, height: int, width: int, channels: int, dt
 
 
 def to_size(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Return images `(B, H, W, C)` as they are if they have this size, else resized as at preparation."""
-    fits = tf.reduce_all(tf.shape(images)[1:3] == [height, width])
-    images = tf.cond(fits, lambda: images, lambda: resize_bicubic(images, height, width))
-    return tf.ensure_shape(images, (None, height, width, images.shape[3]))
+    """Return images `(B, H, W, C)` as they are if they have this size, else resized as at preparation; none of none."""
+    count, channels = tf.shape(images)[0], images.shape[3]
+    fits = tf.reduce_all(tf.shape(images)[1:3] == [height, width]) | (count == 0)
+    return tf.cond(
+        fits,
+        lambda: tf.reshape(images, (count, height, width, channels)),
+        lambda: tf.ensure_shape(resize_bicubic(images, height, width), (None, height, width, channels)),
+    )
 
 
 def _decode_png(content, channels, dtype):

@@ -28,7 +28,6 @@ def test_items_of_several_labels_are_counted_and_found(tmp_path):
     assert sorted(found["label"].to_pylist()) == ["forest", "forest|lake", "snow|forest"]
     assert len(archive.search(random_codes(1), 9, where="has_label('fore') or has_label('for%')")) == 0
     assert len(archive.search(random_codes(1), 9, where="not has_label('lake') and label <> ''")) == 3
-    assert "LOCATE" in make_condition("has_label('lake')", ["label"], "spark")
 
 
 @pytest.mark.parametrize(
