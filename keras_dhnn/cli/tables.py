@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 class TextConsole(Console):
     """Print results on stdout as text: a name or reason that comes from a file is neither markup nor emoji, and does
     not act on the terminal.
+
+    Args:
+        width: in columns; None: the terminal's.
     """
 
-    def __init__(self) -> None:
-        super().__init__(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__(width=width, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
     def render_str(self, text: str, **how: Any) -> Text:
         """Return a text as it is printed, in a line of its own or as a cell."""
@@ -30,11 +33,8 @@ class TextConsole(Console):
         """Print a table as wide as its cells are, also where the terminal is narrower: a number that is cut says
         another thing.
         """
-        width = self.width
         needed = Measurement.get(self, self.options.update(max_width=10_000), table).maximum
-        self.width = max(width, needed)
-        self.print(table)
-        self.width = width
+        TextConsole(max(self.width, needed)).print(table)
 
 
 def print_scores(run: "Run", metrics: Mapping[str, Any], *, kept: bool = True) -> None:
