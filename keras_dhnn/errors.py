@@ -4,7 +4,7 @@ The command line prints the message of these and exits with 2. Any other excepti
 traceback.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 
@@ -77,8 +77,10 @@ def check_each_once(what: str, values: Iterable[Any]) -> None:
     Raises:
         SettingError: for the first that is.
     """
-    seen: list[Any] = []
+    seen: set[Any] = set()
+    others: list[Any] = []  # such as a value for each source; of names a stranger's file may have very many
     for value in values:
-        if value in seen:
+        is_hashable = isinstance(value, Hashable)
+        if value in (seen if is_hashable else others):
             raise SettingError(invalid(what, "no value twice", value))
-        seen.append(value)
+        (seen.add if is_hashable else others.append)(value)

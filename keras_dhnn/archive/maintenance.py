@@ -39,6 +39,10 @@ class Fault(NamedTuple):
     reason: str
     damaged: bool = True
 
+    def __str__(self) -> str:
+        """Return the sentence that tells a user."""
+        return f"{self.name} ({self.rows:,} items): {self.reason}"
+
 
 def compact(archive: Archive, rows: int = PART_ROWS) -> tuple[int, int]:
     """Merge small files into few, sorted by id. Other writers wait for one merged file at a time.

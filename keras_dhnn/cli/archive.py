@@ -69,7 +69,7 @@ def verify(
         print(json.dumps({"files": opened.info.files, "without_digest": unknown, "faults": listed}))
     else:
         for fault in faults:
-            print(f"{printable(fault.name)} ({fault.rows:,} items): {printable(fault.reason)}")
+            print(printable(fault))
         if unknown:
             print(
                 f"Whether values have changed is not known of {_count(unknown)}, written when no digest was kept. "

@@ -109,7 +109,7 @@ def _read_archive(path: Path) -> tuple[int, list[str]]:
     from keras_dhnn.archive.maintenance import verify as faults_of
 
     archive = Archive.open(path)
-    return archive.info.files, [f"{fault.name} ({fault.rows:,} items): {fault.reason}" for fault in faults_of(archive)]
+    return archive.info.files, list(map(str, faults_of(archive)))
 
 
 _READERS: dict[str, Any] = {

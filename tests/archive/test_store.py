@@ -158,6 +158,7 @@ def test_a_truncated_file_is_named_and_can_be_dropped(tmp_path):
         fresh.codes()
     (fault,) = verify(fresh, drop_damaged=True)
     assert fault.rows == 1000
+    assert str(fault) == f"{fault.name} (1,000 items): {fault.reason}"
     assert len(fresh.search(random_codes(1), 5)) == 5
     assert fresh.info.rows == 2000
     assert verify(fresh) == []
