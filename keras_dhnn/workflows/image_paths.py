@@ -1,19 +1,18 @@
 """Find the image files that a user names: one by one, by their folder, or in a list."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from keras_dhnn.errors import DataError, SettingError
 from keras_dhnn.files import as_list, read_lines
-from keras_dhnn.pipelines.datasets.folder_listing import SUFFIXES
+from keras_dhnn.pipelines.formats.image_names import SUFFIXES, unreadable_folder, walk_images
 
 
 def image_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
     """Return files as they are given, and of folders all images in them and below, by name.
 
     Args:
-        given: files, and folders. Hidden files are left out of folders.
+        given: files, and folders. Of folders hidden files are left out, hidden folders, and links to folders.
 
     Raises:
         DataError: if one is not there, a folder has no image, or one in it cannot be read.
@@ -25,15 +24,13 @@ def image_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
 
 
 def _below(folder):
-    files = [Path(base, name) for base, _, names in os.walk(folder, onerror=_refuse) for name in names]
-    paths = sorted(path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    refused: list[OSError] = []
+    paths = sorted(map(Path, walk_images(folder.as_posix(), [], refused)))
+    if refused:
+        raise unreadable_folder(refused[0])
     if not paths:
         raise DataError(f"There is no image in {folder}. Expected files that end in {', '.join(SUFFIXES)}.")
     return paths
-
-
-def _refuse(error):
-    raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
 
 
 def read_path_list(path: Path) -> list[Path]:

@@ -19,8 +19,9 @@ from keras_dhnn.files import refuse_address
 from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.datasets.folder import archive_of
-from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, is_image, no_images
+from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, no_images
 from keras_dhnn.pipelines.example import Annotations, Archive
+from keras_dhnn.pipelines.formats.image_names import is_image
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.labels import UNLABELLED

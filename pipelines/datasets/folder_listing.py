@@ -11,11 +11,11 @@ from typing import NamedTuple
 from keras_dhnn.errors import DataError
 from keras_dhnn.files import open_regular
 from keras_dhnn.pipelines.datasets.class_folders import check_classes
+from keras_dhnn.pipelines.formats.image_names import SUFFIXES, is_image
 from keras_dhnn.pipelines.formats.limits import Limits
 from keras_dhnn.pipelines.formats.trees import FolderTree, ZipTree, open_tree
 from keras_dhnn.pipelines.formats.zip_names import member_names
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 LAYOUT = f"<class>/<image> ({', '.join(suffix[1:] for suffix in SUFFIXES)})"
 
 
@@ -87,11 +87,6 @@ def _inside_zip(path, zip_encoding):
         names = member_names(path, file.infolist(), zip_encoding)
     folders = {os.path.dirname(name) for name in names if is_image(name) and "__MACOSX" not in name}
     return os.path.commonpath(folders) if len(folders) > 1 and "" not in folders else ""
-
-
-def is_image(name: str) -> bool:
-    """Return whether a file is an image by its name."""
-    return name.lower().endswith(SUFFIXES)
 
 
 def check_names(source: Path | str, names: Iterable[str]) -> None:

@@ -11,8 +11,9 @@ from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder import OPTIONS, archive_of
-from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, is_image, no_images
+from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, no_images
 from keras_dhnn.pipelines.example import Archive
+from keras_dhnn.pipelines.formats.image_names import is_image
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.labels import UNLABELLED
 

@@ -11,10 +11,10 @@ from keras_dhnn.archive.tiles.tile import Form, Known, Skipped, Tile, content_of
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import is_text, read_bytes, read_lines, refuse_address
 from keras_dhnn.pipelines.formats.image_file import MOST_BYTES, decode_image
+from keras_dhnn.pipelines.formats.image_names import SUFFIXES, is_image, unreadable_folder, walk_images
 from keras_dhnn.pipelines.formats.unreadable import EmptyImage, UnreadableImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2")
 _STAY = "no item is taken out while it cannot"
 # Files whose ids are looked up at a time.
 _BATCH = 512
@@ -149,9 +149,9 @@ def _read_bytes(path):
 
 def _at_address(path):
     """Return the addresses of the image that stands there, or of those below."""
-    if address(path).lower().endswith(SUFFIXES):
+    if is_image(address(path)):
         return [address(path)]
-    found = [name for name in list_address(path) if name.lower().endswith(SUFFIXES)]
+    found = [name for name in list_address(path) if is_image(name)]
     if not found:
         raise DataError(f"There is no image at {address(path)}. Expected files {', '.join(SUFFIXES)}.")
     return found
@@ -159,42 +159,18 @@ def _at_address(path):
 
 def _in_folder(folder, links, unread):
     """Return the paths of the images in a folder, by name; arguments as of `list_images`."""
-    linked: list[Skipped] = []
-    refused: list[Skipped] = []
-    found = sorted(_walk(folder.as_posix(), linked, refused))
+    linked: list[str] = []
+    refused: list[OSError] = []
+    found = sorted(walk_images(folder.as_posix(), linked, refused))
     if refused and (unread is None or not found):
-        raise DataError(f"Cannot read {refused[0].name}: {refused[0].reason}.")
+        raise unreadable_folder(refused[0])
     if not found:
-        named = f" Links to folders are not followed: name {linked[0].name} itself." if linked else ""
+        named = f" Links to folders are not followed: name {linked[0]} itself." if linked else ""
         raise DataError(f"There is no image in the folder {folder}. Expected files {', '.join(SUFFIXES)}.{named}")
-    links += linked
+    links += [Skipped(path, "is a link to a folder, which is not followed: name it itself") for path in linked]
     if unread is not None:
-        unread += [Skipped(one.name, f"cannot be read ({one.reason}); {_STAY}") for one in refused]
+        unread += [Skipped(error.filename, f"cannot be read ({error.strerror}); {_STAY}") for error in refused]
     return found
-
-
-def _walk(folder, links, refused):
-    """Yield the images in a folder and below; what is no folder of its own, and what cannot be read, goes to lists."""
-    try:
-        with os.scandir(folder) as inside:
-            entries = [entry for entry in inside if not entry.name.startswith(".")]
-    except OSError as error:
-        refused.append(Skipped(folder, str(error.strerror or error)))
-        return
-    for entry in entries:
-        path = f"{folder.rstrip('/')}/{entry.name}" if folder != "." else entry.name
-        try:
-            is_folder = entry.is_dir()
-            is_link = is_folder and entry.is_symlink()
-        except OSError as error:
-            refused.append(Skipped(path, str(error.strerror or error)))
-            continue
-        if is_link:
-            links.append(Skipped(path, "is a link to a folder, which is not followed: name it itself"))
-        elif is_folder:
-            yield from _walk(path, links, refused)
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield path
 
 
 def _listed(path):

@@ -82,7 +82,7 @@ def test_images_are_encoded_a_batch_at_a_time(base, tmp_path, monkeypatch):
 
 
 def test_a_folder_is_all_images_below_it(tmp_path):
-    paths = write_images(tmp_path, ["b/2.png", "b/1.JPG", "a.webp", ".hidden.png"])
+    paths = write_images(tmp_path, ["b/2.png", "b/1.JPG", "a.webp", ".hidden.png", ".thumbnails/1.png"])
     (tmp_path / "b" / "notes.txt").write_text("no image", encoding="utf-8")
     assert image_paths([tmp_path]) == [paths[2], paths[1], paths[0]]
     assert image_paths([tmp_path / "b" / "notes.txt", tmp_path / "b"])[0].name == "notes.txt"
