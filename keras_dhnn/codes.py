@@ -15,32 +15,44 @@ def binarize(outputs: ArrayLike) -> np.ndarray:
     """Return signs of the hash layer's outputs, with `sign(0) = +1` (DHNN eq. 6).
 
     Args:
-        outputs: `(n, l)` real.
+        outputs: `(n, l)` real, or bool: the bits themselves.
 
     Returns:
         `(n, l)` int8 in {-1, +1}.
+
+    Raises:
+        ValueError: if `outputs` are of an unsigned type, whose values have no sign.
     """
-    return np.where(np.asarray(outputs) >= 0, np.int8(1), np.int8(-1))
+    return np.where(_bits(outputs), np.int8(1), np.int8(-1))
 
 
 def pack(outputs: ArrayLike) -> np.ndarray:
     """Return packed hash codes of real outputs (or of codes in {-1, +1}); bit = output >= 0, first bit highest.
 
     Args:
-        outputs: `(n, l)` real, `l` a multiple of 8.
+        outputs: `(n, l)` real, or bool: the bits themselves; `l` a multiple of 8.
 
     Returns:
         `(n, l / 8)` uint8.
 
     Raises:
-        ValueError: if `outputs` is not a matrix, or `l` is not a positive multiple of 8.
+        ValueError: if `outputs` is not a matrix, `l` is not a positive multiple of 8, or they are of an unsigned type,
+            whose values have no sign.
     """
     outputs = np.asarray(outputs)
     if outputs.ndim != 2 or outputs.shape[1] == 0 or outputs.shape[1] % 8:
         raise ValueError(
             invalid("argument `outputs`", "shape (n, l) with l a positive multiple of 8", shape=outputs.shape)
         )
-    return np.packbits(outputs >= 0, axis=1)
+    return np.packbits(_bits(outputs), axis=1)
+
+
+def _bits(outputs):
+    outputs = np.asarray(outputs)
+    if outputs.dtype.kind == "u":
+        expected = "real outputs, codes in {-1, +1}, or bits as bool"
+        raise ValueError(invalid("argument `outputs`", expected, dtype=str(outputs.dtype)))
+    return outputs if outputs.dtype.kind == "b" else outputs >= 0
 
 
 def unpack(codes: ArrayLike) -> np.ndarray:
@@ -51,8 +63,30 @@ def unpack(codes: ArrayLike) -> np.ndarray:
 
     Returns:
         `(n, l)` int8 in {-1, +1}.
+
+    Raises:
+        ValueError: if they are no packed codes.
     """
-    return np.unpackbits(np.asarray(codes, np.uint8), axis=1).astype(np.int8) * 2 - 1
+    return np.unpackbits(check_packed("codes", codes), axis=1).astype(np.int8) * 2 - 1
+
+
+def check_packed(name: str, codes: ArrayLike, smallest: int = 0) -> np.ndarray:
+    """Return packed codes as an array.
+
+    Args:
+        name: of the argument, for the message.
+        codes: what should be `(n, l / 8)` uint8.
+        smallest: number of codes that there should be at least.
+
+    Raises:
+        ValueError: unless they are packed, and so many.
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.dtype != np.uint8 or codes.shape[1] == 0 or len(codes) < smallest:
+        expected = "packed codes (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
+        expected = f"at least {smallest} of {expected}" if smallest else expected
+        raise ValueError(invalid(f"argument `{name}`", expected, shape=codes.shape, dtype=str(codes.dtype)))
+    return codes
 
 
 def to_words(codes: np.ndarray) -> np.ndarray:
@@ -120,9 +154,9 @@ def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:
         `(n, m)` int32.
 
     Raises:
-        ValueError: if the codes are of different length.
+        ValueError: if they are no packed codes, or of different length.
     """
-    queries, database = np.asarray(queries, np.uint8), np.asarray(database, np.uint8)
+    queries, database = check_packed("queries", queries), check_packed("database", database)
     if queries.shape[1] != database.shape[1]:
         expected = f"codes as long as the queries', {8 * queries.shape[1]} bits"
         raise ValueError(invalid("argument `database`", expected, bits=8 * database.shape[1]))

@@ -13,6 +13,33 @@ def test_pack_puts_the_first_bit_highest():
     np.testing.assert_array_equal(pack(outputs), [[0b10000001, 0b00000010]])
 
 
+def test_bits_are_packed_as_they_are():
+    outputs = np.random.default_rng(3).normal(size=(5, 16))
+    np.testing.assert_array_equal(pack(outputs >= 0), pack(outputs))
+    np.testing.assert_array_equal(binarize(outputs >= 0), binarize(outputs))
+    np.testing.assert_array_equal(pack(binarize(outputs)), pack(outputs))
+
+
+@pytest.mark.parametrize("function", [pack, binarize])
+def test_unsigned_outputs_are_refused(function):
+    with pytest.raises(ValueError, match=r"bits as bool\. Received: dtype='uint8'"):
+        function(np.eye(8, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "codes", [np.ones((2, 8), np.int8), np.full((2, 1), 1.5), np.zeros(8, np.uint8), np.zeros((2, 0), np.uint8)]
+)
+def test_what_is_not_packed_is_refused(codes):
+    packed = np.zeros((1, 8), np.uint8)
+    for measure in (
+        unpack,
+        lambda codes: hamming_distances(codes, packed),
+        lambda codes: hamming_distances(packed, codes),
+    ):
+        with pytest.raises(ValueError, match=r"packed codes .*shape \(n, l / 8\), uint8\. Received: shape="):
+            measure(codes)
+
+
 def test_unpack_inverts_pack():
     outputs = np.random.default_rng(0).normal(size=(50, 24))
     np.testing.assert_array_equal(unpack(pack(outputs)), binarize(outputs))

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "runs": {"_version", "codes", "config", "errors", "files", "machine"},
     "runtimes": {"backend", "errors", "files", "machine"},
     "losses": {"config", "errors"},
-    "metrics": {"errors", "machine"},
+    "metrics": {"codes", "errors", "machine"},
     "models": {"backend", "config", "errors", "files", "losses"},
     "pipelines": {"_version", "backend", "config", "errors", "files", "machine"},
     "experiment": {"config", "errors", "files", "pipelines"},

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from keras_dhnn.archive.geoparquet import BBOX, GEOMETRY, geo_metadata
 from keras_dhnn.archive.manifest import Identity
-from keras_dhnn.codes import from_words, to_words
+from keras_dhnn.codes import check_packed, from_words, to_words
 from keras_dhnn.errors import SettingError
 
 FORMAT = 1
@@ -154,8 +154,9 @@ def make_rows(
 
     Raises:
         SettingError: if a column is of another length, or none of an archive's.
+        ValueError: if the codes are no packed ones.
     """
-    codes = np.asarray(codes, np.uint8)
+    codes = check_packed("codes", codes)
     schema = make_schema(8 * codes.shape[1], 0 if features is None else np.shape(features)[1])
     unknown = sorted(columns.keys() - set(schema.names))
     if unknown:

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
+
 # The paper's scale of cosines; with it the softmax of 21 classes can be sure, and is not too soon.
 SCALE = 8.0
 
@@ -29,7 +31,7 @@ def angular(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarray, margin: 
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
-class Angular(tf.keras.losses.Loss):
+class Angular(BatchLoss):
     """Compute `angular` of a batch, given its labels.
 
     Args:
@@ -39,7 +41,7 @@ class Angular(tf.keras.losses.Loss):
     """
 
     def __init__(self, centres: np.ndarray, margin: float = 0.2, name: str = "angular"):
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.centres = np.asarray(centres)
         self.margin = margin
 

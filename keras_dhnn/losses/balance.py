@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
+
 
 def balance(outputs: tf.Tensor, overall: tf.Tensor | None = None) -> tf.Tensor:
     """Return the mean over bits of the squared mean over items (SIDHCNN eq. 5, last two terms, in means).
@@ -23,7 +25,7 @@ def balance(outputs: tf.Tensor, overall: tf.Tensor | None = None) -> tf.Tensor:
     return tf.reduce_mean(tf.square(means))
 
 
-class Balance(tf.keras.losses.Loss):
+class Balance(BatchLoss):
     """Compute `balance` of a batch as a Keras loss; it looks at outputs only.
 
     Args:
@@ -31,7 +33,7 @@ class Balance(tf.keras.losses.Loss):
     """
 
     def __init__(self, name: str = "balance") -> None:
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of outputs `(n, l)`; the labels are not used."""

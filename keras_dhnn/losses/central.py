@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
+
 
 def central_similarity(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarray) -> tf.Tensor:
     """Compute the distance of outputs from their classes' centres (Yuan et al., "Central Similarity Quantization for
@@ -23,7 +25,7 @@ def central_similarity(labels: tf.Tensor, outputs: tf.Tensor, centres: np.ndarra
     return tf.reduce_mean(tf.nn.softplus(-targets * outputs))
 
 
-class CentralSimilarity(tf.keras.losses.Loss):
+class CentralSimilarity(BatchLoss):
     """Compute `central_similarity` of a batch, given its labels.
 
     Args:
@@ -32,7 +34,7 @@ class CentralSimilarity(tf.keras.losses.Loss):
     """
 
     def __init__(self, centres: np.ndarray, name: str = "central_similarity"):
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.centres = np.asarray(centres)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:

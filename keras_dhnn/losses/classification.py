@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
+
 
 def classification(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Compute the softmax cross-entropy (Song, Li, Benediktsson: "Deep Hashing Learning for Visual and Semantic
@@ -17,7 +19,7 @@ def classification(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
-class Classification(tf.keras.losses.Loss):
+class Classification(BatchLoss):
     """Compute `classification` of a batch, given its labels.
 
     Args:
@@ -25,7 +27,7 @@ class Classification(tf.keras.losses.Loss):
     """
 
     def __init__(self, name: str = "classification"):
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and logits `(n, C)`."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
 from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
@@ -40,7 +41,7 @@ def contrastive(
     return pair_mean(0.5 * distances, 0.5 * tf.nn.relu(margin - distances), similarity, pair_weighting, weights)
 
 
-class Contrastive(tf.keras.losses.Loss):
+class Contrastive(BatchLoss):
     """Compute `contrastive` of a batch with itself, given its labels.
 
     Args:
@@ -50,7 +51,7 @@ class Contrastive(tf.keras.losses.Loss):
     """
 
     def __init__(self, margin: float, pair_weighting: str = "mean", name: str = "contrastive") -> None:
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.margin = margin
         self.pair_weighting = pair_weighting
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
 from keras_dhnn.losses.pair_mean import pair_mean
 from keras_dhnn.losses.similarity import label_similarity
 
@@ -38,7 +39,7 @@ def pairwise_likelihood(
     return pair_mean(dissimilar - upsilon, dissimilar, similarity, pair_weighting, weights)
 
 
-class PairwiseLikelihood(tf.keras.losses.Loss):
+class PairwiseLikelihood(BatchLoss):
     """Compute `pairwise_likelihood` of a batch with itself, given its labels.
 
     Args:
@@ -48,7 +49,7 @@ class PairwiseLikelihood(tf.keras.losses.Loss):
     """
 
     def __init__(self, penalty: float, pair_weighting: str = "mean", name: str = "pairwise_likelihood") -> None:
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.penalty = penalty
         self.pair_weighting = pair_weighting
 

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_dhnn.errors import invalid
+from keras_dhnn.losses.batch_loss import BatchLoss
 
 NORMS = ("l1", "l2")
 
@@ -37,7 +38,7 @@ def signs(outputs: tf.Tensor) -> tf.Tensor:
     return tf.where(outputs >= 0, 1.0, -1.0)
 
 
-class Quantization(tf.keras.losses.Loss):
+class Quantization(BatchLoss):
     """Compute `quantization` as a Keras loss; it looks at outputs only.
 
     Args:
@@ -46,7 +47,7 @@ class Quantization(tf.keras.losses.Loss):
     """
 
     def __init__(self, norm: str = "l2", name: str = "quantization") -> None:
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.norm = norm
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:

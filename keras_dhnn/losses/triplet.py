@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_dhnn.losses.batch_loss import BatchLoss
 from keras_dhnn.losses.similarity import label_similarity
 
 
@@ -42,7 +43,7 @@ def squared_differences(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(squares - 2 * tf.matmul(rows, columns, transpose_b=True) / bits)
 
 
-class TripletSemiHard(tf.keras.losses.Loss):
+class TripletSemiHard(BatchLoss):
     """Compute `triplet_semi_hard` of a batch, given its labels.
 
     Args:
@@ -51,12 +52,12 @@ class TripletSemiHard(tf.keras.losses.Loss):
     """
 
     def __init__(self, margin: float = 1.0, name: str = "triplet_semi_hard"):
-        super().__init__(reduction="none", name=name)
+        super().__init__(name)
         self.margin = margin
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of labels `(n,)` and outputs `(n, l)`."""
-        return triplet_semi_hard(tf.cast(tf.reshape(y_true, [-1]), tf.int32), y_pred, self.margin)
+        return triplet_semi_hard(tf.reshape(y_true, [-1]), y_pred, self.margin)
 
     def get_config(self) -> dict:
         """Return the arguments."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_dhnn.codes import check_packed
 from keras_dhnn.errors import invalid
 
 
@@ -15,26 +16,13 @@ def check_codes(query_codes: ArrayLike, database_codes: ArrayLike) -> tuple[np.n
     Raises:
         ValueError: unless they are packed codes of equal length and neither is empty.
     """
-    query_codes = check_packed("query_codes", query_codes)
-    database_codes = check_packed("database_codes", database_codes)
+    query_codes = check_packed("query_codes", query_codes, 1)
+    database_codes = check_packed("database_codes", database_codes, 1)
     bits, database_bits = 8 * query_codes.shape[1], 8 * database_codes.shape[1]
     if bits != database_bits:
         expected = f"codes as long as the queries', {bits} bits"
         raise ValueError(invalid("argument `database_codes`", expected, bits=database_bits))
     return query_codes, database_codes
-
-
-def check_packed(name: str, codes: ArrayLike) -> np.ndarray:
-    """Return the codes as an array.
-
-    Raises:
-        ValueError: unless they are packed and not empty.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.dtype != np.uint8 or codes.size == 0:
-        expected = "at least one packed code (`keras_dhnn.codes.pack`), shape (n, l / 8), uint8"
-        raise ValueError(invalid(f"argument `{name}`", expected, shape=codes.shape, dtype=str(codes.dtype)))
-    return codes
 
 
 def check_length(name: str, labels: ArrayLike, items: int) -> np.ndarray:

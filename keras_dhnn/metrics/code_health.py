@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_dhnn.codes import check_packed
 from keras_dhnn.errors import invalid
-from keras_dhnn.metrics.arguments import check_length, check_packed
+from keras_dhnn.metrics.arguments import check_length
 from keras_dhnn.metrics.groups import group, words
 
 # Codes whose bits are unpacked at a time; sums of that many signs are exact in float32.
@@ -75,7 +76,7 @@ def code_health(codes: ArrayLike, labels: ArrayLike | None = None, outputs: Arra
     Raises:
         ValueError: if an argument is not of that shape.
     """
-    codes = check_packed("codes", codes)
+    codes = check_packed("codes", codes, 1)
     bits = 8 * codes.shape[1]
     sizes = group(*words(codes)).sizes
     ones, products = _moments(codes)

@@ -271,7 +271,7 @@ def relevance(query_labels: ArrayLike, database_labels: ArrayLike) -> Relevance:
     """
     query_labels, database_labels = np.asarray(query_labels), np.asarray(database_labels)
     _check_labels(query_labels, database_labels)
-    labels, queries = np.concatenate([query_labels, database_labels]), len(query_labels)
+    labels, queries = _joined(query_labels, database_labels), len(query_labels)
     if labels.ndim == 1:
         if not np.issubdtype(labels.dtype, np.integer):
             labels = np.unique(labels, return_inverse=True)[1]
@@ -284,8 +284,16 @@ def relevance(query_labels: ArrayLike, database_labels: ArrayLike) -> Relevance:
     return Relevance(numbers[:queries], numbers[queries:], label_sets, max(most, 1))
 
 
+def _joined(query_labels, database_labels):
+    """Return both in one array; integers stay exact, also where no type of NumPy holds both."""
+    both = [query_labels, database_labels]
+    if all(labels.dtype.kind in "iu" for labels in both) and np.result_type(*both).kind == "f":
+        both = [labels.astype(object) for labels in both]
+    return np.concatenate(both)
+
+
 def _check_labels(query_labels, database_labels):
-    """Raise unless both are vectors, or both matrices of 0 and 1 with the same classes."""
+    """Raise unless both are vectors, or matrices of 0 and 1 with the same classes; and both of text, or neither."""
     for name, labels in (("query_labels", query_labels), ("database_labels", database_labels)):
         if labels.ndim not in (1, 2) or labels.size == 0:
             expected = "shape (n,) or, where items have several labels, (n, classes)"
@@ -295,6 +303,10 @@ def _check_labels(query_labels, database_labels):
             raise ValueError(
                 invalid(f"argument `{name}`", expected, other=labels[(labels != 0) & (labels != 1)][0].item())
             )
+    kinds = [labels.dtype.kind in "US" for labels in (query_labels, database_labels)]
+    if kinds[0] != kinds[1] and "O" not in (query_labels.dtype.kind, database_labels.dtype.kind):
+        expected = f"labels of the same kind as the queries', {query_labels.dtype}"
+        raise ValueError(invalid("argument `database_labels`", expected, dtype=str(database_labels.dtype)))
     if query_labels.shape[1:] != database_labels.shape[1:]:
         expected = f"labels of the same kind as the queries', a shape like {query_labels.shape}"
         raise ValueError(invalid("argument `database_labels`", expected, shape=database_labels.shape))

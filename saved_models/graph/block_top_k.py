@@ -75,7 +75,7 @@ def nearest(
         if classes is None:
             return common
         asked = -1 if wanted is None else wanted[:, None]
-        found = (classes == asked) | ((classes >= 0) & (asked == -1))
+        found = is_asked(classes, asked)
         return tf.where(found, common + 1, tf.zeros((), common.dtype))
 
     def of_chunk(start: int, stop: int) -> tf.Tensor:
@@ -100,6 +100,11 @@ def nearest(
         best, order = tf.math.top_k(again, k)
         indices = tf.gather(blocks, order // block, batch_dims=1) * block + order % block
     return indices, bits + (0 if classes is None else 1) - tf.cast(best, tf.int32)
+
+
+def is_asked(classes: tf.Tensor, asked: tf.Tensor | int) -> tf.Tensor:
+    """Return where a class may be found by who asks for one, or by -1 for any; tensors that broadcast."""
+    return (classes >= 0) & ((classes == asked) | (asked == -1))
 
 
 def _best_blocks(of_chunk, size, block, k):

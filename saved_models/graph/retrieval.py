@@ -14,6 +14,8 @@ from keras_dhnn.saved_models.graph.tie_order import order_ties
 
 # Of a code that is searched, at most.
 MOST_BITS = 256
+# Of a label.
+MOST_LABEL = 2**31 - 1
 # Items that one tile of queries may have to sort at once, 8 bytes each.
 TILE_ITEMS = 2**24
 
@@ -27,7 +29,7 @@ class HammingRetrieval(tf.Module):
 
     Args:
         codes: `(n, l / 8)` uint8, as `codes.pack` makes them, `l` from 8 to 256.
-        labels: `(n,)` integers >= 0, or None if no search asks for one class.
+        labels: `(n,)` integers from 0 to 2^31 - 1, or None if no search asks for one class.
         name: of the module.
 
     Attributes:
@@ -36,7 +38,7 @@ class HammingRetrieval(tf.Module):
         distinct: number m of codes that a search looks at: distinct (code, label) where equal ones are grouped, else n.
 
     Raises:
-        ValueError: if the codes are not packed codes of 8 to 256 bits, or there is not one label >= 0 for each.
+        ValueError: if the codes are not packed codes of 8 to 256 bits, or there is not one such label for each.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class HammingRetrieval(tf.Module):
         Args:
             query_codes: `(q, l / 8)` uint8.
             k: scalar int32 >= 0, may be a tensor.
-            label: scalar or `(q,)` int32: only positions of this label; -1 for any.
+            label: scalar or `(q,)` int32: only positions of this label; -1 for any. Others below 0 find nothing.
             allowed: `(n,)` bool: only these positions. Costs a pass over all positions in each call.
             outputs: `(q, l)` real outputs that the queries' codes are the signs of: of equal distances that comes first
                 whose signs have the greatest inner product with them, as an archive's `rank="asymmetric"`. Costs a
@@ -84,14 +86,15 @@ class HammingRetrieval(tf.Module):
             Positions and distances, both `(q, min(k, n))` int32.
 
         Raises:
-            ValueError: if the queries are of other length, or a label is asked for and there are none.
+            ValueError: if the queries are no packed codes or of other length, a label is asked for and there are none,
+                or there are not as many outputs as queries.
         """
         query_codes, k = self._check_queries(query_codes), tf.convert_to_tensor(k, tf.int32)
         if self.size == 0:
             empty = tf.zeros((tf.shape(query_codes)[0], 0), tf.int32)
             return empty, empty
         if outputs is not None:
-            return self._search_ordered(query_codes, k, label, allowed, self._check_outputs(outputs))
+            return self._search_ordered(query_codes, k, label, allowed, self._check_outputs(outputs, query_codes))
         if label is None and allowed is None:
             return self._search_all(query_codes, k)
         label = self._check_label(label, query_codes)
@@ -126,7 +129,7 @@ class HammingRetrieval(tf.Module):
             row splits: those of query i are at `splits[i]` to `splits[i + 1]`.
 
         Raises:
-            ValueError: if the queries are of other length.
+            ValueError: if the queries are no packed codes, or of other length.
         """
         query_codes = self._check_queries(query_codes)
         if self.size == 0:
@@ -211,7 +214,8 @@ class HammingRetrieval(tf.Module):
         if self.positions is None:
             classes = 0 if self.labels is None else self.labels[: self.size]
             classes = tf.where(allowed, classes, NO_CLASS)
-            return database._replace(classes=tf.pad(classes, [[0, words[0].shape[0] - self.size]]))
+            filling = [[0, words[0].shape[0] - self.size]]
+            return database._replace(classes=tf.pad(classes, filling, constant_values=NO_CLASS))
         return only_allowed(database, self.labels, allowed)
 
     def _tile(self, k):
@@ -244,22 +248,19 @@ class HammingRetrieval(tf.Module):
             )
         return allowed
 
-    def _check_outputs(self, outputs):
-        outputs = tf.cast(tf.convert_to_tensor(outputs), tf.float32)
-        if not outputs.shape.is_compatible_with((None, self.bits)):
-            expected = f"the queries' real outputs, shape (q, {self.bits})"
+    def _check_outputs(self, outputs, query_codes):
+        outputs, queries = tf.cast(tf.convert_to_tensor(outputs), tf.float32), query_codes.shape[0]
+        if not outputs.shape.is_compatible_with((queries, self.bits)):
+            expected = f"the queries' real outputs, shape ({'q' if queries is None else queries}, {self.bits})"
             raise ValueError(invalid("argument `outputs`", expected, shape=tuple(outputs.shape)))
         return outputs
 
     def _check_queries(self, query_codes):
-        query_codes = tf.convert_to_tensor(query_codes, tf.uint8)
-        if not query_codes.shape.is_compatible_with((None, self.bits // 8)):
+        query_codes = tf.convert_to_tensor(query_codes)
+        if query_codes.dtype != tf.uint8 or not query_codes.shape.is_compatible_with((None, self.bits // 8)):
+            expected = f"packed codes as long as the database's, uint8 of shape (q, {self.bits // 8})"
             raise ValueError(
-                invalid(
-                    "argument `query_codes`",
-                    f"codes as long as the database's, shape (q, {self.bits // 8})",
-                    shape=tuple(query_codes.shape),
-                )
+                invalid("argument `query_codes`", expected, query_codes.dtype.name, shape=tuple(query_codes.shape))
             )
         return query_codes
 
@@ -283,10 +284,11 @@ def _check_labels(labels, size):
     if labels is None:
         return None
     labels = np.asarray(labels)
-    if labels.shape != (size,) or (size and not (labels.dtype.kind in "iu" and labels.min() >= 0)):
-        smallest = {"smallest": labels.min().item()} if labels.size else {}
-        expected = f"one integer >= 0 for each of {size} codes"
-        raise ValueError(invalid("argument `labels`", expected, str(labels.dtype), shape=labels.shape, **smallest))
+    fits = labels.dtype.kind in "iu" and (size == 0 or (labels.min() >= 0 and labels.max() <= MOST_LABEL))
+    if labels.shape != (size,) or (size and not fits):
+        ends = {"smallest": labels.min().item(), "largest": labels.max().item()} if labels.size else {}
+        expected = f"one integer from 0 to {MOST_LABEL} for each of {size} codes"
+        raise ValueError(invalid("argument `labels`", expected, str(labels.dtype), shape=labels.shape, **ends))
     return labels.astype(np.int32)
 
 

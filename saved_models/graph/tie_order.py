@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.saved_models.graph.block_top_k import in_common
+from keras_dhnn.saved_models.graph.block_top_k import in_common, is_asked
 from keras_dhnn.saved_models.graph.code_groups import Database
 from keras_dhnn.saved_models.graph.expansion import expand
 
@@ -41,7 +41,7 @@ def order_ties(
     near = distances <= bound
     if database.classes is not None:
         classes = database.classes[:size]
-        near &= (classes == wanted) | ((classes >= 0) & (wanted == -1))
+        near &= is_asked(classes, wanted)
     indices = tf.cast(tf.where(near)[:, 0], tf.int32)
     distances, scores = tf.gather(distances, indices), _scores([tf.gather(word, indices) for word in words], outputs)
     order = tf.argsort(scores, direction="DESCENDING", stable=True)

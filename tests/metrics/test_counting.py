@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dhnn.metrics import counting
-from keras_dhnn.metrics.counting import RankingCounts, rank
+from keras_dhnn.metrics.counting import RankingCounts, rank, relevance
 from tests.metrics.brute_force import queries
 from tests.metrics.test_ranking import random_collection
 
@@ -70,6 +70,24 @@ def test_ten_thousand_queries_of_ten_million_items_run():
     codes, labels = distinct[numbers], numbers % 10
     counts = rank(codes[:10_000], codes, labels[:10_000], labels, stable_at=())
     assert (counts.by_gain.sum(axis=(1, 2)) == 10_000_000).all()
+
+
+@pytest.mark.parametrize(
+    ("queries", "database", "expected"),
+    [
+        (np.array([2**60]), np.array([2**60 + 1, 2**60], np.uint64), [0, 1]),
+        (np.array([2**63 + 1], np.uint64), np.array([2**62, -1]), [0, 0]),
+        (np.array([3], np.int8), np.array([3, 259], np.uint64), [1, 0]),
+    ],
+)
+def test_integers_of_any_type_are_compared_exactly(queries, database, expected):
+    labels = relevance(queries, database)
+    assert labels.gains(labels.queries[0], labels.database).tolist() == expected
+
+
+def test_texts_and_numbers_are_no_labels_of_one_kind():
+    with pytest.raises(ValueError, match="`database_labels`. Expected labels of the same kind as the queries'"):
+        relevance(["1"], [1])
 
 
 def test_relevant_is_what_shares_any_label():

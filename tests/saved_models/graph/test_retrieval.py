@@ -197,6 +197,26 @@ def test_saved_and_restored_it_answers_alike(bits, distinct, items, tmp_path):
         np.testing.assert_array_equal(answer["distances"], expected[1])
 
 
+def test_a_forbidden_last_code_takes_the_place_of_none():
+    # One code more than whole blocks hold: copies of the last fill up its block, and it is what the query equals.
+    codes = np.random.default_rng(0).integers(0, 256, (ONE_STEP + 1, 8), dtype=np.uint8)
+    allowed = np.arange(len(codes)) < ONE_STEP
+    for labels in (None, np.arange(len(codes)) % 2):
+        retrieval = HammingRetrieval(codes, labels)
+        assert_search(retrieval, codes, codes[-1:], 1, allowed[None], allowed=allowed)
+        assert_search(retrieval, codes, codes[-1:], 7, allowed[None], allowed=allowed)
+
+
+@pytest.mark.parametrize("distinct", [4, 10**9])
+def test_a_label_below_any_finds_nothing(distinct):
+    codes, queries = draw(4, 20, 3, 24, distinct)
+    allowed, outputs = np.arange(20) < 10, unpack(queries).astype(np.float32)
+    retrieval = HammingRetrieval(codes, np.zeros(20, int))
+    nothing = np.zeros((1, 20), bool)
+    assert_search(retrieval, codes, queries, 5, nothing, label=-2, allowed=allowed)
+    assert_search(retrieval, codes, queries, 5, nothing, label=-2, allowed=allowed, outputs=outputs)
+
+
 def test_codes_are_not_in_the_graph():
     codes, _ = draw(3, 20_000, 0, 64, 10**9)
     retrieval = HammingRetrieval(codes)
@@ -210,15 +230,18 @@ def test_rejects_what_is_not_packed_codes(codes):
         HammingRetrieval(codes)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0, 1, -1], [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, -1], [0.0, 1.0, 2.0], [0, 1, 2**32 + 1]])
 def test_rejects_labels_that_do_not_fit(labels):
-    with pytest.raises(ValueError, match="Expected one integer >= 0 for each of 3 codes"):
+    with pytest.raises(ValueError, match="Expected one integer from 0 to 2147483647 for each of 3 codes"):
         HammingRetrieval(np.zeros((3, 8), np.uint8), labels)
 
 
-def test_rejects_queries_of_other_length():
-    with pytest.raises(ValueError, match=r"Expected codes as long as the database's, shape \(q, 8\)"):
-        HammingRetrieval(np.zeros((3, 8), np.uint8)).search(np.zeros((1, 4), np.uint8), 1)
+@pytest.mark.parametrize("queries", [np.zeros((1, 4), np.uint8), -np.ones((1, 8), np.int8), np.full((1, 8), 1.5)])
+def test_rejects_queries_that_are_no_such_codes(queries):
+    retrieval = HammingRetrieval(np.zeros((3, 8), np.uint8))
+    for search in (retrieval.search, retrieval.radius_search):
+        with pytest.raises(ValueError, match=r"Expected packed codes as long as .* uint8 of shape \(q, 8\)"):
+            search(queries, 1)
 
 
 def test_rejects_a_label_where_there_are_none():
@@ -258,3 +281,5 @@ def test_outputs_order_ties(bits, items, distinct):
             assert [part.shape for part in none] == [(0, min(k, items))] * 2
     with pytest.raises(ValueError, match="`outputs`"):
         retrieval.search(queries, 3, outputs=outputs[:, 1:])
+    with pytest.raises(ValueError, match=rf"`outputs`.* shape \(5, {bits}\)\. Received: shape=\(6, {bits}\)"):
+        retrieval.search(queries[:5], 3, outputs=outputs)
