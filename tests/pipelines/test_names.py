@@ -14,7 +14,11 @@ NAMES = ImageNames(["x.tif", "a/x.tif", "/data/b/y.tif", "/data/c/y.tif", "c/y.t
         ("a/x", 1),
         ("C:\\tiles\\a\\x.tif", 1),
         ("b/y.tif", 2),
-        ("q/b/y.tif", 2),
+        ("/data/b/y.tif", 2),
+        ("/host/data/b/y.tif", 2),
+        ("C:/q/b/y.tif", None),
+        ("q/b/y.tif", None),
+        ("q/a/x.tif", 1),
         ("data/c/y.tif", 3),
         ("c/y", 4),
         ("q/c/y.tif", 4),
@@ -23,7 +27,7 @@ NAMES = ImageNames(["x.tif", "a/x.tif", "/data/b/y.tif", "/data/c/y.tif", "c/y.t
         ("/", None),
     ],
 )
-def test_the_longest_end_that_is_an_images_counts(name, number):
+def test_all_of_one_path_is_the_end_of_the_other(name, number):
     assert NAMES.find(name) == number
 
 
