@@ -10,7 +10,6 @@ Sensing 149, 2019.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +19,7 @@ from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.datasets.folder import archive_of
 from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, is_image, no_images
-from keras_dhnn.pipelines.example import Annotations, Archive
+from keras_dhnn.pipelines.example import Annotations, Archive, fingerprint_of
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.label_file import read_labels
 from keras_dhnn.pipelines.labels import UNLABELLED
@@ -73,8 +72,9 @@ def open_archive(source: Path | str, *, skip_damaged: bool = False, image_size: 
         for image, row in zip(images, labels.sets, strict=True)
     }
     parts = {image: PARTS[PurePosixPath(image).parts[0]] for image in images}
-    facts = (archive.origin["fingerprint"], sorted(names.items()))
-    origin = {**archive.origin, "fingerprint": hashlib.sha256(repr(facts).encode()).hexdigest()}
+    table = sorted(names.items())
+    prints = {key: fingerprint_of((archive.origin[key], table)) for key in ("fingerprint", "files")}
+    origin = {**archive.origin, **prints}
     return dataclasses.replace(archive, origin=origin, annotations=Annotations(CLASSES, names, parts))
 
 

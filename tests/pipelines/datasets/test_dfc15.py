@@ -58,10 +58,16 @@ def test_classes_keep_their_numbers_in_a_part_where_one_has_no_image(tmp_path):
 
 def test_other_tables_make_another_data_set(tmp_path):
     one = write_archive(tmp_path / "one")
-    before = dfc15.open_archive(one).origin["fingerprint"]
-    assert dfc15.open_archive(one).origin["fingerprint"] == before
-    write_archive(one, {**ROWS, "images_tr/0003.png": (1, 0, 0, 0, 0, 0, 0, 0)})
-    assert dfc15.open_archive(one).origin["fingerprint"] != before
+    before = dfc15.open_archive(one).origin
+    assert dfc15.open_archive(one).origin == before
+    small = dfc15.open_archive(one, image_size=16).origin
+    assert small["fingerprint"] != before["fingerprint"]
+    assert small["files"] == before["files"]
+    table = (one / "multilabel.csv").read_text()
+    (one / "multilabel.csv").write_text(table.replace("0003.png,0,1", "0003.png,1,0"))
+    after = dfc15.open_archive(one).origin
+    assert after["fingerprint"] != before["fingerprint"]
+    assert after["files"] != before["files"]
 
 
 @pytest.mark.parametrize(
