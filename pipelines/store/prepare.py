@@ -136,7 +136,8 @@ def _describe_difference(old, new):
         unsure = "" if files else ", unless its files have changed since"
         return f"holds a data set from this source, with other options{unsure}: {options}. To keep it, give the same."
     if source == other:
-        return f"holds a data set from {source}, which has changed since."
+        or_names = " (or is read with another --zip-encoding)" if files and new["kind"] == "zip" else ""
+        return f"holds a data set from {source}, which has changed since{or_names}."
     return f"holds a data set from another source: {source}. Received: {other}."
 
 

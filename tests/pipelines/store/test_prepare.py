@@ -118,6 +118,11 @@ def with_origin(**origin):
             {"files": "g", "image_size": 64},
             "from folder /tiles, which has changed since. R",
         ),
+        (
+            {"files": "f", "kind": "zip"},
+            {"files": "g", "kind": "zip"},
+            "from zip /tiles, which has changed since (or is read with another --zip-encoding). R",
+        ),
         ({}, {}, "holds a data set from folder /tiles, which has changed since. Replace"),
         (
             {"path": "/x", "image_size": 96},
