@@ -1,5 +1,6 @@
 """Describe what a reader of an archive hands over: items, the form that a source's images share, the archive itself."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,8 @@ class Archive:
     Attributes:
         classes: class names; an Example's label is a position here.
         count: items that will be read if none is skipped.
-        origin: where it came from: `kind`, `path` and `fingerprint`, which changes when the origin does.
+        origin: where it came from: `kind`, `path` and `fingerprint`, which changes when the origin does, or how it is
+            read. Where options decide that, they are in it too, and `files`, the fingerprint of the origin alone.
         read: `read(skipped)` iterates over the Examples, in an order that depends on the content only, and appends
             to the list `skipped` a (name, reason) for each file that it leaves out. Whatever is wrong with the origin
             is a DataError: an OSError would be taken for one of the folder that `prepare` writes to.
@@ -125,3 +127,8 @@ class Archive:
     read: Callable[[list], Iterator[Example]]
     blocks: Callable[[], Iterator[Block]] | None = None
     annotations: Annotations | None = None
+
+
+def fingerprint_of(facts: object) -> str:
+    """Return the SHA-256 of what is known of an archive, which has a `repr` of its own, in hexadecimal digits."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

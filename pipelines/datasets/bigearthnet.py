@@ -12,7 +12,6 @@ Reference: K. N. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl, "
 Remote Sensing Image Analysis", IEEE International Geoscience and Remote Sensing Symposium (IGARSS), 2025.
 """
 
-import hashlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ import numpy as np
 from keras_dhnn.errors import DamagedFile, DataError
 from keras_dhnn.files import read_bytes, refuse_address
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
-from keras_dhnn.pipelines.example import Annotations, Archive, Example
+from keras_dhnn.pipelines.example import Annotations, Archive, Example, fingerprint_of
 from keras_dhnn.pipelines.formats.image_file import decode_image
 from keras_dhnn.pipelines.formats.unreadable import UnreadableImage
 from keras_dhnn.pipelines.label_file import parquet_rows
@@ -113,7 +112,8 @@ def open_archive(
     origin = {
         "kind": "bigearthnet",
         "path": str(root),
-        "fingerprint": hashlib.sha256(repr((facts, percentiles)).encode()).hexdigest(),
+        "fingerprint": fingerprint_of((facts, percentiles)),
+        "files": fingerprint_of(facts),
         "scaling": {"image": scaling},
         "rgb_bands": RGB_BANDS,
         "band_names": list(BANDS),

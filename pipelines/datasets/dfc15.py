@@ -10,7 +10,6 @@ Sensing 149, 2019.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +19,7 @@ from keras_dhnn.pipelines.datasets.collection import LIMITS
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
 from keras_dhnn.pipelines.datasets.folder import archive_of
 from keras_dhnn.pipelines.datasets.folder_listing import Listing, check_names, no_images
-from keras_dhnn.pipelines.example import Annotations, Archive
+from keras_dhnn.pipelines.example import Annotations, Archive, fingerprint_of
 from keras_dhnn.pipelines.formats.image_names import is_image
 from keras_dhnn.pipelines.formats.trees import open_tree
 from keras_dhnn.pipelines.label_file import read_labels
@@ -57,8 +56,9 @@ def open_archive(source: Path | str, *, skip_damaged: bool = False, image_size: 
     if not images:
         raise DataError(f"Expected {LAYOUT}. There is no image in {' or '.join(PARTS)} of {root}.")
     labels = read_labels(root / TABLE, images)
-    if set(labels.classes) != set(CLASSES):
-        raise DataError(f"{root / TABLE}: expected columns {', '.join(CLASSES)}. Found: {', '.join(labels.classes)}.")
+    strange = [name for name in labels.classes if name not in CLASSES]  # of a part, some classes may have no image
+    if strange:
+        raise DataError(f"{root / TABLE}: expected columns {', '.join(CLASSES)}. Found: {', '.join(strange)}.")
     left_out = [*no_images({name for name in tree.files if name not in images}), *_misplaced(tree.misplaced)]
     archive = archive_of(
         Listing(tree, (UNLABELLED,), images, left_out),
@@ -73,8 +73,9 @@ def open_archive(source: Path | str, *, skip_damaged: bool = False, image_size: 
         for image, row in zip(images, labels.sets, strict=True)
     }
     parts = {image: PARTS[PurePosixPath(image).parts[0]] for image in images}
-    facts = (archive.origin["fingerprint"], sorted(names.items()))
-    origin = {**archive.origin, "fingerprint": hashlib.sha256(repr(facts).encode()).hexdigest()}
+    table = sorted(names.items())
+    prints = {key: fingerprint_of((archive.origin[key], table)) for key in ("fingerprint", "files")}
+    origin = {**archive.origin, **prints}
     return dataclasses.replace(archive, origin=origin, annotations=Annotations(CLASSES, names, parts))
 
 

@@ -12,14 +12,13 @@ Reference: Y. Li, Y. Zhang, X. Huang and J. Ma, "Learning source-invariant deep 
 for cross-source remote sensing image retrieval", IEEE Transactions on Geoscience and Remote Sensing 56 (11), 2018.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
-from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.example import Archive, Example, fingerprint_of
 from keras_dhnn.pipelines.formats.mat import open_mat
 
 CLASSES = ("aquafarm", "cloud", "forest", "high building", "low building", "farm land", "river", "water")
@@ -61,7 +60,7 @@ def open_archive(source: Path | str) -> Archive:
     origin = {
         "kind": "mat",
         "path": str(path.resolve()),
-        "fingerprint": hashlib.sha256(repr(stamp).encode()).hexdigest(),
+        "fingerprint": fingerprint_of(stamp),
     }
     return Archive(
         classes=CLASSES,

@@ -6,7 +6,6 @@ with what `folder` reads. `pan/beach/a17.tif` belongs to `mul/beach/a17.png`: su
 """
 
 import collections
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, list_collection
 from keras_dhnn.pipelines.datasets.pair_places import describe_apart
-from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.example import Archive, Example, fingerprint_of
 from keras_dhnn.pipelines.formats.unreadable import EmptyImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 from keras_dhnn.pipelines.scaling import PERCENTILES
@@ -163,7 +162,8 @@ def _description(found, apart):
     return {
         "kind": "pairs",
         "path": " and ".join(f"{source}={tree['path']}" for source, tree in zip(found, trees, strict=True)),
-        "fingerprint": hashlib.sha256(repr((prints, sorted(made_by.items()))).encode()).hexdigest(),
+        "fingerprint": fingerprint_of((prints, sorted(made_by.items()))),
+        "files": fingerprint_of(prints),
         **made_by,
         "notes": [f"{source}: {note}" for source, collection in found.items() for note in collection.notes] + apart,
     }

@@ -7,7 +7,6 @@ over a sample of the collection, which go into `info.json`. See `image_file.deco
 empty pixels.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from keras_dhnn.pipelines.datasets.class_folders import check_classes
 from keras_dhnn.pipelines.datasets.collection import LIMITS, survey_collection
 from keras_dhnn.pipelines.datasets.dataset import Dataset
 from keras_dhnn.pipelines.datasets.folder_listing import LAYOUT, Listing, list_collection
-from keras_dhnn.pipelines.example import Archive, Example
+from keras_dhnn.pipelines.example import Archive, Example, fingerprint_of
 from keras_dhnn.pipelines.formats.unreadable import EmptyImage
 from keras_dhnn.pipelines.read_ahead import read_ahead
 from keras_dhnn.pipelines.scaling import PERCENTILES
@@ -119,11 +118,12 @@ def archive_of(
         **({"band_names": list(collection.survey.names)} if any(collection.survey.names) else {}),
     }
     tree = listing.tree.origin
-    fingerprint = hashlib.sha256(repr((tree["fingerprint"], sorted(made_by.items()))).encode()).hexdigest()
+    files = tree["fingerprint"]
+    fingerprint = fingerprint_of((files, sorted(made_by.items())))
     return Archive(
         classes=listing.classes,
         count=len(listing.images),
-        origin={**tree, "fingerprint": fingerprint, **made_by, "notes": collection.notes},
+        origin={**tree, "fingerprint": fingerprint, "files": files, **made_by, "notes": collection.notes},
         read=read,
     )
 

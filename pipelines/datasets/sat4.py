@@ -12,7 +12,6 @@ Reference: S. Basu, S. Ganguly, S. Mukhopadhyay, R. DiBiano, M. Karki and R. Nem
 for satellite imagery", ACM SIGSPATIAL International Conference on Advances in Geographic Information Systems, 2015.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.datasets import sat4_csv
 from keras_dhnn.pipelines.datasets.dataset import Dataset, Twin
-from keras_dhnn.pipelines.example import Archive, Block, Example
+from keras_dhnn.pipelines.example import Archive, Block, Example, fingerprint_of
 from keras_dhnn.pipelines.formats.mat import open_mat
 
 CLASSES = ("barren land", "trees", "grassland", "none")
@@ -205,7 +204,7 @@ def _examples(parts):
 def _fingerprint(paths):
     """Return a fingerprint of the files' names, sizes and times of change."""
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr(stamps).encode()).hexdigest()
+    return fingerprint_of(stamps)
 
 
 DATASET = Dataset(

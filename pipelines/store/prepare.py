@@ -2,6 +2,7 @@
 
 import fnmatch
 import itertools
+import json
 import math
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -20,6 +21,14 @@ from keras_dhnn.pipelines.store.dataset_info import INFO_FILE, ITEMS_FILE, LABEL
 # A prepared data set. A folder with anything else is never replaced.
 OUR_FILES = (INFO_FILE, ITEMS_FILE, LABELS_FILE, SPLIT_FILE, "records-*.tfrecord")
 _SHARD_BYTES = 128 << 20
+# What options decide of an origin.
+_OPTIONS = {
+    "layout": "--layout",
+    "image_size": "--image-size",
+    "scaling": "--percentiles or --scale",
+    "rgb_bands": "--rgb-bands",
+    "grey_to_rgb": "--grey-to-rgb",
+}
 
 
 class Prepared(NamedTuple):
@@ -90,7 +99,7 @@ def find_prepared(directory: Path | str, origin: Mapping[str, Any], *, force: bo
 
     Raises:
         DataError: if the folder must not be replaced: it holds other files, or (without `force`) a finished data
-            set from another source.
+            set from another source, or one that other options made.
     """
     directory = Path(directory)
     if not directory.exists():
@@ -110,11 +119,33 @@ def find_prepared(directory: Path | str, origin: Mapping[str, Any], *, force: bo
         return None
     if info.origin["fingerprint"] == origin["fingerprint"]:
         return info
-    raise DataError(
-        f"{directory} holds a data set from another source, or the source has changed since: {info.origin['kind']} "
-        f"{info.origin['path']}. Received: {origin['kind']} {origin['path']}. Replace it by --force, or choose another "
-        "folder by --data."
+    difference = _describe_difference(info.origin, json.loads(json.dumps(origin)))
+    raise DataError(f"{directory} {difference} Replace it by --force, or choose another folder by --data.")
+
+
+def _describe_difference(old, new):
+    """Return in what a prepared data set differs from what it would be now; both are origins as JSON has them."""
+    source, other = (f"{origin['kind']} {origin['path']}" for origin in (old, new))
+    files = old.get("files")  # data sets of before have none
+    options = ", ".join(
+        option if key == "scaling" else f"{option} {_shown(old.get(key))} there, {_shown(new.get(key))} here"
+        for key, option in _OPTIONS.items()
+        if old.get(key) != new.get(key)
     )
+    if options and (files == new.get("files") if files else source == other):
+        unsure = "" if files else ", unless its files have changed since"
+        return f"holds a data set from this source, with other options{unsure}: {options}. To keep it, give the same."
+    if source == other:
+        or_names = " (or is read with another --zip-encoding)" if files and new["kind"] == "zip" else ""
+        return f"holds a data set from {source}, which has changed since{or_names}."
+    return f"holds a data set from another source: {source}. Received: {other}."
+
+
+def _shown(option):
+    """Return the value of an option as it is given."""
+    if isinstance(option, dict):
+        return " ".join(f"{name}={_shown(value)}" for name, value in option.items())
+    return ",".join(map(str, option)) if isinstance(option, list) else "not given" if option is None else str(option)
 
 
 def _check_classes(classes):

@@ -1,5 +1,8 @@
 """Tables of labels in the forms that people have them, and what is wrong with others."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 
@@ -35,6 +38,9 @@ def read(tmp_path, content, ids=IDS, name="labels.csv"):
         "path,label\nnorth/a 1.tif,sea\nsouth/b.tif,beach\nnorth/a 1.tif,sea\n",
         "id,area,label\nnorth/a 1.tif,7,sea\nsouth/b.tif,8,beach\n",
         "path,label\nnorth/a 1.tif,sea\nsouth/b.tif,beach\ne.jpg,unlabelled\n",
+        ",image,scene\n0,north/a 1.tif,sea\n1,south/b.tif,beach\n",
+        ",scene\nnorth/a 1.tif,sea\nsouth/b.tif,beach\n",
+        "tile,class\nnorth/a 1.tif,sea\nsouth/b.tif,beach\n",
     ],
 )
 def test_one_label_an_image(tmp_path, table):
@@ -50,7 +56,11 @@ def test_one_label_an_image(tmp_path, table):
         "path,label_1,label_2\ne.jpg,ship,sea\nsouth/b.tif,sea,\n",
         "image,sea,cloud,ship\ne.jpg,1,0,1\nsouth/b.tif,1,0,0\nnorth/b.tif,0,0,0\n",
         "image,sea,ship\ne.jpg,1.0,1.0\nsouth/b.tif,1.0,0.0\n",
+        ",image,sea,ship\n7,e.jpg,1,1\n8,south/b.tif,1,\n",
+        "IMAGE\\LABEL,sea,cloud,ship\ne.jpg,1,0,1\nsouth/b.tif,1,0,0\n",
         "path,labels\ne.jpg,\"['sea', 'ship']\"\nsouth/b.tif,['sea']\n",
+        'path,labels\ne.jpg,"[""sea"", ""ship""]"\nsouth/b.tif,"[""sea"", null]"\n',
+        "path,labels\ne.jpg,['sea' 'ship']\nsouth/b.tif,['sea']\nnorth/b.tif,[]\n",
     ],
 )
 def test_several_labels_an_image(tmp_path, table):
@@ -64,6 +74,15 @@ def test_names_and_labels_in_other_scripts_and_with_commas(tmp_path):
         ("pasture, moor", "море"),
         {"süd/c,d.png": ["pasture, moor"], "e.jpg": ["море"]},
     )
+
+
+def test_lists_hold_labels_with_commas_and_quotes(tmp_path):
+    names = ["Transitional woodland, shrub", "mariner's\nquay; \u00fc", 'a "b" |', "c\\d"]
+    rows = [["e.jpg", str(names)], ["south/b.tif", json.dumps(names)], ["a 1", np.array_str(np.array(names))]]
+    with open(tmp_path / "lists.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["path", "labels"], *rows])
+    found = read(tmp_path, (tmp_path / "lists.csv").read_bytes())[1]
+    assert found == dict.fromkeys(["e.jpg", "south/b.tif", "north/a 1.tif"], sorted(names))
 
 
 def test_numbers_are_labels_like_others(tmp_path):
@@ -93,6 +112,24 @@ def test_parquet(tmp_path):
         ("path,label\ne.jpg,sea\nsouth/b.tif;beach\n", "line 3: expected 2 cells.*Found 1"),
         ("path,label\ne.jpg,pasture, moor\n", "line 2: expected 2 cells.*lack its quotes"),
         ("path,label\ne.jpg,\n", "has no label"),
+        ("north/x,sea\ne.jpg,sea\n", r"1 of 2 rows name no image.*\n.*line 1: 'north/x'\n.*path,label as the header"),
+        ("x,sea\ne.jpg,ship\nsouth/b,sea\n", "line 1: 'x'"),
+        ("west/b.tif,sea\ne.jpg,sea\n", "line 1: 'west/b.tif'"),
+        ("image,split,sea,ship\ne.jpg,test,1,0\n", "neither called label nor 0 or 1 in each row: column 'split'. Exp"),
+        ("image,sea,ship,lat,id\ne.jpg,1,0,1.5,7\n", "in each row: column 'lat', column 'id'. Expected a column label"),
+        ("image,label_name,class_id\ne.jpg,a,0\nsouth/b.tif,b,1\n", "in each row: column 'label_name'. Expected"),
+        ("image,label,class\ne.jpg,a,0\n", "which has the labels: column 'label', column 'class'"),
+        ("image,sea,sea\ne.jpg,1,0\n", "of 0 and 1 have no name, or one name"),
+        ("e.jpg,1,0\nsouth/b.tif,0,1\n", "of 0 and 1 have no name, or one name"),
+        ("image,sea,ship\ne.jpg,1,nan\n", "in each row: column 'ship'"),
+        (
+            'path,labels\ne.jpg,sea\nsouth/b.tif,"[sea, ship]"\n',
+            r"line 3: Expected several labels as a list.*\[sea, sh",
+        ),
+        ("path,labels\ne.jpg,['king''s']\n", r"line 2: Expected .* each in quotes. Found: \['king''s'\]"),
+        ("path,labels\ne.jpg,['\\U00110000']\n", "line 2: Expected .* each in quotes"),
+        ('path,labels\ne.jpg,"[[""sea""]]"\n', "line 2: Expected .* each in quotes"),
+        (f"path,labels\ne.jpg,{'[' * 100_000}]\n", r"line 2: Expected .* Found: \[{80}$"),
         ("path\ne.jpg\n", "has one column"),
         ("", "has no row"),
         (b"path,label\ne.jpg,\xff\n", "cannot be read as UTF-8"),
@@ -101,11 +138,6 @@ def test_parquet(tmp_path):
 def test_what_cannot_be_used_is_said(tmp_path, table, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, table)
-
-
-def test_a_cell_of_brackets_alone_is_a_label(tmp_path):
-    cell = "[" * 100_000 + "]"
-    assert read(tmp_path, f"path,label\ne.jpg,{cell}\n")[1] == {"e.jpg": ["[" * 99_999]}
 
 
 def test_a_first_line_without_end_is_no_table(tmp_path):
@@ -135,6 +167,21 @@ def test_parquet_with_lists_texts_and_other_columns(tmp_path):
         "e.jpg": ["sand", "sea"],
         "north/a 1.tif": ["sea"],
     }
+
+
+def test_nan_in_parquet_is_an_empty_cell(tmp_path):
+    pa, nan = pytest.importorskip("pyarrow"), float("nan")
+    images, index = ["e.jpg", "south/b.tif", "a 1"], [3, 5, 8]
+    columns = {"image": images, "sea": [1.0, nan, 0.0], "ship": [True, True, None], "__index_level_0__": index}
+    path = write_parquet(tmp_path, pa.table(columns))
+    assert read(tmp_path, path.read_bytes(), name="labels.parquet") == (
+        ("sea", "ship"),
+        {"e.jpg": ["sea", "ship"], "south/b.tif": ["ship"]},
+    )
+    for label in ([2.0, nan, 4.0], [[2.0, nan], [nan], [4.0]]):
+        path = write_parquet(tmp_path, pa.table({"image": images, "label": label}))
+        found = read(tmp_path, path.read_bytes(), name="labels.parquet")
+        assert found == (("2.0", "4.0"), {"e.jpg": ["2.0"], "north/a 1.tif": ["4.0"]})
 
 
 def test_parquet_without_columns(tmp_path):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from keras_dhnn.errors import DataError
@@ -14,7 +15,11 @@ NAMES = ImageNames(["x.tif", "a/x.tif", "/data/b/y.tif", "/data/c/y.tif", "c/y.t
         ("a/x", 1),
         ("C:\\tiles\\a\\x.tif", 1),
         ("b/y.tif", 2),
-        ("q/b/y.tif", 2),
+        ("/data/b/y.tif", 2),
+        ("/host/data/b/y.tif", 2),
+        ("C:/q/b/y.tif", None),
+        ("q/b/y.tif", None),
+        ("q/a/x.tif", 1),
         ("data/c/y.tif", 3),
         ("c/y", 4),
         ("q/c/y.tif", 4),
@@ -23,8 +28,33 @@ NAMES = ImageNames(["x.tif", "a/x.tif", "/data/b/y.tif", "/data/c/y.tif", "c/y.t
         ("/", None),
     ],
 )
-def test_the_longest_end_that_is_an_images_counts(name, number):
+def test_all_of_one_path_is_the_end_of_the_other(name, number):
     assert NAMES.find(name) == number
+
+
+def test_any_name_finds_what_it_is_the_end_of_or_what_is_its_end():
+    random = np.random.default_rng(0)
+
+    def draw():
+        folders = random.choice(["a", "b"], random.integers(3)).tolist()
+        return (*folders, random.choice(["x", "y"]) + random.choice(["", ".tif", ".png"]))
+
+    def forms(parts):
+        return [(*parts[:-1], name) for name in (parts[-1], parts[-1].split(".")[0])]
+
+    def are_one(one, other):
+        shorter = min(len(one), len(other))
+        return any(a[-shorter:] == b[-shorter:] for a in forms(one) for b in forms(other))
+
+    for _ in range(1000):
+        ids, name = list(dict.fromkeys(draw() for _ in range(3))), draw()
+        meant = [number for number, path in enumerate(ids) if are_one(name, path)]
+        try:
+            found = ImageNames(map("/".join, ids)).find("/".join(name))
+        except DataError:
+            assert sum(are_one(name[-1:], path) for path in ids) > 1
+        else:
+            assert found in meant if meant else found is None
 
 
 @pytest.mark.parametrize("name", ["y.tif", "q/x.tif", "z.1"])

@@ -29,6 +29,7 @@ def test_parts_leave_out_what_is_not_named_and_validation_is_in_the_database(tmp
     ("text", "message"),
     [
         ("c00\n", "line 1: no image has the name 'c00'.*such as"),
+        ("west/b00.tif\n", "line 1: no image has the name 'west/b00.tif'"),
         ("a00\na00.tif\n", "line 2: 'a00.tif' is also named in line 1"),
         ("a00,spam\n", "expected NAME or NAME,PART"),
         ("a00,test,x\n", "expected NAME or NAME,PART"),

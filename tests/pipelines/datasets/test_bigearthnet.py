@@ -129,7 +129,10 @@ def test_scaling_is_that_of_the_pixels(root, info):
 
 
 def test_the_folder_of_the_images_will_do(root):
-    assert bigearthnet.open_archive(root / "BigEarthNet-S2").origin == bigearthnet.open_archive(root).origin
+    origin = bigearthnet.open_archive(root).origin
+    assert bigearthnet.open_archive(root / "BigEarthNet-S2").origin == origin
+    other = bigearthnet.open_archive(root, percentiles=(5, 95)).origin
+    assert (other["files"], other["fingerprint"] == origin["fingerprint"]) == (origin["files"], False)
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,11 @@ def test_settings_of_a_source_that_there_is_not(root):
     "changed", [{"image_size": 16}, {"image_size": {"mul": 16}}, {"rgb_bands": {"mul": (3, 2, 1)}}]
 )
 def test_the_fingerprint_follows_files_and_settings(root, changed):
-    before = dual.open_archive(sources(root)).origin["fingerprint"]
-    assert dual.open_archive(sources(root)).origin["fingerprint"] == before
-    assert dual.open_archive(sources(root), **changed).origin["fingerprint"] != before
+    before, other = dual.open_archive(sources(root)).origin, dual.open_archive(sources(root), **changed).origin
+    assert dual.open_archive(sources(root)).origin == before
+    assert other["fingerprint"] != before["fingerprint"]
+    assert other["files"] == before["files"]
     (root / "mul" / "town" / "town1.tif").touch()
-    assert dual.open_archive(sources(root)).origin["fingerprint"] != before
+    touched = dual.open_archive(sources(root)).origin
+    assert touched["fingerprint"] != before["fingerprint"]
+    assert touched["files"] != before["files"]

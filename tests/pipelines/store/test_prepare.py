@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -86,6 +87,55 @@ def test_another_source_does_not_replace_a_finished_data_set(place):
         prepare(make_archive(fingerprint="other"), place)
     assert content(place) == before
     assert prepare(make_archive(fingerprint="other"), place, force=True).info.origin["fingerprint"] == "other"
+
+
+def with_origin(**origin):
+    return dataclasses.replace(make_archive(), origin={"kind": "folder", "path": "/tiles", **origin})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        (
+            {"files": "f", "image_size": 96, "rgb_bands": [1, 2, 3]},
+            {"files": "f", "image_size": 64, "rgb_bands": (1, 2, 3)},
+            "holds a data set from this source, with other options: --image-size 96 there, 64 here. To keep it, give "
+            "the same. Replace it by --force",
+        ),
+        (
+            {"files": "f", "path": "/moved", "rgb_bands": None},
+            {"files": "f", "scaling": {"image": [1]}, "rgb_bands": {"mul": (3, 2, 1)}, "grey_to_rgb": True},
+            "other options: --percentiles or --scale, --rgb-bands not given there, mul=3,2,1 here, "
+            "--grey-to-rgb not given there, True here. To keep",
+        ),
+        (
+            {"image_size": 96},
+            {"files": "f", "image_size": 64},
+            "other options, unless its files have changed since: --image-size 96 there",
+        ),
+        (
+            {"files": "f", "image_size": 96},
+            {"files": "g", "image_size": 64},
+            "from folder /tiles, which has changed since. R",
+        ),
+        (
+            {"files": "f", "kind": "zip"},
+            {"files": "g", "kind": "zip"},
+            "from zip /tiles, which has changed since (or is read with another --zip-encoding). R",
+        ),
+        ({}, {}, "holds a data set from folder /tiles, which has changed since. Replace"),
+        (
+            {"path": "/x", "image_size": 96},
+            {"files": "f"},
+            "from another source: folder /x. Received: folder /tiles. R",
+        ),
+    ],
+)
+def test_what_differs_is_told_options_or_source(place, before, now, message):
+    prepare(with_origin(**before, fingerprint="before"), place)
+    with pytest.raises(DataError, match=re.escape(message)):
+        prepare(with_origin(**now, fingerprint="now"), place)
+    assert not prepare(with_origin(**now, fingerprint="before"), place).fresh
 
 
 def test_force_keeps_the_old_data_set_if_the_new_source_is_bad(place):
