@@ -6,7 +6,7 @@ import { Signal } from "./signal";
 import { Status } from "./status";
 import { Teaching } from "./teaching";
 import type { About, Item, Source } from "./types";
-import { formatView, hasQuery, NO_QUERY, parseView, type View } from "./view";
+import { formatView, NO_QUERY, parseView, shownIn, type View } from "./view";
 
 /** What a click on a tile does. */
 export type Click = "like" | "right" | "wrong";
@@ -47,8 +47,7 @@ export class Page {
 
   /** The source whose tiles are on the wall. */
   shownSource(view = this.view.value): Source {
-    const asked = hasQuery(view) || view.taught ? view.target || view.source : view.source;
-    return this.sourceNamed(asked);
+    return this.sourceNamed(shownIn(view));
   }
 
   /** The source in which queries are made. */
