@@ -269,6 +269,13 @@ def test_filter_that_is_set_before_the_answer_to_a_mark_stays(look, site):
     held[0].continue_()
     tally(page, "2 right, 0 wrong")
     expect(page.locator(".wall-remark")).to_have_text("500 tiles in the order that your marks teach")
+    # The address to go back to has the name of before.
+    rename(page, "stands")
+    rename(page, "woodland")
+    page.go_back()
+    expect(page.locator(".wall-remark")).to_have_text("2,016 tiles in the order that your marks teach")
+    expect(page.get_by_role("heading", name="woodland", exact=True)).to_be_visible()
+    tally(page, "2 right, 0 wrong")
 
 
 def test_kept_search_is_opened_with_its_query_and_filters(look, site):

@@ -27,7 +27,10 @@ export class Page {
     this.view = new Signal(parseView(location.search));
     this.listing = new Listing((view) => this.shownSource(view).placed);
     this.teaching = new Teaching(this);
-    addEventListener("popstate", () => (this.view.value = parseView(location.search)));
+    addEventListener("popstate", () => {
+      const view = parseView(location.search);
+      this.show({ ...view, taught: this.teaching.nameNow(view.taught) }, true);
+    });
   }
 
   /** Changes what is shown, and the address with it; `quietly` leaves no step to go back to. */

@@ -33,6 +33,8 @@ export class Teaching {
   /** Requests go one after the other, so that marks arrive in the order in which they were made. */
   private queue: Promise<unknown> = Promise.resolve();
   private course = beginCourse(EMPTY);
+  /** Names that searches have been given, by those of before, which addresses to go back to still say. */
+  private readonly renamed = new Map<string, string>();
 
   constructor(private readonly page: Page) {}
 
@@ -85,9 +87,18 @@ export class Teaching {
   rename(to: string): Promise<void> {
     const { course } = this;
     return this.inTurn(async () => {
-      this.take(course, (await api.rename(course.name, to)).name);
+      const { name } = await api.rename(course.name, to);
+      this.renamed.delete(name);
+      if (name !== course.name) this.renamed.set(course.name, name);
+      this.take(course, name);
       if (course === this.course) this.page.listing.rename(course.name);
     });
+  }
+
+  /** The name that a search has now. */
+  nameNow(name: string): string {
+    const now = this.renamed.get(name);
+    return now === undefined ? name : this.nameNow(now);
   }
 
   /** Returns the marks as the table that `prepare --labels` takes, those under way among them. */
