@@ -116,7 +116,7 @@ def _like(page, source, liked, unliked):
     if len(liked) == 1 and not unliked:
         return queries, _described(queries, liked[0], item["thumb"], item["label"]), False
     queries = combine(queries, catalogue.queries(catalogue.numbers(unliked)) if unliked else None)
-    return queries, _described(queries, " + ".join(liked), item["thumb"], _common(catalogue, liked)), True
+    return queries, _described(queries, liked[0], item["thumb"], _common(catalogue, liked)), True
 
 
 def _common(catalogue, liked):

@@ -63,9 +63,9 @@ class Page:
         sources = list(archive.info.sources) or ["image"]
         self.catalogues = {source: Catalogue(archive, source) for source in sources}
         self.encoders = Encoders(opener)
-        self.uploads = Uploads(state / "uploads", self.encoders, bands)
-        self.pictures = Pictures(self.catalogues, bands, reader)
         self.rankings, self.searches = Rankings(archive), Searches(state / "searches")
+        self.uploads = Uploads(state / "uploads", self.encoders, bands, self.searches.uploads)
+        self.pictures = Pictures(self.catalogues, bands, reader)
         self.teacher = Teacher(self.catalogues)
         self.layouts = {source: Layout(catalogue) for source, catalogue in self.catalogues.items()}
         self.cross = _share_ids(self.catalogues)

@@ -12,6 +12,7 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from keras_dhnn.browse.refusal import Refusal, not_found
 from keras_dhnn.errors import DataError
@@ -93,6 +94,10 @@ class Searches:
             with contextlib.suppress(DataError, OSError):
                 found.append(_read(path))
         return sorted(found, key=lambda search: search.changed, reverse=True)
+
+    def uploads(self) -> set[str]:
+        """Return the keys of the pictures from which searches began."""
+        return {key for search in self.all() for key in parse_qs(search.query).get("upload", ())}
 
     def get(self, name: str) -> Search:
         """Return a search.

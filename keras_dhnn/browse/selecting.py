@@ -65,18 +65,28 @@ def _viewed(page, query, limit):
         raise Refusal(400, "setting", f"Expected 'limit' as a whole number from 1 to {MOST_TAKEN}. Received: {limit}")
     if limit > MOST_TAKEN:
         raise Refusal(413, "too_large", f"At most {MOST_TAKEN:,} items are taken. Received: {limit:,}.")
-    if (name := text(query, "taught")) is not None:
-        search = page.searches.get(name)
-        source, catalogue = search.source, page.catalogues[page.source(search.source)]
-        taught = page.teacher.of(search, Filters.of(query))
-        least = share(query, "score")
-        items = [] if taught is None else taught_items(catalogue, *taught.page(0, limit, least), search.marks)
-    elif any(text(query, given) for given in ("like", "upload", "code")):
-        queries, _, rerank = read_query(page, query)
+    name = text(query, "taught")
+    search = None if name is None else page.searches.get(name)
+    source = page.source(text(query, "source") if search is None else search.source)
+    catalogue = page.catalogues[source]
+    if search is not None and (taught := page.teacher.of(search, Filters.of(query))) is not None:
+        items = taught_items(catalogue, *taught.page(0, limit, share(query, "score")), search.marks)
+    elif (asked := _asked(page, query, search)) is not None:
+        queries, _, rerank = asked
         ranking, source = find(page, query, queries, rerank)
         items = ranked_items(page, source, ranking, 0, limit)
     else:
-        source = page.source(text(query, "source"))
-        catalogue = page.catalogues[source]
         items = catalogue.items(ordered(catalogue, query)[:limit])
     return source, {item["id"]: item for item in items}
+
+
+def _asked(page, query, search):
+    """Return what `read_query` does; None where nothing is asked, or what a kept search began from is gone."""
+    if not any(text(query, given) for given in ("like", "upload", "code")):
+        return None
+    try:
+        return read_query(page, query)
+    except Refusal as error:
+        if search is None or error.status != 404:
+            raise
+        return None

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,18 @@ class Uploads:
         folder: where they are kept; it need not exist.
         encoders: `Encoders`.
         bands: of images with more than three, those that are shown; None: the first three.
+        wanted: gives the keys of those that are kept however many come after them.
     """
 
-    def __init__(self, folder: Path, encoders: Encoders, bands: tuple[int, ...] | None = None):
-        self._folder, self._encoders, self._bands, self._guard = folder, encoders, bands, threading.Lock()
+    def __init__(
+        self,
+        folder: Path,
+        encoders: Encoders,
+        bands: tuple[int, ...] | None = None,
+        wanted: Callable[[], set[str]] = set,
+    ):
+        self._folder, self._encoders, self._bands, self._wanted = folder, encoders, bands, wanted
+        self._guard = threading.Lock()
         self._known: OrderedDict[str, tuple[About, Queries, bytes]] = OrderedDict()
 
     def add_file(self, source: str, name: str, content: bytes) -> str:
@@ -130,7 +139,8 @@ class Uploads:
             file.write(picture)
         write_json(self._folder / f"{key}.json", asdict(about))  # last: where it is, the others are
         kept = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for old in kept[:-_KEPT]:
+        wanted = self._wanted() if len(kept) > _KEPT else set()
+        for old in (path for path in kept[:-_KEPT] if path.stem not in wanted):
             for suffix in (".json", ".npz", ".webp"):
                 old.with_suffix(suffix).unlink(missing_ok=True)
 

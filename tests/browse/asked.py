@@ -6,7 +6,7 @@ import io
 import json
 import threading
 import time
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 from PIL import Image
@@ -103,6 +103,13 @@ class Browser:
         error = self.json(method, path, body, status, **query)["error"]
         assert error["kind"] == kind
         return error["message"]
+
+
+def asker(url):
+    """Give a `Browser` of the page that is served at an address."""
+    browser = Browser(urlsplit(url).port)
+    browser.token = browser.get("/api/about")["token"]
+    return browser
 
 
 @contextlib.contextmanager

@@ -94,6 +94,17 @@ def test_server_that_was_started_again_is_used_on(look, site):
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
 
 
+def test_mark_that_is_not_taken_is_not_shown(look, site):
+    page = look(f"{site}?like=beach/00000", expect_errors=True)
+    refusal = {"error": {"kind": "data", "message": "The disk is full."}}
+    page.route("**/marks", lambda route: route.fulfill(status=422, json=refusal), times=1)
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("y")
+    expect(page.get_by_text("The disk is full.")).to_be_visible()
+    expect(page.locator(".tally")).not_to_contain_text("right,")
+    expect(page.locator(".tile[data-mark]")).to_have_count(0)
+
+
 def test_picture_that_is_gone_leaves_words(serve, look, tmp_path):
     archive = drawn_archive(tmp_path, 40, scene=False)
     for path in (tmp_path / "pictures").glob("beach*"):

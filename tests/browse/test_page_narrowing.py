@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.archives import make_archive, random_codes
+from tests.browse.asked import asker
 from tests.browse.drawn import drawn_archive, dual_archive
 from tests.browse.driver import expect
 from tests.browse.window import served
@@ -163,9 +164,15 @@ def test_point_of_the_layout_is_a_query(look, unlabelled):
     expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
 
 
-def test_query_in_one_source_finds_answers_in_the_other(serve, look, tmp_path):
-    url = serve(dual_archive(tmp_path), tmp_path / "state")
-    page = look(f"{url}?like=forest/00002&source=pan&target=mul")
+@pytest.fixture(scope="module")
+def dual(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dual")
+    with served(dual_archive(folder), folder / "state") as url:
+        yield url
+
+
+def test_query_in_one_source_finds_answers_in_the_other(look, dual):
+    page = look(f"{dual}?like=forest/00002&source=pan&target=mul")
     expect(page.get_by_role("combobox", name="Query")).to_have_value("pan")
     expect(page.get_by_role("combobox", name="Answers")).to_have_value("mul")
     expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
@@ -174,3 +181,43 @@ def test_query_in_one_source_finds_answers_in_the_other(serve, look, tmp_path):
     expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
     page.locator(".tile .picture").nth(5).click()
     expect(page).to_have_url(re.compile("like=forest/(?!00002).*source=pan"))
+
+
+def test_search_is_taught_and_opened_in_its_sources(look, dual):
+    def sources():
+        return [page.get_by_role("combobox", name=name).input_value() for name in ("Query", "Answers")]
+
+    page = look(f"{dual}?like=forest/00002&source=pan&target=mul")
+    page.locator(".tile .picture").nth(3).focus()
+    page.keyboard.press("y")
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    page.goto(f"{dual}?source=mul&target=pan")
+    page.locator(".kept-name").click()
+    expect(page.locator(".asked img")).to_have_attribute("src", re.compile("source=pan"))
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=mul"))
+    assert sources() == ["pan", "mul"]
+    # Marks are of one source: in another, another search begins.
+    page.get_by_role("combobox", name="Answers").select_option("pan")
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    assert "taught" not in page.url
+    # Where nothing is asked, marks are of what the wall shows.
+    page.goto(f"{dual}?source=pan&target=mul")
+    page.locator(".tile .picture").first.focus()
+    with page.expect_request("**/api/searches") as kept:
+        page.keyboard.press("y")
+    assert kept.value.post_data_json["source"] == "pan"
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+    with page.expect_request("**/api/facets?*") as counted:
+        page.get_by_role("button", name="forest 50").click()
+    assert "source=pan" in counted.value.url
+    # What was kept without saying in which source: the search itself says it.
+    for name, query, expected in (("bare", "", ["pan", "pan"]), ("asked", "like=forest/00002", ["mul", "pan"])):
+        asker(dual).json("POST", "/api/searches", {"name": name, "source": "pan", "query": query}, 201)
+        asker(dual).json("POST", f"/api/searches/{name}/marks", {"marks": {"forest/00002": "right"}})
+        page.goto(dual)
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        expect(page.locator(".tile img").first).to_have_attribute("src", re.compile("source=pan"))
+        assert sources() == expected

@@ -75,6 +75,14 @@ def test_id_is_a_query(look, site):
     expect(tiles(page).first).to_have_accessible_name(re.compile("64 of 64 bits match"))
 
 
+def test_several_tiles_are_a_query(look, site):
+    page = look(f"{site}?like=harbour/00003&like=harbour/00007&unlike=beach/00000")
+    heading = page.get_by_role("heading", name="Nearest to 00003 and 1 more tile, unlike 1 tile", exact=True)
+    expect(heading).to_be_visible()
+    expect(page.get_by_alt_text("The query, harbour/00003")).to_be_visible()
+    expect(page.locator(".wall-remark")).to_have_text("2,016 tiles by bits weighed by agreement")
+
+
 def test_box_on_a_scene_is_a_query(look, site):
     page = look(site)
     page.get_by_role("button", name="Draw a box on a scene").click()

@@ -3,9 +3,11 @@
 import csv
 import datetime
 import re
+from urllib.parse import quote
 
 import pytest
 
+from tests.browse.asked import asker
 from tests.browse.driver import expect
 
 # In a real browser: minutes on a busy machine. test_page_queries.py stays among the quick ones.
@@ -17,6 +19,29 @@ def mark(page, which):
     tile = page.locator(".tile:not([data-mark])").nth(3)
     tile.hover()
     tile.get_by_role("button", name=f"{which} (").click()
+
+
+def press(page, key, place=0):
+    page.locator(".tile .picture").nth(place).focus()
+    page.keyboard.press(key)
+
+
+def rename(page, name):
+    field = page.get_by_role("textbox", name="Name of this search")
+    field.fill(name)
+    field.press("Enter")
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def tally(page, words):
+    expect(page.locator(".tally")).to_have_text(words)
+
+
+def code_of(site, key):
+    return int(asker(site).get("/api/search", like=key, limit=1)["query"]["code"], 16)
+
+
+UNTAUGHT = "Mark tiles right or wrong, and the order learns from it."
 
 
 def test_marks_reorder_suggest_and_estimate(look, site):
@@ -44,8 +69,8 @@ def test_marks_reorder_suggest_and_estimate(look, site):
 
 def test_marks_by_keys_and_undo(look, site):
     page = look(f"{site}?like=field/00001")
-    page.locator(".tile .picture").first.focus()
-    page.keyboard.press("y")
+    press(page, "u")  # nothing has been done yet
+    press(page, "y")
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
     page.keyboard.press("n")
     expect(page.locator(".tally")).to_have_text(re.compile("[12] right, 1 wrong"))
@@ -170,6 +195,137 @@ def test_name_waits_for_the_mark_before_it(look, site):
     held[0].continue_()
     expect(page.get_by_role("heading", name="woods")).to_be_visible()
     expect(page.locator(".tally")).to_have_text("2 right, 0 wrong")
+
+
+def test_another_question_begins_another_search(look, site):
+    page = look(f"{site}?like=forest/00002")
+    press(page, "y", 3)
+    tally(page, "2 right, 0 wrong")
+    rename(page, "pines")
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("End")  # later pages go by the new name
+    expect(page.locator(".tile[aria-posinset='2016'] .picture")).to_have_accessible_name(re.compile("score"))
+    page.locator(".tile .picture").last.click()
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    tally(page, UNTAUGHT)
+    asked = page.locator(".asked strong").text_content()
+    press(page, "y", 2)
+    tally(page, "2 right, 0 wrong")
+    expect(page).to_have_url(re.compile("taught=Search"))
+    rename(page, "second")
+    page.get_by_role("button", name="Back to all tiles").click()
+    expect(page.locator(".wall-title")).to_have_text("2,016 tiles")
+    tally(page, UNTAUGHT)
+    # Of what is wrong alone nothing is learned: the wall stays, for one that is right.
+    press(page, "n")
+    tally(page, "0 right, 1 wrong")
+    expect(page.get_by_text("One tile marked right is needed")).to_be_visible()
+    expect(page.locator(".wall-title")).to_have_text("2,016 tiles")
+    expect(page.locator(".takeaway-count")).to_have_text("All 2,016 tiles")
+    expect(page.locator(".tile").first).to_have_attribute("data-mark", "wrong")
+    press(page, "y", 1)
+    tally(page, "1 right, 1 wrong")
+    expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="second", exact=True)).to_be_visible()
+    expect(page.locator(".asked strong")).to_have_text(asked)
+    tally(page, "2 right, 0 wrong")
+    for name in ("pines", "second"):
+        kept = asker(site).get(f"/api/searches/{name}")
+        assert (kept["right"], kept["wrong"]) == (2, 0), name
+
+
+@pytest.mark.parametrize("path", ["/api/searches$", "/marks$"])
+def test_mark_under_way_stays_in_the_search_it_was_made_in(look, site, path):
+    page = look(f"{site}?like=forest/00002")
+    expect(page.locator(".tile").nth(8)).to_be_visible()
+    held = []
+    page.route(re.compile(path), lambda route: held.append(route), times=1)
+    with page.expect_request(re.compile(path)):
+        press(page, "y", 3)
+    press(page, "n", 5)  # waits for the one before it
+    wrong = page.locator(".tile").nth(5).get_attribute("data-id")
+    page.locator(".tile .picture").nth(8).click()
+    tally(page, UNTAUGHT)
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    with page.expect_response(lambda answer: f'"{wrong}"' in (answer.request.post_data or "")) as answer:
+        held[0].continue_()
+    kept = answer.value.json()
+    assert (kept["query"], kept["right"], kept["wrong"]) == ("like=forest%2F00002", 2, 1)
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    expect(page.get_by_role("heading", name="Nearest to")).to_be_visible()
+    assert "taught" not in page.url
+    tally(page, UNTAUGHT)
+
+
+def test_filter_that_is_set_before_the_answer_to_a_mark_stays(look, site):
+    page = look(f"{site}?like=forest/00002")
+    held = []
+    page.route(re.compile("/marks$"), lambda route: held.append(route))
+    with page.expect_request(re.compile("/marks$")):
+        press(page, "y", 3)
+    page.get_by_role("button", name="forest 500").click()
+    expect(page.locator(".wall-remark")).to_have_text("500 tiles by Hamming distance")
+    held[0].continue_()
+    tally(page, "2 right, 0 wrong")
+    expect(page.locator(".wall-remark")).to_have_text("500 tiles in the order that your marks teach")
+    # The address to go back to has the name of before.
+    rename(page, "stands")
+    rename(page, "woodland")
+    page.go_back()
+    expect(page.locator(".wall-remark")).to_have_text("2,016 tiles in the order that your marks teach")
+    expect(page.get_by_role("heading", name="woodland", exact=True)).to_be_visible()
+    tally(page, "2 right, 0 wrong")
+
+
+def test_kept_search_is_opened_with_its_query_and_filters(look, site):
+    page = look(f"{site}?like=harbour/00003&label=harbour")
+    press(page, "y", 3)
+    tally(page, "2 right, 0 wrong")
+    rename(page, "quays")
+    page.goto(f"{site}?like=beach/00000&label=beach&label=field")
+    press(page, "y", 3)
+    tally(page, "2 right, 0 wrong")
+    page.get_by_role("button", name="quays", exact=True).click()
+    expect(page.get_by_alt_text("The query, harbour/00003")).to_be_visible()
+    expect(page.locator(".wall-remark")).to_contain_text("500 tiles in the order")
+    assert re.findall("label=([a-z]+)", page.url) == ["harbour"]
+    differing = page.locator(".tile").nth(2).locator(".bit-differs").get_attribute("d").count("M")
+    codes = [code_of(site, key) for key in ("harbour/00003", page.locator(".tile").nth(2).get_attribute("data-id"))]
+    assert differing == (codes[0] ^ codes[1]).bit_count()
+    page.go_back()
+    expect(page.get_by_alt_text("The query, beach/00000")).to_be_visible()
+    expect(page.locator(".wall-remark")).to_contain_text("1,000 tiles in the order")
+    # What was asked on the wall is kept too.
+    page.goto(f"{site}?label=field")
+    press(page, "y")
+    tally(page, "1 right, 0 wrong")
+    rename(page, "acres")
+    page.goto(site)
+    page.get_by_role("button", name="acres", exact=True).click()
+    expect(page.locator(".wall-remark")).to_have_text("500 tiles in the order that your marks teach")
+
+
+@pytest.mark.parametrize("query", ["like=forest/gone", "upload=0123456789abcdef"])
+def test_kept_search_whose_query_is_gone_shows_its_marks(look, site, query):
+    name = f"gone {query[:4]}"
+    kept = f"/api/searches/{quote(name)}"
+    asker(site).json("POST", "/api/searches", {"name": name, "query": query}, 201)
+    asker(site).json("POST", f"{kept}/marks", {"marks": {"beach/00000": "wrong"}})
+    page = look(site, expect_errors=True)
+    page.get_by_role("button", name=name, exact=True).click()
+    tally(page, "0 right, 1 wrong")
+    expect(page.locator(".wall-title")).to_have_text("2,016 tiles")
+    expect(page.get_by_text("What this search began from is not there any more.")).to_be_visible()
+    first = page.locator(".tile").first.get_attribute("data-id")
+    press(page, "y")
+    tally(page, "1 right, 1 wrong")
+    page.reload()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    expect(page.locator(".wall-remark")).to_have_text("2,016 tiles in the order that your marks teach")
+    assert asker(site).get(kept)["marks"] == {"beach/00000": "wrong", first: "right"}
+    page.get_by_role("button", name="Back to all tiles").click()
+    expect(page.locator(".wall-title")).to_have_text("2,016 tiles")
 
 
 def test_exported_labels_hold_the_mark_under_way(look, site, tmp_path):

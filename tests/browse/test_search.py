@@ -126,6 +126,10 @@ def test_like_and_unlike_is_the_archives_own(browser, rows, archive):
     expected = archive.search(query, COUNT, rerank=5000, columns=()).table["id"].to_pylist()
     found = browser.get("/api/search", like=[items.ids[1], items.ids[2]], unlike=items.ids[4], limit=500)
     assert [one["id"] for one in found["items"]] == expected
+    # The name is that of the picture, the first one's.
+    assert found["query"]["name"] == items.ids[1]
+    alone = browser.get("/api/search", like=items.ids[1])["query"]
+    assert found["query"]["thumb"] == alone["thumb"]
 
 
 def test_expected_precision_is_the_calibrations_mean(browser, rows, archive):

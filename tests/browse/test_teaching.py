@@ -86,6 +86,32 @@ def test_a_least_score_cuts_the_list_and_its_export(browser, archive, search):
         assert "from 0 to 1" in browser.refused("setting", 400, "GET", f"{search}/results", score=wrong)
 
 
+@pytest.mark.parametrize("gone", ["like=nobody", "upload=0123456789abcdef"])
+def test_what_is_taken_of_a_search_is_what_its_page_shows(browser, archive, search, gone):
+    def taken(view):
+        body = {"format": "csv", "view": view, "limit": 1000}
+        return [row["id"] for row in csv.DictReader(io.StringIO(browser.ask("POST", "/api/export", body)[2].decode()))]
+
+    def listed(path, **query):
+        return [item["id"] for item in browser.get(path, limit=500, **query)["items"]]
+
+    a, b = ids_of(archive, "a"), ids_of(archive, "b")
+    # Nothing is learned of what is wrong alone: the answers to the query are shown, or the wall.
+    browser.json("POST", f"{search}/marks", {"marks": {b[0]: "wrong"}})
+    like = f"like={a[3]}"
+    assert taken(f"{like}&taught=harbours&radius=30") == listed("/api/search", like=a[3], radius=30)
+    assert taken(f"{like}&taught=harbours&label=b") == listed("/api/search", like=a[3], label="b")
+    for view in ("", f"&{gone}"):
+        assert taken(f"taught=harbours&label=c{view}") == listed("/api/tiles", label="c")
+    browser.json("POST", f"{search}/marks", {"marks": {a[0]: "right"}})
+    order = listed(f"{search}/results")
+    assert order != listed("/api/search", like=a[3])
+    for view in ("", f"&{gone}", f"&{like}"):
+        assert taken(f"taught=harbours{view}") == order
+    browser.refused("not_found", 404, "POST", "/api/export", {"format": "csv", "view": gone})
+    browser.refused("not_found", 404, "POST", "/api/export", {"format": "csv", "view": "taught=nobody"})
+
+
 def test_what_is_estimated_of_a_cut_counts_marks_that_score_so(browser, archive, search):
     marks = {key: "right" for key in ids_of(archive, "a")[:4]} | {key: "wrong" for key in ids_of(archive, "b")[:2]}
     found = browser.json("POST", f"{search}/marks", {"marks": marks})["histogram"]

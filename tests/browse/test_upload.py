@@ -9,6 +9,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive
 from keras_dhnn.archive.encoding import encode_tiles
 from keras_dhnn.archive.tiles import Cut, Form, Scene, file_tiles, scene_tiles
+from keras_dhnn.browse import uploads
 from keras_dhnn.errors import DataError
 from tests.browse.asked import SIDE, Projection, opened, page_of, picture, picture_archive, png
 
@@ -60,6 +61,21 @@ def test_an_upload_stays_known_to_the_next_server(archive, tmp_path):
     with opened(page_of(archive, tmp_path)) as browser:
         assert browser.get("/api/search", upload=found["upload"]) == first
         assert webp(browser.ask("GET", found["thumb"])[2]).shape == (SIDE, SIDE, 3)
+
+
+def test_uploads_that_searches_began_from_stay_known(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "_KEPT", 2)
+    with opened(page_of(archive, tmp_path)) as browser:
+        keys = []
+        for number in range(5):
+            found = browser.json("POST", "/api/upload", png(picture(number)), 201, name="mine.png")
+            keys.append(found["upload"])
+            if number == 1:
+                query = f"label=a&upload={found['upload']}"
+                browser.json("POST", "/api/searches", {"name": "mine", "query": query}, 201)
+    with opened(page_of(archive, tmp_path)) as browser:
+        known = [browser.ask("GET", "/api/search", upload=key, limit=1)[0] for key in keys]
+    assert known == [404, 200, 404, 200, 200]
 
 
 def test_an_archive_without_its_encoder_says_so(archive, tmp_path):

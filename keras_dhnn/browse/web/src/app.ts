@@ -16,14 +16,12 @@ import { makeSizes } from "./sizes";
 import { makeSourceSwitch } from "./sources";
 import { Takeaway } from "./takeaway";
 import { makeThemeSwitch } from "./theme";
-import { EMPTY, formatView, hasFilters, hasQuery, shownParams, type View } from "./view";
+import { formatView, hasFilters, hasQuery, questionOf, shownParams, type View } from "./view";
 import { Wall } from "./wall";
 import { count } from "./words";
 
 /** What decides which tiles are listed. */
 const listKey = (view: View): string => formatView({ ...view, panel: "" });
-/** What is looked for, whatever the filters. */
-const questionOf = ({ like, unlike, upload, code }: View): string => formatView({ ...EMPTY, like, unlike, upload, code });
 /** As in narrow.css. */
 const narrow = matchMedia("(max-width: 760px)");
 
@@ -62,7 +60,9 @@ function keepInStep(page: Page, panels: Panels, showFacets: (view: View) => void
   listing.listed.on((listed) => {
     if (listed.state === "loading") status.say("Searching…");
     else if (listed.state === "ready") status.say(listed.kind === "wall" ? "" : `${count(listed.total, "tile")} in ${Math.max(1, Math.round(listed.took))} ms`);
-    if (listed.taught && listed.taught !== teaching.lesson.value.taught) teaching.accept(listed.taught);
+    // What another search was taught stays in sight until the list that is asked for has come.
+    const { taught } = listed;
+    if (listed.state === "ready" && taught?.name === view.value.taught && taught !== teaching.lesson.value.taught) teaching.accept(taught);
   });
   view.on((now, before) => {
     const followed = now.taught === teaching.lesson.value.name;

@@ -8,7 +8,7 @@ import type { Page } from "./page";
 import { SceneDialog } from "./scene";
 import { Trouble } from "./status";
 import type { Asked, Uploaded } from "./types";
-import { count, shortName } from "./words";
+import { count, othersOf, shortName } from "./words";
 import { hasQuery, NO_QUERY } from "./view";
 
 export class Ask {
@@ -30,7 +30,7 @@ export class Ask {
     this.chooser.disabled = no;
     if (!no) this.listen();
     page.listing.listed.on((listed) => {
-      if (listed.state !== "loading") this.show(listed.query);
+      if (listed.state !== "loading") this.show(listed.query, listed.state === "ready");
     });
     page.view.on(() => this.trouble.clear());
   }
@@ -44,14 +44,18 @@ export class Ask {
     return h("form", { class: "row", on: { submit } }, field, h("button", { type: "submit", class: "button" }, "Find"));
   }
 
-  private show(asked: Asked | null): void {
+  private show(asked: Asked | null, ready: boolean): void {
     const view = this.page.view.value;
-    this.asked.hidden = !asked || !hasQuery(view);
-    if (!asked) return;
+    this.asked.hidden = !ready || !hasQuery(view);
+    const back = button("Back to all tiles", () => this.page.show(NO_QUERY), { class: "link" });
+    if (!asked) {
+      fill(this.asked, h("div", {}, h("p", { class: "hint" }, "What this search began from is not there any more. Its marks are."), back));
+      return;
+    }
     const picture = asked.thumb ? h("img", { src: `${asked.thumb}&side=256`, alt: `The query, ${asked.name}` }) : h("span", { class: "no-picture" }, "a code without a picture");
-    const more = view.like.length + view.unlike.length - 1;
-    const words = h("div", { class: "asked-words" }, h("strong", { title: asked.name }, shortName(asked.name)), asked.label && h("span", {}, asked.label), more > 0 && h("span", { class: "hint" }, `and ${count(more, "more tile")}`));
-    fill(this.asked, picture, h("div", {}, words, h("div", { class: "code", title: asked.code }, strip(asked.code), h("code", {}, asked.code)), button("Back to all tiles", () => this.page.show(NO_QUERY), { class: "link" })));
+    const others = othersOf(view);
+    const words = h("div", { class: "asked-words" }, h("strong", { title: asked.name }, shortName(asked.name)), asked.label && h("span", {}, asked.label), others !== "" && h("span", { class: "hint" }, others));
+    fill(this.asked, picture, h("div", {}, words, h("div", { class: "code", title: asked.code }, strip(asked.code), h("code", {}, asked.code)), back));
   }
 
   private listen(): void {

@@ -31,7 +31,7 @@ export class KeptSearches {
   }
 
   private row(kept: Kept): HTMLElement {
-    const show = button(kept.name, () => this.page.teaching.open(kept.name, kept.query, kept.source), { class: "link kept-name" });
+    const show = button(kept.name, () => this.page.teaching.open(kept), { class: "link kept-name" });
     const forget = button(icon("close"), () => void this.forget(kept.name), { class: "button square quiet", title: "Delete", attrs: { "aria-label": `Delete ${kept.name}` } });
     const facts = [when(kept.changed), `${count(kept.right)} right, ${count(kept.wrong)} wrong`, kept.source && this.page.about.sources.length > 1 && kept.source];
     const date = h("span", { class: "hint kept-facts" }, facts.filter(Boolean).join(" · "));

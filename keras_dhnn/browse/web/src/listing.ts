@@ -1,9 +1,9 @@
 // The list of tiles in the middle of the page: the wall, the answers to a query, or what was taught; a page at a time.
 
-import { api, inWords, isAborted, PAGE } from "./api";
+import { api, inWords, isAborted, PAGE, Problem } from "./api";
 import { Signal } from "./signal";
 import type { Asked, Found, Item, Page, Taught } from "./types";
-import { hasQuery, queryParams, shownParams, taughtParams, type View } from "./view";
+import { hasQuery, queryParams, questionOf, shownParams, taughtParams, type View } from "./view";
 
 const SETTLE = 50; // milliseconds that scrolling has to rest before pages are asked for
 
@@ -14,7 +14,7 @@ export interface Listed {
   state: "loading" | "ready" | "failed";
   problem: string;
   total: number;
-  /** What was asked; of the list before while the next one loads. */
+  /** What was asked; null also where it is not there any more, and only what it was taught is listed. */
   query: Asked | null;
   found: Found | null;
   taught: Taught | null;
@@ -51,12 +51,13 @@ export class Listing {
     return this.items.filter((item) => item !== undefined);
   }
 
-  /** Begins a new list. */
+  /** Begins a new list; of the one before, only what belongs to the same question is shown on while it loads. */
   async load(view: View): Promise<void> {
+    const { query, found, taught } = this.view && questionOf(view) === questionOf(this.view) ? this.listed.value : NOTHING;
     this.view = view;
     this.running.abort();
     const running = (this.running = new AbortController());
-    this.listed.value = { ...this.listed.value, state: "loading", problem: "" };
+    this.listed.value = { ...this.listed.value, query, found, taught, state: "loading", problem: "" };
     const start = performance.now();
     try {
       const answer = await this.ask(view, 0, running.signal);
@@ -75,6 +76,15 @@ export class Listing {
     this.running = new AbortController();
     if (this.view) this.view = { ...this.view, taught: taught.name };
     this.begin({ kind: "taught", page: taught, taught, query: this.listed.value.query }, taught.took);
+  }
+
+  /** Goes on under the other name that a search has been given. */
+  rename(name: string): void {
+    if (!this.view) return;
+    this.view = { ...this.view, taught: name };
+    const { taught, state } = this.listed.value;
+    if (state === "loading") void this.load(this.view);
+    else if (taught) this.listed.value = { ...this.listed.value, taught: { ...taught, name } };
   }
 
   /** Asks for the pages of these places, once scrolling rests. */
@@ -120,17 +130,26 @@ export class Listing {
     const page = new URLSearchParams({ offset: String(offset), limit: String(PAGE) });
     if (this.placed(view)) page.set("geometry", "1");
     const taught = view.taught ? await api.taught(view.taught, join(taughtParams(view), page), signal) : null;
-    if (taught && (taught.ready || !hasQuery(view))) return { kind: "taught", page: taught, taught, query: await this.queryOf(view, signal) };
-    if (!hasQuery(view)) return { kind: "wall", page: await api.tiles(join(shownParams(view), page), signal), taught, query: null };
-    const found = await api.search(join(queryParams(view), page), signal);
-    return { kind: "found", page: found, taught, query: found.query };
+    if (taught?.ready) return { kind: "taught", page: taught, taught, query: offset ? null : await this.queryOf(view, signal) };
+    const found = await this.search(view, page, signal);
+    if (found) return { kind: "found", page: found, taught, query: found.query };
+    return { kind: "wall", page: await api.tiles(join(shownParams(view), page), signal), taught, query: null };
   }
 
   /** What a search that was taught began from, for its card and for the bits that match. */
   private async queryOf(view: View, signal: AbortSignal): Promise<Asked | null> {
+    return this.listed.value.query ?? (await this.search(view, new URLSearchParams({ limit: "1" }), signal))?.query ?? null;
+  }
+
+  /** The answers to a query, null if there is none; what a kept search began from may be gone, and its marks are not. */
+  private async search(view: View, page: URLSearchParams, signal: AbortSignal): Promise<Found | null> {
     if (!hasQuery(view)) return null;
-    const first = new URLSearchParams({ limit: "1" });
-    return this.listed.value.query ?? (await api.search(join(queryParams(view), first), signal)).query;
+    try {
+      return await api.search(join(queryParams(view), page), signal);
+    } catch (error) {
+      if (view.taught && error instanceof Problem && error.kind === "not_found") return null;
+      throw error;
+    }
   }
 
   private begin(answer: Answer, took: number): void {

@@ -6,7 +6,7 @@ import { Signal } from "./signal";
 import { Status } from "./status";
 import { Teaching } from "./teaching";
 import type { About, Item, Source } from "./types";
-import { formatView, hasQuery, NO_QUERY, parseView, type View } from "./view";
+import { formatView, NO_QUERY, parseView, shownIn, type View } from "./view";
 
 /** What a click on a tile does. */
 export type Click = "like" | "right" | "wrong";
@@ -27,7 +27,10 @@ export class Page {
     this.view = new Signal(parseView(location.search));
     this.listing = new Listing((view) => this.shownSource(view).placed);
     this.teaching = new Teaching(this);
-    addEventListener("popstate", () => (this.view.value = parseView(location.search)));
+    addEventListener("popstate", () => {
+      const view = parseView(location.search);
+      this.show({ ...view, taught: this.teaching.nameNow(view.taught) }, true);
+    });
   }
 
   /** Changes what is shown, and the address with it; `quietly` leaves no step to go back to. */
@@ -47,8 +50,7 @@ export class Page {
 
   /** The source whose tiles are on the wall. */
   shownSource(view = this.view.value): Source {
-    const asked = hasQuery(view) || view.taught ? view.target || view.source : view.source;
-    return this.sourceNamed(asked);
+    return this.sourceNamed(shownIn(view));
   }
 
   /** The source in which queries are made. */

@@ -2,6 +2,10 @@
 
 import { fill, h, setAttribute } from "./dom";
 import type { Page } from "./page";
+import type { View } from "./view";
+
+/** Marks are of the source that they were made in. */
+const UNTAUGHT = { taught: "", score: null } satisfies Partial<View>;
 
 export function makeSourceSwitch(page: Page): HTMLElement {
   const { sources, cross } = page.about;
@@ -15,8 +19,8 @@ export function makeSourceSwitch(page: Page): HTMLElement {
     page.view.on(follow);
     return h("label", { class: "labelled inline" }, label, select);
   };
-  const asked = choice(cross ? "Query" : "Source", () => page.querySource().name, (source) => page.show(cross ? { source } : { source, target: "" }));
-  const shown = choice("Answers", () => page.view.value.target || page.querySource().name, (target) => page.show({ target }));
+  const asked = choice(cross ? "Query" : "Source", () => page.querySource().name, (source) => page.show(cross ? { ...UNTAUGHT, source } : { ...UNTAUGHT, source, target: "" }));
+  const shown = choice("Answers", () => page.view.value.target || page.querySource().name, (target) => page.show({ ...UNTAUGHT, target }));
   fill(group, asked, cross && h("span", { attrs: { "aria-hidden": "true" } }, "→"), cross && shown);
   setAttribute(group, "role", "group");
   setAttribute(group, "aria-label", "Sources");

@@ -1,10 +1,10 @@
 // Marks of right and wrong, kept by the server under the search's name; the answer to each mark is a new order.
 
-import { api, inWords } from "./api";
+import { api, inWords, Problem } from "./api";
 import type { Page } from "./page";
 import { Signal } from "./signal";
-import type { Item, Mark, Taught } from "./types";
-import { formatView, hasQuery, NO_QUERY, taughtParams, type View } from "./view";
+import type { Item, Kept, Mark, Taught } from "./types";
+import { EMPTY, formatView, hasQuery, parseView, questionOf, taughtParams, type View } from "./view";
 
 export interface Lesson {
   name: string;
@@ -13,14 +13,28 @@ export interface Lesson {
   problem: string;
 }
 
+type Marks = Record<string, Mark | null>;
+
+/** A search that marks are made in: they stay its own, whatever is asked before the server has them. */
+interface Course {
+  /** Empty until its first mark is kept. */
+  name: string;
+  /** The page as it stood last while this was its search. */
+  view: View;
+  /** Marks that wait for their turn. */
+  pending: Marks;
+  waiting: boolean;
+}
+
 const NONE: Lesson = { name: "", marks: {}, taught: null, problem: "" };
 
 export class Teaching {
   readonly lesson = new Signal<Lesson>(NONE);
   /** Requests go one after the other, so that marks arrive in the order in which they were made. */
   private queue: Promise<unknown> = Promise.resolve();
-  private pending: Record<string, Mark | null> = {};
-  private waiting = false;
+  private course = beginCourse(EMPTY);
+  /** Names that searches have been given, by those of before, which addresses to go back to still say. */
+  private readonly renamed = new Map<string, string>();
 
   constructor(private readonly page: Page) {}
 
@@ -30,83 +44,111 @@ export class Teaching {
 
   /** Marks an item, or takes the same mark away again. */
   mark(item: Pick<Item, "id">, mark: Mark): void {
+    const { course } = this;
     const next = this.markOf(item.id) === mark ? null : mark;
-    const marks = { ...this.lesson.value.marks };
-    if (next) marks[item.id] = next;
-    else delete marks[item.id];
-    this.lesson.value = { ...this.lesson.value, marks };
-    this.pending[item.id] = next;
-    if (this.waiting) return;
-    this.waiting = true;
-    this.enqueue(async () => {
-      this.waiting = false;
-      const marks = this.pending;
-      this.pending = {};
-      await this.begin(marks);
-      return api.mark(this.lesson.value.name, marks, this.filters());
+    this.lesson.value = { ...this.lesson.value, marks: withMarks(this.lesson.value.marks, { [item.id]: next }) };
+    course.pending[item.id] = next;
+    if (course.waiting) return;
+    course.waiting = true;
+    this.enqueue(async (filters) => {
+      course.waiting = false;
+      const marks = course.pending;
+      course.pending = {};
+      await this.begin(course, marks);
+      return api.mark(course.name, marks, filters);
     });
   }
 
   undo(): void {
-    this.enqueue(() => api.step(this.lesson.value.name, "undo", this.filters()));
+    this.step("undo");
   }
 
   redo(): void {
-    this.enqueue(() => api.step(this.lesson.value.name, "redo", this.filters()));
+    this.step("redo");
   }
 
-  /** Follows the address: opens the search that it names, or none. */
+  /** Follows the address: goes on with the search that it names, or with none where another thing is asked. */
   follow(view: View): void {
-    if (view.taught === this.lesson.value.name) return;
+    const { course } = this;
+    if (view.taught === course.name && (course.name !== "" || questionOf(view) === questionOf(course.view))) {
+      course.view = view;
+      return;
+    }
+    this.course = beginCourse(view);
     this.lesson.value = { ...NONE, name: view.taught };
   }
 
-  /** Takes what came with a list. */
+  /** Takes what came with a list, but for marks on their way. */
   accept(taught: Taught): void {
-    this.lesson.value = { name: taught.name, marks: taught.marks, taught, problem: "" };
+    this.lesson.value = { name: taught.name, marks: withMarks(taught.marks, this.course.pending), taught, problem: "" };
   }
 
   /** Gives the search another name; a name that is refused is the caller's to say. */
   rename(to: string): Promise<void> {
+    const { course } = this;
     return this.inTurn(async () => {
-      const kept = await api.rename(this.lesson.value.name, to);
-      this.lesson.value = { ...this.lesson.value, name: kept.name };
-      this.page.show({ taught: kept.name }, true);
+      const { name } = await api.rename(course.name, to);
+      this.renamed.delete(name);
+      if (name !== course.name) this.renamed.set(course.name, name);
+      this.take(course, name);
+      if (course === this.course) this.page.listing.rename(course.name);
     });
+  }
+
+  /** The name that a search has now. */
+  nameNow(name: string): string {
+    const now = this.renamed.get(name);
+    return now === undefined ? name : this.nameNow(now);
   }
 
   /** Returns the marks as the table that `prepare --labels` takes, those under way among them. */
   labels(): ReturnType<typeof api.labels> {
-    return this.inTurn(() => api.labels(this.lesson.value.name, this.lesson.value.name));
+    const { course } = this;
+    return this.inTurn(() => api.labels(course.name, course.name));
   }
 
-  /** Opens a search that was kept. */
-  open(name: string, query: string, source: string): void {
-    const given = new URLSearchParams(query);
-    this.page.show({ ...NO_QUERY, like: given.getAll("like"), unlike: given.getAll("unlike"), upload: given.get("upload") ?? "", code: given.get("code") ?? "", source, taught: name });
+  /** Opens a search that was kept, under the filters and in the sources that it began with. */
+  open({ name, query, source }: Kept): void {
+    const view: View = { ...parseView(query), panel: this.page.view.value.panel, taught: name };
+    if (this.page.shownSource(view).name !== source) view[hasQuery(view) ? "target" : "source"] = source;
+    this.page.show(view);
   }
 
-  /** Shows the new order; without a mark of right, that of the query. */
-  private reorder(taught: Taught): void {
+  /** Shows the new order; without a mark of right, the wall or the answers to the query stay. */
+  private reorder(taught: Taught, filters: string): void {
     const { listing, view } = this.page;
-    if (taught.ready || !hasQuery(view.value)) listing.accept(taught);
-    else if (listing.listed.value.kind === "taught") void listing.load(view.value);
+    const { state, kind } = listing.listed.value;
+    const asked = state === "ready" && filters === taughtParams(view.value).toString();
+    if (asked && taught.ready) listing.accept(taught);
+    else if (!asked || kind === "taught") void listing.load(view.value);
   }
 
-  private filters(): string {
-    return taughtParams(this.page.view.value).toString();
+  private step(which: "undo" | "redo"): void {
+    const { course } = this;
+    // Nothing has been done yet where there is no name by then.
+    this.enqueue(async (filters) => (course.name ? api.step(course.name, which, filters) : null));
   }
 
-  private enqueue(work: () => Promise<Taught>): void {
+  private enqueue(work: (filters: string) => Promise<Taught | null>): void {
+    const { course } = this;
     void this.inTurn(async () => {
       try {
-        const taught = await this.page.status.during("Learning from your marks…", work());
-        this.accept({ ...taught, marks: { ...taught.marks, ...onlyMarks(this.pending) } });
-        this.reorder(taught);
+        const filters = taughtParams(course.view).toString();
+        const taught = await this.page.status.during("Learning from your marks…", work(filters));
+        if (taught?.name !== this.course.name) return;
+        this.accept(taught);
+        this.reorder(taught, filters);
       } catch (error) {
-        this.lesson.value = { ...this.lesson.value, problem: inWords(error) };
+        this.fail(course, error);
       }
     });
+  }
+
+  /** Says what went wrong, and shows no mark that the server does not have. */
+  private fail(course: Course, error: unknown): void {
+    const { lesson } = this;
+    const marks = course === this.course ? withMarks(lesson.value.taught?.marks ?? {}, course.pending) : lesson.value.marks;
+    lesson.value = { ...lesson.value, marks, problem: inWords(error) };
   }
 
   /** Does something once all that was asked before is done, whether it went well or not. */
@@ -117,22 +159,45 @@ export class Teaching {
   }
 
   /** Starts to keep a search at its first mark; the items that it asked for are right. */
-  private async begin(marks: Record<string, Mark | null>): Promise<void> {
-    if (this.lesson.value.name) return;
-    const view = this.page.view.value;
-    const kept = await api.keep(freeName(), this.page.shownSource().name, hasQuery(view) ? formatView({ ...view, panel: "" }) : "");
+  private async begin(course: Course, marks: Marks): Promise<void> {
+    if (course.name) return;
+    const { view } = course;
     for (const id of view.like) marks[id] ??= "right";
-    this.lesson.value = { ...this.lesson.value, name: kept.name };
-    this.page.show({ taught: kept.name }, true);
+    const query = formatView({ ...view, panel: "" });
+    this.take(course, (await keep(this.page.shownSource(view).name, query)).name);
+  }
+
+  /** Calls a search by a name, which the address says while the page is at it. */
+  private take(course: Course, name: string): void {
+    course.name = name;
+    if (course !== this.course) return;
+    this.lesson.value = { ...this.lesson.value, name };
+    this.page.show({ taught: name }, true);
   }
 }
 
-function onlyMarks(marks: Record<string, Mark | null>): Record<string, Mark> {
-  return Object.fromEntries(Object.entries(marks).filter((entry): entry is [string, Mark] => entry[1] !== null));
+function beginCourse(view: View): Course {
+  return { name: view.taught, view, pending: {}, waiting: false };
 }
 
-/** A name by the minute and second, until its owner gives it a better one. */
-function freeName(): string {
+/** Marks with others over them, of which some are taken away. */
+function withMarks(marks: Record<string, Mark>, others: Marks): Record<string, Mark> {
+  return Object.fromEntries(Object.entries({ ...marks, ...others }).filter((entry): entry is [string, Mark] => entry[1] !== null));
+}
+
+/** Begins to keep a search by the time of day, until its owner gives it a better name; several may begin in a second. */
+async function keep(source: string, query: string): Promise<Kept> {
+  const name = timeName();
+  for (let number = 1; ; number++) {
+    try {
+      return await api.keep(number > 1 ? `${name} ${number}` : name, source, query);
+    } catch (error) {
+      if (!(error instanceof Problem && error.kind === "conflict")) throw error;
+    }
+  }
+}
+
+function timeName(): string {
   const now = new Date();
   const two = (number: number): string => String(number).padStart(2, "0");
   return `Search ${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())} ${two(now.getHours())}.${two(now.getMinutes())}.${two(now.getSeconds())}`;

@@ -85,6 +85,11 @@ export function hasQuery(view: View): boolean {
   return Boolean(view.like.length || view.upload || view.code);
 }
 
+/** What is looked for, and in which sources, whatever the filters. */
+export function questionOf({ like, unlike, upload, code, source, target }: View): string {
+  return formatView({ ...EMPTY, like, unlike, upload, code, source, target });
+}
+
 export function hasFilters(view: View): boolean {
   return Boolean(view.label.length || view.scene.length || view.since || view.until || view.bbox || view.where);
 }
@@ -106,10 +111,15 @@ export function taughtParams(view: View): URLSearchParams {
   return given;
 }
 
+/** The source whose tiles are shown, "" for the first. */
+export function shownIn(view: View): string {
+  return hasQuery(view) ? view.target || view.source : view.source;
+}
+
 /** The filters, for the source whose tiles are shown. */
 export function shownParams(view: View): URLSearchParams {
   const given = filterParams(view);
-  const shown = hasQuery(view) || view.taught ? view.target || view.source : view.source;
+  const shown = shownIn(view);
   if (shown) given.set("source", shown);
   return given;
 }

@@ -7,7 +7,7 @@ import type { Page } from "./page";
 import { Trouble } from "./status";
 import { emptyTile, makeTile, type Actions, type Shown } from "./tile";
 import type { Item } from "./types";
-import { count, percent, shortName } from "./words";
+import { count, othersOf, percent, shortName } from "./words";
 import type { Listed } from "./listing";
 
 export class Wall {
@@ -86,7 +86,7 @@ export class Wall {
     if (listed.state === "failed") return "Nothing to show";
     if (listed.kind === "wall") return count(listed.total, "tile");
     if (listed.kind === "taught") return this.page.teaching.lesson.value.name;
-    return `Nearest to ${listed.query ? shortName(listed.query.name) : "the query"}`;
+    return `Nearest to ${listed.query ? [shortName(listed.query.name), othersOf(this.page.view.value)].filter(Boolean).join(" ") : "the query"}`;
   }
 
   private remarkOf(listed: Listed): string {
@@ -95,7 +95,8 @@ export class Wall {
     if (listed.kind === "taught") return `${count(listed.total, "tile")} in the order that your marks teach${view.value.score === null ? "" : `, score ${view.value.score.toFixed(2)} or more`}`;
     if (!listed.found) return "";
     const radius = view.value.radius;
-    const within = radius === null ? "by Hamming distance" : `at most ${radius} of ${about.bits} bits apart`;
+    const by = othersOf(view.value) === "" ? "by Hamming distance" : "by bits weighed by agreement";
+    const within = radius === null ? by : `at most ${radius} of ${about.bits} bits apart`;
     return [`${count(listed.total, "tile")} ${within}`, this.right(listed)].filter(Boolean).join(" · ");
   }
 

@@ -1,6 +1,7 @@
 // Says numbers, dates and names as a reader expects them.
 
 import type { Item } from "./types";
+import type { View } from "./view";
 
 const whole = new Intl.NumberFormat("en");
 
@@ -33,6 +34,13 @@ export function shortName(id: string): string {
   const [file = id, place] = id.split("#");
   const name = file.split(/[\\/]/).filter(Boolean).pop() ?? id;
   return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
+}
+
+/** What is asked beside the first tile, of several that are liked or not. */
+export function othersOf({ like, unlike }: View): string {
+  const liked = like.length > 1 ? `and ${count(like.length - 1, "more tile")}` : "";
+  const unliked = like.length && unlike.length ? `unlike ${count(unlike.length, "tile")}` : "";
+  return [liked, unliked].filter(Boolean).join(", ");
 }
 
 /** What a picture shows, for those who do not see it. */
