@@ -38,12 +38,13 @@ def write_table(
         archive: `Archive`.
         source: the image source of the items.
         ids: of the items, in order.
-        ranked: `{id: {"distance": ..., "score": ..., "mark": ...}}` where these are known.
+        ranked: `{id: {"rank": ..., "distance": ..., "score": ..., "mark": ...}}` where these are known.
         kind: "csv", "geojson" or "geoparquet".
     """
     columns = ["id", *DEFAULT_COLUMNS, *([] if kind == "csv" else ["geometry"])]
-    table = archive.get(list(ids), columns, source).append_column("rank", pa.array(range(1, len(ids) + 1), pa.int32()))
-    for name, dtype in (("distance", pa.int32()), ("score", pa.float64()), ("mark", pa.string())):
+    table = archive.get(list(ids), columns, source)
+    known = {"rank": pa.int32(), "distance": pa.int32(), "score": pa.float64(), "mark": pa.string()}
+    for name, dtype in known.items():
         values = [ranked.get(key, {}).get(name) for key in ids]
         if any(value is not None for value in values):
             table = table.append_column(name, pa.array(values, dtype))

@@ -19,6 +19,12 @@ export function day(time: string): string {
   return time.slice(0, 10);
 }
 
+/** So many days after a date; what is none, such as a date with a time of day, is null. */
+export function daysAfter(date: string, days: number): string | null {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(date) + days * 86_400_000 : NaN;
+  return Number.isNaN(time) ? null : day(new Date(time).toISOString());
+}
+
 const moment = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
 const momentOfYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
@@ -28,11 +34,19 @@ export function when(time: string): string {
   return (date.getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(date);
 }
 
-/** The last part of an id, which tells tiles apart. */
+/** The last part of an id, which tells tiles apart; the name of an asset, which all items of a catalogue have, follows its item's. */
 export function shortName(id: string): string {
   const [file = id, place] = id.split("#");
-  const name = file.split(/[\\/]/).filter(Boolean).pop() ?? id;
+  const [last = id, item] = file.split(/[\\/]/).filter(Boolean).reverse();
+  const name = item === undefined || last.includes(".") ? last : `${item}/${last}`;
   return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
+}
+
+/** Short names of a list of ids; where two would be the same, the ids. */
+export function shortNames(ids: string[]): string[] {
+  const names = ids.map(shortName);
+  const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
+  return names.map((name, at) => (twice.has(name) ? (ids[at] ?? name) : name));
 }
 
 /** What a picture shows, for those who do not see it. */
