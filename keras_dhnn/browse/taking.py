@@ -85,12 +85,12 @@ def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarr
 
 
 def labels_csv(marks: dict[str, str], right: str, wrong: str | None) -> bytes:
-    """Return marks as the table that `prepare --labels` takes: `path,label`.
+    """Return marks as a table `path,label` for `--labels` of `encode` and, where they are of whole files, of `prepare`.
 
-    What a spreadsheet would take for a formula has an apostrophe before it, which `prepare` takes off.
+    What a spreadsheet would take for a formula has an apostrophe before it, which both take off.
 
     Args:
-        marks: `{id: "right" or "wrong"}`.
+        marks: `{name: "right" or "wrong"}`, see `Catalogue.table_names`.
         right: the class of what is right.
         wrong: the class of what is wrong; None: "not" and that of what is right, since one class teaches nothing.
     """
