@@ -12,7 +12,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive, Identity
 from keras_dhnn.browse.layout import Layout
 from keras_dhnn.browse.parameters import Filters
-from tests.archives import make_archive, random_codes
+from tests.archives import make_archive, random_codes, tile_rows
 from tests.browse.asked import opened, page_of, picture
 
 
@@ -123,6 +123,15 @@ def test_a_selection_has_the_ranks_and_distances_of_its_view(browser, archive):
     assert [row["distance"] for row in rows] == [*(str(item["distance"]) for item in chosen), ""]
     wall = browser.get("/api/tiles", limit=5)["items"]
     assert [row["rank"] for row in table(browser, ids=[wall[4]["id"], wall[0]["id"]], view="")] == ["5", "1"]
+
+
+def test_a_view_of_another_source_says_nothing_of_a_selection(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(4), ids=list("abcd"), source="mul")
+    archive.append(tile_rows(random_codes(4, seed=1), list("abcd")), "pan")
+    with opened(page_of(archive, tmp_path / "state")) as browser:
+        found = table(browser, source="pan", ids=["a"], view="like=a&source=pan")
+        assert [(row["rank"], row["distance"]) for row in found] == [("1", "0")]
+        assert "rank" not in table(browser, source="mul", ids=["a"], view="like=a&source=pan")[0]
 
 
 def test_what_is_shown_leaves_in_its_order(browser, archive):
