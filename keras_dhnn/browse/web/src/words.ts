@@ -42,13 +42,6 @@ export function shortName(id: string): string {
   return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
 }
 
-/** Short names of a list of ids; where two would be the same, the ids. */
-export function shortNames(ids: string[]): string[] {
-  const names = ids.map(shortName);
-  const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
-  return names.map((name, at) => (twice.has(name) ? (ids[at] ?? name) : name));
-}
-
 /** What a picture shows, for those who do not see it. */
 export function describe(item: Item, bits: number): string {
   const parts = [item.label ?? "without label", shortName(item.id)];
@@ -56,4 +49,11 @@ export function describe(item: Item, bits: number): string {
   if (item.score !== undefined) parts.push(`score ${item.score.toFixed(2)}`);
   if (item.mark) parts.push(`marked ${item.mark}`);
   return parts.join(", ");
+}
+
+/** Short names of a list of ids; where two would be the same, the ids. */
+export function shortNames(ids: string[]): string[] {
+  const names = ids.map(shortName);
+  const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
+  return names.map((name, at) => (twice.has(name) ? (ids[at] ?? name) : name));
 }
