@@ -6,7 +6,7 @@ import type { Page } from "./page";
 import { Trouble } from "./status";
 import type { Facets } from "./types";
 import { hasFilters, NO_FILTERS, parseBox, type View } from "./view";
-import { count, day, daysAfter, shortNames } from "./words";
+import { count, day, daysAfter, sceneNames } from "./words";
 
 export class Filters {
   readonly element: HTMLElement;
@@ -42,7 +42,7 @@ export class Filters {
     this.boxGroup.hidden = !this.page.shownSource().placed;
     if (facets.time) this.span.textContent = `These tiles: ${day(facets.time[0])} to ${day(facets.time[1])}`;
     const focus = document.activeElement instanceof HTMLInputElement && this.scenes.contains(document.activeElement) ? document.activeElement.value : undefined;
-    const names = shortNames(facets.scenes.map(({ scene }) => scene));
+    const names = sceneNames(facets.scenes.map(({ scene }) => scene));
     fill(this.scenes, ...facets.scenes.map(({ scene, count: number }, at) => this.scene(scene, names[at] ?? scene, number)));
     if (focus !== undefined) this.scenes.querySelector<HTMLElement>(`[value="${CSS.escape(focus)}"]`)?.focus();
   }

@@ -34,12 +34,11 @@ export function when(time: string): string {
   return (date.getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(date);
 }
 
-/** The last part of an id, which tells tiles apart; the name of an asset, which all items of a catalogue have, follows its item's. */
+/** The last part of an id, which tells tiles apart; of a tile of a scene, that scene's name and where it begins. */
 export function shortName(id: string): string {
   const [file = id, place] = id.split("#");
-  const [last = id, item] = file.split(/[\\/]/).filter(Boolean).reverse();
-  const name = item === undefined || last.includes(".") ? last : `${item}/${last}`;
-  return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
+  if (place === undefined) return lastParts(id)[0] ?? id;
+  return `${sceneName(file)} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
 }
 
 /** What a picture shows, for those who do not see it. */
@@ -51,9 +50,19 @@ export function describe(item: Item, bits: number): string {
   return parts.join(", ");
 }
 
-/** Short names of a list of ids; where two would be the same, the ids. */
-export function shortNames(ids: string[]): string[] {
-  const names = ids.map(shortName);
+/** Short names of scenes; where two would be the same, the whole ones. */
+export function sceneNames(scenes: string[]): string[] {
+  const names = scenes.map(sceneName);
   const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
-  return names.map((name, at) => (twice.has(name) ? (ids[at] ?? name) : name));
+  return names.map((name, at) => (twice.has(name) ? (scenes[at] ?? name) : name));
+}
+
+/** A file's name; an asset's, which all items of a catalogue have, follows its item's. */
+function sceneName(scene: string): string {
+  const [last = scene, item] = lastParts(scene);
+  return item === undefined || last.includes(".") ? last : `${item}/${last}`;
+}
+
+function lastParts(path: string): string[] {
+  return path.split(/[\\/]/).filter(Boolean).reverse();
 }
