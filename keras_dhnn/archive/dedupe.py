@@ -6,7 +6,10 @@ import numpy as np
 
 from keras_dhnn.archive.near_pairs import pairs_within
 from keras_dhnn.archive.store import Archive
-from keras_dhnn.codes import to_words
+from keras_dhnn.codes import hamming_distances, to_words
+
+# Distinct codes of a group that are all compared with each other: seconds of work, a block of this many at a time.
+_MOST_COMPARED, _BLOCK = 50_000, 256
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,12 @@ class Group:
 
     Attributes:
         ids: two or more, in order.
-        widest: the largest distance of two that made them a group.
+        widest: the largest distance of two of them, which in a chain is beyond the radius; None where there are too
+            many to compare all: each is within the radius of another.
     """
 
     ids: list
-    widest: int
+    widest: int | None
 
 
 def find_groups(archive: Archive, radius: int = 0, source: str | None = None) -> list[Group]:
@@ -34,19 +38,29 @@ def find_groups(archive: Archive, radius: int = 0, source: str | None = None) ->
         List of `Group`, the largest first.
     """
     items = archive.codes(source)
-    firsts, seconds, distances = pairs_within(to_words(items.codes), archive.identity.bits, radius)
-    return _connected(items.ids, firsts, seconds, distances)
+    firsts, seconds = pairs_within(to_words(items.codes), archive.identity.bits, radius)
+    groups = [
+        Group(items.ids[run].tolist(), _widest(items.codes[run])) for run in _connected(len(items.ids), firsts, seconds)
+    ]
+    return sorted(groups, key=lambda group: (-len(group.ids), group.ids))
 
 
-def _connected(ids, firsts, seconds, distances):
+def _connected(count, firsts, seconds):
+    """Return the numbers of items that pairs connect, an array for each two or more."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    edges = coo_array((np.ones(len(firsts), bool), (firsts, seconds)), shape=(len(ids), len(ids)))
+    edges = coo_array((np.ones(len(firsts), bool), (firsts, seconds)), shape=(count, count))
     _, numbers = connected_components(edges, directed=False)
-    widest = np.zeros(len(ids), int)
-    np.maximum.at(widest, numbers[firsts], distances)
     order = np.argsort(numbers, kind="stable")
     runs = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-    groups = [Group(ids[run].tolist(), int(widest[numbers[run[0]]])) for run in runs if len(run) > 1]
-    return sorted(groups, key=lambda group: (-len(group.ids), group.ids))
+    return [run for run in runs if len(run) > 1]
+
+
+def _widest(codes):
+    """Return the largest distance of two codes; None of too many."""
+    codes = np.unique(codes, axis=0)
+    if len(codes) > _MOST_COMPARED:
+        return None
+    starts = range(0, len(codes), _BLOCK)
+    return max(int(hamming_distances(codes[start : start + _BLOCK], codes[start:]).max()) for start in starts)

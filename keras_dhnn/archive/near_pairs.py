@@ -9,7 +9,7 @@ import numpy as np
 from keras_dhnn.codes import count_bits
 
 
-def pairs_within(words: np.ndarray, bits: int, radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs_within(words: np.ndarray, bits: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
     """Find all pairs of distinct codes that differ in a few bits, and enough pairs of equal codes to connect them.
 
     Args:
@@ -18,20 +18,19 @@ def pairs_within(words: np.ndarray, bits: int, radius: int) -> tuple[np.ndarray,
         radius: r >= 0.
 
     Returns:
-        `(firsts, seconds, distances)`, `(p,)` int64 each: firsts < seconds. Equal codes are joined to the first of
-        their kind only.
+        `(firsts, seconds)`, `(p,)` int64 each: firsts < seconds. Equal codes are joined to the first of their kind
+        only.
     """
     distinct, first, inverse = np.unique(words, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.ravel()
     others = np.flatnonzero(first[inverse] != np.arange(len(words)))
-    firsts, seconds, distances = [first[inverse[others]]], [others], [np.zeros(len(others), np.int64)]
+    firsts, seconds = [first[inverse[others]]], [others]
     if radius > 0 and len(distinct) > 1:
-        left, right, apart = _distinct_pairs(distinct, bits, radius)
+        left, right = _distinct_pairs(distinct, bits, radius)
         one, two = first[left], first[right]
         firsts.append(np.minimum(one, two))
         seconds.append(np.maximum(one, two))
-        distances.append(apart)
-    return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(distances)
+    return np.concatenate(firsts), np.concatenate(seconds)
 
 
 def substrings(words: np.ndarray, bits: int, count: int) -> np.ndarray:
@@ -51,15 +50,14 @@ def substrings(words: np.ndarray, bits: int, count: int) -> np.ndarray:
 
 
 def _distinct_pairs(words, bits, radius):
-    """Return pairs of distinct codes, each once, and their distances."""
+    """Return pairs of distinct codes, each once."""
     if radius >= bits:
         # Complementary codes have no substring in common, however short these are.
-        left, right = np.triu_indices(len(words), 1)
-        return left, right, _apart(words, left, right)
+        return np.triu_indices(len(words), 1)
     count = min(max(radius + 1, -(-bits // 16)), bits)
     found = [_pairs_of_equal(keys, words, radius) for keys in substrings(words, bits, count)]
     pairs = np.unique(np.concatenate(found), axis=0)
-    return pairs[:, 0], pairs[:, 1], _apart(words, pairs[:, 0], pairs[:, 1])
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _pairs_of_equal(keys, words, radius):

@@ -15,7 +15,7 @@ def relabel(archive: Archive, labels: Mapping[str, str], source: str = "image") 
 
     Args:
         archive: `Archive`.
-        labels: `{id: label}`, or of the tiles of a scene `{scene: label}`; what is not named stays as it is.
+        labels: `{id: label}`, or of the other tiles of a scene `{scene: label}`; what is not named stays as it is.
         source: the image source of the items.
 
     Returns:
@@ -23,15 +23,15 @@ def relabel(archive: Archive, labels: Mapping[str, str], source: str = "image") 
     """
     if not labels:
         return 0
-    first, last, changed = min(labels), max(labels), 0
+    first, last, names, changed = min(labels), max(labels), tuple(labels), 0
 
     def new_rows(part: Part) -> pa.Table | None:
         nonlocal changed
         # A tile's id begins with the name of its scene.
-        if part.last < first or (part.first > last and not part.first.startswith(last)):
+        if part.last < first or (part.first > last and not part.first.startswith(names)):
             return None
         held = read_listed_part(archive.root, part, ["id", "scene", "label"]).to_pylist()
-        new = [labels.get(row["id"] if row["scene"] is None else row["scene"], row["label"]) for row in held]
+        new = [labels.get(row["id"], labels.get(row["scene"], row["label"])) for row in held]
         others = sum(one != row["label"] for one, row in zip(new, held, strict=True))
         if not others:
             return None

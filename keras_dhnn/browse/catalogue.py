@@ -101,6 +101,17 @@ class Catalogue:
         """Return what says where an item's picture is: path, row, col, size and scene."""
         return {name: self._rows[name][number].as_py() for name in ("path", "row", "col", "size", "scene")}
 
+    def table_names(self, numbers: np.ndarray) -> list[str]:
+        """Return what some items are called in tables of labels: a tile that is the only one of its file by the path of
+        that, as others read it, else an item by its id.
+        """
+        rows = self._rows.select(["id", "path", "scene"]).take(pa.array(numbers, pa.int64())).to_pylist()
+        paths = self._rows["path"]
+        held = paths.filter(pc.is_in(paths, pa.array({row["path"] for row in rows}, pa.string()))).value_counts()
+        counts = {one["values"]: one["counts"] for one in held.to_pylist()}
+        alone = (row["scene"] and row["path"] and counts[row["path"]] == 1 for row in rows)
+        return [row["path" if only else "id"] for row, only in zip(rows, alone, strict=True)]
+
     def queries(self, numbers: np.ndarray) -> Queries:
         """Return some items as queries."""
         features = None if self.features is None else self.features[numbers]

@@ -3,6 +3,7 @@
 import time
 from typing import Any, NamedTuple
 
+import numpy as np
 from starlette.datastructures import QueryParams
 
 from keras_dhnn.browse.page import Page
@@ -10,7 +11,7 @@ from keras_dhnn.browse.parameters import MOST_ITEMS, PAGE, Filters, paging, shar
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.searches import Search
 from keras_dhnn.browse.taking import FORMATS, labels_csv
-from keras_dhnn.browse.teaching import taught_items
+from keras_dhnn.browse.teaching import marked_numbers, taught_items
 
 
 def all_searches(page: Page, query: QueryParams) -> dict[str, Any]:
@@ -70,9 +71,13 @@ def results(page: Page, name: str, query: QueryParams) -> dict[str, Any]:
 
 
 def labels(page: Page, name: str, query: QueryParams) -> tuple[bytes, str, str]:
-    """Return a search's marks as the table that `prepare --labels` takes, its kind, and a name for the file."""
+    """Return a search's marks as a table of labels, its kind, and a name for the file; of items that are gone, too."""
     search = page.searches.get(name)
-    return labels_csv(search.marks, text(query, "right") or name, text(query, "wrong")), FORMATS["csv"], f"{name}.csv"
+    catalogue = page.catalogues[page.source(search.source)]
+    numbers = np.concatenate(marked_numbers(catalogue, search.marks))
+    names = dict(zip(catalogue.ids[numbers], catalogue.table_names(numbers), strict=True))
+    marks = {names.get(key, key): mark for key, mark in search.marks.items()}
+    return labels_csv(marks, text(query, "right") or name, text(query, "wrong")), FORMATS["csv"], f"{name}.csv"
 
 
 class _Asked(NamedTuple):

@@ -20,7 +20,7 @@ def take(page: Page, body: dict[str, Any]) -> tuple[Any, str, str]:
 
     Args:
         page: the `Page`.
-        body: `format`; `source` and `ids`, or `view` and `limit`.
+        body: `format`; `source`, `ids` and the `view` in which they were chosen, if any; or `view` and `limit`.
 
     Returns:
         `(content, media type, name)`; content is bytes, or an open file of a zip.
@@ -33,7 +33,7 @@ def take(page: Page, body: dict[str, Any]) -> tuple[Any, str, str]:
         source, ranked = _given(page, body)
     else:
         limit = most if body["limit"] is None else body["limit"]
-        source, ranked = _viewed(page, QueryParams(body["view"] or ""), limit)
+        source, ranked = _listed(page, body["view"] or "", limit)
     if not ranked:
         raise Refusal(400, "setting", "Nothing is selected. Choose at least one tile.")
     if len(ranked) > most:
@@ -51,12 +51,19 @@ def take(page: Page, body: dict[str, Any]) -> tuple[Any, str, str]:
 
 
 def _given(page, body):
-    """Return the source and `{id: {}}` of a selection."""
+    """Return the source and `{id: what is known of it}` of a selection: what stands in the view, of its first items."""
     source, ids = page.source(body["source"]), body["ids"]
     if not all(isinstance(key, str) for key in ids):
         raise Refusal(400, "setting", "Expected 'ids' as a list of texts.")
     page.catalogues[source].numbers(ids)
-    return source, {key: {} for key in ids}
+    of, known = (source, {}) if body["view"] is None else _listed(page, body["view"], MOST_TAKEN)
+    return source, {key: known.get(key, {}) if of == source else {} for key in ids}
+
+
+def _listed(page, view, limit):
+    """Return the source and `{id: what is known of it, its rank too}` of the first items of what a page shows."""
+    source, items = _viewed(page, QueryParams(view), limit)
+    return source, {key: item | {"rank": rank} for rank, (key, item) in enumerate(items.items(), 1)}
 
 
 def _viewed(page, query, limit):

@@ -38,12 +38,13 @@ def write_table(
         archive: `Archive`.
         source: the image source of the items.
         ids: of the items, in order.
-        ranked: `{id: {"distance": ..., "score": ..., "mark": ...}}` where these are known.
+        ranked: `{id: {"rank": ..., "distance": ..., "score": ..., "mark": ...}}` where these are known.
         kind: "csv", "geojson" or "geoparquet".
     """
     columns = ["id", *DEFAULT_COLUMNS, *([] if kind == "csv" else ["geometry"])]
-    table = archive.get(list(ids), columns, source).append_column("rank", pa.array(range(1, len(ids) + 1), pa.int32()))
-    for name, dtype in (("distance", pa.int32()), ("score", pa.float64()), ("mark", pa.string())):
+    table = archive.get(list(ids), columns, source)
+    known = {"rank": pa.int32(), "distance": pa.int32(), "score": pa.float64(), "mark": pa.string()}
+    for name, dtype in known.items():
         values = [ranked.get(key, {}).get(name) for key in ids]
         if any(value is not None for value in values):
             table = table.append_column(name, pa.array(values, dtype))
@@ -84,12 +85,12 @@ def write_zip(ids: Sequence[str], table: bytes, pixels: Callable[[str], np.ndarr
 
 
 def labels_csv(marks: dict[str, str], right: str, wrong: str | None) -> bytes:
-    """Return marks as the table that `prepare --labels` takes: `path,label`.
+    """Return marks as a table `path,label` for `--labels` of `encode` and, where they are of whole files, of `prepare`.
 
-    What a spreadsheet would take for a formula has an apostrophe before it, which `prepare` takes off.
+    What a spreadsheet would take for a formula has an apostrophe before it, which both take off.
 
     Args:
-        marks: `{id: "right" or "wrong"}`.
+        marks: `{name: "right" or "wrong"}`, see `Catalogue.table_names`.
         right: the class of what is right.
         wrong: the class of what is wrong; None: "not" and that of what is right, since one class teaches nothing.
     """

@@ -97,7 +97,10 @@ def dedupe(
         print(json.dumps([vars(group) for group in groups]))
         return
     for number, group in enumerate(groups, 1):
-        print(f"group {number}: {len(group.ids)} items, at most {group.widest} bits apart")
+        apart = (
+            f"each at most {radius} bits from another" if group.widest is None else f"at most {group.widest} bits apart"
+        )
+        print(f"group {number}: {len(group.ids)} items, {apart}")
         for key in group.ids:
             print(f"  {printable(key)}")
 

@@ -47,7 +47,8 @@ def encode(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="folder: an image's label is the name of its folder; or a table with a row an image, as fit takes it.",
+            help="folder: an image's label is the name of its folder; or a table with a row an image, as fit takes it, "
+            "or a tile, by its id.",
             metavar="folder|FILE",
         ),
     ] = None,

@@ -33,7 +33,7 @@ from keras_dhnn.training.cache import networks_folder
 from keras_dhnn.workflows import archive_encoder as encoders
 from keras_dhnn.workflows.gone_files import GoneFiles, find_gone
 from keras_dhnn.workflows.image_form import common_form, misfits, refuse
-from keras_dhnn.workflows.tile_labels import image_labels
+from keras_dhnn.workflows.tile_labels import image_labels, names_tile
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,16 @@ class EncodedArchive:
         self.gone = gone
 
     def relabel(self, labels: Mapping[str, str] | None) -> None:
-        """Give what was there before the labels that it would get if it were new; see `archive.relabelling`."""
-        if labels and self.archive is not None and self.counted.known:
+        """Give what was there before the labels that it would get if it were new, see `archive.relabelling`; name those
+        of tiles that there are not.
+        """
+        if not labels or self.archive is None:
+            return
+        if self.counted.known:
             self.counted.relabelled += relabel(self.archive, labels, self.source)
+        tiles = [name for name in labels if names_tile(name)]
+        there = self.archive.known(tiles, self.source) if tiles else {}
+        self.skipped += [Skipped(tile, "the archive has no such tile to label") for tile in tiles if tile not in there]
 
 
 def encode_archive(
@@ -356,7 +363,7 @@ def _tiles(scenes, files, form, held, options, skipped):
         told = {"begun": held.begun(scene), "ended": functools.partial(held.read_whole, scene)}
         for tile in scene_tiles(scene, form, options.cut, held.known, **told, **how):
             if tile is not None:
-                tile.values["label"] = labels.get(scene.name)
+                tile.values["label"] = labels.get(tile.id, labels.get(scene.name))
             yield tile
     for tile in file_tiles(files, form, held.known, labels=labels.get, **how):
         if tile is not None:

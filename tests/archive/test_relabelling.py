@@ -31,10 +31,11 @@ def test_where_labels_are_the_same_no_file_is_written(tmp_path):
     assert archive.parts == parts
 
 
-def test_tiles_have_the_label_of_their_scene(tmp_path):
+@pytest.mark.parametrize("parts", [1, 4])
+def test_tiles_have_their_own_label_or_that_of_their_scene(tmp_path, parts):
     ids = ["s.tif#32/0/0", "s.tif#32/0/32", "t.tif#32/0/0", "s.tif"]
     scenes = ["s.tif", "s.tif", "t.tif", None]
-    archive = make_archive(tmp_path / "ar", random_codes(4), ids=ids, scene=scenes, label=[None] * 4)
-    assert relabel(archive, {"s.tif": "sea", "s.tif#32/0/0": "no scene"}) == 3
-    assert labels_of(archive) == dict(zip(ids, ["sea", "sea", None, "sea"], strict=True))
+    archive = make_archive(tmp_path / "ar", random_codes(4), parts, ids=ids, scene=scenes, label=[None] * 4)
+    assert relabel(archive, {"s.tif": "sea", "s.tif#32/0/0": "beach"}) == 3
+    assert labels_of(archive) == dict(zip(ids, ["beach", "sea", None, "sea"], strict=True))
     assert archive.labelled() == 3

@@ -12,7 +12,7 @@ from PIL import Image
 from keras_dhnn.archive import Archive, Identity
 from keras_dhnn.browse.layout import Layout
 from keras_dhnn.browse.parameters import Filters
-from tests.archives import make_archive, random_codes
+from tests.archives import make_archive, random_codes, tile_rows
 from tests.browse.asked import opened, page_of, picture
 
 
@@ -98,27 +98,52 @@ def test_small_archives_have_a_page(tmp_path, count):
         assert browser.get("/api/search", code="00" * 8)["total"] == count
 
 
+def table(browser, **body):
+    """The rows of an export as CSV."""
+    return list(csv.DictReader(io.StringIO(browser.ask("POST", "/api/export", {"format": "csv"} | body)[2].decode())))
+
+
 def test_a_selection_leaves_as_a_table(browser, archive):
     ids = archive.codes().ids.tolist()[5:2:-1]
     _, headers, content = browser.ask("POST", "/api/export", {"format": "csv", "ids": ids})
     assert "archive.csv" in headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     assert [row["id"] for row in rows] == ids
-    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert not {"rank", "distance", "score"} & set(rows[0])  # in no list
+
+
+def test_a_selection_has_the_ranks_and_distances_of_its_view(browser, archive):
+    ids = archive.codes().ids.tolist()
+    shown = browser.get("/api/search", like=ids[8], label=["a", "b"], limit=500)["items"]
+    chosen = [shown[place] for place in (6, 3, 9)]
+    other = next(key for key in ids if "/c/" in key)  # not in the list
+    rows = table(browser, ids=[*(item["id"] for item in chosen), other], view=f"like={ids[8]}&label=a&label=b")
+    assert [row["id"] for row in rows] == [*(item["id"] for item in chosen), other]
+    assert [row["rank"] for row in rows] == ["7", "4", "10", ""]
+    assert [row["distance"] for row in rows] == [*(str(item["distance"]) for item in chosen), ""]
+    wall = browser.get("/api/tiles", limit=5)["items"]
+    assert [row["rank"] for row in table(browser, ids=[wall[4]["id"], wall[0]["id"]], view="")] == ["5", "1"]
+
+
+def test_a_view_of_another_source_says_nothing_of_a_selection(tmp_path):
+    archive = make_archive(tmp_path / "a", random_codes(4), ids=list("abcd"), source="mul")
+    archive.append(tile_rows(random_codes(4, seed=1), list("abcd")), "pan")
+    with opened(page_of(archive, tmp_path / "state")) as browser:
+        found = table(browser, source="pan", ids=["a"], view="like=a&source=pan")
+        assert [(row["rank"], row["distance"]) for row in found] == [("1", "0")]
+        assert "rank" not in table(browser, source="mul", ids=["a"], view="like=a&source=pan")[0]
 
 
 def test_what_is_shown_leaves_in_its_order(browser, archive):
     key = archive.codes().ids[8]
     shown = browser.get("/api/search", like=key, label="a", limit=7)["items"]
-    body = {"format": "csv", "view": f"like={key}&label=a&view=wall", "limit": 7}
-    rows = list(csv.DictReader(io.StringIO(browser.ask("POST", "/api/export", body)[2].decode())))
+    rows = table(browser, view=f"like={key}&label=a&view=wall", limit=7)
     assert [row["id"] for row in rows] == [item["id"] for item in shown]
     assert [int(row["distance"]) for row in rows] == [item["distance"] for item in shown]
     wall = browser.get("/api/tiles", label="c", limit=4)["items"]
-    rows = csv.DictReader(
-        io.StringIO(browser.ask("POST", "/api/export", {"format": "csv", "view": "label=c", "limit": 4})[2].decode())
-    )
+    rows = table(browser, view="label=c", limit=4)
     assert [row["id"] for row in rows] == [item["id"] for item in wall]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
 
 
 def test_a_zip_holds_the_tiles(browser, archive):

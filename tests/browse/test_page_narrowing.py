@@ -1,6 +1,7 @@
 """Filters, the map and the layout by similarity: what narrows the list."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -58,14 +59,53 @@ def test_time_scene_and_condition_filter_and_are_taken_away(look, site):
     expect(heading(page)).to_have_text(f"{2000 - 240:,} tiles")
     page.get_by_label("Until", exact=True).fill("2021-01-12")
     page.get_by_label("Until", exact=True).dispatch_event("change")
-    expect(heading(page)).to_have_text("24 tiles")
+    expect(heading(page)).to_have_text("48 tiles")
+    expect(page.get_by_text("These tiles: 2021-01-11 to 2021-01-12")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove filter: until 2021-01-12")).to_be_visible()
+    # The address has what --until takes.
+    expect(page).to_have_url(re.compile("since=2021-01-11&until=2021-01-13$"))
+    page.reload()
+    expect(page.get_by_label("Until", exact=True)).to_have_value("2021-01-12")
     page.get_by_role("button", name="Remove filter: from 2021-01-11").click()
-    expect(heading(page)).to_have_text("264 tiles")
+    expect(heading(page)).to_have_text("288 tiles")
     page.get_by_role("button", name="Clear filters").click()
     expect(heading(page)).to_have_text("2,016 tiles")
     page.get_by_role("textbox", name="Condition in SQL").fill("row < 128")
     page.get_by_role("textbox", name="Condition in SQL").press("Enter")
     expect(heading(page)).to_have_text("8 tiles")
+
+
+def test_all_days_that_there_are_leave_all_tiles(look, site):
+    page = look(f"{site}?label=forest")
+    first, last = "2021-01-01", "2021-03-25"
+    expect(page.get_by_text(f"These tiles: {first} to {last}")).to_be_visible()
+    for field, chosen in (("From", first), ("Until", last)):
+        page.get_by_label(field, exact=True).fill(chosen)
+        page.get_by_label(field, exact=True).dispatch_event("change")
+        expect(page.get_by_role("button", name=f"Remove filter: {field.lower()} {chosen}")).to_be_visible()
+    expect(heading(page)).to_have_text("500 tiles")
+
+
+def test_filters_of_an_address_are_said_as_they_are(look, site):
+    page = look(f"{site}?since=2021-01-11T05:00&until=2021-01-11T07:00&bbox=10.3366,47.8442,10.337,47.8446")
+    pills = ["from 2021-01-11T05:00", "before 2021-01-11T07:00", "within 10.3366, 47.8442, 10.337, 47.8446"]
+    expect(page.locator(".pill")).to_have_text(pills)
+
+
+def test_items_of_a_catalogue_are_told_apart(look, serve, tmp_path):
+    """The last part of their ids is the asset, which all have; files of two folders can have one name."""
+    scenes = ["land/S2A_1/visual", "land/S2A_2/visual", "north/a.tif", "south/a.tif", "b.tif"]
+    ids = [f"{scene}#64/000064/000128" for scene in scenes]
+    archive = make_archive(tmp_path / "codes", random_codes(5), ids=ids, scene=scenes, label=[None] * 5)
+    url = serve(archive, tmp_path / "state")
+    page = look(url, expect_errors=True)  # there are no pictures
+    shown = ["b.tif", "S2A_1/visual", "S2A_2/visual", "north/a.tif", "south/a.tif"]
+    expect(page.locator(".check-name")).to_have_text(shown)
+    page.goto(f"{url}?like={quote(ids[1])}")
+    expect(heading(page)).to_have_text("Nearest to S2A_2/visual 64, 128")
+    names = ["S2A_1/visual 64, 128", "S2A_2/visual 64, 128", "a.tif 64, 128", "a.tif 64, 128", "b.tif 64, 128"]
+    expect(page.locator(".tile")).to_have_count(5)
+    assert sorted(page.locator(".caption-name").all_text_contents()) == names
 
 
 def test_filters_that_leave_nothing_say_so(look, site):

@@ -22,14 +22,18 @@ def save(page, form):
 
 def test_selection_is_exported(look, site):
     page = look(f"{site}?like=beach/00000")
-    page.locator(".tile .picture").first.focus()
+    page.locator(".tile .picture").nth(2).focus()
     page.keyboard.press("x")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
     expect(page.get_by_text("2 tiles selected")).to_be_visible()
-    chosen = page.locator(".tile[data-selected]").evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")
+    tiles = page.locator(".tile[data-selected]")
+    chosen = tiles.evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")
+    apart = [re.match(r"\d+", words)[0] for words in tiles.locator(".caption-number").all_text_contents()]
     rows = list(csv.DictReader(io.StringIO(save(page, "CSV").decode())))
     assert [row["id"] for row in rows] == chosen
+    assert [row["rank"] for row in rows] == ["3", "4"]
+    assert [row["distance"] for row in rows] == apart
     with zipfile.ZipFile(io.BytesIO(save(page, "Zip of tiles"))) as zipped:
         assert len([name for name in zipped.namelist() if name.startswith("tiles/")]) == 2
     page.locator(".tile .picture").first.focus()

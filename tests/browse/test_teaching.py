@@ -8,11 +8,15 @@ import threading
 import numpy as np
 import pytest
 
+from keras_dhnn.archive import Archive, Identity
+from keras_dhnn.archive.tiles import Scene
 from keras_dhnn.browse.refusal import Refusal
 from keras_dhnn.browse.searches import Searches
 from keras_dhnn.browse.taking import labels_csv
 from keras_dhnn.errors import DataError
 from keras_dhnn.pipelines.label_file import read_labels
+from keras_dhnn.workflows.tile_labels import image_labels
+from tests.archives import random_codes, tile_rows
 from tests.browse.asked import opened, page_of
 
 
@@ -164,6 +168,29 @@ def test_labels_are_those_that_prepare_takes(browser, archive, search, tmp_path)
         "label",
         "other, or none",
     ]
+
+
+def test_labels_of_tiles_are_those_that_encode_takes(tmp_path):
+    """A tile that is a whole file is called by that, which `prepare` finds too; other tiles of scenes by their ids."""
+    tiles = ["c/I1/visual#64/000000/000000", "c/I2/visual#64/000000/000000", "s.tif#64/000000/000000"]
+    ids = ["a.png", *tiles, "s.tif#64/000000/000064"]
+    scenes = [Scene("/d/1.tif", "c/I1/visual"), Scene("/d/2.tif", "c/I2/visual"), Scene("/d/s.tif", "s.tif")]
+    names, paths = zip((None, "/d/a.png"), *((scene.name, scene.path) for scene in [*scenes, scenes[-1]]), strict=True)
+    archive = Archive.create(tmp_path / "a", Identity("a" * 64, 64))
+    archive.append(tile_rows(random_codes(5), ids, scene=list(names), path=list(paths)))
+    with opened(page_of(archive, tmp_path / "state")) as browser:
+        browser.json("POST", "/api/searches", {"name": "boats"}, 201)
+        marks = {ids[0]: "right", ids[1]: "wrong", ids[2]: "right", ids[4]: "right"}
+        browser.json("POST", "/api/searches/boats/marks", {"marks": marks})
+        content = browser.ask("GET", "/api/searches/boats/labels.csv")[2]
+    named = {"a.png": "boats", "/d/1.tif": "not boats", "/d/2.tif": "boats", ids[4]: "boats"}
+    assert dict(csv.reader(io.StringIO(content.decode()))) == {"path": "label"} | named
+    (tmp_path / "labels.csv").write_bytes(content)
+    found = image_labels(tmp_path / "labels.csv", scenes, ["a.png"])
+    assert found == {"a.png": "boats", "c/I1/visual": "not boats", "c/I2/visual": "boats", ids[4]: "boats"}
+    (tmp_path / "labels.csv").write_text(content.decode().replace(f"{ids[4]},boats\n", ""))
+    labels = read_labels(tmp_path / "labels.csv", ["a.png", "1.tif", "2.tif"])
+    assert [labels.classes[number] for number in labels.sets.argmax(axis=1)] == ["boats", "not boats", "boats"]
 
 
 def test_labels_are_no_formulas_to_a_spreadsheet_and_come_back(tmp_path):

@@ -331,6 +331,21 @@ def test_every_tile_of_a_scene_has_its_scenes_label(tmp_path):
     options = replace(options, labels=tmp_path / "labels.csv")
     made = encode_archive(BACKBONE, scenes, tmp_path / "table", options).archive
     assert made.labels() == {None: 6, "deep": 6, "water": 6}
+    tile = f"{tmp_path}/sea/scene.tif#32/000032/000064"
+    for rows, expected in (
+        (f"sea/scene.tif,water\n{tile},ship\n", {None: 6, "water": 5, "ship": 1}),  # of a new archive
+        (f"{tile},land\nsea/scene.tif,land\n", {None: 6, "land": 6}),  # of one that is there
+        (f"{tile},ship\n", {None: 6, "land": 5, "ship": 1}),
+    ):
+        (tmp_path / "labels.csv").write_text(f"path,label\n{rows}")
+        made = encode_archive(BACKBONE, scenes, tmp_path / "tile", options).archive
+        assert made.labels() == expected
+        assert made.get([tile], ["label"])["label"].to_pylist() == [rows.split(tile + ",")[1].split("\n")[0]]
+    other = tile.replace("#32/", "#64/")
+    (tmp_path / "labels.csv").write_text(f"path,label\n{tile},land\n{other},ship\n")
+    found = encode_archive(BACKBONE, scenes, tmp_path / "tile", options)
+    assert found.archive.labels() == {None: 6, "land": 6}
+    assert [(one.name, one.reason) for one in found.skipped] == [(other, "the archive has no such tile to label")]
 
 
 @pytest.mark.parametrize("learn_from", [2000, 10])

@@ -8,8 +8,8 @@ FILES = ["/data/north/1.png", "/data/south/1.png", "2.png"]
 SCENES = [Scene("/data/sea/scene.tif", "/data/sea/scene.tif"), Scene("/stac/a/B04.tif", "S2A_1/B04")]
 
 
-def of_table(tmp_path, rows):
-    (tmp_path / "labels.csv").write_text("path,label\n" + rows)
+def of_table(tmp_path, rows, separator=","):
+    (tmp_path / "labels.csv").write_text(f"path{separator}label\n{rows}")
     return image_labels(tmp_path / "labels.csv", SCENES, FILES)
 
 
@@ -40,9 +40,33 @@ def test_labels_of_a_table_are_found_by_the_ends_of_paths(tmp_path):
     assert found == {"/data/south/1.png": "x", "2.png": "y|z", "/data/sea/scene.tif": "sea", "S2A_1/B04": "field"}
 
 
+SEA, STAC = "/data/sea/scene.tif#256/000000/000256", "S2A_1/B04#64/000000/000000"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (f"{SEA},ship\nscene.tif,sea\n2.png,y\n", {SEA: "ship", "/data/sea/scene.tif": "sea", "2.png": "y"}),
+        (f'"{STAC}","x|y"\n', {STAC: "x|y"}),
+        ("/stac/a/B04.tif,x\n/data/sea/scene.tif,y\n", {"S2A_1/B04": "x", "/data/sea/scene.tif": "y"}),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_name_tiles_by_their_ids_and_scenes_by_their_paths(tmp_path, rows, expected, separator):
+    assert of_table(tmp_path, rows.replace(",", separator), separator) == expected
+
+
+def test_tables_of_parquet_name_tiles_too(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"id": [SEA, "2.png"], "label": ["ship", "y"]}), tmp_path / "labels.parquet")
+    assert image_labels(tmp_path / "labels.parquet", SCENES, FILES) == {SEA: "ship", "2.png": "y"}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
+        ("other.tif#256/000256/000000,x\n2.png,y\n", "1 of 2 rows name no image.*\n.*line 2: 'other.tif#"),
+        ("scene.tif#256/000000/000256,x\n", "1 of 1 rows name no image"),  # not the whole id
         ("1.png,x\n", "line 2: several images have the name '1.png'"),
         ("2.png,x\n3.png,y\n", "1 of 2 rows name no image.*\n.*line 3: '3.png'"),
         ("2.png\n", "line 2: expected 2 cells"),

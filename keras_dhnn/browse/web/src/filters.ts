@@ -6,7 +6,7 @@ import type { Page } from "./page";
 import { Trouble } from "./status";
 import type { Facets } from "./types";
 import { hasFilters, NO_FILTERS, parseBox, type View } from "./view";
-import { count, day } from "./words";
+import { count, day, daysAfter, sceneNames } from "./words";
 
 export class Filters {
   readonly element: HTMLElement;
@@ -14,8 +14,9 @@ export class Filters {
   readonly pills = h("div", { class: "pills", hidden: true, attrs: { role: "group", "aria-label": "Filters that are on" } });
   private readonly scenes = h("div", { class: "scenes" });
   private readonly sceneGroup = h("fieldset", { hidden: true }, h("legend", {}, "Scene"), this.scenes);
-  private readonly since = this.date("From");
-  private readonly until = this.date("Until");
+  private readonly since = this.date("From", (first) => ({ since: first }));
+  /** An address has the day after the last one, as the command line does. */
+  private readonly until = this.date("Until", (last) => ({ until: daysAfter(last, 1) ?? last }));
   private readonly span = h("p", { class: "hint" });
   private readonly timeGroup = h("fieldset", { hidden: true }, h("legend", {}, "Time"), h("div", { class: "row" }, this.since.label, this.until.label), this.span);
   private readonly sides = ["West", "South", "East", "North"].map((side) => h("input", { type: "text", class: "field", placeholder: side, attrs: { "aria-label": `${side}, degrees`, inputmode: "decimal" } }));
@@ -41,18 +42,19 @@ export class Filters {
     this.boxGroup.hidden = !this.page.shownSource().placed;
     if (facets.time) this.span.textContent = `These tiles: ${day(facets.time[0])} to ${day(facets.time[1])}`;
     const focus = document.activeElement instanceof HTMLInputElement && this.scenes.contains(document.activeElement) ? document.activeElement.value : undefined;
-    fill(this.scenes, ...facets.scenes.map(({ scene, count: number }) => this.scene(scene, number)));
+    const names = sceneNames(facets.scenes.map(({ scene }) => scene));
+    fill(this.scenes, ...facets.scenes.map(({ scene, count: number }, at) => this.scene(scene, names[at] ?? scene, number)));
     if (focus !== undefined) this.scenes.querySelector<HTMLElement>(`[value="${CSS.escape(focus)}"]`)?.focus();
   }
 
-  private scene(scene: string, number: number): HTMLElement {
+  private scene(scene: string, name: string, number: number): HTMLElement {
     const chosen = this.page.view.value.scene;
     const toggle = (): void => this.page.show({ scene: chosen.includes(scene) ? chosen.filter((other) => other !== scene) : [...chosen, scene] });
-    return h("label", { class: "check" }, h("input", { type: "checkbox", value: scene, checked: chosen.includes(scene), on: { change: toggle } }), h("span", { class: "check-name", title: scene }, scene.split("/").pop()), h("span", { class: "hint" }, count(number)));
+    return h("label", { class: "check" }, h("input", { type: "checkbox", value: scene, checked: chosen.includes(scene), on: { change: toggle } }), h("span", { class: "check-name", title: scene }, name), h("span", { class: "hint" }, count(number)));
   }
 
-  private date(name: string): { label: HTMLElement; input: HTMLInputElement } {
-    const input = h("input", { type: "date", class: "field", on: { change: () => this.page.show({ since: this.since.input.value, until: this.until.input.value }) } });
+  private date(name: string, filter: (chosen: string) => Partial<View>): { label: HTMLElement; input: HTMLInputElement } {
+    const input = h("input", { type: "date", class: "field", on: { change: () => this.page.show(filter(input.value)) } });
     return { label: h("label", { class: "labelled" }, name, input), input };
   }
 
@@ -68,7 +70,7 @@ export class Filters {
 
   private follow(view: View): void {
     this.since.input.value = day(view.since);
-    this.until.input.value = day(view.until);
+    this.until.input.value = daysAfter(view.until, -1) ?? day(view.until);
     this.where.value = view.where;
     this.sides.forEach((side, at) => (side.value = view.bbox ? String(view.bbox[at]) : ""));
     this.fillPills(view);
@@ -81,9 +83,10 @@ export class Filters {
       return element;
     };
     const pills = view.scene.map((scene) => pill(scene, { scene: view.scene.filter((other) => other !== scene) }));
-    if (view.since) pills.push(pill(`from ${day(view.since)}`, { since: "" }));
-    if (view.until) pills.push(pill(`until ${day(view.until)}`, { until: "" }));
-    if (view.bbox) pills.push(pill(`within ${view.bbox.map((side) => side.toFixed(2)).join(", ")}`, { bbox: null }));
+    const last = daysAfter(view.until, -1);
+    if (view.since) pills.push(pill(`from ${view.since}`, { since: "" }));
+    if (view.until) pills.push(pill(last ? `until ${last}` : `before ${view.until}`, { until: "" }));
+    if (view.bbox) pills.push(pill(`within ${view.bbox.join(", ")}`, { bbox: null }));
     if (view.where) pills.push(pill(view.where, { where: "" }));
     fill(this.pills, ...pills, pills.length > 0 && button("Clear filters", () => this.page.show(NO_FILTERS), { class: "link" }));
     this.pills.hidden = !pills.length || !hasFilters(view);

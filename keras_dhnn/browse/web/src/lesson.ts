@@ -101,7 +101,7 @@ export class LessonPanel {
       void this.rename();
     };
     const form = h("form", { class: "row", on: { submit: rename } }, this.name, h("button", { type: "submit", class: "button" }, "Rename"));
-    const labels = button("Export labels (CSV)", () => void this.exportLabels(), { class: "button wide", title: "The table that prepare --labels takes" });
+    const labels = button("Export labels (CSV)", () => void this.exportLabels(), { class: "button wide", title: "A table for encode --labels and, of tiles that are whole files, for prepare --labels" });
     fill(this.keeping, h("h3", {}, "Kept as"), form, labels);
   }
 

@@ -42,7 +42,7 @@ export class Look {
       ["Scene", item.scene],
       ["Pixels", item.row !== null && item.col !== null && `row ${item.row}, column ${item.col}${item.size ? `, ${item.size} wide` : ""}`],
       ["Time", item.time],
-      ["Place", item.bbox && `${item.bbox.map((side) => side.toFixed(4)).join(", ")} (west, south, east, north)`],
+      ["Place", item.bbox && `${item.bbox.map((side) => side.toFixed(6)).join(", ")} (west, south, east, north)`],
       ["Hash code", item.code],
     ];
     return facts.filter((fact): fact is [string, string] => Boolean(fact[1]));

@@ -5,7 +5,7 @@ import { button, fill, h } from "./dom";
 import type { Page } from "./page";
 import { Trouble } from "./status";
 import type { Scene, Uploaded } from "./types";
-import { shortName } from "./words";
+import { sceneNames } from "./words";
 
 interface Rectangle {
   left: number;
@@ -55,7 +55,8 @@ export class SceneDialog {
 
   private offer(scenes: Scene[]): void {
     this.scenes = scenes;
-    fill(this.choice, ...scenes.map((scene) => h("option", { value: scene.scene }, shortName(scene.scene))));
+    const names = sceneNames(scenes.map(({ scene }) => scene));
+    fill(this.choice, ...scenes.map(({ scene }, at) => h("option", { value: scene }, names[at])));
     this.find.disabled = this.choice.hidden = this.frame.hidden = !scenes.length;
   }
 

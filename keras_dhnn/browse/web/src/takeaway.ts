@@ -38,7 +38,8 @@ export class Takeaway {
     const { selection, about } = this.page;
     const ids = [...selection.ids.value];
     const source = this.page.shownSource().name;
-    const wanted = ids.length ? { format, source, ids } : { format, source, view: formatView({ ...this.page.view.value, panel: "" }), limit: about.limits.export };
+    const view = formatView({ ...this.page.view.value, panel: "" });
+    const wanted = ids.length ? { format, source, ids, view } : { format, source, view, limit: about.limits.export };
     this.trouble.clear();
     try {
       const file = await this.page.status.during(`Preparing ${FORMATS[format]}…`, api.export(wanted));

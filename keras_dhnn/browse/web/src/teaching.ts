@@ -101,7 +101,7 @@ export class Teaching {
     return now === undefined ? name : this.nameNow(now);
   }
 
-  /** Returns the marks as the table that `prepare --labels` takes, those under way among them. */
+  /** Returns the marks as a table of labels, those under way among them. */
   labels(): ReturnType<typeof api.labels> {
     const { course } = this;
     return this.inTurn(() => api.labels(course.name, course.name));

@@ -20,6 +20,12 @@ export function day(time: string): string {
   return time.slice(0, 10);
 }
 
+/** So many days after a date; what is none, such as a date with a time of day, is null. */
+export function daysAfter(date: string, days: number): string | null {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(date) + days * 86_400_000 : NaN;
+  return Number.isNaN(time) ? null : day(new Date(time).toISOString());
+}
+
 const moment = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
 const momentOfYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
@@ -29,11 +35,11 @@ export function when(time: string): string {
   return (date.getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(date);
 }
 
-/** The last part of an id, which tells tiles apart. */
+/** The last part of an id, which tells tiles apart; of a tile of a scene, that scene's name and where it begins. */
 export function shortName(id: string): string {
   const [file = id, place] = id.split("#");
-  const name = file.split(/[\\/]/).filter(Boolean).pop() ?? id;
-  return place === undefined ? name : `${name} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
+  if (place === undefined) return lastParts(id)[0] ?? id;
+  return `${sceneName(file)} ${place.split("/").slice(-2).map((part) => part.replace(/^0+(?=\d)/, "")).join(", ")}`;
 }
 
 /** What is asked beside the first tile, of several that are liked or not. */
@@ -50,4 +56,21 @@ export function describe(item: Item, bits: number): string {
   if (item.score !== undefined) parts.push(`score ${item.score.toFixed(2)}`);
   if (item.mark) parts.push(`marked ${item.mark}`);
   return parts.join(", ");
+}
+
+/** Short names of scenes; where two would be the same, the whole ones. */
+export function sceneNames(scenes: string[]): string[] {
+  const names = scenes.map(sceneName);
+  const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
+  return names.map((name, at) => (twice.has(name) ? (scenes[at] ?? name) : name));
+}
+
+/** A file's name; an asset's, which all items of a catalogue have, follows its item's. */
+function sceneName(scene: string): string {
+  const [last = scene, item] = lastParts(scene);
+  return item === undefined || last.includes(".") ? last : `${item}/${last}`;
+}
+
+function lastParts(path: string): string[] {
+  return path.split(/[\\/]/).filter(Boolean).reverse();
 }
