@@ -128,7 +128,7 @@ def _listed_split(data, seed, info):
 def _groups(data, info):
     """Return what must stay together, by a file, by names or by either; None if nothing must."""
     by_file = None if data.groups is None else load_groups(data.groups, info)
-    by_name = None if data.group_pattern is None else groups_by_name(info.ids, data.group_pattern)
+    by_name = None if data.group_pattern is None else groups_by_name(info.ids, info.folders, data.group_pattern)
     if by_file is None or by_name is None:
         return by_name if by_file is None else by_file
     return merge_groups(by_file, by_name)
