@@ -133,10 +133,7 @@ def learn_pairs(info: DatasetInfo, features: np.ndarray | None, split: Split, se
         return Learned(InferredPairs(images, structure.walks, None, items), 0, 0, None)
     inferred = infer_labels(structure, np.where(known, info.labels[images], UNKNOWN))
     margin = float(inferred.margins[~known].mean()) if not known.all() else None
-    sets = None
-    if info.label_sets is not None:
-        sets = np.zeros((len(info.classes), len(info.label_sets.classes)), bool)
-        sets[info.labels] = info.label_sets.sets
+    sets = None if info.label_sets is None else info.label_sets.distinct
     pairs = InferredPairs(images, structure.walks, inferred, items, sets)
     return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
 

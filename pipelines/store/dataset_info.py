@@ -263,15 +263,19 @@ class DatasetInfo:
         inside = [str(name).startswith(f"{of}/") for name, of in zip(self.ids, classes, strict=True)]
         return np.where(inside, classes, "")
 
+    @property
+    def class_labels(self) -> tuple[tuple[str, ...], ...]:
+        """Return the labels that items of each class have: one, where images have several those of the set, or none."""
+        if self.label_sets is not None:
+            return tuple(map(self.label_sets.names_of, self.label_sets.distinct))
+        return tuple(() if name == UNLABELLED else (name,) for name in self.classes)
+
     @functools.cached_property
     def truth(self) -> Labels:
         """Return the `Labels` to score by, in order of names: of each item its one, its several, or none."""
-        if self.label_sets is not None:
-            names, sets = self.label_sets.classes, self.label_sets.sets
-        else:
-            names, sets = self.classes, self.true_labels[:, None] == np.arange(len(self.classes))
-        used = [place for place in np.argsort(names) if names[place] != UNLABELLED and sets[:, place].any()]
-        return Labels(tuple(names[place] for place in used), sets[:, used])
+        labels = self.class_labels
+        names = sorted({name for number in np.unique(self.true_labels) for name in labels[number]})
+        return Labels(tuple(names), np.array([[name in of for name in names] for of in labels], bool)[self.true_labels])
 
     @property
     def label_sets(self) -> Labels | None:

@@ -48,8 +48,7 @@ def test_several_labels_count_by_what_they_share_where_one_image_has_none():
     features, labels = blobs(3, 40)
     table = Labels(("a", "b", "c", "d"), np.array([[1, 1, 1, 0], [1, 1, 0, 1], [0, 0, 1, 1]], bool)[labels])
     table.sets[7] = False
-    info = SimpleNamespace(known=table.known, classes=("abc", "abd", "cd", "none"), label_sets=table)
-    info.labels = np.where(table.known, labels, 3)
+    info = SimpleNamespace(known=table.known, labels=table.as_classes()[1], label_sets=table)
     learned = learn_pairs(info, features, Split("grouped", 0, 1, [], np.arange(120), []), seed=0)
     assert (learned.given, learned.inferred) == (119, 1)
     items = tf.constant([0, 1, 40, 80], tf.int64)
