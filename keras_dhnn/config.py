@@ -109,7 +109,8 @@ class Data(Section):
         protocol: "paper" (queries at random among all rotated images), "grouped" (by original image) or "standard" (as
             grouped, but only images as they are stored search and are searched; their turns are trained on).
         queries: how many items are queries; below 1, the share of them. But for "paper" it is the share of each class,
-            and a number stands for the share that it is of all, rounded in each class. None is the protocol's own:
+            and a number stands for the share that it is of all, rounded in each class; where images have several labels
+            it is the share of all images, and nearly of each label. None is the protocol's own:
             1,000 in 8,400 for "paper", else 0.2.
         split: file of names that says which images are queries, such as a published list, see `pipelines.split_file`;
             protocol is then "standard", and `queries` has no effect; "published" is the split that came with the

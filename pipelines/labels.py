@@ -99,15 +99,26 @@ class Labels:
             an image has no label; and `(n,)` int32.
         """
         sets, numbers = np.unique(self.sets, axis=0, return_inverse=True)
+        rows = self.distinct
+        places = {tuple(row): place for place, row in enumerate(rows.tolist())}
+        of_sets = np.array([places[tuple(row)] for row in sets.tolist()], np.int32)
+        return tuple(map(self._name, rows)), of_sets[numbers.ravel()]
+
+    @property
+    def distinct(self) -> np.ndarray:
+        """Return `(s, c)` bool, which labels are in each set that `as_classes` makes a class."""
+        sets = np.unique(self.sets, axis=0)
         alone = np.eye(len(self.classes), dtype=bool)
         rows = np.unique(np.concatenate([sets[sets.sum(axis=1) > 1], alone]), axis=0)
         # By number of labels, then in the order of classes.
         ordered = sorted(map(tuple, rows.tolist()), key=lambda row: (sum(row), [not one for one in row]))
         if not self.known.all():
             ordered.append((False,) * len(self.classes))
-        places = {row: place for place, row in enumerate(ordered)}
-        of_sets = np.array([places[tuple(row)] for row in sets.tolist()], np.int32)
-        return tuple(map(self._name, ordered)), of_sets[numbers.ravel()]
+        return np.array(ordered, bool)
+
+    def names_of(self, row: np.ndarray) -> tuple[str, ...]:
+        """Return the names of the labels in a set `(c,)`."""
+        return tuple(name for name, has in zip(self.classes, row, strict=True) if has)
 
     def _name(self, row):
-        return " + ".join(name for name, has in zip(self.classes, row, strict=True) if has) or UNLABELLED
+        return " + ".join(self.names_of(row)) or UNLABELLED

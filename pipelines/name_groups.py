@@ -9,14 +9,15 @@ import numpy as np
 from keras_dhnn.errors import DataError, SettingError
 
 
-def groups_by_name(ids: Iterable[str], pattern: str) -> np.ndarray:
+def groups_by_name(ids: Iterable[str], folders: Iterable[str], pattern: str) -> np.ndarray:
     """Return group numbers for `splits.make_split`, from a pattern in the names.
 
     Args:
         ids: `(n,)` names, such as "forest/scene12_tile3.tif".
+        folders: `(n,)` folders that are their images' classes, such as "forest"; "" where a folder is no class.
         pattern: regular expression that is looked for in the name without folder and suffix, such as "scene[0-9]+".
-            Images belong together whose class is the same and whose first match is: what is in parentheses, if the
-            pattern has any, else all of it.
+            Images belong together whose first match is the same, whatever folder they lie in, but in folders of
+            different classes: what is in parentheses, if the pattern has any, else all of it.
 
     Returns:
         `(n,)` int64.
@@ -32,15 +33,14 @@ def groups_by_name(ids: Iterable[str], pattern: str) -> np.ndarray:
             f"Expected a regular expression such as scene[0-9]+. Received: {pattern!r} ({error})"
         ) from error
     keys = []
-    for name in ids:
-        path = PurePosixPath(str(name))
-        match = found.search(path.stem)
+    for name, folder in zip(ids, folders, strict=True):
+        match = found.search(PurePosixPath(str(name)).stem)
         if match is None:
             raise DataError(
                 f"The name {str(name)!r} does not match the pattern {pattern!r}. Every name has to: "
                 "'^[^_]+' groups by whatever stands before the first underscore."
             )
-        keys.append((str(path.parent), *(match.groups() or (match.group(),))))
+        keys.append((str(folder), *(match.groups() or (match.group(),))))
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     if len(numbers) < 2:
         raise DataError(f"All images match the pattern {pattern!r} with the same text {keys[0][1:]}: one group.")

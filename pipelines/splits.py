@@ -135,12 +135,14 @@ def make_split(
     - "grouped": all turns of an image stand on one side, and so do all images of a group. Of each class the share
       `queries` of its images are queries, and of the others the share `validation` is validation (rounded half up,
       at least one, and at least one is left). Groups that do not fit the quota stay in the database, so that with
-      large groups a class may have fewer; it has none only where no group can be spared.
+      large groups a class may have fewer; it has none only where no group can be spared. Where images have several
+      labels, the shares are of all images, and each label has its share of either side as nearly as can be.
     - "standard": as "grouped", but queries, database and validation are images as they are stored: their turns are
       only trained on. It is what most work since 2018 does, 80 % or half of each class being the database.
 
     Args:
-        labels: `(n,)` integer class of each stored image, in order of index.
+        labels: `(n,)` integer class of each stored image, in order of index; or where images have several labels
+            `(n, c)` bool, which each has.
         protocol: "paper", "grouped" or "standard".
         seed: whole number, 0 or more.
         queries: number of queries ("paper" only), or if below 1 the share of items.
@@ -157,7 +159,7 @@ def make_split(
     classes, together = _checked(labels, protocol, seed, validation, turns, groups)
     query_rng, validation_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     if protocol == "paper":
-        items = Items(turns).all(classes.size)
+        items = Items(turns).all(len(classes))
         chosen = _draw(query_rng, items, _count(queries, items.size))
         database = np.setdiff1d(items, chosen)
         held = _draw(validation_rng, database, _share(validation, database.size) if validation else 0)
@@ -165,7 +167,7 @@ def make_split(
         if not 0 < queries < 1:
             expected = 'a share of each class, above 0 and below 1, e.g. 0.2, but for protocol="paper"'
             raise SettingError(invalid("argument `queries`", expected, queries))
-        images = np.arange(classes.size)
+        images = np.arange(len(classes))
         query_images = images[_stratified(query_rng, classes, together, queries)]
         rest = np.setdiff1d(images, query_images)
         held = rest[_stratified(validation_rng, classes[rest], together[rest], validation)] if validation else rest[:0]
@@ -189,7 +191,7 @@ def split_of_images(
         database: numbers of stored images that are searched.
         seed: whole number, 0 or more.
         validation: numbers of the images held out of the database, or the share of each class to draw.
-        labels: `(n,)` integer class of each stored image.
+        labels: of each stored image, as of `make_split`.
         turns: quarter turns that each image is trained on in, 1 or 4.
 
     Raises:
@@ -207,6 +209,8 @@ def _stratified(rng, labels, groups, share):
     """Return `(n,)` bool: whole groups, in random order, as long as every class that they touch stays within its
     quota.
     """
+    if labels.ndim > 1:
+        return _stratified_by_label(rng, labels, groups, share)
     _, labels = np.unique(labels, return_inverse=True)
     _, groups = np.unique(groups, return_inverse=True)
     table = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)  # images per group and class
@@ -228,6 +232,49 @@ def _stratified(rng, labels, groups, share):
         if not taken[group] and np.any(counts[touched] == 0) and spare:
             taken[group] = True
             counts += table[group]
+    return taken[groups]
+
+
+def _stratified_by_label(rng, sets, groups, share):
+    """Return `(n,)` bool: whole groups, so that the share is taken of each label and of all images.
+
+    Groups come by in random order, large ones first. What each label should have had so far and has not is carried on,
+    as error diffusion carries on the tone of a picture: a group is taken where the squares of these errors are smaller
+    with it. At last those are added that fit best, up to the share of all images.
+    """
+    _, groups = np.unique(groups, return_inverse=True)
+    # What has no label is of one more, and all images together count as a label.
+    columns = np.column_stack([sets, ~sets.any(axis=1), np.ones(len(sets), bool)])
+    table = np.zeros((groups.max() + 1, columns.shape[1]), np.int64)  # images per group and label
+    np.add.at(table, groups, columns)
+    totals, sizes, quota = table.sum(axis=0), table[:, -1], _share(share, len(sets))
+    taken, counts, wanted = np.zeros(len(table), bool), np.zeros_like(totals), np.zeros(len(totals))
+    halves = (table**2).sum(axis=1) / 2
+    order = rng.permutation(len(table))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+
+    def spared(rows):
+        """Return which groups leave each of their labels to another one in the database."""
+        return np.all((counts + table[rows] < totals) | (table[rows] == 0), axis=-1)
+
+    for group in order:
+        wanted += quota / len(sets) * table[group]
+        fits = counts[-1] + sizes[group] <= quota
+        if fits and table[group] @ (wanted - counts) > halves[group] and spared(group):
+            taken[group] = True
+            counts += table[group]
+    while True:
+        left = order[~taken[order] & (counts[-1] + sizes[order] <= quota)]
+        left = left[spared(left)]
+        if not len(left):
+            break
+        best = left[(table[left] @ (wanted - counts) - halves[left]).argmax()]
+        taken[best] = True
+        counts += table[best]
+    if not taken.any():
+        # All groups are larger than the quota: the smallest that can be spared.
+        smallest = order[::-1][spared(order[::-1])][:1]
+        taken[smallest] = True
     return taken[groups]
 
 
@@ -256,10 +303,10 @@ def _count(queries, total):
 
 def _checked(labels, protocol, seed, validation, turns, groups):
     labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.size < 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise SettingError(
-            invalid("argument `labels`", "(n,) integers, n >= 2", shape=labels.shape, dtype=str(labels.dtype))
-        )
+    kind = {1: np.integer, 2: np.bool_}.get(labels.ndim, np.void)
+    if len(labels) < 2 or not np.issubdtype(labels.dtype, kind):
+        expected = "(n,) integers, or (n, c) bool, n >= 2"
+        raise SettingError(invalid("argument `labels`", expected, shape=labels.shape, dtype=str(labels.dtype)))
     if protocol not in PROTOCOLS:
         raise SettingError(invalid("argument `protocol`", f"one of {', '.join(PROTOCOLS)}", protocol))
     if not isinstance(seed, int | np.integer) or seed < 0:
@@ -268,13 +315,13 @@ def _checked(labels, protocol, seed, validation, turns, groups):
         raise SettingError(invalid("argument `validation`", "a share from 0 to below 1", validation))
     Items(turns)  # which checks it
     if groups is None:
-        return labels, np.arange(labels.size)
+        return labels, np.arange(len(labels))
     groups = np.asarray(groups)
     if protocol == "paper":
         expected = 'None for protocol="paper", which draws every item on its own'
         raise SettingError(invalid("argument `groups`", expected, shape=groups.shape))
-    if groups.shape != labels.shape or not np.issubdtype(groups.dtype, np.integer):
+    if groups.shape != labels.shape[:1] or not np.issubdtype(groups.dtype, np.integer):
         raise SettingError(
-            invalid("argument `groups`", f"{labels.shape} integers", shape=groups.shape, dtype=str(groups.dtype))
+            invalid("argument `groups`", f"{labels.shape[:1]} integers", shape=groups.shape, dtype=str(groups.dtype))
         )
     return labels, groups

@@ -27,9 +27,10 @@ def fit(
     group_pattern: Annotated[
         str | None,
         typer.Option(
-            help="grouped: regular expression that is looked for in the images' names; those of one class in which it "
-            "finds the same stay on one side of the split; every name has to match. 'scene[0-9]+' keeps scene12_a.tif "
-            "and scene12_b.tif together, '^[^_]+' whatever is equal up to the first underscore.",
+            help="grouped: regular expression that is looked for in the images' names; those in which it finds the "
+            "same stay on one side of the split, in whatever folders they lie (where folders are classes, those of one "
+            "class); every name has to match. 'scene[0-9]+' keeps scene12_a.tif and scene12_b.tif together, '^[^_]+' "
+            "whatever is equal up to the first underscore.",
             metavar="REGEX",
         ),
     ] = None,

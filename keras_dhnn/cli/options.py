@@ -23,9 +23,9 @@ Queries = Annotated[
     float | None,
     typer.Option(
         help="How many images search: a share such as 0.1, or a whole number. grouped and standard: of each class "
-        "that share, a number in proportion to its size. By default the data set's own: paper 1000 of ucmd, ucmd-dual "
-        "and sat4, a sixteenth of dsrsid; grouped and standard 0.2 of ucmd and ucmd-dual; 0.1 of each class of a "
-        "folder.",
+        "that share, a number in proportion to its size; of images with several labels that share or number of all. "
+        "By default the data set's own: paper 1000 of ucmd, ucmd-dual and sat4, a sixteenth of dsrsid; grouped and "
+        "standard 0.2 of ucmd and ucmd-dual; 0.1 of each class of a folder.",
         metavar="N",
     ),
 ]

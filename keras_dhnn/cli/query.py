@@ -45,7 +45,7 @@ def query(
         str | None, typer.Option("--to", help="Of a cross-source run or server: what to search in, such as mul.")
     ] = None,
     class_name: Annotated[
-        str | None, typer.Option("--class", help="Find images of this class only.", metavar="NAME")
+        str | None, typer.Option("--class", help="Find only images of this class, or with this label.", metavar="NAME")
     ] = None,
     data: DataFolder = Path("data"),
     quiet: Quiet = False,

@@ -17,7 +17,7 @@ from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 
 # DHNN section IV-B: 1,000 of the 8,400 turned images. Ours: 20 % of each class.
 QUERIES = {"paper": 1000 / 8400, "grouped": 0.2, "standard": 0.2}
-# Labels of a class that are few: none of them is a query's where others have none.
+# Labels of a class that are few: none of them is a query's where as many images or more have none.
 FEW = 20
 
 
@@ -59,7 +59,8 @@ def draw_split(data: Data, seed: int, info: DatasetInfo) -> Split:
         "turns": data.turns,
     }
     if info.known.all():
-        return make_split(info.labels, validation=data.validation, groups=_groups(data, info), **how)
+        labels = _stratified_by(info, info.labels)
+        return make_split(labels, validation=data.validation, groups=_groups(data, info), **how)
     return _split_of_few(data, info, how)
 
 
@@ -88,26 +89,45 @@ def data_key(data: Data, seed: int, info: DatasetInfo) -> str:
 
 
 def _split_of_few(data, info, how):
-    """Return a split where labels are missing: of classes with few, none is spent on a query, nor on validation.
+    """Return a split where labels are missing: of classes with few, none is spent on a query, nor on validation, but
+    where the images without a label are fewer still.
 
     Queries are drawn from the other images, of each class that is known to score by the same share.
     """
     if data.protocol == "paper":
         raise SettingError(invalid("setting `data.protocol`", "grouped or standard where labels are missing", "paper"))
-    counts = np.bincount(info.labels[info.known], minlength=len(info.classes))
-    spared = info.known & (counts[info.labels] <= FEW)
+    spared = info.known & _few(info)
+    if spared.sum() > (~info.known).sum():
+        # Few in number, but not beside the images without a label, which alone would say little.
+        spared[:] = False
     others, groups = np.flatnonzero(~spared), _groups(data, info)
     if groups is not None:
         # What stands with a spared image stays in the database with it.
         others = np.flatnonzero(~np.isin(groups, groups[spared]))
     if len(others) < 2:
         raise DataError(f"Too few of {info.count} images are left to search with, beside those whose labels are few.")
-    drawn = make_split(info.true_labels[others], validation=0, groups=None if groups is None else groups[others], **how)
+    labels = _stratified_by(info, info.true_labels)[others]
+    drawn = make_split(labels, validation=0, groups=None if groups is None else groups[others], **how)
     searching = others[np.unique(drawn.items.image(drawn.queries))]
     sides = [searching, np.setdiff1d(np.arange(info.count), searching)]
     as_items = drawn.items.upright if data.protocol == "standard" else drawn.items.of_images
     queries, database = map(as_items, sides)
     return Split(data.protocol, drawn.seed, data.turns, queries, database, queries[:0])
+
+
+def _few(info):
+    """Return `(n,)` bool, which images have a label that few have."""
+    if info.label_sets is None:
+        return np.bincount(info.labels[info.known], minlength=len(info.classes))[info.labels] <= FEW
+    sets = info.label_sets.sets
+    return sets[:, sets.sum(axis=0) <= FEW].any(axis=1)
+
+
+def _stratified_by(info, numbers):
+    """Return the labels that parts of a split are to have in proportion: each image's number, or where images have
+    several its labels.
+    """
+    return numbers if info.label_sets is None else info.label_sets.sets
 
 
 def _listed_split(data, seed, info):
@@ -120,7 +140,7 @@ def _listed_split(data, seed, info):
         parts["database"],
         seed=seed,
         validation=parts.get("validation", data.validation if info.known.all() else 0),
-        labels=info.labels,
+        labels=_stratified_by(info, info.labels),
         turns=data.turns,
     )
 
@@ -128,7 +148,7 @@ def _listed_split(data, seed, info):
 def _groups(data, info):
     """Return what must stay together, by a file, by names or by either; None if nothing must."""
     by_file = None if data.groups is None else load_groups(data.groups, info)
-    by_name = None if data.group_pattern is None else groups_by_name(info.ids, data.group_pattern)
+    by_name = None if data.group_pattern is None else groups_by_name(info.ids, info.folders, data.group_pattern)
     if by_file is None or by_name is None:
         return by_name if by_file is None else by_file
     return merge_groups(by_file, by_name)

@@ -40,22 +40,32 @@ class InferredPairs:
     """Compute theta by inferred labels as far as they are sure, and by walks over the neighbour graph as far as they
     are not.
 
-    `theta = c [y = y'] + (1 - c) w`, with y the labels, w the similarity of walks (`unlabelled.diffusion`), and c the
-    geometric mean of both labels' margins. Where nothing is labelled it is w alone. An image counts
-    `LEAST_WEIGHT + (1 - LEAST_WEIGHT) margin`, a pair the product of both.
+    `theta = c s(y, y') + (1 - c) w`, with y the labels, s their similarity (whether they are equal, or of several the
+    share in common), w that of walks (`unlabelled.diffusion`), and c the geometric mean of both labels' margins. Where
+    nothing is labelled it is w alone. An image counts `LEAST_WEIGHT + (1 - LEAST_WEIGHT) margin`, a pair the product of
+    both.
 
     Args:
         images: `(k,)` numbers of the images that are trained on, in rising order.
         walks: `(k, m)` from `unlabelled.diffusion.diffuse`.
         inferred: `Inferred` labels of the images; None where nothing is labelled.
         items: `Items` of the data set.
+        sets: `(s, c)` bool, the labels that each number in `inferred` stands for; None where it is one label.
     """
 
-    def __init__(self, images: np.ndarray, walks: np.ndarray, inferred: Inferred | None, items: Items):
+    def __init__(
+        self,
+        images: np.ndarray,
+        walks: np.ndarray,
+        inferred: Inferred | None,
+        items: Items,
+        sets: np.ndarray | None = None,
+    ):
         self._images = tf.constant(images, tf.int64)
         self._walks = tf.constant(walks, tf.float32)
         self._labels = None if inferred is None else tf.constant(inferred.labels)
         self._margins = None if inferred is None else tf.constant(inferred.margins)
+        self._sets = None if sets is None else tf.constant(sets, tf.float32)
         self._items = items
 
     def __call__(self, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -67,9 +77,14 @@ class InferredPairs:
             return by_walks, None
         margins, others = tf.gather(self._margins, rows)[:, None], tf.gather(self._margins, columns)[None, :]
         sure = tf.sqrt(margins * others)
-        by_labels = label_similarity(tf.gather(self._labels, rows), tf.gather(self._labels, columns))
+        by_labels = self._by_labels(tf.gather(self._labels, rows), tf.gather(self._labels, columns))
         weights = tf.multiply(*(LEAST_WEIGHT + (1 - LEAST_WEIGHT) * margin for margin in (margins, others)))
         return sure * by_labels + (1 - sure) * by_walks, weights
+
+    def _by_labels(self, rows, columns):
+        if self._sets is None:
+            return label_similarity(rows, columns)
+        return label_set_similarity(tf.gather(self._sets, rows), tf.gather(self._sets, columns))
 
     def _places(self, items):
         return tf.searchsorted(self._images, self._items.image(tf.cast(items, tf.int64)))
@@ -118,7 +133,8 @@ def learn_pairs(info: DatasetInfo, features: np.ndarray | None, split: Split, se
         return Learned(InferredPairs(images, structure.walks, None, items), 0, 0, None)
     inferred = infer_labels(structure, np.where(known, info.labels[images], UNKNOWN))
     margin = float(inferred.margins[~known].mean()) if not known.all() else None
-    pairs = InferredPairs(images, structure.walks, inferred, items)
+    sets = None if info.label_sets is None else info.label_sets.distinct
+    pairs = InferredPairs(images, structure.walks, inferred, items, sets)
     return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
 
 

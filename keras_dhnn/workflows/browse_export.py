@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from keras_dhnn.archive import Archive, Identity, make_rows
+from keras_dhnn.archive.labels import join_labels
 from keras_dhnn.archive.tiles.tile import content_of
 from keras_dhnn.browse import Page
 from keras_dhnn.browse.refusal import not_found
@@ -79,7 +80,8 @@ def _of_run(path, data):
     run, info = open_run(path, data)
     upright = Items(run.experiment.data.turns).upright(np.arange(info.count))
     encoder, _ = open_model(path, data=data, source=sources_of(info)[0])
-    labels = [_label(info.classes, number) for number in info.true_labels]
+    texts = [join_labels(labels) for labels in info.class_labels]
+    labels = [texts[number] for number in info.true_labels]
     searched = {}
     for source in sources_of(info):
         codes = run.load_codes(source if len(info.images) > 1 else None)["codes"]
@@ -93,22 +95,22 @@ def _of_export(path, data):
     source, kind = next(iter(export.indexes)), {"kind": "export", "path": str(version.resolve())}
     images = "; ".join(f"{name} {spec}" for name, spec in export.card["images"].items())
     identity = Identity(export.card["model"], export.card["bits"], images, 0, kind | {"source": source})
-    searched = {name: _of_index(index, export.classes) for name, index in export.indexes.items()}
+    searched = {name: _of_index(index, export) for name, index in export.indexes.items()}
     info = _data_set(export.card, data)
     return identity, searched, info, export.thumbnails, export.card.get("name") or version.parent.name
 
 
-def _of_index(index, classes):
+def _of_index(index, export):
     """Return what an index holds; of an image and its turns, the image as it is stored."""
     ids = index.ids.tolist()
     known = set(ids)
     kept = [n for n, key in enumerate(ids) if not (key.endswith(_TURNED) and key.rpartition("@")[0] in known)]
-    labels = [_label(classes, index.labels[number]) for number in kept]
+    texts = [None if name == UNLABELLED else name for name in export.classes]
+    if export.labels is not None:
+        texts = [join_labels(labels) for labels in export.labels]
+    texts.append(None)  # of -1: not known
+    labels = [texts[index.labels[number]] for number in kept]
     return _Searched([ids[number] for number in kept], index.codes[kept], labels)
-
-
-def _label(classes, number):
-    return None if number < 0 or classes[number] == UNLABELLED else str(classes[number])
 
 
 def _data_set(card, data):

@@ -44,7 +44,7 @@ def compare(
     figure = Path(out) if out is not None else Path(runs[0]).parent / "comparison.png"
     opened = _named([Run.open(path) for path in runs])
     metrics = {name: run.metrics for name, run in opened.items()}
-    differing = _differing({name: protocol_of(run) for name, run in opened.items()})
+    differing = _differing(_comparable({name: protocol_of(run) for name, run in opened.items()}))
     differing = differing or _unlike_splits(opened, metrics)
     if differing and not unlike:
         lines = [
@@ -84,6 +84,8 @@ def protocol_of(run: Run) -> dict[str, Any]:
     items = metrics["queries"] + metrics["database"]
     return {
         "images": f"{metrics['data']} {metrics['checksum'][:12]}",
+        # Of no labels there is no score, and runs of before do not say which.
+        "labels": None if metrics["map"] is None else metrics.get("labels"),
         "protocol": metrics["protocol"],
         "items": items,
         # Groups that do not fit a class's share move it a little from seed to seed.
@@ -91,6 +93,13 @@ def protocol_of(run: Run) -> dict[str, Any]:
         "groups kept together": " and ".join(filter(None, (data.groups, data.group_pattern))) or "none",
         **{name: metrics[name] for name in ("ties", "cut_off", "exclude_self")},
     }
+
+
+def _comparable(protocols):
+    """Return protocols without the labels, where not all of them say which they are."""
+    if all(values["labels"] for values in protocols.values()):
+        return protocols
+    return {name: {**values, "labels": None} for name, values in protocols.items()}
 
 
 def _unlike_splits(runs, metrics):

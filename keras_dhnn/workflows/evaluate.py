@@ -53,7 +53,7 @@ def evaluate(
     split = Split.load(run.split_path)
     outputs, codes, _ = run.load_outputs(sources_of(info))
     if labels is not None:
-        info = info.with_labels(read_labels(labels, info.ids))
+        info = info.with_labels(read_labels(labels, info.ids), to_score=True)
     scored, evaluations, scores = score(outputs, split, info, run.experiment.seed, codes, tuple(dict.fromkeys(at)))
     of_training = run.metrics
     if labels is not None:

@@ -126,7 +126,8 @@ def export_run(
     with owned(base, wait=True, links=True):
         version = next_version(base) if version is None else version
         card = _card(run, info, specs, indexes, fingerprint, base.name, version, chosen)
-        export = Export(encoders, indexes, info.classes, card, pictures)
+        several = None if info.label_sets is None else info.class_labels
+        export = Export(encoders, indexes, info.classes, card, pictures, several)
         with new_version(base, version) as folder:
             write_version(folder, export, make_warmup(specs, base.name) if warmup else None, bar=bar)
     return base / str(version)

@@ -188,7 +188,7 @@ def _check_split(experiment: Experiment, info: DatasetInfo, say: Say) -> None:
     split = draw_split(experiment.data, experiment.seed, info)
     images = f"{info.count} images"
     if experiment.data.group_pattern is not None:
-        groups = len(set(groups_by_name(info.ids, experiment.data.group_pattern)))
+        groups = len(set(groups_by_name(info.ids, info.folders, experiment.data.group_pattern)))
         images += f" in {groups} groups by their names"
     say(f"{images}; {len(split.queries)} queries, {len(split.database)} in the database.")
     if not info.known.all():

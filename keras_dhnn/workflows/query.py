@@ -165,12 +165,17 @@ class RunSearch:
 
 
 def _of_class(items, info, turns, class_name):
-    """Return those of a class, or all."""
+    """Return those of a class, or that have this label, or all."""
     if class_name is None:
         return items
-    if class_name not in info.classes:
-        raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(info.classes)}")
-    of_class = items[info.true_labels[Items(turns).image(items)] == list(info.classes).index(class_name)]
+    named = np.array([class_name in labels for labels in info.class_labels])
+    if not named.any():
+        # A whole set of labels, or what has none.
+        named = np.array(info.classes) == class_name
+    if not named.any():
+        names = info.classes if info.label_sets is None else info.label_sets.classes
+        raise SettingError(f"{info.name} has no class {class_name!r}. It has: {', '.join(names)}")
+    of_class = items[named[info.true_labels[Items(turns).image(items)]]]
     if not len(of_class):
         raise SettingError(f"The run's database holds no image of class {class_name!r}.")
     return of_class

@@ -90,6 +90,7 @@ class DatasetInfo:
         items_per_record: 1, or how many items a record holds at most: small images are stored in blocks.
         given: `labels` and `true_labels` that are seen instead of those stored, see `with_labels`; None if none are.
         table: the `Labels` that were given; None if none were.
+        prepared: the same data set without labels that were given later; None if none were.
     """
 
     directory: Path
@@ -108,6 +109,7 @@ class DatasetInfo:
     items_per_record: int = 1
     given: dict | None = None
     table: Labels | None = None
+    prepared: "DatasetInfo | None" = None
 
     @classmethod
     def load(cls, directory: Path | str) -> "DatasetInfo":
@@ -158,8 +160,8 @@ class DatasetInfo:
 
     def save(self) -> None:
         """Write `info.json`, the last file of a data set, with a checksum of what it says."""
-        values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None))
-        for name in ("directory", "given", "table"):
+        values = dataclasses.asdict(dataclasses.replace(self, given=None, table=None, prepared=None))
+        for name in ("directory", "given", "table", "prepared"):
             del values[name]
         values["source"] = values.pop("origin")
         values = {"format_version": FORMAT_VERSION, **values}
@@ -212,14 +214,16 @@ class DatasetInfo:
         """Return bytes that all images take in memory, as stored."""
         return self.count * sum(spec.nbytes for spec in self.images.values())
 
-    def with_labels(self, labels: Labels) -> "DatasetInfo":
+    def with_labels(self, labels: Labels, *, to_score: bool = False) -> "DatasetInfo":
         """Return the same data set, seen with other labels, some of which may be missing.
 
-        Where every label is a class that the data set has already, those classes are kept to score by; otherwise its
-        folders are taken for no classes. Where images have several labels, each set of them is a class of its own.
+        Where every label is a class that the data set has already, those classes are kept, and images whose class it
+        knows since it was prepared are scored by it; otherwise its folders are taken for no classes. Where images have
+        several labels, each set of them is a class of its own.
 
         Args:
             labels: `Labels` of its images.
+            to_score: whether the labels are what scores go by, whatever class the data set knows.
 
         Raises:
             DataError: if they are of another number of images.
@@ -229,7 +233,7 @@ class DatasetInfo:
                 f"Labels of {len(labels.sets)} images are not those of {self.directory}, which has {self.count}. Give "
                 "the labels again."
             )
-        classes, numbers = labels.as_classes()
+        prepared, (classes, numbers) = self.prepared or self, labels.as_classes()
         known, true = labels.known, numbers
         if not labels.several and set(labels.classes) <= set(self.classes) - {UNLABELLED}:
             own = {name: place for place, name in enumerate(self.classes)}
@@ -240,13 +244,38 @@ class DatasetInfo:
             renamed = np.array([places.get(name, -1) for name in names], np.int32)
             numbers = renamed[np.where(known, labels.sets.argmax(axis=1), -1)]
             true = np.where(known, numbers, self.true_labels)
+            if not to_score and self.classes[: len(prepared.classes)] == prepared.classes:
+                true = np.where(prepared.truly_known, prepared.true_labels, true)
         return dataclasses.replace(
             self,
             classes=classes,
             class_counts=tuple(np.bincount(true, minlength=len(classes)).tolist()),
             given={"labels": numbers, "true_labels": true},
             table=labels,
+            prepared=prepared,
         )
+
+    @property
+    def folders(self) -> np.ndarray:
+        """Return (count,) str: the folder of each item that is its class in the archive; "" where none is."""
+        prepared = self.prepared or self
+        classes = np.array(["" if name == UNLABELLED else name for name in prepared.classes])[prepared.labels]
+        inside = [str(name).startswith(f"{of}/") for name, of in zip(self.ids, classes, strict=True)]
+        return np.where(inside, classes, "")
+
+    @property
+    def class_labels(self) -> tuple[tuple[str, ...], ...]:
+        """Return the labels that items of each class have: one, where images have several those of the set, or none."""
+        if self.label_sets is not None:
+            return tuple(map(self.label_sets.names_of, self.label_sets.distinct))
+        return tuple(() if name == UNLABELLED else (name,) for name in self.classes)
+
+    @functools.cached_property
+    def truth(self) -> Labels:
+        """Return the `Labels` to score by, in order of names: of each item its one, its several, or none."""
+        labels = self.class_labels
+        names = sorted({name for number in np.unique(self.true_labels) for name in labels[number]})
+        return Labels(tuple(names), np.array([[name in of for name in names] for of in labels], bool)[self.true_labels])
 
     @property
     def label_sets(self) -> Labels | None:

@@ -1,5 +1,6 @@
 """Find the items that are nearest to codes, with their keys and classes, in a graph."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,9 +21,16 @@ class Searcher(tf.Module):
     Args:
         index: the `Index`.
         classes: class names; a label is a position here.
+        labels: the labels that items of each class have, where these may be several; None where a class is a label.
     """
 
-    def __init__(self, index: Index, classes: Sequence[str], name: str | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        classes: Sequence[str],
+        labels: Sequence[Sequence[str]] | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         # From 0 for items of no known class, which no search for a class may find.
         numbers = np.asarray(index.labels, np.int32) - UNKNOWN
@@ -32,6 +40,19 @@ class Searcher(tf.Module):
         grouped = self.retrieval.positions is not None
         self.numbers = tf.Variable(numbers, trainable=False, name="labels") if grouped else self.retrieval.labels
         self.classes = _texts(classes, "classes")
+        # What a search may ask for. Of several labels each, and the sets that are classes as a whole.
+        self.names, self.labels, self.members = self.classes, None, None
+        if labels is not None:
+            single = list(dict.fromkeys(label for of_class in labels for label in of_class))
+            asked = [*single, *(text for text in classes if text not in single)]
+            # A row for each of these, the first for anything; a column for each class, the first for none.
+            rows = [[label in of_class for of_class in labels] for label in single]
+            rows += [[text == of_class for of_class in classes] for text in asked[len(single) :]]
+            members = np.pad(np.array(rows, bool), ((1, 0), (1, 0)))
+            members[0] = True
+            self.names = _texts(asked, "names")
+            self.labels = _texts(map(json.dumps, labels), "sets")
+            self.members = tf.Variable(members, trainable=False, name="members")
 
     def search(
         self,
@@ -47,7 +68,8 @@ class Searcher(tf.Module):
             k: int32 >= 1, a scalar or one for each query. Rows have as many columns as the largest k, or as the index
                 has items if these are fewer; a query's own k ends earlier: then follow the key "", distance -1, label
                 -1 and class "". So they do where there are fewer items of a class.
-            class_name: string, a scalar or one for each query: only items of this class; "" for any. None: of any.
+            class_name: string, a scalar or one for each query: only items of this class, or that have this label; ""
+                for any. None: of any.
             outputs: `(B, l)` float32 that the codes are the signs of, see `HammingRetrieval.search`; or None.
 
         Returns:
@@ -60,7 +82,10 @@ class Searcher(tf.Module):
         k = self._checked(k, tf.shape(codes)[0])
         label = None if class_name is None else self._label(class_name, tf.shape(codes)[0])
         most = tf.reduce_max(tf.concat([k, [1]], 0))
-        positions, distances = self.retrieval.search(codes, most, label=label, outputs=outputs)
+        if label is None or self.members is None:
+            positions, distances = self.retrieval.search(codes, most, label=label, outputs=outputs)
+        else:
+            positions, distances = self._search_members(codes, most, label, outputs)
         found = (positions >= 0) & (tf.range(tf.shape(positions)[1])[None] < k[:, None])
         positions = tf.where(found, positions, 0)
         labels = tf.where(found, tf.gather(self.numbers, positions) + UNKNOWN, UNKNOWN)
@@ -72,6 +97,26 @@ class Searcher(tf.Module):
             "classes": known,
         }
 
+    def _search_members(self, codes, k, label, outputs):
+        """Return what `retrieval.search` does, each query among the items that have a label, or one of several."""
+        numbers = self.numbers[: self.retrieval.size]
+        queries = (codes, label) if outputs is None else (codes, label, outputs)
+
+        def one(query):
+            code, label, *output = query
+            allowed = tf.gather(tf.gather(self.members, tf.maximum(label, 0)), numbers)
+            how = {"outputs": output[0][None]} if output else {}
+            positions, distances = self.retrieval.search(code[None], k, allowed=allowed, **how)
+            return positions[0], distances[0]
+
+        kinds = (tf.TensorSpec((None,), tf.int32),) * 2
+        return tf.cond(
+            # Of no query `map_fn` cannot say how long its rows would be.
+            tf.shape(codes)[0] > 0,
+            lambda: tf.map_fn(one, queries, fn_output_signature=kinds),
+            lambda: self.retrieval.search(codes, k),
+        )
+
     @staticmethod
     def _checked(k, queries):
         k = _one_each("k as one number", k, queries)
@@ -81,10 +126,10 @@ class Searcher(tf.Module):
     def _label(self, class_name, queries):
         """Return what `retrieval` calls a class, `(queries,)` int32: -1 for any, from 1 for those that there are."""
         name = _one_each("class_name as one text", class_name, queries)
-        numbers = tf.range(1, tf.size(self.classes) + 1)
-        found = tf.reduce_sum(tf.where(name[:, None] == self.classes, numbers, 0), axis=1)
+        numbers = tf.range(1, tf.size(self.names) + 1)
+        found = tf.reduce_sum(tf.where(name[:, None] == self.names, numbers, 0), axis=1)
         label = tf.where(name == "", -1, found)
-        message = ["Expected the name of a class, or nothing for any. Received", name, "The classes are", self.classes]
+        message = ["Expected the name of a class, or nothing for any. Received", name, "The classes are", self.names]
         known = tf.debugging.Assert(tf.reduce_all(label != 0), message, summarize=_LISTED)
         with tf.control_dependencies([known]):
             return tf.identity(label)

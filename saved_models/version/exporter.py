@@ -48,6 +48,7 @@ class Export:
         classes: class names.
         card: dictionary for JSON, the model card.
         thumbnails: `{image id: bytes}` of small PNG files, one for an image and its turns; may be empty.
+        labels: the labels that items of each class have, where these may be several; None where a class is a label.
     """
 
     encoders: dict
@@ -55,6 +56,7 @@ class Export:
     classes: tuple
     card: dict
     thumbnails: dict
+    labels: tuple | None = None
 
 
 def write_version(folder: Path, export: Export, warmup: Warmup | None, *, bar: Bar = no_bar) -> None:
@@ -74,7 +76,7 @@ def write_version(folder: Path, export: Export, warmup: Warmup | None, *, bar: B
         root = tf.Module(name="export")
         for source, encoder in export.encoders.items():
             setattr(root, _encoder_name(source), encoder)
-        searchers = {source: Searcher(index, export.classes) for source, index in export.indexes.items()}
+        searchers = {source: Searcher(index, export.classes, export.labels) for source, index in export.indexes.items()}
         root.searchers = list(searchers.values())
         signatures = make_signatures(export.encoders, searchers)
         update(1, "graph and weights")
@@ -130,10 +132,12 @@ def load_version(folder: Path) -> Export:
     encoders = {source: getattr(loaded, _encoder_name(source)) for source in card["images"]}
     # Those that searches answer with: a text file of them may have been changed.
     classes = tuple(name.decode() for name in loaded.searchers[0].classes.numpy())
+    labels = getattr(loaded.searchers[0], "labels", None)
+    labels = None if labels is None else tuple(tuple(json.loads(text)) for text in labels.numpy())
     for source, index in targets.items():
         if len(index.labels) and not -1 <= index.labels.min() <= index.labels.max() < len(classes):
             raise DataError(f"The index of {source!r} in {folder} is damaged: it has labels of no class. Export again.")
-    return Export(encoders, targets, classes, card, pictures)
+    return Export(encoders, targets, classes, card, pictures, labels)
 
 
 def version_damage(folder: Path, *, content: bool = True) -> list[str]:

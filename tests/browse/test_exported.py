@@ -5,16 +5,20 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from keras_dhnn import cli
 from keras_dhnn.codes import hamming_distances
 from keras_dhnn.errors import DataError, SettingError
+from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.splits import Split
 from keras_dhnn.pipelines.store.stored_images import read_images
 from keras_dhnn.workflows.browse import browse, open_page
 from keras_dhnn.workflows.demo import demo, make_demo
-from keras_dhnn.workflows.export import export_run
+from keras_dhnn.workflows.export import export_run, item_keys
+from keras_dhnn.workflows.index import add_images
+from keras_dhnn.workflows.query import RunSearch
 from tests.browse.asked import opened, png
 from tests.fakes import make_coloured_dataset
 from tests.saved_models.serving.tiny_run import write_run
@@ -70,6 +74,56 @@ def test_an_export_shows_what_it_searches(run, info, tmp_path):
         assert nearest["distance"] <= 1
     again = open_page(version, data=info.directory.parent, state=tmp_path)
     assert again.archive.root == page.archive.root
+
+
+OF_EACH = [["boat", "car"], ["boat"], ["car"], []]
+TEXTS = ["boat|car", "boat", "car", None]
+# Which of these a search finds.
+HAVE = {"boat": [0, 1], "car": [0, 2], "boat + car": [0], "unlabelled": [3]}
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory, info):
+    """A run of images with several labels, and its `DatasetInfo`."""
+    seen = info.with_labels(Labels.of_names(("boat", "car"), [OF_EACH[n % 4] for n in range(info.count)]))
+    run = write_run(tmp_path_factory.mktemp("runs") / "several", seen)
+    seen.table.save(run.labels_path)
+    return run, seen
+
+
+def test_several_labels_of_an_image_are_searched_by_each(several, tmp_path):
+    run, info = several
+    page = open_page(run.path, data=info.directory.parent, state=tmp_path)
+    shown = page.archive.rows(["id", "label"]).to_pydict()
+    assert dict(zip(*shown.values(), strict=True)) == {key: TEXTS[n % 4] for n, key in enumerate(info.ids)}
+    items = Split.load(run.split_path).database
+    ((_, image),) = read_images(info, np.array([3]))
+    for name, rows in HAVE.items():
+        (found,) = RunSearch(run, info, class_name=name).search(image[None], 4 * info.count)
+        assert sorted(one["item"] for one in found) == [item for item in items if item // 4 % 4 in rows]
+    with pytest.raises(SettingError, match="has no class 'plane'. It has: boat, car$"):
+        RunSearch(run, info, class_name="plane")
+
+
+@pytest.mark.slow
+def test_an_export_of_several_labels_searches_by_each_and_the_next_version_does(several, tmp_path):
+    run, info = several
+    base, new = export_run(run, info, name="several", warmup=False).parent, tmp_path / "new.png"
+    ((_, image),) = read_images(info, np.array([3]))
+    Image.fromarray(image).save(new)
+    add_images(base, [new], label="car")
+    items = Split.load(run.split_path).database
+    for number, more in (("1", set()), ("2", {str(new)})):
+        search = tf.saved_model.load(str(base / number)).signatures["search_in_class_uint8"]
+        for name, rows in HAVE.items():
+            answer = search(images=tf.constant(image[None]), k=tf.constant(999), class_name=tf.constant(name))
+            keys = {key.decode() for key in answer["ids"][0].numpy() if key}
+            of_class = np.array([item for item in items if item // 4 % 4 in rows])
+            assert keys == {*item_keys(info, of_class, 4)} | (more if name == "car" else set())
+    page = open_page(base, data=info.directory.parent, state=tmp_path)
+    shown = page.archive.rows(["id", "label"]).to_pydict()
+    texts = {str(key): TEXTS[n % 4] for n, key in enumerate(info.ids) if 4 * n in items}
+    assert dict(zip(*shown.values(), strict=True)) == {**texts, str(new): "car"}
 
 
 def test_folders_without_any_are_refused(tmp_path):

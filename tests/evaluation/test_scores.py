@@ -1,3 +1,4 @@
+import hashlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from keras_dhnn.pipelines.splits import Split
 from tests.metrics import brute_force
 
 INFO = SimpleNamespace(name="toy", checksum="abc", synthetic=True, classes=("beach", "forest"), label_sets=None)
+INFO.truth = Labels(INFO.classes, np.eye(2, dtype=bool))
 
 
 def split(queries, database):
@@ -63,6 +65,7 @@ def test_every_score_carries_its_protocol():
         "data": "toy",
         "checksum": "abc",
         "synthetic": True,
+        "labels": hashlib.sha256(b'["beach", "forest", 2]' + bytes([0b10010000])).hexdigest()[:12],
         "protocol": "paper",
         "split": chosen.hash,
         "queries": 2,

@@ -255,6 +255,50 @@ def test_a_share_is_rounded_half_up_and_leaves_one_on_either_side(share, count):
     assert split.queries.size == count
 
 
+# --- several labels an image
+
+SEVERAL = np.random.default_rng(5).random((500, 12)) < np.linspace(0.02, 0.5, 12)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.5])
+def test_several_labels_each_have_their_share_of_the_queries(share):
+    for seed in range(3):
+        split = grouped(SEVERAL, seed=seed, queries=share, validation=0.1, turns=1)
+        count = round(500 * share)
+        assert len(split.queries) == count
+        assert len(split.validation) == round(0.1 * (500 - count))
+        for part, of in ((split.queries, share), (split.validation, 0.1 * (1 - share))):
+            assert np.abs(SEVERAL[part].sum(axis=0) - of * SEVERAL.sum(axis=0)).max() < 2
+        assert SEVERAL[split.database].any(axis=0).all()
+    # A draw of as many at random is off by more than three times as much.
+    apart = np.abs(
+        SEVERAL[np.random.default_rng(0).choice(500, count, replace=False)].sum(axis=0) - share * SEVERAL.sum(0)
+    )
+    assert apart.max() > 3
+
+
+def test_several_labels_are_drawn_by_the_seed():
+    assert grouped(SEVERAL, seed=3).hash == grouped(SEVERAL, seed=3).hash != grouped(SEVERAL, seed=4).hash
+    np.testing.assert_array_equal(grouped(SEVERAL).queries, grouped(SEVERAL, validation=0.3).queries)
+    assert len(paper(SEVERAL, queries=100).queries) == 100
+
+
+def test_groups_of_several_labels_stay_on_one_side():
+    groups = np.minimum(np.arange(500) // 7, 60)  # the last is of 80 images, more than a tenth
+    split = grouped(SEVERAL, queries=0.1, turns=1, groups=groups, validation=0.1)
+    sides = [set(groups[part]) for part in (split.queries, split.validation, split.fitting)]
+    assert len(set.union(*sides)) == sum(len(side) for side in sides) == 61
+    assert 43 < len(split.queries) <= 50
+    # Where every group is larger than the share, it is the smallest.
+    assert len(grouped(SEVERAL, queries=0.01, turns=1, groups=np.arange(500) // 30).queries) == 20
+
+
+def test_a_label_of_one_image_is_no_query():
+    sets = np.ones((40, 2), bool)
+    sets[1:, 1] = False
+    assert all(0 in grouped(sets, seed=seed, queries=0.5, turns=1, validation=0).database for seed in range(8))
+
+
 # --- invalid arguments
 
 

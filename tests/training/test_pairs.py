@@ -44,6 +44,24 @@ def test_of_no_labels_walks_alone_decide():
     assert weights is None
 
 
+def test_several_labels_count_by_what_they_share_where_one_image_has_none():
+    features, labels = blobs(3, 40)
+    table = Labels(("a", "b", "c", "d"), np.array([[1, 1, 1, 0], [1, 1, 0, 1], [0, 0, 1, 1]], bool)[labels])
+    table.sets[7] = False
+    info = SimpleNamespace(known=table.known, labels=table.as_classes()[1], label_sets=table)
+    learned = learn_pairs(info, features, Split("grouped", 0, 1, [], np.arange(120), []), seed=0)
+    assert (learned.given, learned.inferred) == (119, 1)
+    items = tf.constant([0, 1, 40, 80], tf.int64)
+    theta, weights = learned.pairs(items, items)
+    full, _ = LabelSetPairs(table.sets, Items(1))(items, items)
+    np.testing.assert_array_equal(theta, full)
+    np.testing.assert_allclose(theta[0], [1, 1, 1 / 2, 1 / 4])
+    np.testing.assert_array_equal(weights, np.ones((4, 4)))
+    # The one without a label is like those that it lies among, and half like those that share half with them.
+    theta, _ = learned.pairs(tf.constant([7], tf.int64), items)
+    np.testing.assert_allclose(theta[0], [1, 1, 1 / 2, 1 / 4], atol=0.1)
+
+
 @pytest.mark.parametrize("given", [0, 3])
 def test_a_database_is_learned_from_and_nothing_else(given):
     features, labels = blobs(3, 40)

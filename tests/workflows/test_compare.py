@@ -115,6 +115,31 @@ def test_other_images_are_refused(make_run, info, tmp_path):
         compare([make_run("a"), make_run("b", info=others)], tmp_path / "curves.png")
 
 
+def test_scores_by_other_labels_are_refused(make_run, info, tmp_path):
+    """By two classes, and by three of the same images, whose queries are those of a list."""
+    names = [["sea", "land"][label] for label in info.labels]
+    three = [*names[:4], "ice", *names[5:]]
+    tables = {
+        "a": Labels.of_names(("sea", "land"), [[name] for name in names]),
+        # The same in another order.
+        "b": Labels.of_names(("land", "sea"), [[name] for name in names]),
+        "c": Labels.of_names(("sea", "land", "ice"), [[name] for name in three]),
+        "d": Labels.of_names(("sea", "land", "ice"), [[name, "ice"] for name in names]),
+    }
+    (tmp_path / "queries.txt").write_text("\n".join(info.ids[::5]))
+    how = ("data.protocol=standard", f"data.split={tmp_path / 'queries.txt'}")
+    runs = {name: make_run(name, *how, info=info.with_labels(table)) for name, table in tables.items()}
+    assert compare([runs["a"], runs["b"]], tmp_path / "curves.png")["unlike"] == {}
+    for other in "cd":
+        with pytest.raises(RunError, match=f"labels: a [0-9a-f]{{12}}, {other} [0-9a-f]{{12}}\n"):
+            compare([runs["a"], runs[other]], tmp_path / "curves.png")
+    # Runs of before do not say by which labels they were scored.
+    metrics = json.loads((runs["c"] / "metrics.json").read_text())
+    del metrics["labels"]
+    write_json(runs["c"] / "metrics.json", metrics)
+    assert compare([runs["a"], runs["c"]], tmp_path / "curves.png")["unlike"] == {}
+
+
 @pytest.mark.parametrize("field", ["ties", "cut_off", "exclude_self"])
 def test_scores_of_another_kind_are_refused(make_run, tmp_path, field):
     paths = [make_run("a"), make_run("b")]

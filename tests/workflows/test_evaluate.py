@@ -42,7 +42,8 @@ def test_evaluate_scores_the_stored_codes(tmp_path, drawn):
     assert len(np.unique(drawn[0].codes[1], axis=0)) == expected["distinct_codes"]
 
 
-def test_other_labels_leave_the_runs_own_scores_alone(tmp_path, drawn):
+@pytest.mark.parametrize("names", [("a", "b"), ("class1", "class0")], ids=["others", "folders"])
+def test_other_labels_leave_the_runs_own_scores_alone(tmp_path, drawn, names):
     info = make_dataset(tmp_path / "made", count=30)[0]
     run = write_run(tmp_path / "run", info)
     write_json(run.history_path, {})
@@ -52,16 +53,17 @@ def test_other_labels_leave_the_runs_own_scores_alone(tmp_path, drawn):
     run.replace_metrics({**run.metrics, **by_labels, **by_training})
     before = run.metrics_path.read_bytes()
     other = tmp_path / "other.csv"
-    other.write_text("\n".join(["path,label", *(f"{name},{'ab'[n % 2]}" for n, name in enumerate(info.ids))]))
+    other.write_text("\n".join(["path,label", *(f"{name},{names[n % 2]}" for n, name in enumerate(info.ids))]))
     metrics = evaluate.evaluate(run, labels=other, data=tmp_path)
     assert run.metrics_path.read_bytes() == before
-    seen = info.with_labels(read_labels(other, info.ids))
+    seen = info.with_labels(read_labels(other, info.ids), to_score=True)
+    assert [seen.classes[label] for label in seen.true_labels] == [names[n % 2] for n in range(30)]
     outputs, codes, _ = run.load_outputs(["image"])
     split, labels = Split.load(run.split_path), np.repeat(seen.true_labels, 4)
     _, scores = evaluate_all(outputs, labels, split, seen, run.experiment.seed, codes)
     assert metrics == {**by_training, **scores}
     assert drawn[0].metrics == scores
-    assert set(metrics["map_per_class"]) == {"a", "b"}
+    assert set(metrics["map_per_class"]) == set(names)
     again = evaluate.evaluate(run, data=tmp_path)
     assert json.loads(run.metrics_path.read_text()) == again
     assert again["map_untrained"] == 0.25

@@ -92,10 +92,40 @@ def test_folders_score_where_labels_are_of_their_classes(tmp_path):
     assert seen.classes == ("x", "y", UNLABELLED)
     assert seen.labels.tolist() == [2, 2, 2, 2, 1, 2]
     assert seen.true_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert seen.folders.tolist() == info.folders.tolist() == [*"xxxyyy"]
     # Other names: the folders are no classes.
     other = info.with_labels(Labels(("sea",), np.array([[0], [0], [0], [0], [1], [0]], bool)))
     assert other.classes == ("sea", UNLABELLED)
     assert other.true_labels.tolist() == other.labels.tolist() == [1, 1, 1, 1, 0, 1]
+
+
+def test_a_table_that_errs_is_learned_from_and_folders_score(tmp_path):
+    root = write_collection(tmp_path / "folders", ("x", "y", UNLABELLED), per_class=3)
+    info = prepare(folder.open_archive(root), tmp_path / "data" / "folders", shards=1).info
+    assert info.classes == (UNLABELLED, "x", "y")
+    # Of "unlabelled" the first is known by the table alone; of "x" the first is wrong in it, and the last missing.
+    table = Labels.of_names(("y", "x"), [["x"], [], [], ["y"], ["x"], [], *[["y"]] * 3])
+    seen = info.with_labels(table)
+    assert seen.labels.tolist() == [1, 0, 0, 2, 1, 0, 2, 2, 2]
+    assert seen.true_labels.tolist() == [1, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert seen.truth.classes == ("x", "y")
+    assert seen.truth.sets.T.astype(int).tolist() == [[1, 0, 0, 1, 1, 1, 0, 0, 0], [0] * 6 + [1] * 3]
+    assert seen.folders.tolist() == [*[""] * 3, *"xxxyyy"]
+    # The same where another table was prepared: what is of the folders stays.
+    first = info.with_labels(Labels.of_names(("x", "y"), [[], ["y"], [], *[["y"]] * 3, *[["x"]] * 3]))
+    assert first.with_labels(table).true_labels.tolist() == [1, 2, 0, 1, 1, 1, 2, 2, 2]
+    # To score by it is another matter.
+    assert info.with_labels(table, to_score=True).true_labels.tolist() == [1, 0, 0, 2, 1, 1, 2, 2, 2]
+
+
+def test_folders_of_a_tree_are_no_classes(info):
+    assert set(info.folders) == {""}
+    table = Labels.of_names(("north", "sea"), [["north"], ["sea"], ["north"], *[[]] * 18])
+    seen = info.with_labels(table)
+    assert set(seen.folders) == {""}
+    # A later table counts where it has a label, an earlier one where it has none.
+    later = seen.with_labels(Labels.of_names(("north", "sea"), [["sea"], *[[]] * 20]))
+    assert [later.classes[label] for label in later.true_labels[:4]] == ["sea", "sea", "north", UNLABELLED]
 
 
 def test_sets_of_labels_are_classes(info):
@@ -105,4 +135,6 @@ def test_sets_of_labels_are_classes(info):
     assert seen.classes == ("sea", "ship", "sea + ship")
     assert seen.class_counts == (17, 0, 4)
     assert seen.label_sets is seen.table
+    assert seen.truth.classes == ("sea", "ship")
+    np.testing.assert_array_equal(seen.truth.sets, sets)
     assert seen.known.all()

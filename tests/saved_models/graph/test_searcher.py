@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.codes import hamming_distances
+from keras_dhnn.codes import hamming_distances, unpack
 from keras_dhnn.saved_models.graph.searcher import Searcher
 from keras_dhnn.saved_models.index import Index
 
@@ -69,6 +69,36 @@ def test_items_of_a_class_are_those_of_a_stable_sort(names):
         assert got["ids"][row].numpy().astype(str).tolist() == INDEX.ids[allowed[order]].tolist() + [""] * empty
         assert got["distances"][row].numpy().tolist() == distances[order].tolist() + [-1] * empty
         assert got["labels"][row].numpy().tolist() == LABELS[allowed[order]].tolist() + [-1] * empty
+
+
+SEVERAL = [("field",), ("sea",), ("field", "sea"), ()]
+OF_SEVERAL = RANDOM.integers(-1, 4, 20).astype(np.int32)
+
+
+@pytest.mark.parametrize("copies", [1, 3], ids=["apart", "grouped"])
+@pytest.mark.parametrize("ordered", [False, True], ids=["codes", "outputs"])
+def test_of_several_labels_those_are_found_that_have_one_among_theirs(copies, ordered):
+    codes, labels = np.repeat(CODES, copies, axis=0), np.repeat(OF_SEVERAL, copies)
+    index = Index(codes, np.arange(len(codes)).astype(str), labels, "m")
+    classes = ["field", "sea", "field + sea", "unlabelled"]
+    searcher = Searcher(index, classes, SEVERAL)
+    assert (searcher.retrieval.positions is not None) == (copies > 1)
+    names = ["sea", "field + sea", ""]
+    # Of outputs of one size, no item comes before another at its distance.
+    outputs = tf.constant(unpack(QUERIES), tf.float32) if ordered else None
+    got = searcher.search(QUERIES, tf.constant([60, 9, 2]), tf.constant(names), outputs)
+    for row, (allowed, k) in enumerate(zip([(1, 2), (2,), range(-1, 4)], (60, 9, 2), strict=True)):
+        allowed = np.flatnonzero(np.isin(labels, list(allowed)))
+        distances = hamming_distances(QUERIES[row : row + 1], codes[allowed])[0]
+        order = np.argsort(distances, kind="stable")[:k]
+        assert len(order)
+        expected = allowed[order].astype(str).tolist()
+        assert [name for name in got["ids"][row].numpy().astype(str) if name] == expected
+        assert got["distances"][row].numpy()[: len(order)].tolist() == distances[order].tolist()
+        assert got["labels"][row].numpy()[: len(order)].tolist() == labels[allowed[order]].tolist()
+    assert len(searcher.search(QUERIES[:0], tf.constant(5), tf.constant("sea"))["ids"]) == 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)moon.*field.*sea"):
+        searcher.search(QUERIES, tf.constant(5), tf.constant("moon"))
 
 
 @pytest.mark.parametrize(
