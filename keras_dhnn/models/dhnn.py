@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
+from keras_dhnn.backend import build_optimizer, fit_as_built
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
@@ -18,10 +18,11 @@ from keras_dhnn.models.backbones import side_by_side
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
+from keras_dhnn.models.hashing_network import HashingNetwork
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
-class DHNN(tf.keras.Model):
+class DHNN(HashingNetwork):
     """Turn images into hash outputs, trained by the pairwise likelihood and the quantisation loss (DHNN eqs. 3, 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
@@ -115,9 +116,8 @@ class DHNN(tf.keras.Model):
         self.classification = classification
         self.bank = bank
         self.only_seen = bank is not None and objective in OF_DISTANCES
-        names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
         self.pairs = pairs
+        self._log(("loss", "pairwise", "quantization", *(("classification",) if classification else ())))
 
     @property
     def parts(self) -> dict[str, tf.keras.layers.Layer]:
@@ -125,15 +125,13 @@ class DHNN(tf.keras.Model):
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
-    @property
     def training_state(self) -> dict[str, Any]:
-        """Return what a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name.
+
+        It is no property, as `plain` is none: Keras 2 would find the weights here first, of compiled models alone.
+        """
         # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
         return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the parts of the loss of a batch.
@@ -197,12 +195,6 @@ class DHNN(tf.keras.Model):
         images, targets = data
         parts = self.objective(self(images, training=False)[self.source], targets)
         return self._track(sum_of_terms([self.total(parts), *self.losses]), parts)
-
-    def _track(self, loss, parts):
-        for name, value in {"loss": loss, **parts}.items():
-            self.trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self.trackers.items()}
-        return step_logs(results, self.distribute_strategy)
 
     def above(self, cut: str) -> tuple[tf.keras.Model, "DHNN"]:
         """Return this network from a cut upwards, sharing its layers.

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
+from keras_dhnn.backend import build_optimizer, fit_as_built
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
@@ -14,12 +14,13 @@ from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
+from keras_dhnn.models.hashing_network import HashingNetwork
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
-class SIDHCNN(tf.keras.Model):
+class SIDHCNN(HashingNetwork):
     """Turn dual samples, two images of the same ground, into hash outputs that compare across sources (SIDHCNN eq. 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
@@ -86,22 +87,17 @@ class SIDHCNN(tf.keras.Model):
         self.norm = norm
         self.pair_weighting = pair_weighting
         self.bank = bank
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", *TERMS)}
+        self._log(("loss", *TERMS))
 
     @property
     def parts(self) -> dict[str, DHNN]:
         """Return what the network is made of, by name."""
         return {f"branch_{source}": branch for source, branch in self.branches.items()}
 
-    @property
     def training_state(self) -> dict[str, Any]:
-        """Return what a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name; no property, see `DHNN.training_state`."""
         optimizers = tf.train.Checkpoint(**self.optimizers)
         return {**self.parts, "optimizer": optimizers, **({} if self.bank is None else {"bank": self.bank})}
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the terms of the loss of a batch of dual samples, paired among themselves.
@@ -193,12 +189,6 @@ class SIDHCNN(tf.keras.Model):
     def _total(self, terms, regularization):
         # What layers add, such as weight decay, is trained on and logged as part of the loss.
         return sum_of_terms([weight * terms[name] for name, weight in self.weights_of_terms.items()] + regularization)
-
-    def _track(self, loss, terms):
-        for name, value in {"loss": loss, **terms}.items():
-            self.trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self.trackers.items()}
-        return step_logs(results, self.distribute_strategy)
 
     def above(self, cuts: Mapping[str, str]) -> tuple[dict[str, tf.keras.Model], "SIDHCNN"]:
         """Return this network from a cut through each branch upwards, sharing its layers.

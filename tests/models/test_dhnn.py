@@ -1,8 +1,9 @@
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.backend import SGD, Adam
+from keras_dhnn.backend import NEWEST, SGD, Adam
 from keras_dhnn.errors import SettingError
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
@@ -192,12 +193,43 @@ def test_cut_that_paths_lead_past_is_refused():
         cut_backbone(tiny_backbone(), "head_conv")
 
 
-def test_saved_model_loads_and_gives_the_same_outputs(tmp_path):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_saved_model_loads_and_gives_the_same_outputs(tmp_path, compiled):
     model = tiny_model(hidden=16)
+    if compiled:
+        model.compile(Adam(0.1))
+        model.train_step(batch(images(), [0, 0, 1, 1, 2, 2]))
     model.save(tmp_path / "model.keras")
     loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
     assert (type(loaded), loaded.bits, loaded.source) == (DHNN, BITS, "image")
     np.testing.assert_array_equal(loaded({"image": images()})["image"], model({"image": images()})["image"])
+
+
+@pytest.mark.parametrize("writes_compiled", [False, True])
+@pytest.mark.parametrize("reads_compiled", [False, True])
+def test_weights_lie_at_the_same_place_whether_a_model_is_compiled_or_not(tmp_path, writes_compiled, reads_compiled):
+    """Where they lay in files of uncompiled models before, which must load."""
+    writer, reader = linear_model(), linear_model()
+    for model, compiled in ((writer, writes_compiled), (reader, reads_compiled)):
+        if compiled:
+            model.compile(SGD(0.1))
+            model.train_step(batch(np.ones((4, 5)), [0, 0, 1, 1]))
+    values = [np.full(weight.shape, 3.0 + number) for number, weight in enumerate(writer.get_weights()[:2])]
+    writer.head.set_weights(values)
+    writer.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        place = "layers" if NEWEST else "parts"
+        np.testing.assert_array_equal(file[f"{place}/functional_1/layers/dense/vars/0"], values[0])
+    reader.load_weights(tmp_path / "model.weights.h5")
+    for received, value in zip(reader.head.get_weights(), values, strict=True):
+        np.testing.assert_array_equal(received, value)
+
+
+@pytest.mark.parametrize("name", ["folder", "model.h5"])
+def test_forms_of_files_that_cannot_be_loaded_are_not_written(tmp_path, name):
+    with pytest.raises(SettingError, match=rf'a name that ends in ".keras".*Received: .*{name}'):
+        linear_model().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("bits", [0, -8, 12])

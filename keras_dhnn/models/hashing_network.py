@@ -1,0 +1,56 @@
+"""Hold what the networks of one source and of two have in common as Keras models: how they are saved and logged."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_dhnn.backend import step_logs
+from keras_dhnn.errors import SettingError, invalid
+
+
+class HashingNetwork(tf.keras.Model):
+    """Train a Keras model by steps of its own, whose losses it logs as running means.
+
+    Its subclasses begin their `compile` with `Model.compile` and end it with `_log`.
+    """
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        return list(self.trackers.values()) if hasattr(self, "trackers") else []
+
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        """Write the network to a `.keras` file, from which `tf.keras.models.load_model` makes it anew.
+
+        Args:
+            filepath: a name that ends in ".keras".
+            *args: of `tf.keras.Model.save`.
+            **kwargs: of it too.
+
+        Raises:
+            SettingError: for another name: Keras would write another form, which it cannot load.
+        """
+        if Path(filepath).suffix != ".keras":
+            expected = 'a name that ends in ".keras" (`export` writes a SavedModel for inference)'
+            raise SettingError(invalid("argument `filepath`", expected, str(filepath)))
+        super().save(filepath, *args, **kwargs)
+
+    def _log(self, names: Iterable[str]) -> None:
+        self.trackers = {name: _RunningMean(name) for name in names}
+
+    def _track(self, loss: tf.Tensor, parts: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for name, value in {"loss": loss, **parts}.items():
+            self.trackers[name].update_state(value)
+        results = {name: tracker.result() for name, tracker in self.trackers.items()}
+        return step_logs(results, self.distribute_strategy)
+
+
+class _RunningMean(tf.keras.metrics.Mean):
+    """Leave no trace in files of weights, which models that are not compiled write and read too."""
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write nothing: means start anew with every epoch."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read nothing."""
