@@ -148,6 +148,39 @@ def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
         optimizer.iterations  # noqa: B018 - makes the variable
 
 
+def scaling_loss(optimizer: Any, model: Any) -> Any:
+    """Return an optimizer as `compile` holds it: of a model that computes in float16 one that scales the loss.
+
+    Args:
+        optimizer: of either lane.
+        model: the Keras model that it steps.
+    """
+    scaler = tf.keras.mixed_precision.LossScaleOptimizer
+    if model.dtype_policy.name != "mixed_float16" or isinstance(optimizer, scaler):
+        return optimizer
+    return scaler(optimizer)
+
+
+def gradients_of(loss: tf.Tensor, weights: Sequence[Any], tape: tf.GradientTape, optimizer: Any) -> list[Any]:
+    """Return the gradients that an optimizer's `apply_gradients` expects of a scalar loss.
+
+    Where it scales the loss, lest small gradients become zero in float16, that of Keras 3 divides them by its factor
+    itself; that of Keras 2 does not.
+
+    Args:
+        loss: scalar, of the tape.
+        weights: by which to differentiate.
+        tape: a `tf.GradientTape`.
+        optimizer: of either lane.
+    """
+    one = tf.ones_like(loss)
+    if NEWEST:
+        return tape.gradient(loss, weights, optimizer.scale_loss(one))
+    if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+        return optimizer.get_unscaled_gradients(tape.gradient(loss, weights, optimizer.get_scaled_loss(one)))
+    return tape.gradient(loss, weights)
+
+
 def reseed(model: Any, *numbers: int) -> None:
     """Begin what the random layers of a model (dropout, noise) draw anew, each of them otherwise.
 

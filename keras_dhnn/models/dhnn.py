@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built
+from keras_dhnn.backend import build_optimizer, fit_as_built, gradients_of
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
@@ -187,7 +187,8 @@ class DHNN(HashingNetwork):
             objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
+        gradients = gradients_of(own, weights, tape, self.optimizer)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return self._track(sum_of_terms([objective, added]), parts)
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:

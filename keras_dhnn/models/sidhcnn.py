@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built
+from keras_dhnn.backend import build_optimizer, fit_as_built, gradients_of, scaling_loss
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
@@ -74,11 +74,15 @@ class SIDHCNN(HashingNetwork):
             bank: a `DualBank` of all training items, by which one branch after the other is updated against what the
                 items' features were last (Algorithm 1). Without one, both are updated at once on the batch's pairs.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
+
+        Raises:
+            SettingError: if a source has no optimiser.
         """
+        self._check_optimizers(optimizers)
         # Keras 3 takes one optimiser, not a dictionary; the branches' own make the steps.
         super().compile(optimizer="sgd", **{"jit_compile": False, **kwargs})
         fit_as_built(self)
-        self.optimizers = dict(optimizers)
+        self.optimizers = {source: scaling_loss(optimizer, self) for source, optimizer in optimizers.items()}
         for source, optimizer in self.optimizers.items():
             # Inside of `switch_case` their variables would be made empty.
             build_optimizer(optimizer, self.branches[source].trainable_weights)
@@ -88,6 +92,12 @@ class SIDHCNN(HashingNetwork):
         self.pair_weighting = pair_weighting
         self.bank = bank
         self._log(("loss", *TERMS))
+
+    def _check_optimizers(self, optimizers):
+        if not isinstance(optimizers, Mapping) or set(optimizers) != set(self.sources):
+            expected = f"a dictionary of one for each source: {', '.join(self.sources)}"
+            received = list(optimizers) if isinstance(optimizers, Mapping) else type(optimizers).__name__
+            raise SettingError(invalid("argument `optimizers`", expected, received))
 
     @property
     def parts(self) -> dict[str, DHNN]:
@@ -158,12 +168,13 @@ class SIDHCNN(HashingNetwork):
         return self._track(*tf.switch_case(self.bank.next_turn(), steps))
 
     def _joint_step(self, images, targets):
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             terms = self.objective(self(images, training=True), targets["label"])
             loss = self._total(terms, self.losses)
-        variables = {source: branch.trainable_weights for source, branch in self.branches.items()}
-        for source, gradients in tape.gradient(loss, variables).items():
-            self.optimizers[source].apply_gradients(zip(gradients, variables[source], strict=True))
+        # All before the first step.
+        steps = [(source, self._gradients(source, loss, tape)) for source in self.sources]
+        for source, gradients in steps:
+            self.optimizers[source].apply_gradients(gradients)
         return loss, terms
 
     def _branch_step(self, source, images, targets):
@@ -173,9 +184,13 @@ class SIDHCNN(HashingNetwork):
             self.bank.rows[source].refresh(targets["index"], outputs)
             terms = self.branch_objective(source, outputs, targets)
             loss = self._total(terms, branch.losses)
-        weights = branch.trainable_weights
-        self.optimizers[source].apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.optimizers[source].apply_gradients(self._gradients(source, loss, tape))
         return loss, terms
+
+    def _gradients(self, source, loss, tape):
+        """Return pairs of a gradient and a weight of a branch."""
+        weights = self.branches[source].trainable_weights
+        return list(zip(gradients_of(loss, weights, tape, self.optimizers[source]), weights, strict=True))
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Return the losses of a batch, without a step."""
@@ -215,7 +230,9 @@ class SIDHCNN(HashingNetwork):
 
 
 def _check(branches):
+    expected = "two DHNNs of different sources and of as many bits"
+    if not all(isinstance(branch, DHNN) for branch in branches):
+        raise SettingError(invalid("argument `branches`", expected, [type(branch).__name__ for branch in branches]))
     sources, bits = [branch.source for branch in branches], {branch.bits for branch in branches}
-    if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1 or not all(isinstance(b, DHNN) for b in branches):
-        expected = "two DHNNs of different sources and of as many bits"
+    if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1:
         raise SettingError(invalid("argument `branches`", expected, sources=sources, bits=sorted(bits)))

@@ -9,6 +9,7 @@ from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.hash_head import hash_head
+from tests.half_precision import RATE, TINY, computing_by, dense
 
 BITS = 8
 
@@ -140,6 +141,22 @@ def test_logged_loss_is_pairwise_plus_eta_times_quantization():
     outputs = model(inputs)["image"].numpy()
     assert logs["quantization"] == pytest.approx(np.abs(outputs - np.where(outputs >= 0, 1, -1)).mean(), rel=1e-5)
     assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"], rel=1e-5)
+
+
+def test_a_step_in_float16_is_that_of_float32():
+    """Along a gradient that is zero in float16 unless the loss is scaled."""
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    changes = []
+    for policy in ("float32", "mixed_float16"):
+        with computing_by(policy):
+            model = DHNN(dense(5, 4), hash_head(4, BITS))
+        before = model.get_weights()
+        model.compile(SGD(RATE), eta=0.0, **TINY)
+        model.train_step(batch(inputs, labels))
+        changes.append([new - old for new, old in zip(model.get_weights(), before, strict=False)])
+    assert np.abs(changes[0][0]).max() > 1e-4
+    for expected, received in zip(*changes, strict=True):
+        np.testing.assert_allclose(received, expected, atol=5e-2 * np.abs(expected).max())
 
 
 def test_weight_decay_adds_half_the_sum_of_squared_kernels():

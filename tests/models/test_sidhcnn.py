@@ -8,6 +8,7 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from tests.half_precision import RATE, TINY, computing_by, dense
 
 BITS, P = 8, 4.0
 SIZES = {"pan": 5, "mul": 3}
@@ -174,6 +175,30 @@ def test_alternating_updates_the_first_source_then_the_second():
     np.testing.assert_array_equal(model.bank.codes, sign(rows["pan"] + rows["mul"]))
 
 
+@pytest.mark.parametrize("alternating", [False, True])
+def test_a_step_in_float16_is_that_of_float32(alternating):
+    """Along a gradient that is zero in float16 unless the loss is scaled."""
+    changes = []
+    for policy in ("float32", "mixed_float16"):
+        with computing_by(policy):
+            model = SIDHCNN([DHNN(dense(n, 4), hash_head(4, BITS), s, name=f"dhnn_{s}") for s, n in SIZES.items()])
+        bank = banked(steps=1)[0].bank if alternating else None
+        before = model.get_weights()
+        model.compile({source: SGD(RATE) for source in SIZES}, beta=0.0, bank=bank, **TINY)
+        for _ in SIZES if alternating else "1":
+            model.train_step(batch())
+        changes.append([new - old for new, old in zip(model.get_weights(), before, strict=False)])
+    for expected, received in zip(*changes, strict=True):
+        assert np.abs(expected).max() > 1e-4
+        np.testing.assert_allclose(received, expected, atol=5e-2 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("optimizers", [SGD(0.1), {"pan": SGD(0.1)}, {"pan": SGD(0.1), "msi": SGD(0.1)}])
+def test_optimizers_are_one_for_each_source(optimizers):
+    with pytest.raises(SettingError, match="`optimizers`. Expected a dictionary of one for each source: pan, mul"):
+        linear_model().compile(optimizers)
+
+
 def test_a_branch_has_no_objective_without_a_bank():
     images, targets = batch()
     with pytest.raises(SettingError, match="`DualBank`"):
@@ -233,3 +258,5 @@ def test_one_branch_or_unlike_bits_are_refused():
     identity = tf.keras.Sequential([tf.keras.layers.Flatten(input_shape=(3,))])
     with pytest.raises(ValueError, match=r"bits=\[8, 16\]"):
         SIDHCNN([branch, DHNN(identity, hash_head(3, 16), "mul", name="other")])
+    with pytest.raises(ValueError, match=r"two DHNNs of different sources.*Sequential"):
+        SIDHCNN([branch, identity])
