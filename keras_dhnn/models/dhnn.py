@@ -18,7 +18,7 @@ from keras_dhnn.models.backbones import side_by_side
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
-from keras_dhnn.models.hashing_network import HashingNetwork
+from keras_dhnn.models.hashing_network import HashingNetwork, images_and_targets
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -175,7 +175,7 @@ class DHNN(HashingNetwork):
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
         """
-        images, targets = data
+        images, targets = images_and_targets(data)
         with tf.GradientTape() as tape:
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
@@ -192,9 +192,9 @@ class DHNN(HashingNetwork):
         return self._track(sum_of_terms([objective, added]), parts)
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return the losses of a batch, without a step."""
-        images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets)
+        """Return the losses of a batch, of all replicas' too, without a step."""
+        images, targets = images_and_targets(data)
+        parts = self.objective(*global_batch(self(images, training=False)[self.source], targets))
         return self._track(sum_of_terms([self.total(parts), *self.losses]), parts)
 
     def above(self, cut: str) -> tuple[tf.keras.Model, "DHNN"]:

@@ -46,6 +46,25 @@ class HashingNetwork(tf.keras.Model):
         return step_logs(results, self.distribute_strategy)
 
 
+def images_and_targets(data: Any) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
+    """Return what a step is made on, of the forms in which Keras hands it over.
+
+    Args:
+        data: `(images, targets)` or `(images, targets, None)`.
+
+    Raises:
+        SettingError: if there are no targets, or there are sample weights.
+    """
+    images, targets, weights = tf.keras.utils.unpack_x_y_sample_weight(data)
+    if not isinstance(targets, Mapping):
+        expected = 'a dictionary of targets, {"label": (n,), "index": (n,)}'
+        raise SettingError(invalid("argument `y`", expected, type(targets).__name__))
+    if weights is not None:
+        expected = "None: losses of pairs have no weights of images"
+        raise SettingError(invalid("argument `sample_weight`", expected, type(weights).__name__))
+    return images, targets
+
+
 class _RunningMean(tf.keras.metrics.Mean):
     """Leave no trace in files of weights, which models that are not compiled write and read too."""
 

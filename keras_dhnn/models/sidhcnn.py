@@ -14,7 +14,8 @@ from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
-from keras_dhnn.models.hashing_network import HashingNetwork
+from keras_dhnn.models.global_batch import global_batch
+from keras_dhnn.models.hashing_network import HashingNetwork, images_and_targets
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
@@ -76,9 +77,14 @@ class SIDHCNN(HashingNetwork):
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
 
         Raises:
-            SettingError: if a source has no optimiser.
+            SettingError: if a source has no optimiser; or for a bank under a strategy of several replicas.
         """
         self._check_optimizers(optimizers)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if bank is not None and replicas > 1:
+            raise SettingError(
+                invalid("argument `bank`", "None under a strategy of several replicas", bank, replicas=replicas)
+            )
         # Keras 3 takes one optimiser, not a dictionary; the branches' own make the steps.
         super().compile(optimizer="sgd", **{"jit_compile": False, **kwargs})
         fit_as_built(self)
@@ -160,19 +166,23 @@ class SIDHCNN(HashingNetwork):
     def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Make one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`, and return the running means.
 
-        Without a bank it steps both branches, with one that whose turn it is.
+        Without a bank it steps both branches, with one that whose turn it is. Under `tf.distribute` the data are a
+        replica's, and the step is that of the batch of all replicas.
         """
+        images, targets = images_and_targets(data)
         if self.bank is None:
-            return self._track(*self._joint_step(*data))
-        steps = [lambda source=source: self._branch_step(source, *data) for source in self.sources]
+            return self._track(*self._joint_step(images, targets))
+        steps = [lambda source=source: self._branch_step(source, images, targets) for source in self.sources]
         return self._track(*tf.switch_case(self.bank.next_turn(), steps))
 
     def _joint_step(self, images, targets):
         with tf.GradientTape(persistent=True) as tape:
-            terms = self.objective(self(images, training=True), targets["label"])
+            terms = self.objective(*self._global_batch(self(images, training=True), targets))
             loss = self._total(terms, self.losses)
+            # Every replica has all that layers add, and their gradients are summed.
+            own = self._total(terms, [added / self.distribute_strategy.num_replicas_in_sync for added in self.losses])
         # All before the first step.
-        steps = [(source, self._gradients(source, loss, tape)) for source in self.sources]
+        steps = [(source, self._gradients(source, own, tape)) for source in self.sources]
         for source, gradients in steps:
             self.optimizers[source].apply_gradients(gradients)
         return loss, terms
@@ -193,10 +203,15 @@ class SIDHCNN(HashingNetwork):
         return list(zip(gradients_of(loss, weights, tape, self.optimizers[source]), weights, strict=True))
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return the losses of a batch, without a step."""
-        images, targets = data
-        terms = self.objective(self(images, training=False), targets["label"])
+        """Return the losses of a batch, of all replicas' too, without a step."""
+        images, targets = images_and_targets(data)
+        terms = self.objective(*self._global_batch(self(images, training=False), targets))
         return self._track(self._total(terms, self.losses), terms)
+
+    def _global_batch(self, outputs, targets):
+        """Return the outputs and the labels of all replicas, see `global_batch`."""
+        joined, targets = global_batch(tf.concat([outputs[source] for source in self.sources], axis=1), targets)
+        return dict(zip(self.sources, tf.split(joined, 2, axis=1), strict=True)), targets["label"]
 
     def _pairs(self, similarity, rows, columns):
         return pairwise_likelihood(similarity, rows, columns, self.penalty, self.pair_weighting)

@@ -180,6 +180,42 @@ def test_fit_tells_two_kinds_of_images_apart():
     assert agreement[labels[:, None] == labels].min() > 0.5 > 0 > agreement[labels[:, None] != labels].max()
 
 
+def test_a_batch_without_a_step_has_the_pairs_of_all_replicas(monkeypatch):
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.compile(SGD(0.1))
+    whole = model.test_step(batch(inputs, labels))["loss"]
+    rest, others = batch(inputs[4:], labels[4:])
+
+    def gather(outputs, targets):
+        everyone = tf.concat([outputs, model(rest)["image"]], axis=0)
+        return everyone, {name: tf.concat([values, others[name]], axis=0) for name, values in targets.items()}
+
+    monkeypatch.setattr("keras_dhnn.models.dhnn.global_batch", gather)
+    model.reset_metrics()
+    np.testing.assert_allclose(model.test_step(batch(inputs[:4], labels[:4]))["loss"], whole, rtol=1e-6)
+
+
+def test_one_batch_is_trained_on_and_evaluated():
+    images, targets = batch(np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3)
+    model = linear_model()
+    model.compile(SGD(0.0))
+    expected = float(model.test_step((images, targets))["loss"])
+    for on_batch in (model.train_on_batch, model.test_on_batch):
+        model.reset_metrics()
+        assert on_batch(images, targets, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_of_samples_and_missing_targets_are_refused():
+    images, targets = batch(np.ones((4, 5)), [0, 0, 1, 1])
+    model = linear_model()
+    model.compile(SGD(0.0), run_eagerly=True)
+    with pytest.raises(SettingError, match="`sample_weight`. Expected None"):
+        model.fit(images, targets, sample_weight=np.ones(4), verbose=0)
+    with pytest.raises(SettingError, match="`y`. Expected a dictionary of targets.*NoneType"):
+        model.evaluate(images, verbose=0)
+
+
 @pytest.mark.parametrize("cut", ["images", "stage1", "stage2", "features"])
 def test_cut_network_equals_the_whole(cut):
     model = tiny_model(hidden=16)

@@ -107,6 +107,17 @@ def test_joint_step_descends_both_gradients():
     assert_stepped(model, "mul", before["mul"], closed_form(outputs["mul"], outputs["pan"]), INPUTS["mul"])
 
 
+def test_one_batch_is_trained_on_and_evaluated():
+    for model in (compiled(), banked()[0]):
+        images, targets = batch()
+        model.run_eagerly = True
+        before, outputs = weights(model, "pan"), outputs_of(model)
+        evaluated = model.test_on_batch(images, targets, return_dict=True)
+        assert evaluated["inter_source"] == pytest.approx(nll(outputs["pan"], outputs["mul"]), rel=1e-5)
+        model.train_on_batch(images, targets)
+        assert np.abs(weights(model, "pan")[0] - before[0]).max() > 1e-4
+
+
 def test_each_branch_steps_by_its_own_optimizer():
     model = compiled()
     model.optimizers["mul"].learning_rate.assign(0.0)
