@@ -18,7 +18,7 @@ from keras_dhnn.models.backbones import side_by_side
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
-from keras_dhnn.models.hashing_network import HashingNetwork, images_and_targets
+from keras_dhnn.models.hashing_network import HashingNetwork, check_choices, images_and_targets
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
@@ -48,7 +48,7 @@ class DHNN(HashingNetwork):
 
     def classify(self, classes: int) -> None:
         """Add a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
-        self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
+        self.classifier = tf.keras.layers.Dense(int(classes), name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
     def plain(self) -> tf.keras.Model:
@@ -94,8 +94,10 @@ class DHNN(HashingNetwork):
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
 
         Raises:
-            SettingError: if what another argument needs is missing: classes, or the layer that `classify` adds.
+            SettingError: if what another argument needs is missing: classes, or the layer that `classify` adds; or
+                there is no such norm, pair weighting or objective.
         """
+        check_choices(norm, pair_weighting)
         if classification and self.classifier is None:
             raise SettingError(invalid("argument `classification`", "0 before `classify` was called", classification))
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
@@ -208,7 +210,9 @@ class DHNN(HashingNetwork):
             second trains this network.
         """
         below, upper = cut_backbone(self.backbone, cut)
-        return below, DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
+        above = DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
+        above.classifier = self.classifier
+        return below, above
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -216,14 +220,20 @@ class DHNN(HashingNetwork):
             "head": tf.keras.utils.serialize_keras_object(self.head),
             "source": self.source,
             "name": self.name,
+            "classes": None if self.classifier is None else self.classifier.units,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "DHNN":
         config = dict(config)
+        # Files of before do not say.
+        classes = config.pop("classes", None)
         for part in ("backbone", "head"):
             config[part] = tf.keras.utils.deserialize_keras_object(config[part], custom_objects)
-        return cls(**config)
+        model = cls(**config)
+        if classes is not None:
+            model.classify(classes)
+        return model
 
 
 def _centres_of(objective, classes, bits):

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from keras_dhnn.backend import step_logs
 from keras_dhnn.errors import SettingError, invalid
+from keras_dhnn.losses.pair_mean import PAIR_WEIGHTINGS
+from keras_dhnn.losses.quantization import NORMS
 
 
 class HashingNetwork(tf.keras.Model):
@@ -63,6 +65,17 @@ def images_and_targets(data: Any) -> tuple[Mapping[str, tf.Tensor], Mapping[str,
         expected = "None: losses of pairs have no weights of images"
         raise SettingError(invalid("argument `sample_weight`", expected, type(weights).__name__))
     return images, targets
+
+
+def check_choices(norm: str, pair_weighting: str) -> None:
+    """Check what `compile` hands to the losses, which see it first when a step is made.
+
+    Raises:
+        SettingError: if there is no such norm or pair weighting.
+    """
+    for name, value, known in (("norm", norm, NORMS), ("pair_weighting", pair_weighting, PAIR_WEIGHTINGS)):
+        if value not in known:
+            raise SettingError(invalid(f"argument `{name}`", f"one of {', '.join(known)}", value))
 
 
 class _RunningMean(tf.keras.metrics.Mean):

@@ -15,7 +15,7 @@ from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.global_batch import global_batch
-from keras_dhnn.models.hashing_network import HashingNetwork, images_and_targets
+from keras_dhnn.models.hashing_network import HashingNetwork, check_choices, images_and_targets
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
@@ -77,8 +77,10 @@ class SIDHCNN(HashingNetwork):
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
 
         Raises:
-            SettingError: if a source has no optimiser; or for a bank under a strategy of several replicas.
+            SettingError: if a source has no optimiser; for a bank under a strategy of several replicas; or if there is
+                no such norm or pair weighting.
         """
+        check_choices(norm, pair_weighting)
         self._check_optimizers(optimizers)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if bank is not None and replicas > 1:

@@ -285,6 +285,32 @@ def test_forms_of_files_that_cannot_be_loaded_are_not_written(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_layer_that_tells_classes_is_saved_and_loaded(tmp_path, compiled):
+    model = linear_model()
+    model.classify(np.int64(3))
+    if compiled:
+        model.compile(SGD(0.1), classification=1.0)
+    kernel = np.random.default_rng(0).normal(size=(BITS, 3)).astype(np.float32)
+    model.classifier.set_weights([kernel, np.arange(3.0)])
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
+    for received, expected in zip(loaded.classifier.get_weights(), [kernel, np.arange(3.0)], strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_settings_of_before_say_nothing_of_classes():
+    config = linear_model().get_config()
+    assert config.pop("classes") is None
+    assert DHNN.from_config(config).classifier is None
+
+
+def test_the_layer_that_tells_classes_lies_above_every_cut():
+    model = linear_model()
+    model.classify(3)
+    assert model.above("features")[1].classifier is model.classifier
+
+
 @pytest.mark.parametrize("bits", [0, -8, 12])
 def test_hash_head_rejects_bits_not_multiple_of_8(bits):
     with pytest.raises(ValueError, match=rf"multiple of 8.*Received: {bits}"):
@@ -297,6 +323,17 @@ def test_hash_head_standardises_features():
     kernel, bias = head.get_layer("hash").get_weights()
     expected = (features - features.mean(axis=0)) / features.std(axis=0) @ kernel + bias
     np.testing.assert_allclose(head(features), expected, atol=1e-4)
+
+
+def test_hash_head_takes_numbers_of_numpy():
+    head = hash_head(np.int64(4), np.int64(8), np.int64(5))
+    assert [weight.shape for weight in head.get_weights()] == [(4, 5), (5,), (5, 8), (8,)]
+
+
+@pytest.mark.parametrize("given", ["mean", "variance"])
+def test_hash_head_rejects_one_moment_alone(given):
+    with pytest.raises(SettingError, match=f"both or neither. Received: '{given}'"):
+        hash_head(4, 8, **{given: np.ones(4)})
 
 
 def test_feature_bank_refreshes_the_rows_of_its_items():
@@ -324,9 +361,17 @@ def test_contrastive_objective_is_that_of_dsh():
     assert logs["loss"] == pytest.approx(costs.mean() + regulariser, rel=1e-5)
 
 
-def test_unknown_objective_is_refused():
-    with pytest.raises(ValueError, match=r"likelihood, contrastive, .* Received: 'hinge'"):
-        linear_model().compile(SGD(0.0), objective="hinge")
+@pytest.mark.parametrize(
+    ("name", "value", "known"),
+    [
+        ("objective", "hinge", "likelihood, contrastive, "),
+        ("norm", "l7", "l1, l2"),
+        ("pair_weighting", "x", "mean, balanced"),
+    ],
+)
+def test_unknown_choices_are_refused(name, value, known):
+    with pytest.raises(SettingError, match=rf"`{name}`. Expected one of {known}.*Received: '{value}'"):
+        linear_model().compile(SGD(0.0), **{name: value})
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,12 @@ def test_optimizers_are_one_for_each_source(optimizers):
         linear_model().compile(optimizers)
 
 
+@pytest.mark.parametrize("choice", [{"norm": "l7"}, {"pair_weighting": "x"}])
+def test_unknown_choices_are_refused(choice):
+    with pytest.raises(SettingError, match=next(iter(choice))):
+        compiled(**choice)
+
+
 def test_a_branch_has_no_objective_without_a_bank():
     images, targets = batch()
     with pytest.raises(SettingError, match="`DualBank`"):
