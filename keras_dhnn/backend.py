@@ -119,6 +119,14 @@ def fit_as_built(model: Any) -> None:
         model._maybe_symbolic_build = lambda **batch: None
 
 
+def starts_steps_together(strategy: Any) -> bool:
+    """Return whether `fit` can start several steps together (`steps_per_execution`) under a `tf.distribute` strategy.
+
+    Of Keras 3 it ends in an error where there are several replicas, of whatever model.
+    """
+    return not NEWEST or strategy.num_replicas_in_sync == 1
+
+
 def step_logs(results: dict[str, Any], strategy: Any) -> dict[str, Any]:
     """Return a step's results in the shape in which `fit` averages them over the replicas.
 
