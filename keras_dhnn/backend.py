@@ -119,6 +119,14 @@ def fit_as_built(model: Any) -> None:
         model._maybe_symbolic_build = lambda **batch: None
 
 
+def starts_steps_together(strategy: Any) -> bool:
+    """Return whether `fit` can start several steps together (`steps_per_execution`) under a `tf.distribute` strategy.
+
+    Of Keras 3 it ends in an error where there are several replicas, of whatever model.
+    """
+    return not NEWEST or strategy.num_replicas_in_sync == 1
+
+
 def step_logs(results: dict[str, Any], strategy: Any) -> dict[str, Any]:
     """Return a step's results in the shape in which `fit` averages them over the replicas.
 
@@ -146,6 +154,39 @@ def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
             optimizer.build(list(variables))
     else:
         optimizer.iterations  # noqa: B018 - makes the variable
+
+
+def scaling_loss(optimizer: Any, model: Any) -> Any:
+    """Return an optimizer as `compile` holds it: of a model that computes in float16 one that scales the loss.
+
+    Args:
+        optimizer: of either lane.
+        model: the Keras model that it steps.
+    """
+    scaler = tf.keras.mixed_precision.LossScaleOptimizer
+    if model.dtype_policy.name != "mixed_float16" or isinstance(optimizer, scaler):
+        return optimizer
+    return scaler(optimizer)
+
+
+def gradients_of(loss: tf.Tensor, weights: Sequence[Any], tape: tf.GradientTape, optimizer: Any) -> list[Any]:
+    """Return the gradients that an optimizer's `apply_gradients` expects of a scalar loss.
+
+    Where it scales the loss, lest small gradients become zero in float16, that of Keras 3 divides them by its factor
+    itself; that of Keras 2 does not.
+
+    Args:
+        loss: scalar, of the tape.
+        weights: by which to differentiate.
+        tape: a `tf.GradientTape`.
+        optimizer: of either lane.
+    """
+    one = tf.ones_like(loss)
+    if NEWEST:
+        return tape.gradient(loss, weights, optimizer.scale_loss(one))
+    if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+        return optimizer.get_unscaled_gradients(tape.gradient(loss, weights, optimizer.get_scaled_loss(one)))
+    return tape.gradient(loss, weights)
 
 
 def reseed(model: Any, *numbers: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
+from keras_dhnn.backend import build_optimizer, fit_as_built, gradients_of
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
 from keras_dhnn.losses.classification import classification
@@ -18,10 +18,11 @@ from keras_dhnn.models.backbones import side_by_side
 from keras_dhnn.models.band_scaling import BandScaling
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.global_batch import global_batch
+from keras_dhnn.models.hashing_network import HashingNetwork, check_choices, images_and_targets
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
-class DHNN(tf.keras.Model):
+class DHNN(HashingNetwork):
     """Turn images into hash outputs, trained by the pairwise likelihood and the quantisation loss (DHNN eqs. 3, 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
@@ -47,7 +48,7 @@ class DHNN(tf.keras.Model):
 
     def classify(self, classes: int) -> None:
         """Add a linear layer from hash outputs to `classes` logits, for `compile(classification=...)`."""
-        self.classifier = tf.keras.layers.Dense(classes, name="classifier", dtype="float32")
+        self.classifier = tf.keras.layers.Dense(int(classes), name="classifier", dtype="float32")
         self.classifier.build((None, self.bits))
 
     def plain(self) -> tf.keras.Model:
@@ -93,8 +94,10 @@ class DHNN(tf.keras.Model):
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
 
         Raises:
-            SettingError: if what another argument needs is missing: classes, or the layer that `classify` adds.
+            SettingError: if what another argument needs is missing: classes, or the layer that `classify` adds; or
+                there is no such norm, pair weighting or objective.
         """
+        check_choices(norm, pair_weighting)
         if classification and self.classifier is None:
             raise SettingError(invalid("argument `classification`", "0 before `classify` was called", classification))
         # Keras 3 turns XLA on by itself where there is a GPU; on CPUs it is 1.5 to 7 times slower here.
@@ -115,9 +118,8 @@ class DHNN(tf.keras.Model):
         self.classification = classification
         self.bank = bank
         self.only_seen = bank is not None and objective in OF_DISTANCES
-        names = ("loss", "pairwise", "quantization", *(("classification",) if classification else ()))
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in names}
         self.pairs = pairs
+        self._log(("loss", "pairwise", "quantization", *(("classification",) if classification else ())))
 
     @property
     def parts(self) -> dict[str, tf.keras.layers.Layer]:
@@ -125,15 +127,13 @@ class DHNN(tf.keras.Model):
         parts = {"backbone": self.backbone, "head": self.head}
         return parts if self.classifier is None else parts | {"classifier": self.classifier}
 
-    @property
     def training_state(self) -> dict[str, Any]:
-        """Return what a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name.
+
+        It is no property, as `plain` is none: Keras 2 would find the weights here first, of compiled models alone.
+        """
         # Not the metrics, which start anew with every epoch: to read them, all processes must take part.
         return {**self.parts, "optimizer": self.optimizer, **({} if self.bank is None else {"bank": self.bank})}
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return the parts of the loss of a batch.
@@ -177,7 +177,7 @@ class DHNN(tf.keras.Model):
 
         Under `tf.distribute` the data are a replica's, and the step is that of the batch of all replicas.
         """
-        images, targets = data
+        images, targets = images_and_targets(data)
         with tf.GradientTape() as tape:
             outputs, targets = global_batch(self(images, training=True)[self.source], targets)
             if self.bank is not None:
@@ -189,20 +189,15 @@ class DHNN(tf.keras.Model):
             objective = self.total(parts)
             own = objective + added / self.distribute_strategy.num_replicas_in_sync
         weights = self.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(own, weights), weights, strict=True))
+        gradients = gradients_of(own, weights, tape, self.optimizer)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return self._track(sum_of_terms([objective, added]), parts)
 
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return the losses of a batch, without a step."""
-        images, targets = data
-        parts = self.objective(self(images, training=False)[self.source], targets)
+        """Return the losses of a batch, of all replicas' too, without a step."""
+        images, targets = images_and_targets(data)
+        parts = self.objective(*global_batch(self(images, training=False)[self.source], targets))
         return self._track(sum_of_terms([self.total(parts), *self.losses]), parts)
-
-    def _track(self, loss, parts):
-        for name, value in {"loss": loss, **parts}.items():
-            self.trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self.trackers.items()}
-        return step_logs(results, self.distribute_strategy)
 
     def above(self, cut: str) -> tuple[tf.keras.Model, "DHNN"]:
         """Return this network from a cut upwards, sharing its layers.
@@ -215,7 +210,9 @@ class DHNN(tf.keras.Model):
             second trains this network.
         """
         below, upper = cut_backbone(self.backbone, cut)
-        return below, DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
+        above = DHNN(upper, self.head, self.source, name=f"{self.name}_above_{cut}")
+        above.classifier = self.classifier
+        return below, above
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -223,14 +220,20 @@ class DHNN(tf.keras.Model):
             "head": tf.keras.utils.serialize_keras_object(self.head),
             "source": self.source,
             "name": self.name,
+            "classes": None if self.classifier is None else self.classifier.units,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "DHNN":
         config = dict(config)
+        # Files of before do not say.
+        classes = config.pop("classes", None)
         for part in ("backbone", "head"):
             config[part] = tf.keras.utils.deserialize_keras_object(config[part], custom_objects)
-        return cls(**config)
+        model = cls(**config)
+        if classes is not None:
+            model.classify(classes)
+        return model
 
 
 def _centres_of(objective, classes, bits):

@@ -13,7 +13,7 @@ def global_batch(outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> tuple[
     optimiser steps along, is the gradient of one process with the whole batch.
 
     Args:
-        outputs: `(n, l)` float32, this replica's; all replicas have the same n.
+        outputs: `(n, l)` float32, this replica's; n is its own.
         targets: dictionary of `(n,)` tensors, this replica's.
 
     Returns:
@@ -24,10 +24,12 @@ def global_batch(outputs: tf.Tensor, targets: Mapping[str, tf.Tensor]) -> tuple[
     if context is None or context.num_replicas_in_sync == 1:
         return outputs, targets
     everyone = context.all_gather(tf.stop_gradient(outputs), axis=0)
-    own = tf.shape(outputs)[0]
-    before = context.replica_id_in_sync_group * own
+    # The last batch of a data set may leave them unlike numbers of items.
+    own = tf.shape(outputs, tf.int64)[0]
+    sizes = context.all_gather(tf.identity(own[None]), axis=0)
+    before = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
     # Zeros, which carry the gradient.
-    gradient = tf.pad(outputs - tf.stop_gradient(outputs), [[before, tf.shape(everyone)[0] - before - own], [0, 0]])
+    gradient = tf.pad(outputs - tf.stop_gradient(outputs), [[before, tf.reduce_sum(sizes) - before - own], [0, 0]])
     # What comes from the pipeline is on no device yet, and is gathered only where it is on one.
     targets = {name: context.all_gather(tf.identity(values), axis=0) for name, values in targets.items()}
     return everyone + gradient, targets

@@ -31,19 +31,22 @@ def hash_head(
         A functional model, `(B, d)` to `(B, l)` float32, without activation.
 
     Raises:
-        SettingError: if `bits` is not a positive multiple of 8.
+        SettingError: if `bits` is not a positive multiple of 8, or one of `mean` and `variance` is given alone.
     """
     check_bits(bits)
+    if (mean is None) != (variance is None):
+        given = "mean" if variance is None else "variance"
+        raise SettingError(invalid("arguments `mean` and `variance`", "both or neither", given))
     decay = tf.keras.regularizers.L2(weight_decay / 2) if weight_decay else None
     inputs = x = tf.keras.Input((features,), name="features")
     if mean is not None:
         x = tf.keras.layers.Normalization(mean=mean, variance=variance, name="standardize")(x)
     if hidden:
-        x = tf.keras.layers.Dense(hidden, activation="relu", kernel_regularizer=decay, name="hidden")(x)
+        x = tf.keras.layers.Dense(int(hidden), activation="relu", kernel_regularizer=decay, name="hidden")(x)
     if dropout:
         x = tf.keras.layers.Dropout(dropout, name="dropout")(x)
     # float32 whatever the compute policy: sign and likelihood want the precision.
-    outputs = tf.keras.layers.Dense(bits, kernel_regularizer=decay, name="hash", dtype="float32")(x)
+    outputs = tf.keras.layers.Dense(int(bits), kernel_regularizer=decay, name="hash", dtype="float32")(x)
     return tf.keras.Model(inputs, outputs, name="hash_head")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dhnn.backend import build_optimizer, fit_as_built, step_logs
+from keras_dhnn.backend import build_optimizer, fit_as_built, gradients_of, scaling_loss
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.balance import balance
 from keras_dhnn.losses.pairwise import pairwise_likelihood
@@ -14,12 +14,14 @@ from keras_dhnn.losses.similarity import label_similarity
 from keras_dhnn.losses.sum_of_terms import sum_of_terms
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
+from keras_dhnn.models.global_batch import global_batch
+from keras_dhnn.models.hashing_network import HashingNetwork, check_choices, images_and_targets
 
 TERMS = ("inter_source", "intra_source", "quantization", "balance")
 
 
 @tf.keras.utils.register_keras_serializable("keras_dhnn")
-class SIDHCNN(tf.keras.Model):
+class SIDHCNN(HashingNetwork):
     """Turn dual samples, two images of the same ground, into hash outputs that compare across sources (SIDHCNN eq. 5).
 
     A functional model from `{source: (B, H, W, C)}` to `{source: (B, l)}` float32. Codes are the outputs' signs.
@@ -73,11 +75,22 @@ class SIDHCNN(tf.keras.Model):
             bank: a `DualBank` of all training items, by which one branch after the other is updated against what the
                 items' features were last (Algorithm 1). Without one, both are updated at once on the batch's pairs.
             **kwargs: of `tf.keras.Model.compile`, e.g. `steps_per_execution`.
+
+        Raises:
+            SettingError: if a source has no optimiser; for a bank under a strategy of several replicas; or if there is
+                no such norm or pair weighting.
         """
+        check_choices(norm, pair_weighting)
+        self._check_optimizers(optimizers)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if bank is not None and replicas > 1:
+            raise SettingError(
+                invalid("argument `bank`", "None under a strategy of several replicas", bank, replicas=replicas)
+            )
         # Keras 3 takes one optimiser, not a dictionary; the branches' own make the steps.
         super().compile(optimizer="sgd", **{"jit_compile": False, **kwargs})
         fit_as_built(self)
-        self.optimizers = dict(optimizers)
+        self.optimizers = {source: scaling_loss(optimizer, self) for source, optimizer in optimizers.items()}
         for source, optimizer in self.optimizers.items():
             # Inside of `switch_case` their variables would be made empty.
             build_optimizer(optimizer, self.branches[source].trainable_weights)
@@ -86,22 +99,23 @@ class SIDHCNN(tf.keras.Model):
         self.norm = norm
         self.pair_weighting = pair_weighting
         self.bank = bank
-        self.trackers = {name: tf.keras.metrics.Mean(name) for name in ("loss", *TERMS)}
+        self._log(("loss", *TERMS))
+
+    def _check_optimizers(self, optimizers):
+        if not isinstance(optimizers, Mapping) or set(optimizers) != set(self.sources):
+            expected = f"a dictionary of one for each source: {', '.join(self.sources)}"
+            received = list(optimizers) if isinstance(optimizers, Mapping) else type(optimizers).__name__
+            raise SettingError(invalid("argument `optimizers`", expected, received))
 
     @property
     def parts(self) -> dict[str, DHNN]:
         """Return what the network is made of, by name."""
         return {f"branch_{source}": branch for source, branch in self.branches.items()}
 
-    @property
     def training_state(self) -> dict[str, Any]:
-        """Return what a checkpoint of its training holds, by name."""
+        """Return what a checkpoint of its training holds, by name; no property, see `DHNN.training_state`."""
         optimizers = tf.train.Checkpoint(**self.optimizers)
         return {**self.parts, "optimizer": optimizers, **({} if self.bank is None else {"bank": self.bank})}
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        return list(self.trackers.values()) if hasattr(self, "trackers") else []
 
     def objective(self, outputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the terms of the loss of a batch of dual samples, paired among themselves.
@@ -154,20 +168,25 @@ class SIDHCNN(tf.keras.Model):
     def train_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Make one gradient step on `({source: images}, {"label": (n,), "index": (n,)})`, and return the running means.
 
-        Without a bank it steps both branches, with one that whose turn it is.
+        Without a bank it steps both branches, with one that whose turn it is. Under `tf.distribute` the data are a
+        replica's, and the step is that of the batch of all replicas.
         """
+        images, targets = images_and_targets(data)
         if self.bank is None:
-            return self._track(*self._joint_step(*data))
-        steps = [lambda source=source: self._branch_step(source, *data) for source in self.sources]
+            return self._track(*self._joint_step(images, targets))
+        steps = [lambda source=source: self._branch_step(source, images, targets) for source in self.sources]
         return self._track(*tf.switch_case(self.bank.next_turn(), steps))
 
     def _joint_step(self, images, targets):
-        with tf.GradientTape() as tape:
-            terms = self.objective(self(images, training=True), targets["label"])
+        with tf.GradientTape(persistent=True) as tape:
+            terms = self.objective(*self._global_batch(self(images, training=True), targets))
             loss = self._total(terms, self.losses)
-        variables = {source: branch.trainable_weights for source, branch in self.branches.items()}
-        for source, gradients in tape.gradient(loss, variables).items():
-            self.optimizers[source].apply_gradients(zip(gradients, variables[source], strict=True))
+            # Every replica has all that layers add, and their gradients are summed.
+            own = self._total(terms, [added / self.distribute_strategy.num_replicas_in_sync for added in self.losses])
+        # All before the first step.
+        steps = [(source, self._gradients(source, own, tape)) for source in self.sources]
+        for source, gradients in steps:
+            self.optimizers[source].apply_gradients(gradients)
         return loss, terms
 
     def _branch_step(self, source, images, targets):
@@ -177,15 +196,24 @@ class SIDHCNN(tf.keras.Model):
             self.bank.rows[source].refresh(targets["index"], outputs)
             terms = self.branch_objective(source, outputs, targets)
             loss = self._total(terms, branch.losses)
-        weights = branch.trainable_weights
-        self.optimizers[source].apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.optimizers[source].apply_gradients(self._gradients(source, loss, tape))
         return loss, terms
 
+    def _gradients(self, source, loss, tape):
+        """Return pairs of a gradient and a weight of a branch."""
+        weights = self.branches[source].trainable_weights
+        return list(zip(gradients_of(loss, weights, tape, self.optimizers[source]), weights, strict=True))
+
     def test_step(self, data: tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Return the losses of a batch, without a step."""
-        images, targets = data
-        terms = self.objective(self(images, training=False), targets["label"])
+        """Return the losses of a batch, of all replicas' too, without a step."""
+        images, targets = images_and_targets(data)
+        terms = self.objective(*self._global_batch(self(images, training=False), targets))
         return self._track(self._total(terms, self.losses), terms)
+
+    def _global_batch(self, outputs, targets):
+        """Return the outputs and the labels of all replicas, see `global_batch`."""
+        joined, targets = global_batch(tf.concat([outputs[source] for source in self.sources], axis=1), targets)
+        return dict(zip(self.sources, tf.split(joined, 2, axis=1), strict=True)), targets["label"]
 
     def _pairs(self, similarity, rows, columns):
         return pairwise_likelihood(similarity, rows, columns, self.penalty, self.pair_weighting)
@@ -193,12 +221,6 @@ class SIDHCNN(tf.keras.Model):
     def _total(self, terms, regularization):
         # What layers add, such as weight decay, is trained on and logged as part of the loss.
         return sum_of_terms([weight * terms[name] for name, weight in self.weights_of_terms.items()] + regularization)
-
-    def _track(self, loss, terms):
-        for name, value in {"loss": loss, **terms}.items():
-            self.trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self.trackers.items()}
-        return step_logs(results, self.distribute_strategy)
 
     def above(self, cuts: Mapping[str, str]) -> tuple[dict[str, tf.keras.Model], "SIDHCNN"]:
         """Return this network from a cut through each branch upwards, sharing its layers.
@@ -225,7 +247,9 @@ class SIDHCNN(tf.keras.Model):
 
 
 def _check(branches):
+    expected = "two DHNNs of different sources and of as many bits"
+    if not all(isinstance(branch, DHNN) for branch in branches):
+        raise SettingError(invalid("argument `branches`", expected, [type(branch).__name__ for branch in branches]))
     sources, bits = [branch.source for branch in branches], {branch.bits for branch in branches}
-    if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1 or not all(isinstance(b, DHNN) for b in branches):
-        expected = "two DHNNs of different sources and of as many bits"
+    if len(set(sources)) != 2 or len(branches) != 2 or len(bits) != 1:
         raise SettingError(invalid("argument `branches`", expected, sources=sources, bits=sorted(bits)))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_dhnn.backend import starts_steps_together
 from keras_dhnn.config import Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.files import refuse_links
@@ -375,7 +376,8 @@ def _steps_per_execution(branches, steps):
     It divides the steps of an epoch, since Keras 3 does not cut at an epoch's end: it would take the next epoch's
     batches, and train nothing in later epochs.
     """
-    if any(branch.backbone.trainable_weights for branch in branches):
+    heads_alone = not any(branch.backbone.trainable_weights for branch in branches)
+    if not heads_alone or not all(starts_steps_together(branch.distribute_strategy) for branch in branches):
         return 1
     return max(number for number in range(1, MOST_STEPS_TOGETHER + 1) if steps % number == 0)
 

@@ -1,13 +1,15 @@
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dhnn.backend import SGD, Adam
+from keras_dhnn.backend import NEWEST, SGD, Adam
 from keras_dhnn.errors import SettingError
 from keras_dhnn.models.backbones.efficientnet_lite import EfficientNetLite0
 from keras_dhnn.models.dhnn import DHNN, cut_backbone
 from keras_dhnn.models.feature_bank import FeatureBank
 from keras_dhnn.models.hash_head import hash_head
+from tests.half_precision import RATE, TINY, computing_by, dense
 
 BITS = 8
 
@@ -141,6 +143,22 @@ def test_logged_loss_is_pairwise_plus_eta_times_quantization():
     assert logs["loss"] == pytest.approx(logs["pairwise"] + 0.7 * logs["quantization"], rel=1e-5)
 
 
+def test_a_step_in_float16_is_that_of_float32():
+    """Along a gradient that is zero in float16 unless the loss is scaled."""
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    changes = []
+    for policy in ("float32", "mixed_float16"):
+        with computing_by(policy):
+            model = DHNN(dense(5, 4), hash_head(4, BITS))
+        before = model.get_weights()
+        model.compile(SGD(RATE), eta=0.0, **TINY)
+        model.train_step(batch(inputs, labels))
+        changes.append([new - old for new, old in zip(model.get_weights(), before, strict=False)])
+    assert np.abs(changes[0][0]).max() > 1e-4
+    for expected, received in zip(*changes, strict=True):
+        np.testing.assert_allclose(received, expected, atol=5e-2 * np.abs(expected).max())
+
+
 def test_weight_decay_adds_half_the_sum_of_squared_kernels():
     model = DHNN(tiny_backbone(), hash_head(48, BITS, hidden=16, weight_decay=0.01))
     kernels = [model.head.get_layer(name).get_weights()[0] for name in ("hidden", "hash")]
@@ -160,6 +178,42 @@ def test_fit_tells_two_kinds_of_images_apart():
     signs = np.sign(model(batch(bright, labels)[0], training=True)["image"])
     agreement = signs @ signs.T / BITS
     assert agreement[labels[:, None] == labels].min() > 0.5 > 0 > agreement[labels[:, None] != labels].max()
+
+
+def test_a_batch_without_a_step_has_the_pairs_of_all_replicas(monkeypatch):
+    inputs, labels = np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3
+    model = linear_model()
+    model.compile(SGD(0.1))
+    whole = model.test_step(batch(inputs, labels))["loss"]
+    rest, others = batch(inputs[4:], labels[4:])
+
+    def gather(outputs, targets):
+        everyone = tf.concat([outputs, model(rest)["image"]], axis=0)
+        return everyone, {name: tf.concat([values, others[name]], axis=0) for name, values in targets.items()}
+
+    monkeypatch.setattr("keras_dhnn.models.dhnn.global_batch", gather)
+    model.reset_metrics()
+    np.testing.assert_allclose(model.test_step(batch(inputs[:4], labels[:4]))["loss"], whole, rtol=1e-6)
+
+
+def test_one_batch_is_trained_on_and_evaluated():
+    images, targets = batch(np.random.default_rng(0).normal(size=(12, 5)), np.arange(12) % 3)
+    model = linear_model()
+    model.compile(SGD(0.0))
+    expected = float(model.test_step((images, targets))["loss"])
+    for on_batch in (model.train_on_batch, model.test_on_batch):
+        model.reset_metrics()
+        assert on_batch(images, targets, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_of_samples_and_missing_targets_are_refused():
+    images, targets = batch(np.ones((4, 5)), [0, 0, 1, 1])
+    model = linear_model()
+    model.compile(SGD(0.0), run_eagerly=True)
+    with pytest.raises(SettingError, match="`sample_weight`. Expected None"):
+        model.fit(images, targets, sample_weight=np.ones(4), verbose=0)
+    with pytest.raises(SettingError, match="`y`. Expected a dictionary of targets.*NoneType"):
+        model.evaluate(images, verbose=0)
 
 
 @pytest.mark.parametrize("cut", ["images", "stage1", "stage2", "features"])
@@ -192,12 +246,69 @@ def test_cut_that_paths_lead_past_is_refused():
         cut_backbone(tiny_backbone(), "head_conv")
 
 
-def test_saved_model_loads_and_gives_the_same_outputs(tmp_path):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_saved_model_loads_and_gives_the_same_outputs(tmp_path, compiled):
     model = tiny_model(hidden=16)
+    if compiled:
+        model.compile(Adam(0.1))
+        model.train_step(batch(images(), [0, 0, 1, 1, 2, 2]))
     model.save(tmp_path / "model.keras")
     loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
     assert (type(loaded), loaded.bits, loaded.source) == (DHNN, BITS, "image")
     np.testing.assert_array_equal(loaded({"image": images()})["image"], model({"image": images()})["image"])
+
+
+@pytest.mark.parametrize("writes_compiled", [False, True])
+@pytest.mark.parametrize("reads_compiled", [False, True])
+def test_weights_lie_at_the_same_place_whether_a_model_is_compiled_or_not(tmp_path, writes_compiled, reads_compiled):
+    """Where they lay in files of uncompiled models before, which must load."""
+    writer, reader = linear_model(), linear_model()
+    for model, compiled in ((writer, writes_compiled), (reader, reads_compiled)):
+        if compiled:
+            model.compile(SGD(0.1))
+            model.train_step(batch(np.ones((4, 5)), [0, 0, 1, 1]))
+    values = [np.full(weight.shape, 3.0 + number) for number, weight in enumerate(writer.get_weights()[:2])]
+    writer.head.set_weights(values)
+    writer.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        place = "layers" if NEWEST else "parts"
+        np.testing.assert_array_equal(file[f"{place}/functional_1/layers/dense/vars/0"], values[0])
+    reader.load_weights(tmp_path / "model.weights.h5")
+    for received, value in zip(reader.head.get_weights(), values, strict=True):
+        np.testing.assert_array_equal(received, value)
+
+
+@pytest.mark.parametrize("name", ["folder", "model.h5"])
+def test_forms_of_files_that_cannot_be_loaded_are_not_written(tmp_path, name):
+    with pytest.raises(SettingError, match=rf'a name that ends in ".keras".*Received: .*{name}'):
+        linear_model().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_layer_that_tells_classes_is_saved_and_loaded(tmp_path, compiled):
+    model = linear_model()
+    model.classify(np.int64(3))
+    if compiled:
+        model.compile(SGD(0.1), classification=1.0)
+    kernel = np.random.default_rng(0).normal(size=(BITS, 3)).astype(np.float32)
+    model.classifier.set_weights([kernel, np.arange(3.0)])
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
+    for received, expected in zip(loaded.classifier.get_weights(), [kernel, np.arange(3.0)], strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_settings_of_before_say_nothing_of_classes():
+    config = linear_model().get_config()
+    assert config.pop("classes") is None
+    assert DHNN.from_config(config).classifier is None
+
+
+def test_the_layer_that_tells_classes_lies_above_every_cut():
+    model = linear_model()
+    model.classify(3)
+    assert model.above("features")[1].classifier is model.classifier
 
 
 @pytest.mark.parametrize("bits", [0, -8, 12])
@@ -212,6 +323,17 @@ def test_hash_head_standardises_features():
     kernel, bias = head.get_layer("hash").get_weights()
     expected = (features - features.mean(axis=0)) / features.std(axis=0) @ kernel + bias
     np.testing.assert_allclose(head(features), expected, atol=1e-4)
+
+
+def test_hash_head_takes_numbers_of_numpy():
+    head = hash_head(np.int64(4), np.int64(8), np.int64(5))
+    assert [weight.shape for weight in head.get_weights()] == [(4, 5), (5,), (5, 8), (8,)]
+
+
+@pytest.mark.parametrize("given", ["mean", "variance"])
+def test_hash_head_rejects_one_moment_alone(given):
+    with pytest.raises(SettingError, match=f"both or neither. Received: '{given}'"):
+        hash_head(4, 8, **{given: np.ones(4)})
 
 
 def test_feature_bank_refreshes_the_rows_of_its_items():
@@ -239,9 +361,17 @@ def test_contrastive_objective_is_that_of_dsh():
     assert logs["loss"] == pytest.approx(costs.mean() + regulariser, rel=1e-5)
 
 
-def test_unknown_objective_is_refused():
-    with pytest.raises(ValueError, match=r"likelihood, contrastive, .* Received: 'hinge'"):
-        linear_model().compile(SGD(0.0), objective="hinge")
+@pytest.mark.parametrize(
+    ("name", "value", "known"),
+    [
+        ("objective", "hinge", "likelihood, contrastive, "),
+        ("norm", "l7", "l1, l2"),
+        ("pair_weighting", "x", "mean, balanced"),
+    ],
+)
+def test_unknown_choices_are_refused(name, value, known):
+    with pytest.raises(SettingError, match=rf"`{name}`. Expected one of {known}.*Received: '{value}'"):
+        linear_model().compile(SGD(0.0), **{name: value})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
 from keras_dhnn.models.hash_head import hash_head
 from keras_dhnn.models.sidhcnn import SIDHCNN
+from tests.half_precision import RATE, TINY, computing_by, dense
 
 BITS, P = 8, 4.0
 SIZES = {"pan": 5, "mul": 3}
@@ -106,6 +107,17 @@ def test_joint_step_descends_both_gradients():
     assert_stepped(model, "mul", before["mul"], closed_form(outputs["mul"], outputs["pan"]), INPUTS["mul"])
 
 
+def test_one_batch_is_trained_on_and_evaluated():
+    for model in (compiled(), banked()[0]):
+        images, targets = batch()
+        model.run_eagerly = True
+        before, outputs = weights(model, "pan"), outputs_of(model)
+        evaluated = model.test_on_batch(images, targets, return_dict=True)
+        assert evaluated["inter_source"] == pytest.approx(nll(outputs["pan"], outputs["mul"]), rel=1e-5)
+        model.train_on_batch(images, targets)
+        assert np.abs(weights(model, "pan")[0] - before[0]).max() > 1e-4
+
+
 def test_each_branch_steps_by_its_own_optimizer():
     model = compiled()
     model.optimizers["mul"].learning_rate.assign(0.0)
@@ -174,6 +186,36 @@ def test_alternating_updates_the_first_source_then_the_second():
     np.testing.assert_array_equal(model.bank.codes, sign(rows["pan"] + rows["mul"]))
 
 
+@pytest.mark.parametrize("alternating", [False, True])
+def test_a_step_in_float16_is_that_of_float32(alternating):
+    """Along a gradient that is zero in float16 unless the loss is scaled."""
+    changes = []
+    for policy in ("float32", "mixed_float16"):
+        with computing_by(policy):
+            model = SIDHCNN([DHNN(dense(n, 4), hash_head(4, BITS), s, name=f"dhnn_{s}") for s, n in SIZES.items()])
+        bank = banked(steps=1)[0].bank if alternating else None
+        before = model.get_weights()
+        model.compile({source: SGD(RATE) for source in SIZES}, beta=0.0, bank=bank, **TINY)
+        for _ in SIZES if alternating else "1":
+            model.train_step(batch())
+        changes.append([new - old for new, old in zip(model.get_weights(), before, strict=False)])
+    for expected, received in zip(*changes, strict=True):
+        assert np.abs(expected).max() > 1e-4
+        np.testing.assert_allclose(received, expected, atol=5e-2 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("optimizers", [SGD(0.1), {"pan": SGD(0.1)}, {"pan": SGD(0.1), "msi": SGD(0.1)}])
+def test_optimizers_are_one_for_each_source(optimizers):
+    with pytest.raises(SettingError, match="`optimizers`. Expected a dictionary of one for each source: pan, mul"):
+        linear_model().compile(optimizers)
+
+
+@pytest.mark.parametrize("choice", [{"norm": "l7"}, {"pair_weighting": "x"}])
+def test_unknown_choices_are_refused(choice):
+    with pytest.raises(SettingError, match=next(iter(choice))):
+        compiled(**choice)
+
+
 def test_a_branch_has_no_objective_without_a_bank():
     images, targets = batch()
     with pytest.raises(SettingError, match="`DualBank`"):
@@ -214,8 +256,11 @@ def test_cut_network_equals_the_whole_and_trains_it():
     assert np.abs(weights(model, "pan")[0] - before).max() > 1e-3
 
 
-def test_saved_model_loads_and_gives_the_same_outputs(tmp_path):
-    model = linear_model()
+@pytest.mark.parametrize("make", [linear_model, compiled])
+def test_saved_model_loads_and_gives_the_same_outputs(tmp_path, make):
+    model = make()
+    for branch in model.branches.values():
+        branch.head.set_weights([weight + 1 for weight in branch.head.get_weights()])
     model.save(tmp_path / "model.keras")
     loaded = tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
     assert (type(loaded), loaded.sources, loaded.bits) == (SIDHCNN, ("pan", "mul"), BITS)
@@ -230,3 +275,5 @@ def test_one_branch_or_unlike_bits_are_refused():
     identity = tf.keras.Sequential([tf.keras.layers.Flatten(input_shape=(3,))])
     with pytest.raises(ValueError, match=r"bits=\[8, 16\]"):
         SIDHCNN([branch, DHNN(identity, hash_head(3, 16), "mul", name="other")])
+    with pytest.raises(ValueError, match=r"two DHNNs of different sources.*Sequential"):
+        SIDHCNN([branch, identity])

@@ -135,15 +135,15 @@ def test_two_workers_resume_from_the_state_of_the_chief(data, alone, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pairs", ["batch", "memory"])
-def test_two_devices_end_with_the_weights_of_one(data, alone, tmp_path, pairs):
-    settings = (*SETTINGS, f"loss.pairs={pairs}")
+@pytest.mark.parametrize("other", [(), ("loss.pairs=memory",), ("head.epochs=3", "fine_tune.epochs=0")])
+def test_two_devices_end_with_the_weights_of_one(data, alone, tmp_path, other):
+    settings = (*SETTINGS, *other)
     processes = [train(data, tmp_path / "two", "mirrored", settings, replicas=2)]
-    if pairs != "batch":
+    if other:
         processes.append(train(data, tmp_path / "one", "none", settings))
     for status, _, err in finish(*processes):
         assert status == 0, err
-    one = alone if pairs == "batch" else trained(tmp_path / "one")
+    one = trained(tmp_path / "one") if other else alone
     two = trained(tmp_path / "two")
     assert two[1]["replicas"] == 2
     assert_same(two[0], one[0], 1e-4)

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_dhnn.training.train as training
+from keras_dhnn.backend import NEWEST
 from keras_dhnn.codes import pack
 from keras_dhnn.errors import CollapseError, DataError
 from keras_dhnn.evaluation.scores import expected_map
@@ -97,6 +100,13 @@ def test_steps_started_together_divide_an_epoch(steps, together, info, split):
     network = Network(HEAD, info, split.database)
     above, _ = network.above("features")
     assert training._steps_per_execution([above], steps) == together
+
+
+def test_several_replicas_of_keras_3_start_one_step_at_a_time():
+    branch = SimpleNamespace(
+        backbone=SimpleNamespace(trainable_weights=[]), distribute_strategy=SimpleNamespace(num_replicas_in_sync=2)
+    )
+    assert training._steps_per_execution([branch], 12) == (1 if NEWEST else 12)
 
 
 def test_history_has_a_value_for_each_epoch(info, split, tmp_path):

@@ -84,7 +84,7 @@ class ResumableState(tf.keras.callbacks.Callback):
 
     def _restore(self, model, state):
         checkpoint = self.folder / state["checkpoint"]
-        tf.train.Checkpoint(**model.training_state).read(str(checkpoint)).assert_existing_objects_matched()
+        tf.train.Checkpoint(**model.training_state()).read(str(checkpoint)).assert_existing_objects_matched()
         self.history = state["history"]
         for name in _BEST:
             setattr(self.validation, name, state[name])
@@ -128,7 +128,7 @@ class ResumableState(tf.keras.callbacks.Callback):
 
     def _write_weights(self, place):
         try:
-            tf.train.Checkpoint(**self.model.training_state).write(str(place / "weights"))
+            tf.train.Checkpoint(**self.model.training_state()).write(str(place / "weights"))
         except tf.errors.OpError as error:
             # Of a full disk it is a ResourceExhaustedError, which elsewhere means memory.
             raise system_error(error.message, self.folder) from error

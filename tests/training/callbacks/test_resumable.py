@@ -28,8 +28,9 @@ class Trainer:
 
     def __init__(self, folder):
         self.weight = tf.Variable([0.0])
-        self.model = SimpleNamespace(training_state={"head": tf.Module()}, stop_training=False)
-        self.model.training_state["head"].weight = self.weight
+        head = tf.Module()
+        head.weight = self.weight
+        self.model = SimpleNamespace(training_state=lambda: {"head": head}, stop_training=False)
         self.validation = SimpleNamespace(best=0.0, best_epoch=-1, improved_epoch=-1, best_weights=None)
         self.state = ResumableState(folder, self.validation)
         self.state.set_model(self.model)
