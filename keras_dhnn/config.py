@@ -81,6 +81,8 @@ RATE = Within(above=0)
 BITS = Within(low=8, high=4096, multiple_of=8)
 # What `losses.objectives` has.
 OBJECTIVES = ("likelihood", "contrastive", "triplet", "central", "angular")
+# Those that go by which pairs are similar, and may pair a batch with a bank; the others go by its labels.
+OF_PAIRS = ("likelihood", "contrastive")
 # Backbones whose ImageNet weights pip brings, and what stands between the names of several side by side.
 PRETRAINED, BESIDE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), "+"
 

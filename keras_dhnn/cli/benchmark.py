@@ -40,7 +40,8 @@ def benchmark(
         str | None,
         typer.Option(
             help="Some of prh, itq, ksh, sdh, cosdish, dhn, dsh, dpsh, triplet, dhcnn, csq, orthohash, dhnn-l1, "
-            "dhnn-l2; of two sources cca-itq, scm, dcmh, sidhcnn. By default all.",
+            "dhnn-l2; of two sources cca-itq, scm, dcmh, sidhcnn. By default all that can learn from the labels: "
+            "where some are missing, or images have several, not those that need a class of each image.",
             metavar="NAME,...",
         ),
     ] = None,
@@ -92,7 +93,7 @@ def benchmark(
     """
     from keras_dhnn.experiment.resolve import resolve_experiment
     from keras_dhnn.workflows.benchmark import Plan, folder_of, with_equal_budget
-    from keras_dhnn.workflows.benchmark_cells import methods_of
+    from keras_dhnn.workflows.benchmark_cells import usable_methods
     from keras_dhnn.workflows.prepare import draw_twin, load_labelled
 
     experiment = resolve_experiment(
@@ -110,7 +111,7 @@ def benchmark(
     given = {text.partition("=")[0].strip() for text in settings or []}
     experiment = with_equal_budget(experiment, given)
     info = load_labelled(experiment, data)
-    chosen = [one.strip() for one in methods.split(",")] if methods else methods_of(len(info.images))
+    chosen = [one.strip() for one in methods.split(",")] if methods else usable_methods(info, experiment)
     plan = Plan(experiment, tuple(chosen), (bits, *(more_bits or [])), seeds, features, trials)
     place = folder_of(plan, runs, run_name)
     table = _compare(plan, info, place, quiet)

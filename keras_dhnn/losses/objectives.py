@@ -14,9 +14,7 @@ from keras_dhnn.losses.contrastive import contrastive
 from keras_dhnn.losses.pairwise import pairwise_likelihood
 from keras_dhnn.losses.triplet import triplet_semi_hard
 
-# Those of pairs may pair the batch with a bank; the others look at the batch alone.
-OF_PAIRS = ("likelihood", "contrastive")
-# Of these, what pulls at an output by its distance: an item of which nothing is known yet must not be paired.
+# Of those of pairs, what pulls at an output by its distance: an item of which nothing is known yet must not be paired.
 OF_DISTANCES = ("contrastive",)
 OF_CENTRES = ("central", "angular")
 
@@ -39,7 +37,7 @@ def objective_of(
         name: one of `config.OBJECTIVES`.
         bits: l.
         penalty: P of "likelihood".
-        pair_weighting: of `OF_PAIRS`, see `pair_mean`.
+        pair_weighting: of those of pairs, see `pair_mean`.
         margin: of "contrastive" (None: 2 l, DSH's), "triplet" (1) and "angular" (0.2).
         centres: `(C, l)` of `OF_CENTRES`, see `hash_centres`.
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_dhnn.errors import invalid
+from keras_dhnn.config import OF_PAIRS, Experiment
+from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.similarity import label_set_similarity, label_similarity
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.splits import Split
@@ -136,6 +137,30 @@ def learn_pairs(info: DatasetInfo, features: np.ndarray | None, split: Split, se
     sets = None if info.label_sets is None else info.label_sets.distinct
     pairs = InferredPairs(images, structure.walks, inferred, items, sets)
     return Learned(pairs, int(known.sum()), int((~known).sum()), margin)
+
+
+def check_labels(experiment: Experiment, info: DatasetInfo) -> None:
+    """Check that an experiment can learn from the labels that there are: one of each image, or by pairs.
+
+    Raises:
+        SettingError: where labels are missing or several, for two sources, and for settings that take each label for a
+            class.
+    """
+    if not needs_pairs(info):
+        return
+    if len(info.images) > 1:
+        raise SettingError(
+            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
+            "Give all of them one, by --labels FILE."
+        )
+    loss, where = experiment.loss, "where labels are missing or several"
+    for name, value, allowed in (
+        ("model.start", experiment.model.start, ("random",)),
+        ("loss.objective", loss.objective, OF_PAIRS),
+        ("loss.classification", loss.classification, (0,)),
+    ):
+        if value not in allowed:
+            raise SettingError(invalid(f"setting `{name}`", f"{' or '.join(map(str, allowed))} {where}", value))
 
 
 def needs_pairs(info: DatasetInfo) -> bool:

@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dhnn.backend import starts_steps_together
-from keras_dhnn.config import Experiment
+from keras_dhnn.config import OF_PAIRS, Experiment
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.files import refuse_links
-from keras_dhnn.losses.objectives import OF_PAIRS
 from keras_dhnn.machine import give_memory_back
 from keras_dhnn.models.dhnn import DHNN
 from keras_dhnn.models.dual_bank import DualBank
@@ -37,7 +36,7 @@ from keras_dhnn.training.encode import make_encoder
 from keras_dhnn.training.guided_start import is_guided, start_at_centres
 from keras_dhnn.training.network import PHASES, Network
 from keras_dhnn.training.optimizers import make_optimizer
-from keras_dhnn.training.pairs import Learned, learn_pairs, needs_pairs
+from keras_dhnn.training.pairs import Learned, check_labels, learn_pairs, needs_pairs
 from keras_dhnn.training.query_turns import check_query_turns, turned_queries
 from keras_dhnn.training.validation_items import validation_items
 
@@ -158,14 +157,7 @@ def _each(change, outputs, split):
 
 def _learn(network, split):
     """Return what training goes by where labels are missing or several."""
-    start = network.experiment.model.start
-    if start != "random":
-        raise SettingError(invalid("setting `model.start`", "random where labels are missing or several", start))
-    if len(network.branches) > 1:
-        raise SettingError(
-            "Images of two sources are trained with one label each. Received: some without a label, or with several. "
-            "Give all of them one, by --labels FILE."
-        )
+    check_labels(network.experiment, network.info)
     features = None if network.info.known.all() else network.frozen_features()
     return learn_pairs(network.info, features, split, network.experiment.seed)
 

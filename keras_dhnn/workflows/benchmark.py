@@ -26,7 +26,14 @@ from keras_dhnn.progress import no_bar
 from keras_dhnn.report.figures.gallery import GalleryRow, Retrieved, gallery_figure
 from keras_dhnn.report.figures.precision_recall import precision_recall_figure
 from keras_dhnn.report.report import item_images
-from keras_dhnn.workflows.benchmark_cells import deep_cell, is_deep, methods_of, shallow_cell, tuned_settings
+from keras_dhnn.workflows.benchmark_cells import (
+    deep_cell,
+    is_deep,
+    methods_of,
+    shallow_cell,
+    tuned_settings,
+    usable_methods,
+)
 from keras_dhnn.workflows.benchmark_features import check_features, load_features
 
 RANKS = (1, 2, 3, 4, 5, 10, 20, 50)
@@ -60,6 +67,11 @@ class Plan:
         for name in self.methods:
             if name not in known:
                 raise SettingError(invalid("--methods", f"some of {', '.join(known)}", name))
+        usable = usable_methods(info, self.experiment)
+        for name in self.methods:
+            if name not in usable:
+                expected = f"methods that learn where labels are missing or several: {', '.join(usable)}"
+                raise SettingError(invalid("--methods", expected, name))
         for length in self.bits:
             check_bits(length)
         for name, value in (("--seeds", self.seeds), ("--trials", self.trials)):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dhnn.errors import SettingError
 from keras_dhnn.pipelines.items import Items
 from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.pipelines.splits import Split
-from keras_dhnn.training.pairs import LEAST_WEIGHT, InferredPairs, LabelSetPairs, learn_pairs
+from keras_dhnn.training.pairs import LEAST_WEIGHT, InferredPairs, LabelSetPairs, check_labels, learn_pairs
 from keras_dhnn.unlabelled.diffusion import walk_similarity
 from keras_dhnn.unlabelled.inference import Inferred
+from tests.tiny_training import TINY
 from tests.unlabelled.blobs import blobs
 
 ITEMS = tf.constant([0, 9, 14], tf.int64)
@@ -92,3 +94,31 @@ def test_missing_labels_need_features():
     info = SimpleNamespace(known=np.array([True, False]), labels=np.array([0, -1]), label_sets=None)
     with pytest.raises(ValueError, match="`features`"):
         learn_pairs(info, None, Split("grouped", 0, 1, [], [0, 1], []), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("loss.objective=central", "`loss.objective`. Expected likelihood or contrastive where labels are missing"),
+        ("loss.objective=angular", "`loss.objective`"),
+        ("loss.objective=triplet", "`loss.objective`"),
+        ("loss.classification=0.5", "`loss.classification`. Expected 0 where labels are missing or several"),
+        ("model.start=centres", "`model.start`. Expected random"),
+    ],
+)
+def test_what_takes_each_label_for_a_class_is_refused_where_some_are_missing_or_several(setting, message):
+    known, some = np.ones(6, bool), np.arange(6) > 1
+    several = Labels(("a", "b"), np.ones((6, 2), bool))
+    experiment = TINY.override(setting)
+    for labels in ({"known": some, "label_sets": None}, {"known": known, "label_sets": several}):
+        info = SimpleNamespace(images={"image": None}, **labels)
+        check_labels(TINY.override("loss.objective=contrastive"), info)
+        with pytest.raises(SettingError, match=message):
+            check_labels(experiment, info)
+    check_labels(experiment, SimpleNamespace(images={"image": None}, known=known, label_sets=None))
+
+
+def test_two_sources_are_trained_with_one_label_each():
+    info = SimpleNamespace(images={"pan": None, "mul": None}, known=np.arange(6) > 1, label_sets=None)
+    with pytest.raises(SettingError, match="Images of two sources are trained with one label each"):
+        check_labels(TINY, info)

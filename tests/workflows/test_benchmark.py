@@ -18,7 +18,7 @@ from keras_dhnn.pipelines.labels import Labels
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.workflows import benchmark_cells
 from keras_dhnn.workflows.benchmark import Plan, benchmark, cells_csv, tabulate, with_equal_budget
-from keras_dhnn.workflows.benchmark_cells import drawn_settings, metered, tuned_settings
+from keras_dhnn.workflows.benchmark_cells import drawn_settings, metered, methods_of, tuned_settings, usable_methods
 from keras_dhnn.workflows.benchmark_features import load_features
 from tests.dual import make_dual_dataset
 from tests.fakes import make_coloured_dataset, partly_labelled
@@ -226,6 +226,19 @@ def test_what_cannot_be_compared_is_refused_first(changes, message, info, tmp_pa
     with pytest.raises(SettingError, match=message):
         benchmark(plan(**{"methods": ("prh",)} | changes), info, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_methods_that_need_a_class_of_each_image_are_left_out_where_some_have_none(info, dual, tmp_path):
+    assert usable_methods(info, HEAD) == list(methods_of(1))
+    assert usable_methods(dual, HEAD) == list(methods_of(2))
+    partly = partly_labelled(info, range(0, info.count, 3))
+    by_pairs = ["prh", "itq", "ksh", "sdh", "cosdish", "dhn", "dsh", "dpsh", "dhnn-l1", "dhnn-l2"]
+    assert usable_methods(partly, HEAD) == by_pairs
+    assert usable_methods(partly_labelled(dual, range(0, dual.count, 3)), HEAD) == ["cca-itq", "scm"]
+    with pytest.raises(SettingError, match="`loss.objective`. Expected likelihood or contrastive where labels are"):
+        measure(HEAD.override("loss.objective=central"), partly, tmp_path / "refused")
+    with pytest.raises(SettingError, match=f"--methods. Expected .* several: {', '.join(by_pairs)}. Received: 'csq'"):
+        benchmark(plan("dhn", "csq"), partly, tmp_path)
 
 
 def test_backbone_features_need_a_frozen_backbone(info):
