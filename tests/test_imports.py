@@ -149,7 +149,8 @@ def imported(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "keras_dhnn")
+            if node.module.split(".")[0] == "keras_dhnn":
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def parts_imported(path):
@@ -176,6 +177,18 @@ def test_no_two_modules_import_each_other():
     pairs = {(one, two) for one, others in found.items() for two in others if one < two and one in found.get(two, ())}
     # A package gives names of modules of its own, which import others by its name.
     assert {(one, two) for one, two in pairs if not two.startswith(f"{one}.")} == OF_TYPES_ONLY
+
+
+def test_what_a_keras_file_names_is_imported_with_its_networks():
+    found = {module: (set(imported(path)), path.read_text()) for module, path in modules()}
+    known, new = set(), {"keras_dhnn.models.sidhcnn"}
+    while new:
+        known |= new
+        new = {name for module in new for name in found[module][0] if name in found} - known
+    decorated = "\n@tf.keras.utils.register_keras_serializable"
+    registering = {module for module, (_, text) in found.items() if decorated in text}
+    assert "keras_dhnn.models.backbones.pan_cnn" in registering
+    assert registering - known == set()
 
 
 def test_only_the_command_line_imports_the_command_line():

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+import keras_dhnn.models.backbones.build  # noqa: F401 - Keras 3 finds what a file names among what has been imported
 from keras_dhnn.backend import build_optimizer, fit_as_built, gradients_of
 from keras_dhnn.errors import SettingError, invalid
 from keras_dhnn.losses.centres import hash_centres
