@@ -140,16 +140,25 @@ def learn_pairs(info: DatasetInfo, features: np.ndarray | None, split: Split, se
 
 
 def check_labels(experiment: Experiment, info: DatasetInfo) -> None:
-    """Check that an experiment can learn from the labels that there are: one of each image, or by pairs.
+    """Check that an experiment can learn from the labels that there are.
 
     Raises:
-        SettingError: where labels are missing or several, for two sources, and for settings that take each label for a
-            class.
+        SettingError: saying `why_not_learnable`.
+    """
+    why = why_not_learnable(experiment, info)
+    if why:
+        raise SettingError(why)
+
+
+def why_not_learnable(experiment: Experiment, info: DatasetInfo) -> str | None:
+    """Return why an experiment cannot learn from the labels that there are; None if it can.
+
+    Where labels are missing or several, two sources cannot, nor settings that take each label for a class.
     """
     if not needs_pairs(info):
-        return
+        return None
     if len(info.images) > 1:
-        raise SettingError(
+        return (
             "Images of two sources are trained with one label each. Received: some without a label, or with several. "
             "Give all of them one, by --labels FILE."
         )
@@ -160,7 +169,8 @@ def check_labels(experiment: Experiment, info: DatasetInfo) -> None:
         ("loss.classification", loss.classification, (0,)),
     ):
         if value not in allowed:
-            raise SettingError(invalid(f"setting `{name}`", f"{' or '.join(map(str, allowed))} {where}", value))
+            return invalid(f"setting `{name}`", f"{' or '.join(map(str, allowed))} {where}", value)
+    return None
 
 
 def needs_pairs(info: DatasetInfo) -> bool:

@@ -61,14 +61,12 @@ class Plan:
 
     def check(self, info: DatasetInfo) -> None:
         """Raise SettingError for what cannot be compared on a data set, before hours of work begin."""
-        known = methods_of(len(info.images))
+        known, usable = methods_of(len(info.images)), usable_methods(info, self.experiment)
         check_each_once("--methods", self.methods)
         check_each_once("--bits", self.bits)
         for name in self.methods:
             if name not in known:
                 raise SettingError(invalid("--methods", f"some of {', '.join(known)}", name))
-        usable = usable_methods(info, self.experiment)
-        for name in self.methods:
             if name not in usable:
                 expected = f"methods that learn where labels are missing or several: {', '.join(usable)}"
                 raise SettingError(invalid("--methods", expected, name))

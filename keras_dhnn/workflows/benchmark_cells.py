@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator
 from keras_dhnn.baselines import CCAITQ, COSDISH, ITQ, KSH, PRH, SCM, SDH
 from keras_dhnn.codes import pack
 from keras_dhnn.config import Experiment
-from keras_dhnn.errors import SettingError
 from keras_dhnn.evaluation.scores import Evaluation, check_scorable, score
 from keras_dhnn.experiment.methods import Method, deep_methods, rates
 from keras_dhnn.experiment.split import data_key, draw_split
@@ -23,7 +22,7 @@ from keras_dhnn.metrics.curves import precision_recall_curve
 from keras_dhnn.pipelines.sources import main_tasks, task_name
 from keras_dhnn.pipelines.store.dataset_info import DatasetInfo
 from keras_dhnn.progress import no_bar
-from keras_dhnn.training.pairs import check_labels
+from keras_dhnn.training.pairs import needs_pairs, why_not_learnable
 from keras_dhnn.tuning.measure import measure
 from keras_dhnn.tuning.series import kept_row
 
@@ -49,16 +48,12 @@ def usable_methods(info: DatasetInfo, experiment: Experiment) -> list[str]:
         info: `DatasetInfo`.
         experiment: the `Experiment` that deep methods change.
     """
-    return [name for name in methods_of(len(info.images)) if _learns(name, experiment, info)]
-
-
-def _learns(name, experiment, info):
-    try:
-        if is_deep(name):
-            check_labels(experiment.replace(dict(deep_methods(len(info.images))[name].settings)), info)
-    except SettingError:
-        return False
-    return True
+    names = list(methods_of(len(info.images)))
+    if not needs_pairs(info):
+        return names
+    deep = deep_methods(len(info.images))
+    refused = [name for name in deep if why_not_learnable(experiment.replace(dict(deep[name].settings)), info)]
+    return [name for name in names if name not in refused]
 
 
 def is_deep(name: str) -> bool:
