@@ -84,22 +84,24 @@ def test_server_that_has_ended_is_said(look, drawn, tmp_path):
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
 
 
+def mark_and_refuse(page, where, status, kind, message):
+    """Mark the first tile, which the server refuses once."""
+    refusal = {"error": {"kind": kind, "message": message}}
+    page.route(where, lambda route: route.fulfill(status=status, json=refusal), times=1)
+    page.locator(".tile .picture").first.focus()
+    page.keyboard.press("y")
+
+
 def test_server_that_was_started_again_is_used_on(look, site):
     page = look(f"{site}?like=beach/00000", expect_errors=True)
     # As after a new start: the token of before counts no more.
-    refusal = {"error": {"kind": "token", "message": "The server was started again."}}
-    page.route("**/api/searches", lambda route: route.fulfill(status=403, json=refusal), times=1)
-    page.locator(".tile .picture").first.focus()
-    page.keyboard.press("y")
+    mark_and_refuse(page, "**/api/searches", 403, "token", "The server was started again.")
     expect(page.get_by_text("in the order that your marks teach")).to_be_visible()
 
 
 def test_mark_that_is_not_taken_is_not_shown(look, site):
     page = look(f"{site}?like=beach/00000", expect_errors=True)
-    refusal = {"error": {"kind": "data", "message": "The disk is full."}}
-    page.route("**/marks", lambda route: route.fulfill(status=422, json=refusal), times=1)
-    page.locator(".tile .picture").first.focus()
-    page.keyboard.press("y")
+    mark_and_refuse(page, "**/marks", 422, "data", "The disk is full.")
     expect(page.get_by_text("The disk is full.")).to_be_visible()
     expect(page.locator(".tally")).not_to_contain_text("right,")
     expect(page.locator(".tile[data-mark]")).to_have_count(0)
