@@ -44,8 +44,8 @@ def image_labels(
     wholes = _named_wholly(labels, scenes) if scenes else {}
     names = [*(scene.name for scene in scenes), *files, *wholes.values()]
     found = read_labels(labels, [*map(_called, scenes), *files, *wholes])
-    chosen = ([name for name, has in zip(found.classes, row, strict=True) if has] for row in found.sets)
-    return {name: label for name, own in zip(names, chosen, strict=True) if (label := join_labels(own))}
+    own = (join_labels(found.names_of(row)) for row in found.sets)
+    return {name: label for name, label in zip(names, own, strict=True) if label}
 
 
 def is_of_catalogue(scene: Scene) -> bool:
